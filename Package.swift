@@ -1,0 +1,72 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The rooms of Documentation/Architecture.md, lowest layer first. A target may depend only on targets above it in
+// this file; Tests/ArchitectureTests reads the package description and fails on an upward arrow.
+
+/// Targets on the translation or execution path are optimised in debug builds too, so that tests run at usable speed.
+let hot: [SwiftSetting] = [
+    .unsafeFlags(["-O"], .when(configuration: .debug)),
+    .unsafeFlags(["-enforce-exclusivity=unchecked"]),
+]
+
+let package = Package(
+    name: "martlet",
+    products: [.executable(name: "martlet", targets: ["martlet"])],
+    targets: [
+        // Base
+        .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CCapstone", pkgConfig: "capstone", providers: [.apt(["libcapstone-dev"])]),
+        .target(name: "HostOS", dependencies: ["CLinux"], swiftSettings: hot),
+        .target(name: "Diagnostics", dependencies: ["HostOS"], swiftSettings: hot),
+        .target(name: "SoftFloat", swiftSettings: hot),
+        // Translator
+        .target(name: "IR", swiftSettings: hot),
+        .target(name: "Optimizer", dependencies: ["IR"], swiftSettings: hot),
+        .target(name: "CodeGen", dependencies: ["IR"], swiftSettings: hot),
+        .target(name: "CodeGenX64", dependencies: ["IR", "CodeGen"], swiftSettings: hot),
+        .target(name: "CodeGenInterpreter", dependencies: ["IR", "CodeGen", "SoftFloat"], swiftSettings: hot),
+        // Contract
+        .target(name: "GuestMemory", dependencies: ["HostOS", "Diagnostics"], swiftSettings: hot),
+        .target(name: "GuestKit", dependencies: ["IR"], swiftSettings: hot),
+        // Guests
+        .target(
+            name: "GuestRISCV", dependencies: ["IR", "GuestKit", "SoftFloat", "CLinux"],
+            swiftSettings: hot, plugins: ["DecodeTables"]),
+        // Engine
+        .target(
+            name: "ExecutionEngine",
+            dependencies: ["IR", "Optimizer", "CodeGen", "GuestKit", "GuestMemory", "HostOS", "Diagnostics"],
+            swiftSettings: hot),
+        // User mode
+        .target(name: "LinuxABI", dependencies: ["HostOS"], swiftSettings: hot),
+        .target(
+            name: "LinuxUser",
+            dependencies: ["LinuxABI", "ExecutionEngine", "GuestKit", "GuestMemory", "HostOS", "Diagnostics", "CLinux"],
+            swiftSettings: hot),
+        // App
+        .executableTarget(
+            name: "martlet",
+            dependencies: [
+                "CodeGenX64", "CodeGenInterpreter", "GuestRISCV", "ExecutionEngine", "LinuxUser", "Diagnostics", "CCapstone",
+            ]),
+        // Tools
+        .target(name: "DecodeTree"),
+        .executableTarget(name: "decodetree", dependencies: ["DecodeTree"]),
+        .plugin(name: "DecodeTables", capability: .buildTool(), dependencies: ["decodetree"]),
+        // Tests
+        .testTarget(name: "ArchitectureTests"),
+        .testTarget(name: "SoftFloatTests", dependencies: ["SoftFloat"]),
+        .testTarget(name: "DecodeTreeTests", dependencies: ["DecodeTree"]),
+        .testTarget(name: "IRTests", dependencies: ["IR"]),
+        .testTarget(name: "OptimizerTests", dependencies: ["IR", "Optimizer"]),
+        .testTarget(name: "CodeGenTests", dependencies: ["IR", "CodeGen", "CodeGenX64", "CodeGenInterpreter", "SoftFloat"]),
+        .testTarget(name: "GuestRISCVTests", dependencies: ["IR", "GuestKit", "GuestRISCV", "SoftFloat"]),
+        .testTarget(
+            name: "ExecutionEngineTests",
+            dependencies: ["ExecutionEngine", "CodeGenX64", "CodeGenInterpreter", "GuestRISCV", "SoftFloat"]),
+        .testTarget(name: "LinuxUserTests", dependencies: ["LinuxUser", "LinuxABI", "GuestMemory", "HostOS"]),
+        .testTarget(name: "GuestProgramTests", dependencies: ["HostOS"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,97 @@
+# The guest test programs of Tests/Guest: built by Debian's cross compiler into $GUEST_BUILD, listed in a manifest that
+# the Swift tests read. What a program needs is said in its own comments, one directive a line:
+#
+#   // cflags: ...     more compiler flags          // libs: ...    libraries, after the sources
+#   // link: dynamic | static-pie                   // args: ...    arguments, quoted as for a shell
+#   // oracle: none. why                            its expectation is written by hand, `bless` leaves it alone
+#
+# The expectation, NAME.expected beside the source, is the program's standard output and a last line "[exit N]" or
+# "[signal N]". Programs in fatal/ end by the signal that their name begins with and need no file.
+
+GUEST_SOURCES="$REPO/Tests/Guest"
+
+directive() { sed -n "s,^// $2: ,,p" "$1"; }
+
+build_guest() {
+    have "$GUEST_CC" || fail "no $GUEST_CC: run ./devtool test, which installs it"
+    local source name output flags jobs=0 failed=0 manifest="$GUEST_BUILD/manifest" prefix
+    prefix=$("$GUEST_CC" -print-sysroot)
+    [ -n "$prefix" ] && [ "$prefix" != / ] && [ -e "$prefix/lib" ] || prefix=/usr/riscv64-linux-gnu
+    mkdir -p "$GUEST_BUILD"/{asm,c,fatal}
+    rm -f "$GUEST_BUILD"/*/*.failed
+    : >"$manifest.new"
+    for source in "$GUEST_SOURCES"/asm/*.S "$GUEST_SOURCES"/c/*.c "$GUEST_SOURCES"/fatal/*.c; do
+        name=${source#"$GUEST_SOURCES"/}
+        name=${name%.*}
+        output="$GUEST_BUILD/$name"
+        guest_row "$source" "$name" "$prefix" >>"$manifest.new"
+        if [ "$output" -nt "$source" ] && [ "$output" -nt "$GUEST_SOURCES/c/code.h" ] &&
+            [ "$output" -nt "$GUEST_SOURCES/asm/check.h" ]; then continue; fi
+        { compile_guest "$source" "$output" || : >"$output.failed"; } &
+        jobs=$((jobs + 1))
+        if [ $((jobs % JOBS)) = 0 ]; then wait; fi
+    done
+    wait
+    for output in "$GUEST_BUILD"/*/*.failed; do
+        if [ -e "$output" ]; then failed=1; note "not built: ${output%.failed}"; fi
+    done
+    [ $failed = 0 ] || fail "some guest programs were not built"
+    mv "$manifest.new" "$manifest"
+}
+
+compile_guest() {
+    local source=$1 output=$2 flags=(-O2 -Wall -Wextra -ffp-contract=off)
+    case "$source" in
+        *.S) flags=(-nostdlib) ;;
+    esac
+    case "$(directive "$source" link)" in
+        dynamic) ;;
+        static-pie) flags+=(-static-pie) ;;              # assembly only: the cross libc has no start file for it
+        *) flags+=(-static) ;;
+    esac
+    # The directives are lists of words.
+    # shellcheck disable=SC2046
+    "$GUEST_CC" "${flags[@]}" $(directive "$source" cflags) -pthread -o "$output" "$source" $(directive "$source" libs)
+}
+
+# One line of the manifest: name, source, -L prefix or "-", then the arguments, all separated by tabs.
+guest_row() {
+    local source=$1 name=$2 prefix=$3 arguments=()
+    [ "$(directive "$source" link)" = dynamic ] || prefix=-
+    eval "arguments=($(directive "$source" args))"
+    printf '%s\t%s\t%s' "$name" "$source" "$prefix"
+    if [ ${#arguments[@]} -gt 0 ]; then printf '\t%s' "${arguments[@]}"; fi
+    printf '\n'
+}
+
+# The oracle for expectations: the release's own qemu-user, newer than an older host's. Fetched once, not installed.
+oracle() {
+    local qemu="$CACHE/qemu/usr/bin/qemu-riscv64" deb
+    if [ ! -x "$qemu" ]; then
+        deb=$(fetch_alone amd64 qemu-user)
+        mkdir -p "$CACHE/qemu"
+        dpkg-deb -x "$deb" "$CACHE/qemu"
+    fi
+    printf '%s' "$qemu"
+}
+
+# Writes the .expected files anew from the oracle, except those of programs that it cannot judge.
+bless_guest() {
+    local qemu name source prefix arguments line status output
+    qemu=$(oracle)
+    while IFS= read -r line; do
+        # A tab is white space to `read`: it would swallow empty arguments.
+        mapfile -t -d $'\t' arguments < <(printf '%s' "$line")
+        name=${arguments[0]} source=${arguments[1]} prefix=${arguments[2]}
+        arguments=("${arguments[@]:3}")
+        case "$name" in fatal/*) continue ;; esac
+        if [ -n "$(directive "$source" oracle)" ]; then note "$name: kept (written by hand)"; continue; fi
+        output="${source%.*}.expected" status=0
+        if [ "$prefix" = - ]; then prefix=/; fi
+        (cd "$(dirname "$source")" && timeout 60 "$qemu" -cpu max -L "$prefix" "$GUEST_BUILD/$name" "${arguments[@]}") \
+            >"$output" 2>/dev/null </dev/null || status=$?
+        if [ $status -ge 128 ]; then printf '[signal %d]\n' $((status - 128)) >>"$output"
+        else printf '[exit %d]\n' "$status" >>"$output"; fi
+        note "$name: $(tail -1 "$output")"
+    done <"$GUEST_BUILD/manifest"
+}

@@ -1,0 +1,80 @@
+// What Swift cannot import from the C library by itself: raw system calls, prototypes hidden behind _GNU_SOURCE, variadic
+// functions, and the kernel's own structure layouts. Header only. Never define _GNU_SOURCE here: it changes structures that the
+// Glibc module has already imported.
+#pragma once
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/auxv.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+/// Kernel entry with six arguments. Returns the kernel's own result: a value, or -errno. Never touches errno.
+static inline long clx_syscall(long number, long a0, long a1, long a2, long a3, long a4, long a5) {
+#if defined(__x86_64__)
+    register long r10 __asm__("r10") = a3;
+    register long r8 __asm__("r8") = a4;
+    register long r9 __asm__("r9") = a5;
+    long result;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a0), "S"(a1), "d"(a2), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return result;
+#else
+    long syscall(long number, ...);
+    long result = syscall(number, a0, a1, a2, a3, a4, a5);
+    return result == -1 ? -(long)errno : result;
+#endif
+}
+
+/// The kernel's struct sigaction (not the C library's): rt_sigaction(2) takes this layout.
+struct clx_kernel_sigaction {
+    uintptr_t handler;
+    uint64_t flags;
+    uintptr_t restorer;
+    uint64_t mask;
+};
+
+/// A few pointers per thread, readable from a signal handler. The storage belongs to the one Swift file that calls this function:
+/// a static of an imported inline function exists once per object file.
+static inline void **clx_thread_slot(void) {
+    static __thread void *slots[2];
+    return slots;
+}
+
+/// Host floating-point control and status, as generated code and helpers see it.
+static inline uint32_t clx_get_fp_status(void) {
+#if defined(__x86_64__)
+    return _mm_getcsr();
+#else
+    return 0;
+#endif
+}
+static inline void clx_set_fp_status(uint32_t value) {
+#if defined(__x86_64__)
+    _mm_setcsr(value);
+#else
+    (void)value;
+#endif
+}
+
+/// Waiting hint for spin loops.
+static inline void clx_pause(void) {
+#if defined(__x86_64__)
+    _mm_pause();
+#endif
+}
+
+// Prototypes that glibc hides unless _GNU_SOURCE is defined.
+int memfd_create(const char *name, unsigned flags);
+int pipe2(int fds[2], int flags);
+int accept4(int fd, struct sockaddr *address, unsigned *length, int flags);
+long getrandom(void *buffer, unsigned long length, unsigned flags);
+
+#define CLX_MFD_CLOEXEC 1
+#define CLX_SA_RESTORER 0x04000000

@@ -1,0 +1,375 @@
+// The register allocator: one forward walk over the blocks of a region in layout order, guided by next-use distances from a
+// backward scan (evict what is needed last), with the state at each block's entry fixed by the first edge that reaches it.
+//
+// - A guest global lives in a host register from its first use or definition on and may stay there, dirty, across guest memory
+//   accesses and block borders. It is written back when evicted, at exits, and around helpers that look at state.
+// - The first edge into a block fixes which register holds what there; later edges conform by moves, loads and stores. A loop
+//   header's state is chosen from the uses in the loop, so that guest registers stay in host registers around it.
+// - Nothing here calls into the host per op: constraints are rows (`HostDescription`).
+//
+// One allocator serves one thread; its storage is reused from region to region.
+
+import IR
+
+/// A position in a block's future at which a value is needed.
+@usableFromInline enum NextUse {
+    /// The value is overwritten or never looked at again.
+    static let dead: UInt32 = .max
+    /// The value must survive (in a register or at home), but nothing in sight reads it from a register.
+    static let home: UInt32 = 0x7fff_ffff
+    /// Added to a position: the next event is a definition.
+    static let definition: UInt32 = 0x4000_0000
+    /// Positions are below this.
+    static let limit: UInt32 = 0x3fff_ffff
+}
+
+/// What registers hold at a block's entry: per register, temp index << 1 | dirty, or `empty`.
+struct RegisterState {
+    static let empty: UInt32 = .max
+    var owner: InlineArray<64, UInt32> = .init(repeating: RegisterState.empty)
+}
+
+public struct Allocator: ~Copyable {
+    let host: HostDescription
+    let rows: UnsafeMutablePointer<ConstraintRow>
+    let order: UnsafeMutablePointer<UInt8>
+    let orderCount: Int
+    let table = OpcodeTable.shared
+
+    var region: Region
+    var out: Allocation
+
+    // By temp.
+    let place: UnsafeMutablePointer<UInt8>  // register, or 255
+    let next: UnsafeMutablePointer<UInt32>  // NextUse
+    let preferred: UnsafeMutablePointer<UInt8>  // register a global had last, or 255
+    let tempCapacity: Int
+
+    // By register.
+    var state = RegisterState()
+    var free = RegisterSet()
+
+    // By op: next use after it of a, b, c, d, dst.
+    let uses: UnsafeMutablePointer<UInt32>
+    let opCapacity: Int
+
+    // By block.
+    let entry: UnsafeMutablePointer<RegisterState>
+    let hasEntry: UnsafeMutablePointer<Bool>
+    let layout: UnsafeMutablePointer<UInt32>
+    let layoutIndex: UnsafeMutablePointer<UInt32>
+    let predecessors: UnsafeMutablePointer<UInt32>
+    let blockCapacity: Int
+    var labelCount = 0
+
+    // Region-wide liveness, only for regions of several blocks: see Liveness.swift.
+    var variables: UnsafeMutablePointer<UInt32>  // by variable: temp
+    var variableOf: UnsafeMutablePointer<UInt32>  // by temp: variable + 1, or 0
+    var variableCount = 0
+    var distances: UnsafeMutablePointer<UInt32>  // [block][variable]
+    var distanceCapacity = 0
+
+    // Spill slots.
+    let slotUsed: UnsafeMutablePointer<Bool>
+
+    /// For a host with this description and regions up to these sizes.
+    public init(_ host: HostDescription, region: Region, allocation: Allocation) {
+        self.host = host
+        self.region = region
+        out = allocation
+        rows = .allocate(capacity: host.rows.count)
+        rows.initialize(from: host.rows, count: host.rows.count)
+        order = .allocate(capacity: host.order.count)
+        order.initialize(from: host.order, count: host.order.count)
+        orderCount = host.order.count
+        tempCapacity = region.s.pointee.tempCapacity
+        opCapacity = region.s.pointee.opCapacity
+        blockCapacity = region.s.pointee.blockCapacity
+        place = .allocate(capacity: tempCapacity)
+        next = .allocate(capacity: tempCapacity)
+        preferred = .allocate(capacity: tempCapacity)
+        uses = .allocate(capacity: opCapacity * 5)
+        entry = .allocate(capacity: blockCapacity)
+        hasEntry = .allocate(capacity: blockCapacity)
+        layout = .allocate(capacity: blockCapacity)
+        layoutIndex = .allocate(capacity: blockCapacity)
+        predecessors = .allocate(capacity: blockCapacity)
+        variables = .allocate(capacity: tempCapacity)
+        variableOf = .allocate(capacity: tempCapacity)
+        distances = .allocate(capacity: 1)
+        slotUsed = .allocate(capacity: max(host.spillSlots, 1))
+        entry.initialize(repeating: RegisterState(), count: blockCapacity)
+    }
+
+    deinit {
+        rows.deallocate()
+        order.deallocate()
+        place.deallocate()
+        next.deallocate()
+        preferred.deallocate()
+        uses.deallocate()
+        entry.deallocate()
+        hasEntry.deallocate()
+        layout.deallocate()
+        layoutIndex.deallocate()
+        predecessors.deallocate()
+        variables.deallocate()
+        variableOf.deallocate()
+        distances.deallocate()
+        slotUsed.deallocate()
+    }
+
+    /// Allocates the whole region. The result is in the allocation given to `init`; false when it did not fit.
+    public mutating func run(_ helpers: UnsafePointer<HelperTraits>) -> Bool {
+        prepare()
+        layOutBlocks()
+        if region.blockCount > 1 { findVariables(); flowDistances() }
+        for i in 0..<region.blockCount {
+            let block = Int(layout[i])
+            if block == 0 {
+                enterRegion()
+            } else if !hasEntry[block] {
+                continue  // unreachable
+            } else {
+                enterBlock(block)
+            }
+            walk(block, helpers)
+            if out.s.pointee.failed { return false }
+        }
+        out.s.pointee.labelCount = labelCount
+        return !out.s.pointee.failed
+    }
+
+    private mutating func prepare() {
+        let temps = region.tempCount
+        place.update(repeating: 255, count: temps)
+        next.update(repeating: NextUse.dead, count: temps)
+        preferred.update(repeating: 255, count: temps)
+        hasEntry.update(repeating: false, count: region.blockCount)
+        slotUsed.update(repeating: false, count: host.spillSlots)
+        out.s.pointee.homeSlot.update(repeating: -1, count: temps)
+        out.s.pointee.stepCount = 0
+        out.s.pointee.failed = false
+        labelCount = region.blockCount
+        state = RegisterState()
+        free = host.allocatable
+    }
+
+    /// Blocks in the order of their ops, cold ones last; counts predecessors.
+    private mutating func layOutBlocks() {
+        let n = region.blockCount
+        var count = 0
+        for pass in 0..<2 {
+            let first = count
+            for b in 0..<n where region.blocks[b].isCold == (pass == 1) {
+                var at = count
+                let start = region.blocks[b].start
+                while at > first, region.blocks[Int(layout[at - 1])].start > start {
+                    layout[at] = layout[at - 1]
+                    at -= 1
+                }
+                layout[at] = UInt32(b)
+                count += 1
+            }
+        }
+        for i in 0..<n {
+            layoutIndex[Int(layout[i])] = UInt32(i)
+            predecessors[i] = 0
+        }
+        for b in 0..<n where region.blocks[b].end > region.blocks[b].start {
+            let last = region.ops[Int(region.blocks[b].end) - 1]
+            if last.opcode == .br {
+                predecessors[last.c.i] += 1
+            } else if last.opcode == .brcond {
+                predecessors[last.c.i] += 1
+                predecessors[last.d.i] += 1
+            }
+        }
+    }
+
+    // MARK: Block entries
+
+    /// The region's entry: every global is at home. When the entry block heads a loop, what the loop uses is loaded first.
+    private mutating func enterRegion() {
+        out.append(Step(.resetState))
+        if region.blocks[0].isLoopHeader {
+            hasEntry[0] = true
+            entry[0] = chooseHeaderState(0)
+            conform(to: 0)
+        }
+        out.append(Step(.label, label: 0))
+        if region.blocks[0].isLoopHeader { announceState() }
+    }
+
+    private mutating func enterBlock(_ block: Int) {
+        // Forget the state at the end of the block before, take this block's.
+        for i in 0..<orderCount {
+            let r = Int(order[i])
+            if state.owner[r] != RegisterState.empty { place[Int(state.owner[r] &>> 1)] = 255 }
+        }
+        state = entry[block]
+        free = host.allocatable
+        for i in 0..<orderCount {
+            let r = order[i]
+            let owner = state.owner[Int(r)]
+            if owner != RegisterState.empty {
+                place[Int(owner &>> 1)] = r
+                free.remove(RegisterSet(r))
+            }
+        }
+        out.append(Step(.label, label: UInt32(block)))
+        announceState()
+    }
+
+    /// Tells recovery which globals are dirty here.
+    private mutating func announceState() {
+        out.append(Step(.resetState))
+        for i in 0..<orderCount {
+            let r = order[i]
+            let owner = state.owner[Int(r)]
+            if owner != RegisterState.empty, owner & 1 != 0, Int(owner &>> 1) < region.globalCount {
+                out.append(Step(.dirty, a: r, index: owner &>> 1))
+            }
+        }
+    }
+
+    // MARK: Registers
+
+    @inline(__always) mutating func setOwner(_ r: UInt8, _ t: Int, dirty: Bool) {
+        state.owner[Int(r)] = UInt32(truncatingIfNeeded: t) &<< 1 | (dirty ? 1 : 0)
+        place[t] = r
+        free.remove(RegisterSet(r))
+        if t < region.globalCount { preferred[t] = r }
+    }
+
+    @inline(__always) mutating func release(_ r: UInt8) {
+        let owner = state.owner[Int(r)]
+        if owner != RegisterState.empty { place[Int(owner &>> 1)] = 255 }
+        state.owner[Int(r)] = RegisterState.empty
+        free.insert(RegisterSet(r))
+    }
+
+    @inline(__always) func owner(_ r: UInt8) -> Int? {
+        let o = state.owner[Int(r)]
+        return o == RegisterState.empty ? nil : Int(o &>> 1)
+    }
+
+    @inline(__always) func isDirty(_ r: UInt8) -> Bool { state.owner[Int(r)] & 1 != 0 }
+
+    @inline(__always) func classOf(_ t: Int) -> RegisterSet { region.temps[t].type.isFloat ? .float : .general }
+
+    /// Writes the owner's value home, if its home is stale. The register keeps it.
+    mutating func writeBack(_ r: UInt8) {
+        guard let t = owner(r), isDirty(r) else { return }
+        state.owner[Int(r)] &= ~1
+        if t >= region.globalCount, out.s.pointee.homeSlot[t] < 0 { takeSlot(t) }
+        out.append(Step(.store, a: r, index: UInt32(t)))
+    }
+
+    /// Frees a register; the owner's value survives at home if anything needs it.
+    mutating func evict(_ r: UInt8) {
+        guard let t = owner(r) else { return }
+        if next[t] != NextUse.dead, region.temps[t].kind != .const {
+            writeBack(r)
+        } else if t < region.globalCount, isDirty(r) {
+            out.append(Step(.clean, index: UInt32(t)))
+        }
+        release(r)
+    }
+
+    /// Writes back every dirty global. Registers keep their values.
+    mutating func writeBackGlobals() {
+        for i in 0..<orderCount {
+            let r = order[i]
+            let o = state.owner[Int(r)]
+            if o != RegisterState.empty, o & 1 != 0, Int(o &>> 1) < region.globalCount { writeBack(r) }
+        }
+    }
+
+    private mutating func takeSlot(_ t: Int) {
+        for i in 0..<host.spillSlots where !slotUsed[i] {
+            slotUsed[i] = true
+            out.s.pointee.homeSlot[t] = Int16(i)
+            return
+        }
+        out.s.pointee.failed = true
+        out.s.pointee.homeSlot[t] = 0
+    }
+
+    /// A free register of the class outside `avoid`, evicting the one needed last if there is none.
+    mutating func takeRegister(_ registers: RegisterSet, avoid: RegisterSet) -> UInt8 {
+        let usable = RegisterSet(rawValue: host.allocatable.rawValue & registers.rawValue & ~avoid.rawValue)
+        let candidates = RegisterSet(rawValue: free.rawValue & usable.rawValue)
+        if candidates.rawValue != 0 {
+            for i in 0..<orderCount where candidates.has(order[i]) { return order[i] }
+        }
+        var best: UInt8 = 255
+        var bestDistance: UInt32 = 0
+        for i in 0..<orderCount {
+            let r = order[i]
+            guard usable.has(r), let t = owner(r) else { continue }
+            var distance = next[t]
+            if distance & NextUse.definition != 0, distance < NextUse.home { distance = NextUse.home }
+            // Among equals prefer what needs no store, then constants, which need no load.
+            distance = distance == .max ? .max : distance &* 2 &+ (isDirty(r) ? 0 : 1)
+            if best == 255 || distance > bestDistance {
+                best = r
+                bestDistance = distance
+            }
+        }
+        if best == 255 {
+            out.s.pointee.failed = true
+            return host.resultRegister
+        }
+        evict(best)
+        return best
+    }
+
+    /// Brings temp `t` into a register outside `avoid`.
+    mutating func load(_ t: Temp, avoid: RegisterSet) -> UInt8 {
+        let current = place[t.i]
+        if current != 255 {
+            if !avoid.has(current) { return current }
+            // In a register that is about to be overwritten: move it.
+            let r = takeRegister(classOf(t.i), avoid: avoid)
+            relocate(current, to: r)
+            return r
+        }
+        let wanted = preferred[t.i]
+        let r: UInt8
+        if wanted != 255, free.has(wanted), !avoid.has(wanted) {
+            r = wanted
+        } else {
+            r = takeRegister(classOf(t.i), avoid: avoid)
+        }
+        if region.temps[t.i].kind == .const {
+            out.append(Step(.constant, dst: r, index: t.index))
+        } else {
+            out.append(Step(.load, dst: r, index: t.index))
+        }
+        setOwner(r, t.i, dirty: false)
+        return r
+    }
+
+    /// Moves the owner of `r` to the free register `to`.
+    mutating func relocate(_ r: UInt8, to: UInt8) {
+        guard let t = owner(r) else { return }
+        let dirty = isDirty(r)
+        out.append(Step(.move, dst: to, a: r, index: UInt32(t)))
+        release(r)
+        setOwner(to, t, dirty: dirty)
+        if dirty, t < region.globalCount { out.append(Step(.dirty, a: to, index: UInt32(t))) }
+    }
+}
+
+/// What the allocator needs to know of a helper.
+public struct HelperTraits: Sendable {
+    /// All globals must be at home before the call.
+    public var readsGlobals: Bool
+    /// No register copy of a global is valid after the call.
+    public var writesGlobals: Bool
+    public init(_ d: HelperDescriptor) {
+        readsGlobals = d.reads == .all
+        writesGlobals = d.writes == .all
+    }
+}

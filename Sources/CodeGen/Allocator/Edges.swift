@@ -1,0 +1,293 @@
+// Block borders: which registers hold what at a block's entry, and the fix-ups that make an edge agree with it.
+
+import IR
+
+extension Allocator {
+    // MARK: Terminators
+
+    /// Makes the state agree with the entry of `target`, fixing that entry when this is the first edge to reach it.
+    mutating func edge(to target: Int) {
+        if !hasEntry[target] { fixEntry(target) }
+        conform(to: target)
+    }
+
+    mutating func branch(_ i: Int, _ op: Op) {
+        let taken = op.c.i
+        let other = op.d.i
+        // Both ways leave the region: write back once, before the branch.
+        if isPlainExit(taken), isPlainExit(other) { writeBackGlobals() }
+        let row = rows[Int(op.opcode.rawValue)]
+        let u = uses + i &* 5
+        var locked = RegisterSet()
+        var memoryTaken = false
+        let a = branchSource(op.a, row.a, u[0], &locked, &memoryTaken)
+        let b = branchSource(op.b, row.b, u[1], &locked, &memoryTaken)
+        next[op.a.i] = u[0]
+        next[op.b.i] = u[1]
+        for t in [op.a.i, op.b.i] where next[t] == NextUse.dead && place[t] != 255 {
+            if t >= region.globalCount { release(place[t]) }
+        }
+        if !hasEntry[taken] { fixEntry(taken) }
+        if !hasEntry[other] { fixEntry(other) }
+        let takenLabel = conforms(to: taken) ? UInt32(taken) : newLabel()
+        let otherLabel = conforms(to: other) ? UInt32(other) : newLabel()
+        out.append(Step(.op, a: a, b: b, index: UInt32(i), label: takenLabel, label2: otherLabel))
+        if otherLabel != UInt32(other) { fixUpEdge(otherLabel, to: other) }
+        if takenLabel != UInt32(taken) { fixUpEdge(takenLabel, to: taken) }
+    }
+
+    private mutating func newLabel() -> UInt32 {
+        labelCount += 1
+        return UInt32(labelCount - 1)
+    }
+
+    private mutating func fixUpEdge(_ label: UInt32, to target: Int) {
+        let saved = state
+        let savedFree = free
+        out.append(Step(.label, label: label))
+        out.append(Step(.resetState))
+        for i in 0..<orderCount {
+            let r = order[i]
+            if let t = owner(r), isDirty(r), t < region.globalCount { out.append(Step(.dirty, a: r, index: UInt32(t))) }
+        }
+        conform(to: target)
+        out.append(Step(.jump, label: UInt32(target)))
+        // The other edge starts from the same state.
+        for i in 0..<orderCount { if let t = owner(order[i]) { place[t] = 255 } }
+        state = saved
+        free = savedFree
+        for i in 0..<orderCount { if let t = owner(order[i]) { place[t] = order[i] } }
+    }
+
+    private mutating func branchSource(
+        _ t: Temp, _ rule: OperandRule, _ nextUse: UInt32, _ locked: inout RegisterSet, _ memoryTaken: inout Bool
+    ) -> UInt8 {
+        if region.temps[t.i].kind == .const {
+            let v = region.temps[t.i].value
+            if rule.allowsAnyConstant || (rule.allowsConstant32 && v == Int64(Int32(truncatingIfNeeded: v))) {
+                return Place.constant
+            }
+        } else if place[t.i] == 255, rule.allowsMemory, !memoryTaken, nextUse >= NextUse.home {
+            memoryTaken = true
+            return Place.memory
+        }
+        let current = place[t.i]
+        if current != 255, locked.has(current) { return current }
+        let r = load(t, avoid: locked)
+        locked.insert(RegisterSet(r))
+        return r
+    }
+
+    private func isPlainExit(_ block: Int) -> Bool {
+        let b = region.blocks[block]
+        guard b.end == b.start + 1, predecessors[block] == 1 else { return false }
+        return table.effects(region.ops[Int(b.start)].opcode).contains(.exit)
+    }
+
+    // MARK: Entry states
+
+    /// The first edge reaches `target`: decides the state at its entry.
+    private mutating func fixEntry(_ target: Int) {
+        hasEntry[target] = true
+        if region.blocks[target].isLoopHeader {
+            entry[target] = chooseHeaderState(target)
+            return
+        }
+        var result = RegisterState()
+        let joins = predecessors[target] > 1
+        for i in 0..<orderCount {
+            let r = order[i]
+            guard let t = owner(r), region.temps[t].kind != .const else { continue }
+            let d = entryDistance(target, t)
+            if t < region.globalCount {
+                // A clean value that nobody reads soon is not worth a load on the other edges.
+                if joins, !isDirty(r), d >= NextUse.home { continue }
+            } else if d == NextUse.dead {
+                continue
+            }
+            result.owner[Int(r)] = state.owner[Int(r)]
+        }
+        entry[target] = result
+    }
+
+    /// Distance of the next use of `t` from the start of `block`.
+    private func entryDistance(_ block: Int, _ t: Int) -> UInt32 {
+        if region.blockCount == 1 { return NextUse.home }
+        let v = variableOf[t]
+        return v == 0 ? NextUse.dead : distance(block, Int(v) - 1)
+    }
+
+    /// A loop header's state: the variables used most in the loop, in registers; dirty when the loop writes them.
+    mutating func chooseHeaderState(_ header: Int) -> RegisterState {
+        // Weights and writes by variable, over the blocks in layout order from the header to its last back edge.
+        let count = region.blockCount == 1 ? region.globalCount : variableCount
+        return withUnsafeTemporaryAllocation(of: UInt32.self, capacity: count * 2 + 1) { scratch in
+            let weight = scratch.baseAddress!
+            let written = weight + count
+            for v in 0..<count * 2 { weight[v] = 0 }
+            let first = Int(layoutIndex[header])
+            var last = first
+            for l in first..<region.blockCount where branches(Int(layout[l]), to: header) { last = l }
+            for l in first...last where !region.blocks[Int(layout[l])].isCold {
+                weigh(Int(layout[l]), depth: depthInside(first, last, l), weight, written)
+            }
+            var result = RegisterState()
+            place(&result, weight, written, count, .general, reserve: 3)
+            place(&result, weight, written, count, .float, reserve: 3)
+            return result
+        }
+    }
+
+    private func branches(_ block: Int, to header: Int) -> Bool {
+        let b = region.blocks[block]
+        guard b.end > b.start else { return false }
+        let op = region.ops[Int(b.end) - 1]
+        if op.opcode == .br { return op.c.i == header }
+        if op.opcode == .brcond { return op.c.i == header || op.d.i == header }
+        return false
+    }
+
+    /// How many inner loops of layout range first...last contain position `at`.
+    private func depthInside(_ first: Int, _ last: Int, _ at: Int) -> Int {
+        var depth = 0
+        var l = first + 1
+        while l <= at {
+            if region.blocks[Int(layout[l])].isLoopHeader {
+                for k in at...last where branches(Int(layout[k]), to: Int(layout[l])) {
+                    depth += 1
+                    break
+                }
+            }
+            l += 1
+        }
+        return depth
+    }
+
+    private func weigh(
+        _ block: Int, depth: Int, _ weight: UnsafeMutablePointer<UInt32>, _ written: UnsafeMutablePointer<UInt32>
+    ) {
+        let b = region.blocks[block]
+        let step: UInt32 = depth == 0 ? 1 : depth == 1 ? 8 : 64
+        for i in Int(b.start)..<Int(b.end) {
+            let op = region.ops[i]
+            let sources = op.opcode == .call ? op.callArguments : table.sources(op.opcode)
+            if table.hasResult(op.opcode), let v = variable(op.dst) {
+                weight[v] &+= step
+                written[v] = 1
+            }
+            if sources > 0, let v = variable(op.a) { weight[v] &+= step }
+            if sources > 1, let v = variable(op.b) { weight[v] &+= step }
+            if sources > 2, let v = variable(op.c) { weight[v] &+= step }
+            if sources > 3, let v = variable(op.d) { weight[v] &+= step }
+        }
+    }
+
+    private func variable(_ t: Temp) -> Int? {
+        if t.isNone { return nil }
+        if region.blockCount == 1 { return t.i < region.globalCount ? t.i : nil }
+        let v = variableOf[t.i]
+        return v == 0 ? nil : Int(v) - 1
+    }
+
+    private func place(
+        _ result: inout RegisterState, _ weight: UnsafeMutablePointer<UInt32>, _ written: UnsafeMutablePointer<UInt32>,
+        _ count: Int, _ registers: RegisterSet, reserve: Int
+    ) {
+        var available = RegisterSet(rawValue: host.allocatable.rawValue & registers.rawValue)
+        var left = available.rawValue.nonzeroBitCount - reserve
+        while left > 0 {
+            var best = -1
+            for v in 0..<count where weight[v] > (best < 0 ? 0 : weight[best]) {
+                let t = region.blockCount == 1 ? v : Int(variables[v])
+                if classOf(t) == registers { best = v }
+            }
+            if best < 0 { return }
+            let t = region.blockCount == 1 ? best : Int(variables[best])
+            weight[best] = 0
+            // A temp that no path brings here has no value to hold.
+            if t >= region.globalCount, place[t] == 255, out.s.pointee.homeSlot[t] < 0 { continue }
+            // Keep the register it is in, or had last.
+            var r = place[t] != 255 ? place[t] : preferred[t]
+            if r == 255 || !available.has(r) {
+                r = 255
+                for i in 0..<orderCount where available.has(order[i]) {
+                    r = order[i]
+                    break
+                }
+            }
+            if r == 255 { return }
+            available.remove(RegisterSet(r))
+            let isWritten = written[best] != 0
+            // A temp keeps its dirtiness: it may have no home yet.
+            let dirty = t < region.globalCount ? isWritten : (isWritten || (place[t] != 255 && isDirty(place[t])))
+            result.owner[Int(r)] = UInt32(t) << 1 | (dirty ? 1 : 0)
+            left -= 1
+        }
+    }
+
+    // MARK: Conforming
+
+    /// True when the state already agrees with the entry of `target`: no fix-up needed.
+    private func conforms(to target: Int) -> Bool {
+        for i in 0..<orderCount {
+            let r = Int(order[i])
+            let want = entry[target].owner[r]
+            let have = state.owner[r]
+            if want != RegisterState.empty {
+                if have == RegisterState.empty || have >> 1 != want >> 1 { return false }
+                if have & 1 != 0, want & 1 == 0 { return false }
+            } else if have != RegisterState.empty, have & 1 != 0, isValueNeeded(Int(have >> 1), target) {
+                return false
+            }
+        }
+        return true
+    }
+
+    /// Must the value of a dirty register that `target` does not expect be stored?
+    private func isValueNeeded(_ t: Int, _ target: Int) -> Bool {
+        t < region.globalCount || entryDistance(target, t) != NextUse.dead
+    }
+
+    /// Emits stores, moves and loads until the state is the entry state of `target`.
+    mutating func conform(to target: Int) {
+        // Stores: dirty here, but expected clean or not in a register at all.
+        for i in 0..<orderCount {
+            let r = order[i]
+            guard let t = owner(r), isDirty(r), region.temps[t].kind != .const else { continue }
+            let expected = expectation(target, t)
+            if expected == RegisterState.empty ? isValueNeeded(t, target) : expected & 1 == 0 { writeBack(r) }
+        }
+        var moves = ParallelMoves()
+        for i in 0..<orderCount {
+            let r = order[i]
+            let want = entry[target].owner[Int(r)]
+            guard want != RegisterState.empty else { continue }
+            let t = Int(want >> 1)
+            if place[t] == 255 {
+                moves.addLoad(Temp(t), to: r)
+            } else {
+                moves.add(from: place[t], to: r, temp: UInt32(t))
+            }
+        }
+        emit(&moves)
+        for i in 0..<orderCount { if let t = owner(order[i]) { place[t] = 255 } }
+        state = entry[target]
+        free = host.allocatable
+        for i in 0..<orderCount {
+            let r = order[i]
+            if let t = owner(r) {
+                place[t] = r
+                free.remove(RegisterSet(r))
+            }
+        }
+    }
+
+    /// The entry of `target` for temp `t`: owner word, or `empty`.
+    private func expectation(_ target: Int, _ t: Int) -> UInt32 {
+        for i in 0..<orderCount {
+            let want = entry[target].owner[Int(order[i])]
+            if want != RegisterState.empty, Int(want >> 1) == t { return want }
+        }
+        return RegisterState.empty
+    }
+}

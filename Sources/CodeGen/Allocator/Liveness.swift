@@ -1,0 +1,152 @@
+// Next uses: per block by one backward scan; across blocks, for regions that have several, by a small fixed-point iteration
+// over the variables that cross block borders.
+
+import IR
+
+extension Allocator {
+    /// Variables: every global, and the temps that are used in another block than the one that defines them.
+    mutating func findVariables() {
+        let temps = region.tempCount
+        variableOf.update(repeating: 0, count: temps)
+        variableCount = 0
+        for g in 0..<region.globalCount { addVariable(g) }
+        // `next` is free here: home block + 1 of each temp.
+        for b in 0..<region.blockCount {
+            let block = region.blocks[b]
+            for i in Int(block.start)..<Int(block.end) {
+                let op = region.ops[i]
+                let sources = op.opcode == .call ? op.callArguments : table.sources(op.opcode)
+                if table.hasResult(op.opcode) { note(op.dst, b) }
+                if sources > 0 { note(op.a, b) }
+                if sources > 1 { note(op.b, b) }
+                if sources > 2 { note(op.c, b) }
+                if sources > 3 { note(op.d, b) }
+            }
+        }
+        next.update(repeating: NextUse.dead, count: temps)
+    }
+
+    private mutating func addVariable(_ t: Int) {
+        variables[variableCount] = UInt32(t)
+        variableCount += 1
+        variableOf[t] = UInt32(variableCount)
+    }
+
+    @inline(__always) private mutating func note(_ t: Temp, _ block: Int) {
+        if t.isNone || t.i < region.globalCount || region.temps[t.i].kind == .const { return }
+        let seen = next[t.i]
+        if seen == NextUse.dead {
+            next[t.i] = UInt32(block)
+        } else if seen != UInt32(block), variableOf[t.i] == 0 {
+            addVariable(t.i)
+        }
+    }
+
+    @inline(__always) func distance(_ block: Int, _ variable: Int) -> UInt32 { distances[block * variableCount + variable] }
+
+    /// Distances (in ops) from each block's start to each variable's next use, over all paths.
+    mutating func flowDistances() {
+        let n = region.blockCount
+        let needed = n * variableCount
+        if needed > distanceCapacity {
+            distances.deallocate()
+            distanceCapacity = needed * 2
+            distances = .allocate(capacity: distanceCapacity)
+        }
+        distances.update(repeating: NextUse.dead, count: needed)
+        var changed = true
+        var rounds = 0
+        while changed && rounds < n + 2 {
+            changed = false
+            rounds += 1
+            for i in stride(from: n - 1, through: 0, by: -1) {
+                let block = Int(layout[i])
+                startBackward(block)
+                scanBackward(block, record: false)
+                let row = block * variableCount
+                for v in 0..<variableCount {
+                    var d = next[Int(variables[v])]
+                    if d != NextUse.dead, d != NextUse.home, d & NextUse.definition != 0 { d = NextUse.home }
+                    // Liveness must reach its fixed point; distances need only be near.
+                    if (d == NextUse.dead) != (distances[row + v] == NextUse.dead) { changed = true }
+                    if rounds <= 3 { if distances[row + v] > d { distances[row + v] = d; if rounds < 3 { changed = true } } }
+                    else if distances[row + v] == NextUse.dead { distances[row + v] = d }
+                }
+            }
+        }
+        next.update(repeating: NextUse.dead, count: region.tempCount)
+    }
+
+    /// Sets `next` to what is needed at the end of `block`.
+    @inline(__always) mutating func startBackward(_ block: Int) {
+        let b = region.blocks[block]
+        if region.blockCount == 1 {
+            for g in 0..<region.globalCount { next[g] = NextUse.home }
+            return
+        }
+        let length = b.end &- b.start
+        let last = region.ops[Int(b.end) - 1]
+        switch last.opcode {
+        case .br:
+            for v in 0..<variableCount { next[Int(variables[v])] = after(distance(last.c.i, v), length, v) }
+        case .brcond:
+            for v in 0..<variableCount {
+                let taken = distance(last.c.i, v), other = distance(last.d.i, v)
+                next[Int(variables[v])] = after(min(taken, other), length, v)
+            }
+        default:
+            for v in 0..<variableCount { next[Int(variables[v])] = v < region.globalCount ? NextUse.home : NextUse.dead }
+        }
+    }
+
+    /// A distance from a successor's start as a position in a block of this length. A global never dies at a border.
+    @inline(__always) private func after(_ d: UInt32, _ length: UInt32, _ variable: Int) -> UInt32 {
+        if d >= NextUse.limit { return variable < region.globalCount ? NextUse.home : d }
+        return min(d &+ length, NextUse.limit &- 1)
+    }
+
+    /// Walks the block's ops from the last to the first. With `record`, stores for each operand when it is needed next
+    /// after the op. Leaves `next` as it is at the block's start.
+    mutating func scanBackward(_ block: Int, record: Bool) {
+        let b = region.blocks[block]
+        let start = Int(b.start)
+        var nextFault: UInt32 = UInt32(truncatingIfNeeded: Int(b.end) - start)
+        var i = Int(b.end) - 1
+        while i >= start {
+            let op = region.ops[i]
+            let position = UInt32(truncatingIfNeeded: i &- start)
+            let sources = op.opcode == .call ? op.callArguments : table.sources(op.opcode)
+            let effects = table.effects(op.opcode)
+            let u = uses + i &* 5
+            if table.hasResult(op.opcode), !op.dst.isNone {
+                if record { u[4] = resolve(op.dst, nextFault, position) }
+                next[op.dst.i] = op.dst.i < region.globalCount ? position | NextUse.definition : NextUse.dead
+            }
+            // A point that looks at state: faults, exits, helpers, side exits.
+            if effects.rawValue & (OpEffects.fault.rawValue | OpEffects.exit.rawValue) != 0 || op.opcode == .call
+                || op.opcode == .checkExit
+            {
+                nextFault = position
+            }
+            if record {
+                if sources > 0 { u[0] = resolve(op.a, nextFault, position) }
+                if sources > 1 { u[1] = resolve(op.b, nextFault, position) }
+                if sources > 2 { u[2] = resolve(op.c, nextFault, position) }
+                if sources > 3 { u[3] = resolve(op.d, nextFault, position) }
+            }
+            if sources > 0 { next[op.a.i] = position }
+            if sources > 1 { next[op.b.i] = position }
+            if sources > 2 { next[op.c.i] = position }
+            if sources > 3 { next[op.d.i] = position }
+            i &-= 1
+        }
+    }
+
+    /// When the value that `t` has at the op at `position` is needed after it. A definition at the op itself ends it.
+    @inline(__always) private func resolve(_ t: Temp, _ nextFault: UInt32, _ position: UInt32) -> UInt32 {
+        let n = next[t.i]
+        if n >= NextUse.home || n & NextUse.definition == 0 { return n }
+        let definition = n & NextUse.limit
+        return definition == position || nextFault > definition ? NextUse.dead : NextUse.home
+    }
+}

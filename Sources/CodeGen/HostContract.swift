@@ -1,0 +1,77 @@
+// The host contract: what the engine needs of whatever runs translations. Two hosts exist: x86-64 machine code, and the
+// interpreter, which runs IR directly and is the oracle of the other.
+
+import IR
+
+/// What a host made of one region.
+public struct CompiledRegion: @unchecked Sendable {
+    /// Host address to enter at (executable view). The interpreter's is an opaque, non-zero token of the same shape.
+    public var entry: UInt64
+    /// Bytes of host code from `entry` on (0 for the interpreter).
+    public var codeSize: Int
+    /// For each slot: where to patch (host's own meaning; x86-64: offset of the displacement in the code cache).
+    public var slots: [UInt32]
+    /// Recovery records, encoded: see `RecoveryRecords`. Valid until the next `compile`: the engine copies them.
+    public var records: UnsafeRawBufferPointer
+
+    public init(entry: UInt64, codeSize: Int, slots: [UInt32], records: UnsafeRawBufferPointer) {
+        self.entry = entry
+        self.codeSize = codeSize
+        self.slots = slots
+        self.records = records
+    }
+}
+
+/// What the engine tells a host about the guest, once.
+public struct HostConfiguration {
+    public var helpers: [HelperDescriptor]
+    public var globals: [GlobalDescriptor]
+    /// Offset of the pc global from the CPU-state pointer, and its size in bytes.
+    public var pcOffset: Int
+    public var stateSize: Int
+    public init(helpers: [HelperDescriptor], globals: [GlobalDescriptor], pcOffset: Int, stateSize: Int) {
+        self.helpers = helpers
+        self.globals = globals
+        self.pcOffset = pcOffset
+        self.stateSize = stateSize
+    }
+}
+
+/// A host back end. One object serves one engine (all its vCPUs). `compile`, `link`, `unlink` and `flush` are called with
+/// the engine's translation lock held; `enter` by many threads at once.
+public protocol HostBackEnd: AnyObject, Sendable {
+    var name: String { get }
+    /// Registers and constraints for the allocator; nil for a host that takes IR as it is.
+    var description: HostDescription? { get }
+
+    /// Called once before anything else, with the executable memory to use.
+    func configure(_ configuration: HostConfiguration, code: CodeBuffer)
+
+    /// Translates a region. `allocation` is filled when `description` is not nil. `translation` is the index that chain
+    /// exits must report. Returns nil when the code buffer is full.
+    func compile(_ region: Region, _ allocation: Allocation, translation: Int) -> CompiledRegion?
+
+    /// Runs from `entry` until generated code returns.
+    func enter(_ state: UnsafeMutableRawPointer, _ entry: UInt64) -> ExitValue
+
+    /// Makes `slot` of a compiled region go to `target` from now on, atomically with respect to running code.
+    func link(_ compiled: CompiledRegion, slot: Int, to target: UInt64)
+    /// Makes `slot` return to the cpu loop again.
+    func unlink(_ compiled: CompiledRegion, slot: Int)
+
+    /// Forgets all compiled regions (the code buffer has been reset to after the host's own stubs).
+    func flush()
+
+    /// The accrued floating-point flags and the dynamic rounding mode while no generated code runs (numbering of `Op`).
+    func floatFlags(_ state: UnsafeMutableRawPointer) -> UInt32
+    func setFloatFlags(_ state: UnsafeMutableRawPointer, _ flags: UInt32)
+    func setRounding(_ state: UnsafeMutableRawPointer, _ mode: UInt32)
+
+    /// The register that holds the CPU-state pointer plus `stateBias` while generated code runs (hardware number).
+    var stateRegister: Int { get }
+    var stateBias: Int { get }
+
+    /// Where the fault handler resumes to leave generated code, with the exit value to return; nil if the address is not in
+    /// code this host made. The handler has stored the registers in `savedRegisters`.
+    var faultExitAddress: UInt64 { get }
+}

@@ -1,0 +1,134 @@
+// What lies directly below the guest's CPU state in memory: the fields that generated code, its hosts and the cpu loop share.
+//
+//        +------------------+  <- allocation
+//        |  VCPUHeader      |     fixed size `VCPUHeader.stride`, reached with negative offsets
+//        +------------------+  <- CPU-state pointer (what helpers receive)
+//        |  guest CPU state |     laid out by the guest
+//        +------------------+
+
+/// One entry of a vCPU's jump cache: guest pc -> host code. Unused entries hold `JumpCache.noPC`.
+public struct JumpCacheEntry {
+    public var pc: UInt64
+    /// Host address of the translation's entry.
+    public var code: UInt64
+    @inlinable public init(pc: UInt64, code: UInt64) {
+        self.pc = pc
+        self.code = code
+    }
+}
+
+public enum JumpCache {
+    /// log2 of the number of entries.
+    public static let bits = 12
+    public static let count = 1 << bits
+    /// An odd address that no guest instruction has.
+    public static let noPC = UInt64.max
+    /// Entry index for a guest pc: `(pc >> 1) & (count - 1)`. Generated code computes the same.
+    @inlinable @inline(__always) public static func index(_ pc: UInt64) -> Int {
+        Int(truncatingIfNeeded: (pc &>> 1) & UInt64(count &- 1))
+    }
+}
+
+/// The shadow return stack: a ring of (guest return address, host code) pairs. `returnStackTop` is the byte offset of the
+/// newest entry in the ring; it wraps by masking.
+public enum ReturnStack {
+    public static let count = 64
+    /// Ring size in bytes; the top offset is masked with `byteMask` after each push and pop.
+    public static let byteMask = count * 16 - 1
+}
+
+/// Shared fields of one vCPU. Everything here belongs to the vCPU's thread, except `exitRequest`, which any thread or
+/// signal handler may set.
+public struct VCPUHeader {
+    /// Non-zero: leave generated code at the next `check_exit`. Only ever set to 1 (by plain stores: signal handlers may), and
+    /// cleared by the cpu loop.
+    public var exitRequest: UInt32 = 0
+    /// What the engine wants of this vCPU: `EngineRequest` bits, set atomically before `exitRequest`.
+    public var engineRequests: UInt32 = 0
+    /// `fault` exits: 1 when the access was a write; the host signal.
+    public var faultIsWrite: UInt32 = 0
+    public var faultSignal: UInt32 = 0
+    /// Set by a helper that wants to leave generated code; 0 = go on. An `ExitReason`'s raw value.
+    public var exitReason: UInt32 = 0
+    /// More about the exit (faulting address, ...).
+    public var exitValue: UInt64 = 0
+    /// Guest pc of the instruction that left, where the host knows it (side exits, faults).
+    public var exitPC: UInt64 = 0
+    public var jumpCache: UnsafeMutablePointer<JumpCacheEntry>
+    public var returnStack: UnsafeMutablePointer<JumpCacheEntry>
+    public var returnStackTop: UInt64 = 0
+    /// Accrued floating-point flags that are not in the host's own flag register: see `Op.fpGetFlags`.
+    public var fpFlags: UInt32 = 0
+    /// Dynamic rounding mode, 0...4.
+    public var fpRounding: UInt32 = 0
+    /// x86-64: MXCSR while generated code runs / outside of it.
+    public var guestMXCSR: UInt32 = 0x1f80
+    public var hostMXCSR: UInt32 = 0x1f80
+    /// Host stack pointer inside generated code.
+    public var hostStack: UInt64 = 0
+    /// Opaque reference to the engine's vCPU object.
+    public var owner: UnsafeMutableRawPointer?
+    /// Host registers at a side exit or fault: 16 general registers, then 16 vector registers' low 64 bits.
+    public var savedRegisters: InlineArray<32, UInt64> = .init(repeating: 0)
+    /// Host code address of the side exit.
+    public var sideExitAddress: UInt64 = 0
+    /// Counters, always on: translations entered through the cpu loop, look-ups that missed in line, ...
+    public var lookupMisses: UInt64 = 0
+    public var returnMisses: UInt64 = 0
+
+    public init(jumpCache: UnsafeMutablePointer<JumpCacheEntry>, returnStack: UnsafeMutablePointer<JumpCacheEntry>) {
+        self.jumpCache = jumpCache
+        self.returnStack = returnStack
+    }
+
+    /// Distance from the allocation's start to the CPU-state pointer.
+    public static let stride = (MemoryLayout<VCPUHeader>.size + 63) / 64 * 64
+
+    /// The header of the vCPU whose CPU state is at `state`.
+    @inlinable @inline(__always)
+    public static func of(_ state: UnsafeMutableRawPointer) -> UnsafeMutablePointer<VCPUHeader> {
+        (state - stride).assumingMemoryBound(to: VCPUHeader.self)
+    }
+
+    /// Offset of a field from the CPU-state pointer (negative).
+    public static func offset<T>(of path: KeyPath<VCPUHeader, T>) -> Int {
+        guard let offset = MemoryLayout<VCPUHeader>.offset(of: path) else { fatalError("VCPUHeader field without offset") }
+        return offset - stride
+    }
+}
+
+/// Bits of `VCPUHeader.engineRequests`.
+public enum EngineRequest {
+    /// Translations died: forget the jump cache and the return stack before the next translation runs.
+    public static let forget: UInt32 = 1
+    /// Stop at a safe point: another thread needs every vCPU out of generated code.
+    public static let pause: UInt32 = 2
+}
+
+/// Why generated code returned to the cpu loop.
+public enum ExitReason {
+    /// `goto_tb` or `push_return` slot not chained yet: value = translation index << 8 | slot... see `ExitValue`.
+    public static let chain: UInt32 = 0
+    /// `lookup_and_goto` missed; the pc global holds the target.
+    public static let lookup: UInt32 = 1
+    /// `check_exit` saw the flag. State must be recovered.
+    public static let sideExit: UInt32 = 2
+    /// A host fault in generated code; state has been recovered by the fault handler.
+    public static let fault: UInt32 = 3
+    /// First value of `exit_tb` reasons and helper exits, chosen by the guest contract (`GuestExit`).
+    public static let guest: UInt32 = 16
+}
+
+/// The 64-bit value that generated code returns: low 32 bits an `ExitReason`; for `chain` the high 32 bits are the
+/// translation's index in the engine's table << 8 | slot.
+public struct ExitValue: Sendable {
+    public let raw: UInt64
+    @inlinable public init(raw: UInt64) { self.raw = raw }
+    @inlinable public init(reason: UInt32, payload: UInt32 = 0) { raw = UInt64(reason) | UInt64(payload) &<< 32 }
+    @inlinable public static func chain(translation: Int, slot: Int) -> ExitValue {
+        ExitValue(reason: ExitReason.chain, payload: UInt32(truncatingIfNeeded: translation &<< 8 | slot))
+    }
+    @inlinable public var reason: UInt32 { UInt32(truncatingIfNeeded: raw) }
+    @inlinable public var translation: Int { Int(raw &>> 40) }
+    @inlinable public var slot: Int { Int(raw &>> 32) & 0xff }
+}

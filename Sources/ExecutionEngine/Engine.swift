@@ -1,0 +1,171 @@
+// The engine: one guest architecture, one host, one code cache, any number of vCPUs.
+//
+// Locks: `lock` (the translation lock) guards translating, linking, invalidating and flushing. It is taken before guest
+// memory's own lock, never while a vCPU counts as running generated code, so that a flush can wait for all of them.
+
+import CodeGen
+import Diagnostics
+import GuestKit
+import GuestMemory
+import HostOS
+import IR
+
+public final class Engine: @unchecked Sendable {
+    public let guest: any GuestArchitecture
+    public let host: any HostBackEnd
+    public let memory: any CodeMemory
+    public let options: EngineOptions
+
+    let lock = Lock()
+    let code: CodeBuffer
+    private let codeMemory: ExecutableMemory
+    let cache: TranslationCache
+    /// Guarded by `lock`.
+    var translator: Translator
+    var vcpus: [Unmanaged<VCPU>] = []
+    /// Bytes of code cache that hold the host's own stubs.
+    private let stubBytes: Int
+    /// Counts flushes: a translation's index means something only within one generation.
+    var generation: UInt64 = 0
+    public internal(set) var counters = EngineCounters()
+
+    public init(
+        guest: any GuestArchitecture, host: any HostBackEnd, memory: any CodeMemory, options: EngineOptions
+    ) throws(Errno) {
+        self.guest = guest
+        self.host = host
+        self.memory = memory
+        self.options = options
+        let anchor = unsafeBitCast(engineFaultHandler as CodeFaultHandler, to: UInt.self)
+        codeMemory = try ExecutableMemory(size: options.codeCacheSize, near: anchor)
+        code = CodeBuffer(writable: codeMemory.writable, executable: codeMemory.executable, size: codeMemory.size)
+        cache = try TranslationCache(recordCapacity: max(options.codeCacheSize / 2, 1 << 20))
+        host.configure(
+            HostConfiguration(
+                helpers: guest.helpers, globals: guest.globals, pcOffset: guest.pcOffset, stateSize: guest.stateSize),
+            code: code)
+        stubBytes = code.used
+        translator = Translator(guest: guest, host: host, options: options)
+        FaultRegistry.add(self)
+    }
+
+    public func makeVCPU() -> VCPU {
+        let vcpu = VCPU(self)
+        lock.withLock { vcpus.append(Unmanaged.passUnretained(vcpu)) }
+        return vcpu
+    }
+
+    func remove(_ vcpu: VCPU) {
+        lock.withLock { vcpus.removeAll { $0.toOpaque() == Unmanaged.passUnretained(vcpu).toOpaque() } }
+    }
+
+    // MARK: Invalidation
+
+    /// Drops every translation that overlaps guest [start, start + length). Any thread, not from a signal handler.
+    public func invalidate(start: UInt64, length: UInt64) {
+        lock.withLock { invalidateLocked(start: start, length: length) }
+    }
+
+    func invalidateLocked(start: UInt64, length: UInt64) {
+        let victims = cache.overlapping(start, length)
+        if victims.isEmpty { return }
+        for index in victims { kill(index) }
+        cache.forgetPages(start, length)
+        requestForget()
+    }
+
+    /// Takes one translation out of use: nothing finds it or jumps to it any more. Code that runs in it leaves at its next
+    /// exit check, because every vCPU is asked to forget what it remembers.
+    private func kill(_ index: Int) {
+        cache.remove(index)
+        counters.invalidated += 1
+        var at = cache.rows[index].incoming
+        while at != 0 {
+            let link = cache.links[Int(at) - 1]
+            host.unlink(cache.compiled[Int(link.source)], slot: Int(link.slot))
+            at = link.next
+        }
+        cache.rows[index].incoming = 0
+    }
+
+    private func requestForget() {
+        for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.request(EngineRequest.forget) } }
+    }
+
+    /// Drops translations whose guest bytes may have changed unseen (instruction fence).
+    func dropUntracked() {
+        lock.withLock {
+            for page in cache.pages.keys {
+                let start = page << TranslationCache.pageBits
+                if memory.hasUntrackedAliases(start) {
+                    invalidateLocked(start: start, length: 1 << TranslationCache.pageBits)
+                }
+            }
+        }
+    }
+
+    // MARK: Flush
+
+    /// Empties the code cache. Holds the lock; the calling vCPU must not count as running. Waits until no vCPU runs
+    /// generated code.
+    func flushLocked() {
+        for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.request(EngineRequest.pause | EngineRequest.forget) } }
+        for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.waitUntilStopped() } }
+        cache.flush()
+        code.used = stubBytes
+        host.flush()
+        generation &+= 1
+        counters.flushes += 1
+    }
+
+    /// Empties the code cache, from any thread that is not inside `VCPU.run`.
+    public func flush() { lock.withLock { flushLocked() } }
+
+    // MARK: Fork
+
+    private var snapshot: ExecutableMemory.Snapshot?
+
+    /// Before fork(): the child will get a private copy of the code cache. The lock is held until `finishFork`.
+    public func prepareFork() throws(Errno) {
+        lock.lock()
+        do {
+            snapshot = try codeMemory.snapshotForFork(used: code.used)
+        } catch {
+            lock.unlock()
+            throw error
+        }
+    }
+
+    /// After fork(), in both processes. In the child only the calling thread's vCPU goes on: the others are forgotten.
+    public func finishFork(isChild: Bool, surviving vcpu: VCPU) {
+        if let snapshot {
+            if isChild {
+                do {
+                    try codeMemory.adopt(snapshot)
+                } catch {
+                    writeStandardError("martlet: fork: cannot map the code cache: \(error.message)\n")
+                    HostProcess.exitGroup(1)
+                }
+            } else {
+                codeMemory.discard(snapshot)
+            }
+        }
+        snapshot = nil
+        if isChild { vcpus = [Unmanaged.passUnretained(vcpu)] }
+        lock.unlock()
+    }
+}
+
+/// What an engine has done so far. Guarded by the translation lock.
+public struct EngineCounters: Sendable {
+    public var translations = 0
+    public var guestInstructions = 0
+    public var guestBytes = 0
+    public var hostBytes = 0
+    /// Nanoseconds spent translating, where measured (`measuresTime`).
+    public var translationTime: UInt64 = 0
+    public var links = 0
+    public var invalidated = 0
+    public var flushes = 0
+    public var optimized = 0
+}

@@ -1,0 +1,39 @@
+// What can be chosen about an engine.
+
+import Diagnostics
+
+/// Which code a vCPU runs.
+public enum Tier: String, CaseIterable, Sendable {
+    /// Baseline first, hot regions optimized.
+    case automatic = "auto"
+    /// IR run directly. (The app hands the engine the interpreter as its host.)
+    case interpreter
+    case baseline
+    /// Large regions from the first execution on.
+    case optimizing
+}
+
+/// Options of one engine.
+public struct EngineOptions: Sendable {
+    /// Bytes of code cache.
+    public var codeCacheSize = 64 << 20
+    /// Guest instructions per translation (`-one-insn-per-tb`: 1).
+    public var maxInstructions = 128
+    /// Translations jump to each other without the cpu loop.
+    public var chaining = true
+    public var tier = Tier.automatic
+    /// Executions after which a baseline translation is made again as an optimized region.
+    public var hotThreshold: UInt32 = 1000
+    /// Optimizer passes turned off by name.
+    public var disabledPasses: Set<String> = []
+    public var diagnostics: Diagnostics
+    /// Disassembles host code for `-d out_asm`: bytes, address -> text lines.
+    public var disassembleHost: (@Sendable (UnsafeRawBufferPointer, UInt64) -> String)?
+    /// Told of each translation: host address, size, guest pc (`-perfmap`).
+    public var codeListener: (@Sendable (UInt64, Int, UInt64) -> Void)?
+
+    public init(diagnostics: Diagnostics) { self.diagnostics = diagnostics }
+
+    /// The smallest code cache that can hold the host's stubs and any one translation.
+    public static let smallestCodeCache = 256 << 10
+}

@@ -1,0 +1,58 @@
+// Host memory faults in generated code. The handler only saves the registers and leaves generated code; the cpu loop does the
+// rest outside signal context. Which engine a fault belongs to is found by host address: the one process-wide table of this target,
+// because signal dispatch is process-wide.
+
+import CodeGen
+import HostOS
+import Synchronization
+
+/// One engine's code range, as the signal handler sees it.
+private struct Range {
+    var start: UInt64 = 0
+    var end: UInt64 = 0
+    var exit: UInt64 = 0
+    var stateRegister = 0
+    var stateBias = 0
+}
+
+nonisolated(unsafe) private var ranges: InlineArray<16, Range> = .init(repeating: Range())
+nonisolated(unsafe) private var rangeCount = 0
+
+enum FaultRegistry {
+    static let busSignal: UInt32 = 7
+
+    /// Registers an engine. Engines live as long as the process, or at most 16 at a time are created in tests.
+    static func add(_ engine: Engine) {
+        HostSignals.setCodeFaultHandler(engineFaultHandler)
+        let start = UInt64(UInt(bitPattern: engine.code.executable))
+        let range = Range(
+            start: start, end: start + UInt64(engine.code.size), exit: engine.host.faultExitAddress,
+            stateRegister: engine.host.stateRegister, stateBias: engine.host.stateBias)
+        // The newest registration of an address range wins; slots are reused round robin.
+        ranges[rangeCount % 16] = range
+        rangeCount += 1
+    }
+}
+
+@c func engineFaultHandler(_ info: UnsafeMutableRawPointer, _ context: UnsafeMutableRawPointer) -> Bool {
+    let fault = FaultContext(info: info, context: context)
+    let address = UInt64(fault.programCounter)
+    for i in 0..<16 {
+        let range = ranges[i]
+        guard address >= range.start, address < range.end else { continue }
+        let base = UInt(truncatingIfNeeded: fault[register: range.stateRegister] &- UInt64(bitPattern: Int64(range.stateBias)))
+        guard let state = UnsafeMutableRawPointer(bitPattern: base) else { return false }
+        let header = VCPUHeader.of(state)
+        for r in 0..<16 {
+            header.pointee.savedRegisters[r] = fault[register: r]
+            if let vector = fault.vectorRegister(r) { header.pointee.savedRegisters[16 &+ r] = vector.load(as: UInt64.self) }
+        }
+        header.pointee.sideExitAddress = address
+        header.pointee.exitValue = fault.faultAddress
+        header.pointee.faultIsWrite = fault.isWrite ? 1 : 0
+        header.pointee.faultSignal = UInt32(bitPattern: fault.signal)
+        fault.programCounter = UInt(range.exit)
+        return true
+    }
+    return false
+}

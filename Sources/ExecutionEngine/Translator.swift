@@ -1,0 +1,170 @@
+// Guest code to host code: the pipeline, stage by stage, in one readable function. One translator per engine; its scratch storage
+// is reused from translation to translation, under the translation lock.
+
+import CodeGen
+import Diagnostics
+import GuestKit
+import GuestMemory
+import HostOS
+import IR
+import Optimizer
+
+/// What became of a request to translate.
+enum TranslationResult {
+    case done(Int)
+    /// There is no code at the address.
+    case notExecutable
+    /// The code cache is full.
+    case full
+}
+
+struct Translator {
+    let guest: any GuestArchitecture
+    let host: any HostBackEnd
+    let options: EngineOptions
+    let region: Region
+    let allocation: Allocation
+    let allocator: AllocatorBox?
+    let helpers: UnsafeMutablePointer<HelperTraits>
+
+    init(guest: any GuestArchitecture, host: any HostBackEnd, options: EngineOptions) {
+        self.guest = guest
+        self.host = host
+        self.options = options
+        region = Region.allocate(globals: guest.globals)
+        allocation = Allocation.allocate(
+            stepCapacity: region.s.pointee.opCapacity * 4, tempCapacity: region.s.pointee.tempCapacity)
+        allocator = host.description.map { AllocatorBox($0, region, allocation) }
+        helpers = .allocate(capacity: max(guest.helpers.count, 1))
+        for (i, helper) in guest.helpers.enumerated() { (helpers + i).initialize(to: HelperTraits(helper)) }
+    }
+
+    /// Translates the code at `pc`. With `isTemporary` the translation is one instruction, for one execution: nothing finds it,
+    /// and its page is not write-protected.
+    func translate(
+        _ engine: Engine, pc: UInt64, flags: UInt64, plan: RegionPlan, optimize: Bool, isTemporary: Bool = false
+    ) -> TranslationResult {
+        guard engine.memory.executableBytes(at: pc) != nil else { return .notExecutable }
+        guard let index = engine.cache.nextIndex else { return .full }
+        let start = HostClock.monotonic()
+        var plan = plan
+        while true {
+            var ranges: [(UInt64, UInt64)] = []
+            guard build(engine, pc, flags, plan, isTemporary, &ranges) else { return .notExecutable }
+            log(engine, .ops, pc)
+            let failed = region.s.pointee.overflowed || !prepare(engine, optimize, pc)
+            if !failed {
+                guard let compiled = host.compile(region, allocation, translation: index) else { return .full }
+                guard
+                    let added = engine.cache.add(
+                        pc: pc, flags: flags, compiled, ranges: ranges, isOptimized: optimize, isFindable: !isTemporary)
+                else { return .full }
+                account(engine, compiled, start)
+                logHost(engine, compiled, pc)
+                return .done(added)
+            }
+            // Too large for some fixed storage: a smaller region always fits.
+            if plan.maxInstructions <= 1 && plan.maxBlocks == 1 { return .full }
+            plan.maxInstructions = max(1, plan.maxInstructions / 2)
+            plan.maxBlocks = max(1, plan.maxBlocks / 2)
+        }
+    }
+
+    /// Front end: guest bytes to IR, block by block.
+    private func build(
+        _ engine: Engine, _ pc: UInt64, _ flags: UInt64, _ plan: RegionPlan, _ isTemporary: Bool,
+        _ ranges: inout [(UInt64, UInt64)]
+    ) -> Bool {
+        guard let bytes = engine.memory.executableBytes(at: pc) else { return false }
+        // Longest block there can be; protecting comes before reading.
+        if !isTemporary { engine.memory.protectCode(start: pc, length: UInt64(min(bytes.count, 4))) }
+        region.reset(pc: pc, flags: flags)
+        var unit = TranslationUnit(region: region, pc: pc, flags: flags, plan: plan, code: bytes, pcOffset: guest.pcOffset)
+        while unit.beginNextBlock() {
+            let start = unit.pc
+            if start != pc {
+                guard let bytes = engine.memory.executableBytes(at: start) else {
+                    unit.exit(.fetchFault, at: start)
+                    unit.endBlock()
+                    continue
+                }
+                if !isTemporary { engine.memory.protectCode(start: start, length: 2) }
+                unit.setCode(bytes, at: start)
+            }
+            guest.translateBlock(&unit)
+            unit.endBlock()
+            ranges.append((start, max(unit.pc, start &+ 2)))
+        }
+        region.s.pointee.guestInstructions = unit.instructionCount
+        region.s.pointee.guestLength = ranges.reduce(0) { $0 + Int($1.1 &- $1.0) }
+        if !isTemporary {
+            for range in ranges { engine.memory.protectCode(start: range.0, length: range.1 &- range.0) }
+        }
+        return true
+    }
+
+    /// Middle: optimizer, then register allocation.
+    private func prepare(_ engine: Engine, _ optimize: Bool, _ pc: UInt64) -> Bool {
+        if optimize { Optimizer.run(region, disabled: options.disabledPasses) }
+        log(engine, .optimizedOps, pc)
+        guard let allocator else { return true }
+        return allocator.run(helpers)
+    }
+
+    private func account(_ engine: Engine, _ compiled: CompiledRegion, _ start: UInt64) {
+        engine.counters.translations += 1
+        engine.counters.guestInstructions += region.s.pointee.guestInstructions
+        engine.counters.guestBytes += region.s.pointee.guestLength
+        engine.counters.hostBytes += compiled.codeSize
+        engine.counters.translationTime &+= HostClock.monotonic() &- start
+        options.codeListener?(compiled.entry, compiled.codeSize, region.s.pointee.guestPC)
+    }
+
+    // MARK: Logging
+
+    private func log(_ engine: Engine, _ item: LogItem, _ pc: UInt64) {
+        let diagnostics = options.diagnostics
+        if item == .ops, diagnostics.isEnabled(.guestCode, at: pc) { diagnostics.write(guestListing(engine, pc)) }
+        guard diagnostics.isEnabled(item, at: pc) else { return }
+        let title = item == .ops ? "OP" : "OP after optimization"
+        diagnostics.write("\(title):\n" + region.print(globals: guest.globals, helpers: guest.helpers) + "\n")
+    }
+
+    private func guestListing(_ engine: Engine, _ pc: UInt64) -> String {
+        var text = "----------------\nIN: 0x" + String(pc, radix: 16) + "\n"
+        for b in 0..<region.blockCount {
+            let block = region.blocks[b]
+            for i in Int(block.start)..<Int(block.end) where region.ops[i].opcode == .insnStart {
+                let at = UInt64(bitPattern: region.ops[i].imm)
+                guard let bytes = engine.memory.executableBytes(at: at) else { continue }
+                let (line, length) = guest.disassemble(bytes, at: at)
+                var hex = ""
+                for k in 0..<min(length, bytes.count) {
+                    let byte = String(bytes[length - 1 - k], radix: 16)
+                    hex += (byte.utf8.count < 2 ? "0" : "") + byte
+                }
+                let pad = String(repeating: " ", count: max(1, 18 - hex.utf8.count))
+                text += "0x" + String(at, radix: 16) + ":  " + hex + pad + line + "\n"
+            }
+        }
+        return text + "\n"
+    }
+
+    private func logHost(_ engine: Engine, _ compiled: CompiledRegion, _ pc: UInt64) {
+        guard options.diagnostics.isEnabled(.hostCode, at: pc), compiled.codeSize > 0,
+            let start = UnsafeRawPointer(bitPattern: UInt(compiled.entry))
+        else { return }
+        let bytes = UnsafeRawBufferPointer(start: start, count: compiled.codeSize)
+        let body = options.disassembleHost?(bytes, compiled.entry) ?? "(no host disassembler)\n"
+        options.diagnostics.write("OUT: [size=\(compiled.codeSize)]\n" + body + "\n")
+    }
+}
+
+/// The allocator behind a reference, since a struct that owns raw storage cannot be copied into an option.
+final class AllocatorBox: @unchecked Sendable {
+    private var allocator: Allocator
+    init(_ description: HostDescription, _ region: Region, _ allocation: Allocation) {
+        allocator = Allocator(description, region: region, allocation: allocation)
+    }
+    func run(_ helpers: UnsafePointer<HelperTraits>) -> Bool { allocator.run(helpers) }
+}

@@ -1,0 +1,351 @@
+// One virtual CPU: its state in relocatable memory, and the cpu loop.
+//
+//   run: requests -> flags -> look up (jump cache, table, translate) -> enter generated code -> handle its exit -> again
+//
+// A vCPU belongs to one host thread. Other threads may only set requests and wait for it to stop running generated code.
+
+import CodeGen
+import Diagnostics
+import GuestKit
+import GuestMemory
+import HostOS
+import IR
+import Synchronization
+
+/// Why `VCPU.run` returned.
+public enum VCPUExit: Sendable {
+    /// A system call instruction; pc is after it.
+    case systemCall
+    /// A breakpoint instruction; pc is at it.
+    case breakpoint
+    /// An illegal instruction; pc is at it.
+    case illegalInstruction
+    /// A guest memory access that is not possible; pc is at the instruction, the state is exact.
+    case memoryFault(address: UInt64, access: MemoryAccess, kind: MemoryFaultKind)
+    /// The exit flag was set; it is clear again. May be spurious.
+    case interrupted
+    /// The code cache cannot hold even one instruction.
+    case outOfCodeMemory
+}
+
+public final class VCPU {
+    public let engine: Engine
+    /// The guest's CPU state: `stateSize` bytes.
+    public let state: UnsafeMutableRawPointer
+    let header: UnsafeMutablePointer<VCPUHeader>
+    private let allocation: UnsafeMutableRawPointer
+    /// 1 while the thread runs, or is about to run, generated code.
+    private let running: UnsafeMutablePointer<UInt32>
+    private var lastFlags: UInt64 = 0
+    /// Registers by global at a recovery point.
+    private let recovered: UnsafeMutablePointer<UInt8>
+    private let globals: [GlobalDescriptor]
+    /// A chain exit that waits for its target's translation.
+    private var pendingLink: (source: Int, slot: Int, generation: UInt64)?
+
+    init(_ engine: Engine) {
+        self.engine = engine
+        let size = VCPUHeader.stride + engine.guest.stateSize
+        allocation = .allocate(byteCount: size, alignment: 64)
+        allocation.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+        state = allocation + VCPUHeader.stride
+        header = VCPUHeader.of(state)
+        let jumpCache = UnsafeMutablePointer<JumpCacheEntry>.allocate(capacity: JumpCache.count)
+        let returnStack = UnsafeMutablePointer<JumpCacheEntry>.allocate(capacity: ReturnStack.count)
+        header.initialize(to: VCPUHeader(jumpCache: jumpCache, returnStack: returnStack))
+        running = .allocate(capacity: 1)
+        running.initialize(to: 0)
+        globals = engine.guest.globals
+        recovered = .allocate(capacity: globals.count)
+        engine.guest.reset(state)
+        forget()
+    }
+
+    deinit {
+        engine.remove(self)
+        header.pointee.jumpCache.deallocate()
+        header.pointee.returnStack.deallocate()
+        running.deallocate()
+        recovered.deallocate()
+        allocation.deallocate()
+    }
+
+    // MARK: For embedders
+
+    public var programCounter: UInt64 {
+        get { state.load(fromByteOffset: engine.guest.pcOffset, as: UInt64.self) }
+        set { state.storeBytes(of: newValue, toByteOffset: engine.guest.pcOffset, as: UInt64.self) }
+    }
+
+    /// Makes `run` return `.interrupted` soon. Async-signal-safe; any thread.
+    public func requestExit() { header.pointee.exitRequest = 1 }
+
+    /// The flag that `requestExit` sets: for signal handlers.
+    public var requestFlag: UnsafeMutablePointer<UInt32> {
+        UnsafeMutableRawPointer(header).advanced(by: MemoryLayout<VCPUHeader>.offset(of: \.exitRequest)!)
+            .assumingMemoryBound(to: UInt32.self)
+    }
+
+    /// Makes the CPU state, and the floating-point flags and rounding that live in the host, equal to another vCPU's.
+    public func copyState(from other: VCPU) {
+        state.copyMemory(from: other.state, byteCount: engine.guest.stateSize)
+        floatFlags = other.floatFlags
+        floatRounding = other.floatRounding
+    }
+
+    /// Accrued floating-point flags, in the numbering of the IR. Only outside `run`.
+    public var floatFlags: UInt32 {
+        get { engine.host.floatFlags(state) }
+        set { engine.host.setFloatFlags(state, newValue) }
+    }
+    /// Dynamic rounding mode, in the numbering of the IR. Only outside `run`.
+    public var floatRounding: UInt32 {
+        get { header.pointee.fpRounding }
+        set { engine.host.setRounding(state, newValue) }
+    }
+
+    public var lookupMisses: UInt64 { header.pointee.lookupMisses }
+
+    // MARK: Requests from the engine
+
+    private var engineRequests: UnsafeMutablePointer<UInt32> {
+        UnsafeMutableRawPointer(header).advanced(by: MemoryLayout<VCPUHeader>.offset(of: \.engineRequests)!)
+            .assumingMemoryBound(to: UInt32.self)
+    }
+
+    func request(_ bits: UInt32) {
+        atomic(engineRequests).pointee.bitwiseOr(bits, ordering: .sequentiallyConsistent)
+        atomic(requestFlag).pointee.store(1, ordering: .sequentiallyConsistent)
+    }
+
+    /// Returns once the vCPU is outside generated code. It cannot enter again: the caller holds the translation lock, and a
+    /// pause request makes it take that lock first.
+    func waitUntilStopped() {
+        while atomic(running).pointee.load(ordering: .sequentiallyConsistent) != 0 { HostThread.yield() }
+    }
+
+    private func forget() {
+        header.pointee.jumpCache.update(repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: JumpCache.count)
+        header.pointee.returnStack.update(repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: ReturnStack.count)
+    }
+
+    // MARK: The cpu loop
+
+    /// Runs guest code until something needs the embedder.
+    public func run() -> VCPUExit {
+        while true {
+            atomic(running).pointee.store(1, ordering: .sequentiallyConsistent)
+            if header.pointee.exitRequest != 0, !handleRequests() { return .interrupted }
+
+            let pc = programCounter
+            let flags = engine.guest.translationFlags(state)
+            if flags != lastFlags {
+                forget()
+                lastFlags = flags
+            }
+            guard let entry = lookUp(pc, flags) else {
+                atomic(running).pointee.store(0, ordering: .releasing)
+                if let exit = translate(pc, flags) { return exit }
+                continue
+            }
+            if engine.options.diagnostics.items.rawValue != 0 { logExecution(pc) }
+            let exit = engine.host.enter(state, entry)
+            atomic(running).pointee.store(0, ordering: .releasing)
+            if let result = handle(exit) { return result }
+        }
+    }
+
+    /// Serves the engine's requests. False when the embedder should look (always: the flag may have been set for both).
+    private func handleRequests() -> Bool {
+        atomic(requestFlag).pointee.store(0, ordering: .sequentiallyConsistent)
+        let requests = atomic(engineRequests).pointee.exchange(0, ordering: .sequentiallyConsistent)
+        atomic(running).pointee.store(0, ordering: .sequentiallyConsistent)
+        if requests & EngineRequest.pause != 0 { engine.lock.withLock {} }
+        if requests & EngineRequest.forget != 0 { forget() }
+        return false
+    }
+
+    private func lookUp(_ pc: UInt64, _ flags: UInt64) -> UInt64? {
+        if pendingLink != nil { return nil }
+        let cached = header.pointee.jumpCache + JumpCache.index(pc)
+        if cached.pointee.pc == pc { return cached.pointee.code }
+        guard let index = engine.cache.find(pc, flags) else { return nil }
+        let entry = engine.cache.rows[index].entry
+        cached.pointee = JumpCacheEntry(pc: pc, code: entry)
+        return entry
+    }
+
+    /// The slow path of look-up, under the lock: translates, links the exit that led here.
+    private func translate(_ pc: UInt64, _ flags: UInt64) -> VCPUExit? {
+        engine.lock.lock()
+        defer { engine.lock.unlock() }
+        var attempts = 0
+        while true {
+            var index = engine.cache.find(pc, flags)
+            if index == nil {
+                switch engine.translator.translate(
+                    engine, pc: pc, flags: flags, plan: engine.plan(for: pc), optimize: engine.optimizesAtOnce)
+                {
+                case .done(let new): index = new
+                case .notExecutable:
+                    pendingLink = nil
+                    return fetchFault(pc)
+                case .full:
+                    attempts += 1
+                    if attempts > 1 { return .outOfCodeMemory }
+                    pendingLink = nil
+                    engine.flushLocked()
+                    forget()
+                    continue
+                }
+            }
+            if let index { link(to: index) }
+            pendingLink = nil
+            return nil
+        }
+    }
+
+    private func link(to target: Int) {
+        guard let link = pendingLink, link.generation == engine.generation, engine.options.chaining,
+            engine.cache.rows[link.source].isValid
+        else { return }
+        engine.host.link(engine.cache.compiled[link.source], slot: link.slot, to: engine.cache.rows[target].entry)
+        engine.cache.addLink(source: link.source, slot: link.slot, target: target)
+        engine.counters.links += 1
+    }
+
+    private func fetchFault(_ pc: UInt64) -> VCPUExit {
+        switch engine.memory.resolveFault(address: pc, access: .execute) {
+        case .guestFault(let kind): .memoryFault(address: pc, access: .execute, kind: kind)
+        case .retry, .codeWrite: .memoryFault(address: pc, access: .execute, kind: .permission)
+        }
+    }
+
+    // MARK: Exits
+
+    private func handle(_ exit: ExitValue) -> VCPUExit? {
+        switch exit.reason {
+        case ExitReason.chain:
+            if engine.options.chaining { pendingLink = (exit.translation, exit.slot, engine.generation) }
+            return nil
+        case ExitReason.lookup:
+            return nil
+        case ExitReason.sideExit:
+            recover()
+            return nil
+        case ExitReason.fault:
+            recover()
+            return resolveFault(header.pointee.exitValue, header.pointee.faultIsWrite != 0 ? .write : .read)
+        default:
+            header.pointee.exitReason = 0
+            return handleGuest(GuestExit(rawValue: Int(exit.reason)))
+        }
+    }
+
+    private func handleGuest(_ reason: GuestExit?) -> VCPUExit? {
+        switch reason {
+        case .systemCall: return .systemCall
+        case .breakpoint: return .breakpoint
+        case .illegalInstruction, nil: return .illegalInstruction
+        case .fetchFault: return fetchFault(header.pointee.exitValue != 0 ? header.pointee.exitValue : programCounter)
+        case .instructionFence:
+            engine.dropUntracked()
+            forget()
+            return nil
+        case .yield:
+            HostThread.yield()
+            return nil
+        case .misaligned:
+            recover()
+            return .memoryFault(address: header.pointee.exitValue, access: .write, kind: .misaligned)
+        case .helperFault:
+            let value = header.pointee.exitValue
+            return resolveFault(value & ~(1 << 63), value >> 63 != 0 ? .write : .read)
+        }
+    }
+
+    private func resolveFault(_ address: UInt64, _ access: MemoryAccess) -> VCPUExit? {
+        if header.pointee.faultSignal == FaultRegistry.busSignal {
+            return .memoryFault(address: address, access: access, kind: .bus)
+        }
+        switch engine.memory.resolveFault(address: address, access: access) {
+        case .retry: return nil
+        case .guestFault(let kind): return .memoryFault(address: address, access: access, kind: kind)
+        case .codeWrite(let page, let length):
+            engine.invalidate(start: page, length: length)
+            forget()
+            return stepOverWrite(page, length)
+        }
+    }
+
+    /// The instruction at pc writes to a page that held translated code. When it lies on that page itself, translating it again
+    /// would protect the page again: it is executed alone, from a translation for one use.
+    private func stepOverWrite(_ page: UInt64, _ length: UInt64) -> VCPUExit? {
+        let pc = programCounter
+        guard pc &+ 16 > page, pc < page &+ length else { return nil }
+        engine.lock.lock()
+        let used = engine.code.used
+        let flags = engine.guest.translationFlags(state)
+        let plan = RegionPlan(maxBlocks: 1, maxInstructions: 1)
+        let result = engine.translator.translate(
+            engine, pc: pc, flags: flags, plan: plan, optimize: false, isTemporary: true)
+        guard case .done(let index) = result else {
+            if case .full = result { engine.flushLocked() }
+            engine.lock.unlock()
+            return nil
+        }
+        let entry = engine.cache.rows[index].entry
+        let generation = engine.generation
+        atomic(running).pointee.store(1, ordering: .sequentiallyConsistent)
+        engine.lock.unlock()
+        _ = used
+        let exit = engine.host.enter(state, entry)
+        atomic(running).pointee.store(0, ordering: .releasing)
+        _ = generation
+        // Its exits are not worth linking.
+        if exit.reason == ExitReason.chain { return nil }
+        return handle(exit)
+    }
+
+    /// Writes dirty globals back from the registers saved at a fault or side exit, and sets pc.
+    private func recover() {
+        let address = header.pointee.sideExitAddress
+        // A host that keeps every global at home reports no address.
+        if address == 0 {
+            programCounter = header.pointee.exitPC
+            return
+        }
+        guard let index = engine.cache.containing(address) else {
+            fatalError("exit at host address 0x\(String(address, radix: 16)), which no translation owns")
+        }
+        let row = engine.cache.rows + index
+        let records = UnsafeRawBufferPointer(start: row.pointee.records, count: row.pointee.recordBytes)
+        guard
+            let pc = RecoveryReader.find(
+                records, pc: row.pointee.pc, offset: Int(address &- row.pointee.entry), globalCount: globals.count,
+                registers: recovered)
+        else {
+            fatalError(
+                "no recovery record at host address 0x\(String(address, radix: 16)) of the translation of 0x\(String(row.pointee.pc, radix: 16))"
+            )
+        }
+        for (i, global) in globals.enumerated() where recovered[i] != 0 {
+            let number = Int(recovered[i]) - 1
+            let value = header.pointee.savedRegisters[number >= 32 ? number - 16 : number]
+            if global.type.size == 4 {
+                state.storeBytes(of: UInt32(truncatingIfNeeded: value), toByteOffset: global.offset, as: UInt32.self)
+            } else {
+                state.storeBytes(of: value, toByteOffset: global.offset, as: UInt64.self)
+            }
+        }
+        programCounter = pc
+    }
+
+    private func logExecution(_ pc: UInt64) {
+        let diagnostics = engine.options.diagnostics
+        if diagnostics.isEnabled(.execution, at: pc) { diagnostics.write("Trace: [0x\(String(pc, radix: 16))]\n") }
+        if diagnostics.isEnabled(.cpuState, at: pc) {
+            diagnostics.write(engine.dump(state, withFloat: diagnostics.isEnabled(.fpuState)))
+        }
+    }
+}

@@ -1,0 +1,71 @@
+// The guest contract: the whole list of what a guest architecture owes the engine.
+//
+// A guest is one immutable object per configured CPU model. It knows IR and its own CPU state, nothing of hosts or of the
+// engine. All its state lives in one relocatable block of memory that tables describe.
+
+import IR
+
+/// A register as debuggers, dumps, signal frames and system-call glue see it.
+public struct RegisterDescriptor: Sendable {
+    public let name: String
+    /// Byte offset in the CPU state.
+    public let offset: Int
+    /// Size in bytes.
+    public let size: Int
+    public let group: RegisterGroup
+    public init(name: String, offset: Int, size: Int, group: RegisterGroup) {
+        self.name = name
+        self.offset = offset
+        self.size = size
+        self.group = group
+    }
+}
+
+public enum RegisterGroup: Sendable { case general, float, vector, system }
+
+/// Why a translation or helper hands control to the embedder: raw values start at `ExitReason.guest` (16).
+public enum GuestExit: Int, Sendable {
+    /// A system call instruction; pc is after it.
+    case systemCall = 16
+    /// A breakpoint instruction; pc is at it.
+    case breakpoint = 17
+    /// An illegal instruction; pc is at it.
+    case illegalInstruction = 18
+    /// Instruction fetch is not possible at pc.
+    case fetchFault = 19
+    /// An instruction asked that translated code be seen as memory has it now (`fence.i`); pc is after it.
+    case instructionFence = 20
+    /// The vCPU waits (WFI, pause, wrs): a hint to yield; pc is after it.
+    case yield = 21
+    /// A memory access that is misaligned where alignment is required; `exitValue` is the address; pc is at it.
+    case misaligned = 22
+    /// A helper's guest access failed; `exitValue` is the address | 1 << 63 for a write; pc is at the instruction.
+    case helperFault = 23
+}
+
+/// A guest architecture, configured.
+public protocol GuestArchitecture: AnyObject, Sendable {
+    /// As in `martlet-NAME`: "riscv64".
+    var name: String { get }
+    /// Guest state that IR ops may name, in temp order.
+    var globals: [GlobalDescriptor] { get }
+    var helpers: [HelperDescriptor] { get }
+    var registers: [RegisterDescriptor] { get }
+    /// Bytes of CPU state.
+    var stateSize: Int { get }
+    /// Offset of the 64-bit program counter in the CPU state.
+    var pcOffset: Int { get }
+    /// Instructions start at multiples of this many bytes.
+    var instructionAlignment: Int { get }
+
+    /// Puts a CPU state into its reset (user mode: process start) condition.
+    func reset(_ state: UnsafeMutableRawPointer)
+    /// What of the CPU state a translation depends on besides the pc (rounding class, privilege, ...).
+    func translationFlags(_ state: UnsafeMutableRawPointer) -> UInt64
+
+    /// Translates one guest basic block, from `unit.pc` until a control transfer or until `unit.isFull`.
+    func translateBlock(_ unit: inout TranslationUnit)
+
+    /// Disassembles the instruction at the start of `bytes`: its text and length in bytes.
+    func disassemble(_ bytes: UnsafeRawBufferPointer, at pc: UInt64) -> (text: String, length: Int)
+}

@@ -1,0 +1,200 @@
+// `-cpu`: models, extensions switched on and off, and what is wrong with a specification.
+//
+//     NAME[,EXT=on|off | ,+EXT | ,-EXT]...
+
+/// A RISC-V CPU: what decodes.
+public struct RISCVCPU: Sendable, Equatable {
+    /// The model it started from.
+    public let model: String
+    /// Complete: with everything that its members imply.
+    public let extensions: RISCVExtensions
+
+    /// The ISA string (`rv64imafdc_zicsr_...`), as in /proc/cpuinfo.
+    public var isaString: String { extensions.isaString }
+
+    /// Bits of AT_HWCAP: one per single-letter extension (Linux, arch/riscv/include/uapi/asm/hwcap.h).
+    public var hardwareCapabilities: UInt64 {
+        let letters: [(RISCVExtensions, Character)] = [
+            (.i, "i"), (.m, "m"), (.a, "a"), (.f, "f"), (.d, "d"), (.c, "c"), (.v, "v"),
+        ]
+        return letters.reduce(0) { bits, one in
+            extensions.contains(one.0) ? bits | 1 << UInt64(one.1.asciiValue! - 97) : bits
+        }
+    }
+
+    /// The model used when none is asked for.
+    public static let standard = RISCVCPU(model: RISCVCPUModel.all[0])
+
+    init(model: RISCVCPUModel) {
+        self.model = model.name
+        extensions = model.extensions
+    }
+
+    /// Reads a specification.
+    public init(_ specification: String) throws(RISCVCPUError) {
+        var parts = specification.split(separator: ",", omittingEmptySubsequences: false).map(String.init)[...]
+        let name = parts.popFirst() ?? ""
+        guard let model = RISCVCPUModel.named(name) else { throw .unknownModel(name) }
+        var result = model.extensions
+        for part in parts {
+            let (name, isOn) = try Self.option(part)
+            let members = try Self.members(name)
+            if isOn {
+                result.formUnion(members)
+                result = result.completed
+            } else {
+                result.subtract(members)
+                result = Self.withoutOrphans(result, of: members)
+            }
+        }
+        self.model = model.name
+        extensions = result.subtracting(result.contains(.rv32) ? [] : .zcf)
+        try check()
+    }
+
+    // MARK: Options
+
+    /// `EXT=on`, `EXT=off`, `+EXT` or `-EXT`.
+    private static func option(_ text: String) throws(RISCVCPUError) -> (name: String, isOn: Bool) {
+        let lower = text.lowercased()
+        if lower.hasPrefix("+") || lower.hasPrefix("-") { return (String(lower.dropFirst()), lower.hasPrefix("+")) }
+        let parts = lower.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 2 else { throw .notAnOption(text) }
+        switch parts[1] {
+        case "on", "true", "yes", "1": return (parts[0], true)
+        case "off", "false", "no", "0": return (parts[0], false)
+        default: throw .badValue(option: parts[0], value: parts[1])
+        }
+    }
+
+    /// What a name switches: an extension with its parts, or a group.
+    private static func members(_ name: String) throws(RISCVCPUError) -> RISCVExtensions {
+        if let group = groups.first(where: { $0.name == name }) { return group.members }
+        guard let one = RISCVExtensions.named(name), !one.isSubset(of: notExtensions) else {
+            throw .unknownExtension(name)
+        }
+        guard one.isSubset(of: .implemented) else { throw .unsupportedExtension(name) }
+        return one
+    }
+
+    /// Names that stand for several extensions; for m, a and c: all that is defined as part of them.
+    static let groups: [(name: String, summary: String, members: RISCVExtensions)] = [
+        ("g", "m, a, f, d, zicsr, zifencei", [.m, .a, .f, .d, .zicsr, .zifencei]),
+        ("b", "zba, zbb, zbs", [.zba, .zbb, .zbs]),
+        ("m", "", [.m, .zmmul]),
+        ("a", "", [.a, .zaamo, .zalrsc]),
+        ("c", "", [.c, .zca, .zcd]),
+    ]
+    /// Bits that gate encodings and are no extensions one can switch.
+    static let notExtensions: RISCVExtensions = [.rv32, .rv64, .priv]
+
+    /// Drops extensions that need one of those removed, until none does.
+    private static func withoutOrphans(_ set: RISCVExtensions, of removed: RISCVExtensions) -> RISCVExtensions {
+        var result = set
+        var gone = removed
+        var changed = true
+        while changed {
+            changed = false
+            for bit in 0..<RISCVExtensions.count {
+                let one = RISCVExtensions(rawValue: 1 << UInt64(bit))
+                let needs = RISCVExtensions.implied(by: bit)
+                if result.contains(one) && !needs.isDisjoint(with: gone) {
+                    result.remove(one)
+                    gone.insert(one)
+                    changed = true
+                }
+            }
+        }
+        return result
+    }
+
+    private func check() throws(RISCVCPUError) {
+        if !extensions.contains(.i) { throw .required("i") }
+        if extensions.contains(.zcmp) && extensions.contains(.zcd) { throw .conflict("zcmp", "zcd") }
+    }
+}
+
+/// A named CPU model.
+public struct RISCVCPUModel: Sendable {
+    public let name: String
+    public let summary: String
+    public let extensions: RISCVExtensions
+
+    /// All models; the first is the default.
+    public static let all: [RISCVCPUModel] = [
+        RISCVCPUModel("rv64", "everything that is supported, except zcmp and zihpm (default)", .usual),
+        RISCVCPUModel("max", "everything that can be combined", .usual.union(.zihpm)),
+        RISCVCPUModel("rv64i", "the base integer instruction set alone", [.rv64, .i]),
+        RISCVCPUModel("rv64gc", "general purpose with compressed instructions", .rv64gc),
+        RISCVCPUModel(
+            "rva20u64", "profile RVA20U64: rv64gc and counters", .rv64gc.subtracting([.zifencei, .zihintpause])),
+        RISCVCPUModel(
+            "rva22u64", "profile RVA22U64: with bit manipulation, cache blocks and half-precision conversions",
+            .rv64gc.subtracting(.zifencei).union([
+                .zihpm, .zba, .zbb, .zbs, .zicbom, .zicbop, .zicboz, .zfhmin,
+            ])),
+        RISCVCPUModel("sifive-u54", "SiFive U54: rv64gc and counters", .rv64gc.subtracting(.zihintpause)),
+    ]
+
+    static func named(_ name: String) -> RISCVCPUModel? { all.first { $0.name == name.lowercased() } }
+
+    private init(_ name: String, _ summary: String, _ extensions: RISCVExtensions) {
+        self.name = name
+        self.summary = summary
+        self.extensions = extensions.completed.subtracting(.zcf)
+    }
+
+    /// What `-cpu help` prints.
+    public static var help: String {
+        var text = "CPU models:\n"
+        for model in all { text += line(model.name, model.summary) }
+        text += "\nExtensions, switched by NAME,EXT=on|off:\n"
+        for bit in 0..<RISCVExtensions.count {
+            let one = RISCVExtensions(rawValue: 1 << UInt64(bit))
+            guard one.isSubset(of: .implemented) else { continue }
+            text += line(RISCVExtensions.name(bit), RISCVExtensions.summary(bit) + (one == .zacas ? " (w and d)" : ""))
+        }
+        for group in RISCVCPU.groups where !group.summary.isEmpty { text += line(group.name, group.summary) }
+        return text
+    }
+
+    private static func line(_ name: String, _ text: String) -> String {
+        "  " + name + String(repeating: " ", count: max(1, 13 - name.utf8.count)) + text + "\n"
+    }
+}
+
+extension RISCVExtensions {
+    /// What the translator implements.
+    static let implemented: RISCVExtensions = [
+        .i, .m, .a, .f, .d, .c, .zicsr, .zifencei, .zicntr, .zihpm, .zihintpause, .zihintntl, .zicond, .zicbom, .zicbop,
+        .zicboz, .zimop, .zmmul, .zaamo, .zalrsc, .zawrs, .zacas, .zfa, .zfhmin, .zca, .zcb, .zcd, .zcmp, .zcmop, .zba,
+        .zbb, .zbc, .zbs,
+    ]
+    /// What a program may count on by default.
+    static let usual = implemented.subtracting([.zcmp, .zihpm]).union(.rv64)
+}
+
+/// What is wrong with a `-cpu` specification.
+public enum RISCVCPUError: Error, Equatable, CustomStringConvertible {
+    case unknownModel(String)
+    case unknownExtension(String)
+    case unsupportedExtension(String)
+    case notAnOption(String)
+    case badValue(option: String, value: String)
+    case required(String)
+    case conflict(String, String)
+
+    public var description: String {
+        switch self {
+        case .unknownModel(let name):
+            "unknown CPU model '\(name)'; known: \(RISCVCPUModel.all.map(\.name).joined(separator: ", "))"
+        case .unknownExtension(let name): "unknown CPU extension '\(name)'; '-cpu help' lists them"
+        case .unsupportedExtension(let name): "CPU extension '\(name)' is not supported; '-cpu help' lists those that are"
+        case .notAnOption(let text): "'\(text)' is no CPU option; write EXT=on or EXT=off"
+        case .badValue(let option, let value): "CPU option '\(option)=\(value)': the value must be on or off"
+        case .required(let name): "CPU extension '\(name)' cannot be switched off"
+        case .conflict(let one, let other):
+            "CPU extensions '\(one)' and '\(other)' cannot be combined: switch one of them off"
+        }
+    }
+}

@@ -1,0 +1,106 @@
+// Atomics (Unprivileged ISA, chapters "A", "Zawrs", "Zacas").
+//
+// Guest read-modify-writes are host atomics and sequentially consistent, which covers every aq and rl. Load-reserved
+// remembers address and value; store-conditional is a compare-and-swap from that value. So a store-conditional also succeeds
+// when memory was changed and changed back in between (the manual would have it fail); any other store to the reserved
+// bytes, by whomever, makes it fail.
+
+import GuestKit
+import IR
+
+extension RISCVTranslator {
+    private var word32: MemOp { MemOp(log2Size: 2, signed: true, aligned: true) }
+    private var word64: MemOp { MemOp(log2Size: 3, aligned: true) }
+
+    // MARK: Load-reserved, store-conditional
+
+    mutating func lr_w(_ a: Args.AMO) -> Bool { loadReserved(a, word32) }
+    mutating func lr_d(_ a: Args.AMO) -> Bool { loadReserved(a, word64) }
+    mutating func sc_w(_ a: Args.AMO) -> Bool { storeConditional(a, word32) }
+    mutating func sc_d(_ a: Args.AMO) -> Bool { storeConditional(a, word64) }
+
+    private mutating func loadReserved(_ a: Args.AMO, _ access: MemOp) -> Bool {
+        let (base, _) = address(a.rs1)
+        if a.rl { ir.fence([.loadLoad, .loadStore, .storeLoad, .storeStore]) }
+        let value = ir.gld(base, 0, access, xlen)
+        if a.aq { ir.fence([.loadLoad, .loadStore]) }
+        ir.st(base, StateOffset.reservationAddress, .u64)
+        ir.st(value, StateOffset.reservationValue, wordAccess)
+        move(a.rd, value)
+        return true
+    }
+
+    private mutating func storeConditional(_ a: Args.AMO, _ access: MemOp) -> Bool {
+        let (base, _) = address(a.rs1)
+        let attempt = ir.newBlock()
+        let failure = ir.newBlock(isCold: true)
+        let done = ir.newBlock()
+        let reserved = ir.ld(StateOffset.reservationAddress, .u64)
+        ir.st(ir.const(Int64(bitPattern: RISCVState.noReservation)), StateOffset.reservationAddress, .u64)
+        ir.brcond(.eq, base, reserved, attempt, failure)
+
+        ir.begin(attempt)
+        let expected = ir.ld(StateOffset.reservationValue, wordAccess, xlen)
+        let old = ir.gcas(base, expected: expected, new: x(a.rs2), access)
+        if a.rd != 0 { ir.setcond(.ne, old, expected, result: xlen, into: Global.x(a.rd)) }
+        ir.br(done)
+
+        ir.begin(failure)
+        ir.gld(base, 0, access, xlen)  // a failing store-conditional still faults on a bad address
+        move(a.rd, word(1))
+        ir.br(done)
+
+        ir.begin(done)
+        return true
+    }
+
+    // MARK: Atomic memory operations
+
+    mutating func amoswap_w(_ a: Args.AMO) -> Bool { modify(a, .swap, word32) }
+    mutating func amoadd_w(_ a: Args.AMO) -> Bool { modify(a, .add, word32) }
+    mutating func amoxor_w(_ a: Args.AMO) -> Bool { modify(a, .xor, word32) }
+    mutating func amoand_w(_ a: Args.AMO) -> Bool { modify(a, .and, word32) }
+    mutating func amoor_w(_ a: Args.AMO) -> Bool { modify(a, .or, word32) }
+    mutating func amomin_w(_ a: Args.AMO) -> Bool { modify(a, .smin, word32) }
+    mutating func amomax_w(_ a: Args.AMO) -> Bool { modify(a, .smax, word32) }
+    mutating func amominu_w(_ a: Args.AMO) -> Bool { modify(a, .umin, word32) }
+    mutating func amomaxu_w(_ a: Args.AMO) -> Bool { modify(a, .umax, word32) }
+    mutating func amoswap_d(_ a: Args.AMO) -> Bool { modify(a, .swap, word64) }
+    mutating func amoadd_d(_ a: Args.AMO) -> Bool { modify(a, .add, word64) }
+    mutating func amoxor_d(_ a: Args.AMO) -> Bool { modify(a, .xor, word64) }
+    mutating func amoand_d(_ a: Args.AMO) -> Bool { modify(a, .and, word64) }
+    mutating func amoor_d(_ a: Args.AMO) -> Bool { modify(a, .or, word64) }
+    mutating func amomin_d(_ a: Args.AMO) -> Bool { modify(a, .smin, word64) }
+    mutating func amomax_d(_ a: Args.AMO) -> Bool { modify(a, .smax, word64) }
+    mutating func amominu_d(_ a: Args.AMO) -> Bool { modify(a, .umin, word64) }
+    mutating func amomaxu_d(_ a: Args.AMO) -> Bool { modify(a, .umax, word64) }
+
+    private func modify(_ a: Args.AMO, _ kind: AtomicOp, _ access: MemOp) -> Bool {
+        ir.grmw(kind, address(a.rs1).base, x(a.rs2), access, into: destination(a.rd))
+        return true
+    }
+
+    // MARK: Zacas
+
+    mutating func amocas_w(_ a: Args.AMO) -> Bool { compareAndSwap(a, word32) }
+    /// On RV32 the operands are register pairs: not implemented.
+    mutating func amocas_d(_ a: Args.AMO) -> Bool { xlen == .i64 && compareAndSwap(a, word64) }
+    /// Not implemented (illegal): the IR has no 128-bit compare-and-swap.
+    mutating func amocas_q(_ a: Args.AMO) -> Bool { false }
+
+    private func compareAndSwap(_ a: Args.AMO, _ access: MemOp) -> Bool {
+        ir.gcas(address(a.rs1).base, expected: x(a.rd), new: x(a.rs2), access, into: destination(a.rd))
+        return true
+    }
+
+    // MARK: Zawrs
+
+    mutating func wrs_nto() -> Bool { waitOnReservation() }
+    mutating func wrs_sto() -> Bool { waitOnReservation() }
+
+    /// May end at any time: lets others run, then goes on.
+    private mutating func waitOnReservation() -> Bool {
+        exit(.yield, at: next)
+        return true
+    }
+}

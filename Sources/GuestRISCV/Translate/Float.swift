@@ -1,0 +1,253 @@
+// What the floating-point chapters share (Unprivileged ISA, chapters "F", "D", "Zfh and Zfhmin", "Zfa").
+//
+// A register holds 64 bits: a double, or a narrower value NaN-boxed. Operations on singles work on f32 temps. Because a chain
+// of them would box and unbox at every step, `singles[i]` names an f32 temp that equals the unboxed value of f`i`; every
+// write of f`i` replaces or clears it. The box is still written, so the register is exact at every instruction; the
+// optimizer drops those that nobody sees.
+//
+// Rounding: modes 0...3 are the host's; ties to max magnitude, static or dynamic, goes to SoftFloat. Which of them a dynamic
+// mode means is known at translation (`roundingClass`).
+
+import GuestKit
+import IR
+
+extension RISCVTranslator {
+    // MARK: Registers
+
+    /// The value of f`i` in `format`; the default NaN when it is not boxed as one.
+    mutating func float(_ i: Int32, _ format: FloatFormat) -> Temp {
+        switch format {
+        case .binary64: return Global.f(i)
+        case .binary16: return ir.unboxf(Global.f(i), .binary16)
+        case .binary32:
+            let known = singles[Int(i)]
+            if !known.isNone { return known }
+            let value = ir.unboxf(Global.f(i), .binary32)
+            singles[Int(i)] = value
+            return value
+        }
+    }
+
+    /// Gives f`rd` the value in `format` that `make` computes: into its second argument when that is not nil.
+    @inline(__always)
+    mutating func setFloat(_ rd: Int32, _ format: FloatFormat, _ make: (_ ir: IRBuilder, _ into: Temp?) -> Temp) -> Bool {
+        switch format {
+        case .binary64:
+            _ = make(ir, Global.f(rd))
+            singles[Int(rd)] = .none
+        case .binary32:
+            let value = make(ir, nil)
+            ir.boxf(value, .binary32, into: Global.f(rd))
+            singles[Int(rd)] = value
+        case .binary16:
+            ir.boxf(make(ir, nil), .binary16, into: Global.f(rd))
+            singles[Int(rd)] = .none
+        }
+        return true
+    }
+
+    /// Copies a double to f`rd` from 64 bits in an integer.
+    mutating func setFloatBits(_ rd: Int32, _ bits: Temp) {
+        ir.bitcast(bits, to: .f64, into: Global.f(rd))
+        singles[Int(rd)] = .none
+    }
+
+    // MARK: Rounding
+
+    /// What an instruction's `rm` field means; nil when that is illegal.
+    func rounding(_ rm: UInt8) -> Rounding? {
+        switch rm {
+        case 0...4: return Rounding(rawValue: rm)
+        case 7:
+            switch roundingClass {
+            case .host: return .dynamic
+            case .maxMagnitude: return .nearestMaxMagnitude
+            case .invalid: return nil
+            }
+        default: return nil
+        }
+    }
+
+    // MARK: Arithmetic
+
+    mutating func arithmetic(_ a: Args.RM, _ opcode: Opcode, _ format: FloatFormat) -> Bool {
+        guard let rounding = rounding(a.rm) else { return false }
+        let x = float(a.rs1, format)
+        let y = float(a.rs2, format)
+        if rounding == .nearestMaxMagnitude {
+            return setSoft(a.rd, format, soft(.init(opcode), format, x, y))
+        }
+        return setFloat(a.rd, format) { $0.fbinary(opcode, x, y, rounding, into: $1) }
+    }
+
+    mutating func squareRoot(_ a: Args.R2M, _ format: FloatFormat) -> Bool {
+        guard let rounding = rounding(a.rm) else { return false }
+        let x = float(a.rs1, format)
+        if rounding == .nearestMaxMagnitude { return setSoft(a.rd, format, soft(.squareRoot, format, x)) }
+        return setFloat(a.rd, format) { $0.funary(.fsqrt, x, rounding, into: $1) }
+    }
+
+    /// ±(rs1 × rs2) ± rs3
+    mutating func fused(_ a: Args.R3, _ format: FloatFormat, negateProduct: Bool, negateAddend: Bool) -> Bool {
+        guard let rounding = rounding(a.rm) else { return false }
+        let x = float(a.rs1, format)
+        let y = float(a.rs2, format)
+        let z = float(a.rs3, format)
+        if rounding == .nearestMaxMagnitude {
+            return setSoft(
+                a.rd, format, soft(.fused(negateProduct: negateProduct, negateAddend: negateAddend), format, x, y, z))
+        }
+        return setFloat(a.rd, format) {
+            $0.fma(x, y, z, negateProduct: negateProduct, negateAddend: negateAddend, rounding, into: $1)
+        }
+    }
+
+    /// Minimum and maximum: no rounding.
+    mutating func extremum(_ a: Args.R, _ opcode: Opcode, _ format: FloatFormat) -> Bool {
+        let x = float(a.rs1, format)
+        let y = float(a.rs2, format)
+        return setFloat(a.rd, format) { $0.fbinary(opcode, x, y, into: $1) }
+    }
+
+    mutating func injectSign(_ a: Args.R, _ kind: SignOp, _ format: FloatFormat) -> Bool {
+        let x = float(a.rs1, format)
+        if a.rs1 == a.rs2 {
+            return setFloat(a.rd, format) {
+                switch kind {
+                case .copy: copied($0, x, into: $1)
+                case .copyNegated: $0.funary(.fneg, x, into: $1)
+                case .xor: $0.funary(.fabs, x, into: $1)
+                }
+            }
+        }
+        let y = float(a.rs2, format)
+        return setFloat(a.rd, format) { $0.fcopysign(kind, x, y, into: $1) }
+    }
+
+    /// Raises flags also when the result goes to x0.
+    mutating func compare(_ a: Args.R, _ condition: FloatCondition, _ format: FloatFormat) -> Bool {
+        let x = float(a.rs1, format)
+        let y = float(a.rs2, format)
+        if xlen == .i64 {
+            ir.fsetcond(condition, x, y, into: destination(a.rd))
+        } else {
+            move(a.rd, narrow(ir.fsetcond(condition, x, y)))
+        }
+        return true
+    }
+
+    mutating func classify(_ a: Args.R2, _ format: FloatFormat) -> Bool {
+        let value = bits(of: float(a.rs1, format), format)
+        return set(a.rd) { _, into in
+            narrow(call(format == .binary32 ? .classifySingle : .classifyDouble, value), into: into)
+        }
+    }
+
+    // MARK: Conversions
+
+    /// To an integer of type `type`; a 32-bit result is sign-extended, also an unsigned one. Raises flags also for x0.
+    mutating func toInteger(_ a: Args.R2M, _ format: FloatFormat, _ type: ValueType, unsigned: Bool) -> Bool {
+        guard let rounding = rounding(a.rm) else { return false }
+        let x = float(a.rs1, format)
+        if rounding == .nearestMaxMagnitude {
+            let result = soft(type == .i64 ? (unsigned ? .toUInt64 : .toInt64) : (unsigned ? .toUInt32 : .toInt32), format, x)
+            move(a.rd, narrow(result))
+        } else if type == .i64 {
+            ir.ftoi(x, to: .i64, unsigned: unsigned, rounding, into: destination(a.rd))
+        } else {
+            let result = ir.ftoi(x, to: .i32, unsigned: unsigned, rounding)
+            if a.rd != 0 { _ = signExtended(result, into: Global.x(a.rd)) }
+        }
+        return true
+    }
+
+    /// From an integer of type `type`.
+    mutating func fromInteger(_ a: Args.R2M, _ format: FloatFormat, _ type: ValueType, unsigned: Bool) -> Bool {
+        guard let rounding = rounding(a.rm) else { return false }
+        let isExact = type == .i32 && format == .binary64
+        let x = type == .i64 ? x(a.rs1) : low32(x(a.rs1))
+        if rounding == .nearestMaxMagnitude && !isExact {
+            let operation: SoftOperation =
+                type == .i64 ? (unsigned ? .fromUInt64 : .fromInt64) : (unsigned ? .fromUInt32 : .fromInt32)
+            return setSoft(a.rd, format, softCall(operation, format, type == .i64 ? x : ir.zext(x)))
+        }
+        return setFloat(a.rd, format) {
+            $0.itof(x, to: format == .binary64 ? .f64 : .f32, unsigned: unsigned, isExact ? .dynamic : rounding, into: $1)
+        }
+    }
+
+    /// Between formats. Widening is exact, whatever the rounding mode.
+    mutating func convert(_ a: Args.R2M, from: FloatFormat, to: FloatFormat) -> Bool {
+        guard let rounding = rounding(a.rm) else { return false }
+        let isExact = from.rawValue < to.rawValue
+        let x = float(a.rs1, from)
+        if rounding == .nearestMaxMagnitude && !isExact {
+            return setSoft(a.rd, to, soft(to == .binary16 ? .toBinary16 : .toBinary32, from, x))
+        }
+        return setFloat(a.rd, to) { $0.fcvt(x, from: from, to: to, isExact ? .dynamic : rounding, into: $1) }
+    }
+
+    /// To an integral value of the same format.
+    mutating func roundToIntegral(_ a: Args.R2M, _ format: FloatFormat, raisesInexact: Bool) -> Bool {
+        guard let rounding = rounding(a.rm) else { return false }
+        let x = float(a.rs1, format)
+        if rounding == .nearestMaxMagnitude {
+            return setSoft(a.rd, format, soft(raisesInexact ? .roundExact : .round, format, x))
+        }
+        return setFloat(a.rd, format) { $0.fround(x, rounding, raisesInexact: raisesInexact, into: $1) }
+    }
+
+    // MARK: Bits
+
+    /// The bit pattern of `value` as an i64, zero-extended.
+    func bits(of value: Temp, _ format: FloatFormat) -> Temp {
+        switch format {
+        case .binary64: ir.bitcast(value, to: .i64)
+        case .binary32: ir.zext(ir.bitcast(value, to: .i32))
+        case .binary16: ir.extract(ir.zext(ir.bitcast(value, to: .i32)), 0, 16)
+        }
+    }
+
+    // MARK: SoftFloat
+
+    /// Calls SoftFloat on values of `format`, rounding to nearest with ties to max magnitude; accrues the flags. The result
+    /// is an integer or a bit pattern.
+    func soft(
+        _ operation: SoftOperation, _ format: FloatFormat, _ a: Temp, _ b: Temp = .none, _ c: Temp = .none
+    ) -> Temp {
+        softCall(
+            operation, format, bits(of: a, format), b.isNone ? .none : bits(of: b, format),
+            c.isNone ? .none : bits(of: c, format))
+    }
+
+    /// The same on bit patterns or integers.
+    func softCall(
+        _ operation: SoftOperation, _ format: FloatFormat, _ a: Temp, _ b: Temp = .none, _ c: Temp = .none
+    ) -> Temp {
+        let selector = SoftSelector(operation: operation, format: format, rounding: .nearestMaxMagnitude)
+        let zero = ir.const(0)
+        let result = call(
+            .softFloat, ir.const(Int64(selector.rawValue)), a, b.isNone ? zero : b, c.isNone ? zero : c)
+        ir.fpSetFlags(ir.or(ir.fpGetFlags(), ir.ld(StateOffset.softFlags, .u32)))
+        return result
+    }
+
+    /// Gives f`rd` the bit pattern that `softCall` returned.
+    mutating func setSoft(_ rd: Int32, _ format: FloatFormat, _ pattern: Temp) -> Bool {
+        setFloat(rd, format) {
+            format == .binary64
+                ? $0.bitcast(pattern, to: .f64, into: $1) : $0.bitcast($0.trunc(pattern), to: .f32, into: $1)
+        }
+    }
+
+    /// Calls a helper.
+    func call(_ helper: Helper, _ a: Temp = .none, _ b: Temp = .none, _ c: Temp = .none, _ d: Temp = .none) -> Temp {
+        ir.call(helper.id, helper.descriptor, a, b, c, d)
+    }
+}
+
+private func copied(_ ir: IRBuilder, _ value: Temp, into: Temp?) -> Temp {
+    guard let into else { return value }
+    if into != value { ir.mov(into, value) }
+    return into
+}

@@ -1,0 +1,115 @@
+// The translator: guest instructions of one basic block to IR. This file has the instruction loop and the plumbing that the
+// chapters in this folder share; each chapter is an extension with one function per instruction, called by the generated
+// decoder. A function returns false when its operands make the instruction illegal, before it has emitted anything.
+//
+// Width of the integer registers is a value, `xlen`: chapters say `word(n)` for constants, `address` for guest addresses and
+// `narrow`/`wide` between registers and 64-bit values, and never name i32 or i64 for a register.
+
+import GuestKit
+import IR
+
+struct RISCVTranslator: RISCVInstructionSet, ~Copyable {
+    var unit: TranslationUnit
+    let extensions: RISCVExtensions
+    let xlen: ValueType
+    let roundingClass: RoundingClass
+    /// Bytes of the instruction being translated.
+    var length: UInt64 = 4
+    /// f32 values known to be in NaN-boxed registers (see Float.swift).
+    var singles: InlineArray<32, Temp> = .init(repeating: .none)
+
+    init(unit: consuming TranslationUnit, extensions: RISCVExtensions, xlen: ValueType, roundingClass: RoundingClass) {
+        self.unit = unit
+        self.extensions = extensions
+        self.xlen = xlen
+        self.roundingClass = roundingClass
+    }
+
+    consuming func finish() -> TranslationUnit { unit }
+
+    /// Translates instructions, at least one, until the block has ended or is full.
+    mutating func translateBlock() {
+        var isFirst = true
+        repeat {
+            let available = unit.available
+            let isLong = available >= 2 && unit.fetch16() & 3 == 3
+            if available < (isLong ? 4 : 2) {
+                if isFirst { return exit(.fetchFault, at: unit.pc) }
+                break
+            }
+            isFirst = false
+            unit.beginInstruction()
+            length = isLong ? 4 : 2
+            let isLegal = isLong ? decode32(unit.fetch32(), into: &self) : decode16(unit.fetch16(), into: &self)
+            if !isLegal { exit(.illegalInstruction, at: unit.pc) }
+            unit.pc = next
+        } while ir.isBlockOpen && !unit.isFull
+        if ir.isBlockOpen { unit.jump(to: unit.pc) }
+    }
+
+    // MARK: Shared by all chapters
+
+    var ir: IRBuilder {
+        @inline(__always) _read { yield unit.ir }
+        @inline(__always) _modify { yield &unit.ir }
+    }
+
+    /// Address of the instruction after this one.
+    var next: UInt64 { wrapped(unit.pc &+ length) }
+
+    /// A guest address modulo 2^XLEN.
+    func wrapped(_ address: UInt64) -> UInt64 { xlen == .i64 ? address : address & 0xffff_ffff }
+
+    /// Width of the integer registers in bits.
+    var bits: Int { xlen == .i64 ? 64 : 32 }
+
+    /// A constant as wide as a register.
+    @inline(__always) func word(_ value: Int64) -> Temp { ir.const(value, xlen) }
+
+    /// The value of x`i`.
+    @inline(__always) func x(_ i: Int32) -> Temp { i == 0 ? word(0) : Global.x(i) }
+
+    /// Gives x`rd` the value that `make` computes into its second argument. Nothing is computed for x0: only for results
+    /// that have no other effect.
+    @inline(__always)
+    func set(_ rd: Int32, _ make: (_ ir: IRBuilder, _ into: Temp) -> Temp) -> Bool {
+        if rd != 0 { _ = make(ir, Global.x(rd)) }
+        return true
+    }
+
+    /// Where an instruction with effects of its own (a load, say) puts the value for x`rd`.
+    @inline(__always) func destination(_ rd: Int32) -> Temp? { rd == 0 ? nil : Global.x(rd) }
+
+    /// Copies `value` to x`rd`.
+    @inline(__always) func move(_ rd: Int32, _ value: Temp) {
+        if rd != 0 { ir.mov(Global.x(rd), value) }
+    }
+
+    /// A register's value as 64 bits, zero-extended.
+    func wide(_ value: Temp) -> Temp { xlen == .i64 ? value : ir.zext(value) }
+    /// The low bits of a 64-bit value, as wide as a register.
+    func narrow(_ value: Temp, into: Temp? = nil) -> Temp {
+        guard xlen == .i64 else { return ir.trunc(value, into: into) }
+        guard let into else { return value }
+        ir.mov(into, value)
+        return into
+    }
+    /// The low 32 bits of a register as an i32.
+    func low32(_ value: Temp) -> Temp { xlen == .i64 ? ir.trunc(value) : value }
+    /// An i32 as a register value, sign-extended.
+    func signExtended(_ value: Temp, into: Temp? = nil) -> Temp {
+        if xlen == .i64 { return ir.sext(value, into: into) }
+        guard let into else { return value }
+        ir.mov(into, value)
+        return into
+    }
+
+    /// Base and displacement of a guest access to x`rs1` + `offset`.
+    @inline(__always) func address(_ rs1: Int32, _ offset: Int64 = 0) -> (base: Temp, displacement: Int64) {
+        if xlen == .i64 { return (x(rs1), offset) }
+        return (ir.zext(offset == 0 ? x(rs1) : ir.add(x(rs1), word(offset))), 0)
+    }
+
+    /// An access as wide as a register.
+    var wordAccess: MemOp { xlen == .i64 ? .u64 : .u32 }
+}

@@ -1,0 +1,89 @@
+// The few file operations that Martlet needs for itself. Guest file system calls do not come here.
+
+import CLinux
+import Glibc
+
+public enum HostFile {
+    /// Opens for reading, close-on-exec.
+    public static func openForReading(_ path: String) throws(Errno) -> Int32 {
+        Int32(
+            truncatingIfNeeded: try Errno.check(
+                withPath(path) { kernel(SYS_openat, Int(AT_FDCWD), $0, Int(O_RDONLY | O_CLOEXEC)) }))
+    }
+
+    /// Creates or truncates a log file for appending, out of the way of the descriptors that guests expect to be low.
+    public static func openLog(_ path: String) throws(Errno) -> Int32 {
+        let flags = O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC
+        let fd = try Errno.check(withPath(path) { kernel(SYS_openat, Int(AT_FDCWD), $0, Int(flags), 0o666) })
+        return moveHigh(Int32(truncatingIfNeeded: fd))
+    }
+
+    /// Moves a descriptor of ours to a number that guests do not meet; the old number is closed. Stays when it cannot move.
+    public static func moveHigh(_ fd: Int32) -> Int32 {
+        for floor in [900, 200] {
+            let moved = kernel(SYS_fcntl, Int(fd), Int(F_DUPFD_CLOEXEC), floor)
+            if moved >= 0 {
+                close(fd)
+                return Int32(truncatingIfNeeded: moved)
+            }
+        }
+        return fd
+    }
+
+    public static func close(_ fd: Int32) { _ = kernel(SYS_close, Int(fd)) }
+
+    /// Reads at `offset` until `buffer` is full or the file ends. Returns the count.
+    public static func read(_ fd: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(Errno) -> Int {
+        var done = 0
+        while done < buffer.count, let base = buffer.baseAddress {
+            let n = kernel(SYS_pread64, Int(fd), Int(bitPattern: base + done), buffer.count - done, offset + done)
+            if n == Errno.intr.negated { continue }
+            if try Errno.check(n) == 0 { break }
+            done += n
+        }
+        return done
+    }
+
+    public struct Status: Sendable {
+        public var mode: UInt32, size: Int64, userID: UInt32, groupID: UInt32
+        public var device: UInt64, inode: UInt64
+        public var isDirectory: Bool { mode & 0o170000 == 0o040000 }
+        public var isRegular: Bool { mode & 0o170000 == 0o100000 }
+    }
+
+    public static func status(_ fd: Int32) throws(Errno) -> Status {
+        var raw = stat()
+        _ = try Errno.check(withUnsafeMutablePointer(to: &raw) { kernel(SYS_fstat, Int(fd), Int(bitPattern: $0)) })
+        return Status(
+            mode: raw.st_mode, size: Int64(raw.st_size), userID: raw.st_uid, groupID: raw.st_gid,
+            device: UInt64(raw.st_dev), inode: UInt64(raw.st_ino))
+    }
+
+    /// access(2) with X_OK for the effective ids.
+    public static func isExecutable(_ path: String) -> Bool {
+        withPath(path) { kernel(SYS_faccessat2, Int(AT_FDCWD), $0, Int(X_OK), 0x200) } == 0
+            || withPath(path) { kernel(SYS_faccessat, Int(AT_FDCWD), $0, Int(X_OK)) } == 0
+    }
+
+    public static func exists(_ path: String) -> Bool {
+        withPath(path) { kernel(SYS_faccessat, Int(AT_FDCWD), $0, 0) } == 0
+    }
+
+    /// The target of a symbolic link.
+    public static func readLink(_ path: String) throws(Errno) -> String {
+        try withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer throws(Errno) in
+            let n = try Errno.check(
+                withPath(path) {
+                    kernel(SYS_readlinkat, Int(AT_FDCWD), $0, Int(bitPattern: buffer.baseAddress), buffer.count)
+                })
+            return String(decoding: buffer[..<n], as: UTF8.self)
+        }
+    }
+
+    public static func currentDirectory() throws(Errno) -> String {
+        try withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer throws(Errno) in
+            let n = try Errno.check(kernel(SYS_getcwd, Int(bitPattern: buffer.baseAddress), buffer.count))
+            return String(decoding: buffer[..<max(0, n - 1)], as: UTF8.self)
+        }
+    }
+}

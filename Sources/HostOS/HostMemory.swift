@@ -1,0 +1,140 @@
+// Host mappings, and code memory under write-xor-execute: one memory file seen through a writable and an executable view.
+
+import CLinux
+import Glibc
+
+/// Thin typed mmap(2) family. Addresses are host addresses.
+public enum HostMemory {
+    public static let none: Int32 = 0, read: Int32 = 1, write: Int32 = 2, execute: Int32 = 4
+    public static let shared: Int32 = 0x01, privateCopy: Int32 = 0x02, fixed: Int32 = 0x10, anonymous: Int32 = 0x20
+    public static let noReserve: Int32 = 0x4000, fixedNoReplace: Int32 = 0x100000
+
+    @inlinable
+    public static func map(
+        _ address: UInt, _ length: Int, _ protection: Int32, _ flags: Int32, fd: Int32 = -1, offset: Int = 0
+    ) throws(Errno) -> UnsafeMutableRawPointer {
+        let result = try Errno.check(
+            kernel(SYS_mmap, Int(bitPattern: address), length, Int(protection), Int(flags), Int(fd), offset))
+        guard let pointer = UnsafeMutableRawPointer(bitPattern: result) else { throw .nomem }
+        return pointer
+    }
+
+    @inlinable
+    public static func unmap(_ address: UInt, _ length: Int) throws(Errno) {
+        _ = try Errno.check(kernel(SYS_munmap, Int(bitPattern: address), length))
+    }
+
+    @inlinable
+    public static func protect(_ address: UInt, _ length: Int, _ protection: Int32) throws(Errno) {
+        _ = try Errno.check(kernel(SYS_mprotect, Int(bitPattern: address), length, Int(protection)))
+    }
+
+    /// Anonymous zeroed memory, committed on first touch, never returned.
+    public static func reserve(_ length: Int) throws(Errno) -> UnsafeMutableRawPointer {
+        try map(0, length, read | write, privateCopy | anonymous | noReserve)
+    }
+}
+
+/// Memory for generated code: `writable` and `executable` are two views of the same bytes; no page is ever both.
+///
+/// Both views are shared mappings, so a forked child sees the parent's later writes until it calls `adopt` or `startAfresh`.
+public final class ExecutableMemory: @unchecked Sendable {
+    public let size: Int
+    public let writable: UnsafeMutableRawPointer
+    public let executable: UnsafeRawPointer
+
+    /// `near`: place the executable view within reach of rel32 calls to that address when the address space allows.
+    public init(size requested: Int, near: UInt? = nil) throws(Errno) {
+        let page = Int(HostProcess.pageSize)
+        size = (max(requested, page) + page - 1) & ~(page - 1)
+        let fd = try Self.makeFile(size)
+        defer { _ = kernel(SYS_close, Int(fd)) }
+        writable = try HostMemory.map(0, size, HostMemory.read | HostMemory.write, HostMemory.shared, fd: fd)
+        do {
+            executable = UnsafeRawPointer(try Self.mapExecutable(fd, size, near))
+        } catch {
+            try? HostMemory.unmap(UInt(bitPattern: writable), size)
+            throw error
+        }
+    }
+
+    deinit {
+        try? HostMemory.unmap(UInt(bitPattern: writable), size)
+        try? HostMemory.unmap(UInt(bitPattern: executable), size)
+    }
+
+    /// True when a rel32 displacement reaches `address` from anywhere in the executable view.
+    public func reaches(_ address: UInt) -> Bool {
+        let start = UInt(bitPattern: executable), end = start + UInt(size), limit: UInt = 0x7fff_0000
+        return address >= start ? address - start < limit : end - address < limit
+    }
+
+    /// A copy of the first `used` bytes, taken before fork() while no other thread writes code.
+    public struct Snapshot: Sendable {
+        let fd: Int32
+    }
+
+    public func snapshotForFork(used: Int) throws(Errno) -> Snapshot {
+        let fd = try Self.makeFile(size)
+        guard writeAll(fd, UnsafeRawBufferPointer(start: executable, count: min(used, size))) else {
+            _ = kernel(SYS_close, Int(fd))
+            throw .nomem
+        }
+        return Snapshot(fd: fd)
+    }
+
+    /// In the child: replaces both views, at their addresses, by the snapshot.
+    public func adopt(_ snapshot: Snapshot) throws(Errno) {
+        defer { discard(snapshot) }
+        try mapOver(snapshot.fd)
+    }
+
+    /// In the parent, after fork(): the snapshot belongs to the child.
+    public func discard(_ snapshot: Snapshot) { _ = kernel(SYS_close, Int(snapshot.fd)) }
+
+    /// In the child: replaces both views by empty memory. The owner must have dropped every reference to old code.
+    public func startAfresh() throws(Errno) {
+        let fd = try Self.makeFile(size)
+        defer { _ = kernel(SYS_close, Int(fd)) }
+        try mapOver(fd)
+    }
+
+    private func mapOver(_ fd: Int32) throws(Errno) {
+        let flags = HostMemory.shared | HostMemory.fixed
+        _ = try HostMemory.map(UInt(bitPattern: writable), size, HostMemory.read | HostMemory.write, flags, fd: fd)
+        _ = try HostMemory.map(UInt(bitPattern: executable), size, HostMemory.read | HostMemory.execute, flags, fd: fd)
+    }
+
+    private static func makeFile(_ size: Int) throws(Errno) -> Int32 {
+        let fd = try Errno.check(withPath("martlet-code") { kernel(SYS_memfd_create, $0, Int(CLX_MFD_CLOEXEC)) })
+        do {
+            _ = try Errno.check(kernel(SYS_ftruncate, fd, size))
+        } catch {
+            _ = kernel(SYS_close, fd)
+            throw error
+        }
+        return Int32(truncatingIfNeeded: fd)
+    }
+
+    private static func mapExecutable(_ fd: Int32, _ size: Int, _ near: UInt?) throws(Errno) -> UnsafeMutableRawPointer {
+        let protection = HostMemory.read | HostMemory.execute
+        if let near {
+            let step: UInt = 32 << 20, span = UInt(size)
+            // Below the target first: above it grows the host's heap.
+            for distance in 1..<UInt(48) {
+                let gap = distance &* step
+                guard gap &+ span < 0x7000_0000 else { break }
+                for hint in [near &- gap &- span, near &+ gap] {
+                    let address = hint & ~0xf_ffff
+                    guard address > 1 << 32, address < 1 << 47 else { continue }
+                    let flags = HostMemory.shared | HostMemory.fixedNoReplace
+                    if let found = try? HostMemory.map(address, size, protection, flags, fd: fd) {
+                        if UInt(bitPattern: found) == address { return found }
+                        try? HostMemory.unmap(UInt(bitPattern: found), size)
+                    }
+                }
+            }
+        }
+        return try HostMemory.map(0, size, protection, HostMemory.shared, fd: fd)
+    }
+}

@@ -1,0 +1,191 @@
+// Host signals: dispositions, masks, alternate stacks, and the two handlers of the process.
+//
+// Memory faults go, in order, to the machine-code stubs, to the registered code-fault handler (the engine's), and else end the
+// process as an internal error. Every other caught signal is only *recorded* in the thread's mailbox: the handler blocks all further
+// signals of that thread on return, sets the thread's request flag, and cancels a system call that has not started. The thread's own
+// loop empties the mailbox and sets the mask again, so at most one signal is recorded at a time and the kernel queues the rest.
+//
+// This is the one place with process-wide mutable state: signal dispatch belongs to the process.
+
+import CLinux
+import Glibc
+
+/// One caught signal of a thread, written by the signal handler and emptied by the thread. Lives in raw memory.
+public struct SignalMailbox {
+    /// The recorded signal; 0 when empty.
+    public var signal: Int32 = 0
+    /// Set to 1 when a signal is recorded: makes translated code and `safeSystemCall` return.
+    public var requestFlag: UnsafeMutablePointer<UInt32>?
+    /// The signal's siginfo_t, as the kernel gave it: 128 bytes. Same layout on every 64-bit Linux.
+    public var info: InlineArray<16, UInt64> = .init(repeating: 0)
+
+    public init(requestFlag: UnsafeMutablePointer<UInt32>?) { self.requestFlag = requestFlag }
+}
+
+/// Decides a memory fault raised by generated code. Returns true after changing the context so that execution can go on.
+/// Arguments: siginfo_t and ucontext_t, to be wrapped in a `FaultContext`.
+public typealias CodeFaultHandler = @convention(c) (UnsafeMutableRawPointer, UnsafeMutableRawPointer) -> Bool
+
+nonisolated(unsafe) private var codeFaultHandler: CodeFaultHandler? = nil
+
+public enum HostSignals {
+    public enum Disposition: Sendable { case byDefault, ignore, record }
+
+    /// Signals that are never blocked and always have our handler: guest memory faults arrive as these.
+    public static let faultSignals: UInt64 = bit(SIGSEGV) | bit(SIGBUS)
+
+    /// The kernel's signal set bit for a signal number 1...64.
+    @inlinable public static func bit(_ signal: Int32) -> UInt64 { 1 &<< UInt64(truncatingIfNeeded: signal &- 1) }
+
+    /// Prepares the process: code stubs and the fault handler. Once, before guest code runs.
+    public static func start() {
+        HostStubs.install()
+        install(SIGSEGV, handler: unsafeBitCast(faultHandler as RawHandler, to: UInt.self))
+        install(SIGBUS, handler: unsafeBitCast(faultHandler as RawHandler, to: UInt.self))
+    }
+
+    public static func setCodeFaultHandler(_ handler: CodeFaultHandler?) { codeFaultHandler = handler }
+
+    /// Sets what the host does with a signal. Fault signals keep the fault handler, which records user-sent ones.
+    /// `flags`: SA_NOCLDSTOP and SA_NOCLDWAIT only.
+    public static func set(_ signal: Int32, _ disposition: Disposition, flags: UInt64 = 0) {
+        if bit(signal) & faultSignals != 0 { return }
+        switch disposition {
+        case .byDefault: install(signal, handler: 0, flags: flags)
+        case .ignore: install(signal, handler: 1, flags: flags)
+        case .record: install(signal, handler: unsafeBitCast(recordHandler as RawHandler, to: UInt.self), flags: flags)
+        }
+    }
+
+    /// The disposition the process inherited: true when `signal` is ignored.
+    public static func isIgnored(_ signal: Int32) -> Bool {
+        var old = clx_kernel_sigaction()
+        let status = withUnsafeMutablePointer(to: &old) {
+            kernel(SYS_rt_sigaction, Int(signal), 0, Int(bitPattern: $0), 8)
+        }
+        return status == 0 && old.handler == 1
+    }
+
+    typealias RawHandler = @convention(c) (Int32, UnsafeMutableRawPointer?, UnsafeMutableRawPointer?) -> Void
+
+    /// Raw rt_sigaction: the C library refuses its internal signals 32 and 33, which guests' C libraries need. SA_RESTART keeps a
+    /// call that had not started apart from one that returns EINTR.
+    private static func install(_ signal: Int32, handler: UInt, flags: UInt64 = 0) {
+        var action = clx_kernel_sigaction()
+        action.handler = handler
+        action.flags =
+            flags | UInt64(UInt32(bitPattern: SA_SIGINFO | SA_ONSTACK | SA_RESTART)) | UInt64(CLX_SA_RESTORER)
+        action.restorer = HostStubs.restorerAddress
+        action.mask = ~faultSignals
+        _ = withUnsafePointer(to: action) { kernel(SYS_rt_sigaction, Int(signal), Int(bitPattern: $0), 0, 8) }
+    }
+
+    /// Sets the calling thread's blocked set (fault signals stay unblocked) and returns the old one.
+    @discardableResult
+    public static func setMask(_ mask: UInt64) -> UInt64 {
+        var old: UInt64 = 0
+        let new = mask & ~faultSignals
+        _ = withUnsafeMutablePointer(to: &old) { old in
+            withUnsafePointer(to: new) {
+                kernel(SYS_rt_sigprocmask, Int(SIG_SETMASK), Int(bitPattern: $0), Int(bitPattern: old), 8)
+            }
+        }
+        return old
+    }
+
+    public static var mask: UInt64 {
+        var old: UInt64 = 0
+        _ = withUnsafeMutablePointer(to: &old) { kernel(SYS_rt_sigprocmask, 0, 0, Int(bitPattern: $0), 8) }
+        return old
+    }
+
+    /// Gives the calling thread a stack for signal handlers, so that faults are handled whatever the stack pointer is.
+    /// Returns it for `releaseAlternateStack`.
+    public static func installAlternateStack(size: Int = 1 << 16) -> UnsafeMutableRawPointer? {
+        guard let base = try? HostMemory.reserve(size) else { return nil }
+        var stack = stack_t(ss_sp: base, ss_flags: 0, ss_size: size)
+        sigaltstack(&stack, nil)
+        return base
+    }
+
+    public static func releaseAlternateStack(_ base: UnsafeMutableRawPointer?, size: Int = 1 << 16) {
+        guard let base else { return }
+        var stack = stack_t(ss_sp: nil, ss_flags: Int32(SS_DISABLE), ss_size: 0)
+        sigaltstack(&stack, nil)
+        try? HostMemory.unmap(UInt(bitPattern: base), size)
+    }
+
+    /// Ends the process by `signal` with its default action, as if the guest had run natively.
+    public static func dieBy(_ signal: Int32) -> Never {
+        var action = clx_kernel_sigaction()
+        action.flags = UInt64(CLX_SA_RESTORER)
+        action.restorer = HostStubs.restorerAddress
+        _ = withUnsafePointer(to: action) { kernel(SYS_rt_sigaction, Int(signal), Int(bitPattern: $0), 0, 8) }
+        let only = ~bit(signal)
+        _ = withUnsafePointer(to: only) { kernel(SYS_rt_sigprocmask, Int(SIG_SETMASK), Int(bitPattern: $0), 0, 8) }
+        _ = kernel(SYS_tgkill, Int(HostProcess.processID), Int(HostProcess.threadID), Int(signal))
+        HostProcess.exitGroup(128 + signal)
+    }
+
+    /// Records a signal for the calling thread. Runs in a signal handler with all signals blocked.
+    fileprivate static func record(_ fault: FaultContext) {
+        if fault.programCounter >= HostStubs.safeWindowStart && fault.programCounter < HostStubs.safeWindowEnd {
+            fault.programCounter = HostStubs.safeInterrupted
+        }
+        guard let mailbox = ThreadSlot.mailbox else { return }
+        // Only a user-sent fault signal can find the box full, since it cannot be blocked; it is dropped, as it is not queued either.
+        if mailbox.pointee.signal != 0 { return }
+        for index in 0..<16 {
+            mailbox.pointee.info[index] = fault.info.load(fromByteOffset: 8 &* index, as: UInt64.self)
+        }
+        mailbox.pointee.signal = fault.signal
+        mailbox.pointee.requestFlag?.pointee = 1
+        fault.returnMask = ~faultSignals
+    }
+
+    /// A fault of the host program itself. Never returns control to the faulting instruction as if nothing had happened.
+    fileprivate static func hostFault(_ fault: FaultContext) {
+        report("martlet: internal error: host memory fault at pc 0x", fault.programCounter)
+        report(", address 0x", UInt(fault.faultAddress))
+        writeBytes("\n")
+        var action = clx_kernel_sigaction()
+        action.flags = UInt64(CLX_SA_RESTORER)
+        action.restorer = HostStubs.restorerAddress
+        let signal = fault.signal
+        _ = withUnsafePointer(to: action) { kernel(SYS_rt_sigaction, Int(signal), Int(bitPattern: $0), 0, 8) }
+    }
+
+    private static func writeBytes(_ text: StaticString) {
+        _ = kernel(SYS_write, 2, Int(bitPattern: text.utf8Start), text.utf8CodeUnitCount)
+    }
+
+    private static func report(_ text: StaticString, _ value: UInt) {
+        writeBytes(text)
+        var digits: (UInt64, UInt64) = (0, 0)
+        withUnsafeMutableBytes(of: &digits) { buffer in
+            for index in 0..<16 {
+                let digit = UInt8(truncatingIfNeeded: (value &>> UInt(60 &- 4 &* index)) & 15)
+                buffer[index] = digit < 10 ? 48 &+ digit : 87 &+ digit
+            }
+            _ = kernel(SYS_write, 2, Int(bitPattern: buffer.baseAddress), 16)
+        }
+    }
+}
+
+@c private func faultHandler(_ signal: Int32, _ info: UnsafeMutableRawPointer?, _ context: UnsafeMutableRawPointer?) {
+    guard let info, let context else { return }
+    let fault = FaultContext(info: info, context: context)
+    if fault.code <= 0 { return HostSignals.record(fault) }  // sent by a process
+    let landing = HostStubs.landing(for: fault.programCounter)
+    if landing != 0 {
+        fault.programCounter = landing
+        return
+    }
+    if let handler = codeFaultHandler, handler(info, context) { return }
+    HostSignals.hostFault(fault)
+}
+
+@c private func recordHandler(_ signal: Int32, _ info: UnsafeMutableRawPointer?, _ context: UnsafeMutableRawPointer?) {
+    guard let info, let context else { return }
+    HostSignals.record(FaultContext(info: info, context: context))
+}

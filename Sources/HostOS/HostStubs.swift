@@ -1,0 +1,154 @@
+// Machine code that Swift cannot express, placed in one read-and-execute page at start-up: copies and atomics on guest memory that
+// report a host fault instead of dying, a system call that cannot lose a signal, and the signal return.
+//
+// Signal handlers recognise these stubs by program counter, so every faulting or restartable instruction has a known address.
+// Invariant: `install` runs once, before any guest code, and the variables below never change afterwards.
+
+import CLinux
+import Glibc
+
+enum HostStubs {
+    #if arch(x86_64)
+    // copy(destination, source, count) -> bytes not copied. `rep movsb` faults with the remaining count in rcx.
+    private static let copy: [UInt8] = [
+        0x48, 0x89, 0xd1,  // mov rcx, rdx
+        0xf3, 0xa4,  // rep movsb
+        0x48, 0x89, 0xc8,  // mov rax, rcx       <- a fault lands here
+        0xc3,
+    ]
+    // load32/load64(address, result) -> 0, or 1 after a fault. Likewise store32 and cas32(address, expected, desired, seen).
+    private static let load32: [UInt8] = [0x8b, 0x07, 0x89, 0x06, 0x31, 0xc0, 0xc3]
+    private static let load64: [UInt8] = [0x48, 0x8b, 0x07, 0x48, 0x89, 0x06, 0x31, 0xc0, 0xc3]
+    private static let store32: [UInt8] = [0x89, 0x37, 0x31, 0xc0, 0xc3]
+    private static let cas32: [UInt8] = [
+        0x89, 0xf0,  // mov eax, esi
+        0xf0, 0x0f, 0xb1, 0x17,  // lock cmpxchg [rdi], edx
+        0x89, 0x01,  // mov [rcx], eax
+        0x31, 0xc0, 0xc3,
+    ]
+    private static let fail: [UInt8] = [0xb8, 1, 0, 0, 0, 0xc3]  // mov eax, 1; ret
+    // safeSystemCall(flag, arguments[7]) -> the kernel's result, or -512 when *flag was set before the kernel acted.
+    private static let safeCall: [UInt8] = [
+        0x53,  // push rbx
+        0x48, 0x89, 0xfb,  // mov rbx, rdi
+        0x48, 0x8b, 0x06,  // mov rax, [rsi]
+        0x48, 0x8b, 0x7e, 0x08,  // mov rdi, [rsi+8]
+        0x48, 0x8b, 0x56, 0x18,  // mov rdx, [rsi+24]
+        0x4c, 0x8b, 0x56, 0x20,  // mov r10, [rsi+32]
+        0x4c, 0x8b, 0x46, 0x28,  // mov r8, [rsi+40]
+        0x4c, 0x8b, 0x4e, 0x30,  // mov r9, [rsi+48]
+        0x48, 0x8b, 0x76, 0x10,  // mov rsi, [rsi+16]
+        0x83, 0x3b, 0x00,  // cmp dword [rbx], 0      <- window starts
+        0x75, 0x04,  // jne interrupted
+        0x0f, 0x05,  // syscall
+        0x5b, 0xc3,  // pop rbx; ret             <- window ended
+        0x48, 0xc7, 0xc0, 0x00, 0xfe, 0xff, 0xff,  // interrupted: mov rax, -512
+        0x5b, 0xc3,
+    ]
+    private static let safeWindow = (start: 31, end: 38, interrupted: 40)
+    private static let signalReturn: [UInt8] = [0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05]  // mov eax, 15; syscall
+    #else
+    #error("this host architecture has no machine-code stubs yet")
+    #endif
+
+    typealias Copy = @convention(c) (UInt, UInt, UInt) -> UInt
+    typealias Load = @convention(c) (UInt, UnsafeMutableRawPointer) -> Int32
+    typealias Store32 = @convention(c) (UInt, UInt32) -> Int32
+    typealias CompareExchange32 = @convention(c) (UInt, UInt32, UInt32, UnsafeMutablePointer<UInt32>) -> Int32
+    typealias SafeCall = @convention(c) (UnsafeMutablePointer<UInt32>, UnsafePointer<Int>) -> Int
+
+    // Addresses inside the page; zero until installed. Literal-initialised, so that signal handlers may read them.
+    nonisolated(unsafe) static var copyAddress: UInt = 0
+    nonisolated(unsafe) static var load32Address: UInt = 0
+    nonisolated(unsafe) static var load64Address: UInt = 0
+    nonisolated(unsafe) static var store32Address: UInt = 0
+    nonisolated(unsafe) static var cas32Address: UInt = 0
+    nonisolated(unsafe) static var failAddress: UInt = 0
+    nonisolated(unsafe) static var safeCallAddress: UInt = 0
+    nonisolated(unsafe) static var safeWindowStart: UInt = 0
+    nonisolated(unsafe) static var safeWindowEnd: UInt = 0
+    nonisolated(unsafe) static var safeInterrupted: UInt = 0
+    nonisolated(unsafe) static var restorerAddress: UInt = 0
+
+    static func install() {
+        if copyAddress != 0 { return }
+        guard let page = try? HostMemory.reserve(4096) else { fatalError("no memory for the start-up code page") }
+        var offset = 0
+        func place(_ code: [UInt8]) -> UInt {
+            offset = (offset + 15) & ~15
+            for byte in code {
+                page.storeBytes(of: byte, toByteOffset: offset, as: UInt8.self)
+                offset += 1
+            }
+            return UInt(bitPattern: page) + UInt(offset - code.count)
+        }
+        load32Address = place(load32)
+        load64Address = place(load64)
+        store32Address = place(store32)
+        cas32Address = place(cas32)
+        failAddress = place(fail)
+        safeCallAddress = place(safeCall)
+        safeWindowStart = safeCallAddress + UInt(safeWindow.start)
+        safeWindowEnd = safeCallAddress + UInt(safeWindow.end)
+        safeInterrupted = safeCallAddress + UInt(safeWindow.interrupted)
+        restorerAddress = place(signalReturn)
+        copyAddress = place(copy)
+        guard (try? HostMemory.protect(UInt(bitPattern: page), 4096, HostMemory.read | HostMemory.execute)) != nil else {
+            fatalError("the host forbids executable memory")
+        }
+    }
+
+    /// Where a fault at `pc` continues, or 0 when `pc` is not in a stub that may fault. Async-signal-safe.
+    static func landing(for pc: UInt) -> UInt {
+        if pc == copyAddress &+ 3 { return pc &+ 2 }
+        if pc >= load32Address && pc < failAddress && load32Address != 0 { return failAddress }
+        return 0
+    }
+}
+
+/// Enters the host kernel with a call that may block. Returns -512 (`interruptedBeforeKernel`) when `*flag` is set, or becomes set by
+/// a signal handler, before the kernel has done anything; there is no window in which such a signal is lost.
+public func safeSystemCall(
+    _ flag: UnsafeMutablePointer<UInt32>, _ number: Int32, _ a0: Int = 0, _ a1: Int = 0, _ a2: Int = 0, _ a3: Int = 0,
+    _ a4: Int = 0, _ a5: Int = 0
+) -> Int {
+    let arguments: InlineArray<7, Int> = [Int(number), a0, a1, a2, a3, a4, a5]
+    let call = unsafeBitCast(HostStubs.safeCallAddress, to: HostStubs.SafeCall.self)
+    return withUnsafePointer(to: arguments) { pointer in
+        pointer.withMemoryRebound(to: Int.self, capacity: 7) { call(flag, $0) }
+    }
+}
+
+/// `safeSystemCall`'s result for a call that never started: the caller restarts it or turns it into EINTR.
+public let interruptedBeforeKernel = -512
+
+/// Copies and atomics on memory that may be unmapped or protected: they return failure where a plain access would fault.
+/// Requires `HostSignals.start()`.
+public enum GuestCopy {
+    /// Copies `count` bytes. Returns how many were *not* copied: 0 is success.
+    @inline(__always)
+    public static func copy(to destination: UInt, from source: UInt, count: Int) -> Int {
+        Int(bitPattern: unsafeBitCast(HostStubs.copyAddress, to: HostStubs.Copy.self)(destination, source, UInt(bitPattern: count)))
+    }
+
+    public static func load32(_ address: UInt) -> UInt32? {
+        var value: UInt32 = 0
+        return unsafeBitCast(HostStubs.load32Address, to: HostStubs.Load.self)(address, &value) == 0 ? value : nil
+    }
+
+    public static func load64(_ address: UInt) -> UInt64? {
+        var value: UInt64 = 0
+        return unsafeBitCast(HostStubs.load64Address, to: HostStubs.Load.self)(address, &value) == 0 ? value : nil
+    }
+
+    public static func store32(_ address: UInt, _ value: UInt32) -> Bool {
+        unsafeBitCast(HostStubs.store32Address, to: HostStubs.Store32.self)(address, value) == 0
+    }
+
+    /// Atomic compare-and-exchange. Returns the value seen, or nil after a fault.
+    public static func compareExchange32(_ address: UInt, expected: UInt32, desired: UInt32) -> UInt32? {
+        var seen: UInt32 = 0
+        let call = unsafeBitCast(HostStubs.cas32Address, to: HostStubs.CompareExchange32.self)
+        return call(address, expected, desired, &seen) == 0 ? seen : nil
+    }
+}

@@ -1,0 +1,88 @@
+// Raw entry to the host kernel, and the few typed calls the lower layers share.
+
+import CLinux
+import Glibc
+
+/// Enters the host kernel. Returns its result: a value, or -errno.
+@inlinable @inline(__always)
+public func kernel(
+    _ number: Int32, _ a0: Int = 0, _ a1: Int = 0, _ a2: Int = 0, _ a3: Int = 0, _ a4: Int = 0, _ a5: Int = 0
+) -> Int {
+    clx_syscall(Int(number), a0, a1, a2, a3, a4, a5)
+}
+
+/// Identity of the calling process and thread, and how they end.
+public enum HostProcess {
+    public static var processID: Int32 { Int32(truncatingIfNeeded: kernel(SYS_getpid)) }
+    public static var threadID: Int32 { Int32(truncatingIfNeeded: kernel(SYS_gettid)) }
+    public static let pageSize: UInt64 = 4096
+
+    /// Ends every thread of the process at once; nothing is flushed.
+    public static func exitGroup(_ status: Int32) -> Never {
+        while true { _ = kernel(SYS_exit_group, Int(status)) }
+    }
+
+    /// Host fork(2) through the C library, so that its allocator's locks are consistent in the child. 0 in the child.
+    public static func fork() throws(Errno) -> Int32 {
+        let pid = Glibc.fork()
+        if pid < 0 { throw Errno(errno) }
+        return pid
+    }
+
+    /// A value of the host's auxiliary vector (getauxval(3)).
+    public static func auxiliaryValue(_ type: UInt) -> UInt { getauxval(type) }
+
+    /// The process's arguments and environment as raw bytes without their NULs: they need not be valid text.
+    public static var arguments: [[UInt8]] { strings(CommandLine.unsafeArgv) }
+    public static var environment: [[UInt8]] { strings(environ) }
+
+    private static func strings(_ list: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> [[UInt8]] {
+        var result: [[UInt8]] = []
+        guard let list else { return result }
+        var index = 0
+        while let string = list[index] {
+            let bytes = UnsafeRawBufferPointer(start: string, count: strlen(string))
+            result.append(Array(bytes))
+            index += 1
+        }
+        return result
+    }
+
+    /// Fills `buffer` with random bytes from the kernel.
+    public static func fillRandom(_ buffer: UnsafeMutableRawBufferPointer) {
+        var done = 0
+        while done < buffer.count, let base = buffer.baseAddress {
+            let got = kernel(SYS_getrandom, Int(bitPattern: base + done), buffer.count - done)
+            if got <= 0 { return }
+            done += got
+        }
+    }
+}
+
+/// Writes all of `text` to standard error, in one call when the kernel takes it in one.
+public func writeStandardError(_ text: String) { writeAll(2, text) }
+
+/// Writes all of `text` to a file descriptor; false when the kernel refuses.
+@discardableResult
+public func writeAll(_ fd: Int32, _ text: String) -> Bool {
+    var text = text
+    return text.withUTF8 { writeAll(fd, UnsafeRawBufferPointer($0)) }
+}
+
+@discardableResult
+public func writeAll(_ fd: Int32, _ bytes: UnsafeRawBufferPointer) -> Bool {
+    var done = 0
+    while done < bytes.count, let base = bytes.baseAddress {
+        let n = kernel(SYS_write, Int(fd), Int(bitPattern: base + done), bytes.count - done)
+        if n == -Int(EINTR) { continue }
+        if n <= 0 { return false }
+        done += n
+    }
+    return true
+}
+
+/// Calls `body` with the path as a C string's address.
+@inlinable
+public func withPath<R>(_ path: String, _ body: (Int) -> R) -> R {
+    path.withCString { body(Int(bitPattern: $0)) }
+}

@@ -1,0 +1,118 @@
+// Threads, locks and the one pointer per thread that signal handlers may read.
+
+import CLinux
+import Glibc
+
+/// A mutual-exclusion lock usable from any number of threads. Copies name the same lock; memory is never freed, because locks live
+/// as long as the objects of a whole process or machine. Held across fork(), it is held by the forking thread in the child too.
+public struct Lock: @unchecked Sendable {
+    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+
+    public init() {
+        mutex = .allocate(capacity: 1)
+        mutex.initialize(to: pthread_mutex_t())
+        pthread_mutex_init(mutex, nil)
+    }
+
+    @inline(__always) public func lock() { pthread_mutex_lock(mutex) }
+    @inline(__always) public func unlock() { pthread_mutex_unlock(mutex) }
+    @inline(__always) public func tryLock() -> Bool { pthread_mutex_trylock(mutex) == 0 }
+
+    @inline(__always)
+    public func withLock<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+        lock()
+        defer { unlock() }
+        return try body()
+    }
+}
+
+/// Creation of host threads.
+public enum HostThread {
+    public typealias Body = () -> Void
+
+    private final class Start {
+        let body: Body
+        init(_ body: @escaping Body) { self.body = body }
+    }
+
+    /// Starts a detached thread. `stackSize` is for host frames only: guest code runs on the guest's stack.
+    public static func start(stackSize: Int = 1 << 20, _ body: @escaping Body) throws(Errno) {
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        defer { pthread_attr_destroy(&attributes) }
+        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+        pthread_attr_setstacksize(&attributes, stackSize)
+        var thread = pthread_t()
+        let argument = Unmanaged.passRetained(Start(body))
+        let status = pthread_create(&thread, &attributes, threadMain, argument.toOpaque())
+        if status != 0 {
+            argument.release()
+            throw Errno(status)
+        }
+    }
+
+    fileprivate static func run(_ argument: UnsafeMutableRawPointer) {
+        let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
+        start.body()
+    }
+
+    public static func yield() { _ = kernel(SYS_sched_yield) }
+    @inlinable public static func pause() { clx_pause() }
+}
+
+@c private func threadMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    if let argument { HostThread.run(argument) }
+    return nil
+}
+
+/// Pointers that belong to the calling thread; nil until set. Safe to read in a signal handler.
+/// The accessors stay out of line: their storage exists once, in this file's object.
+public enum ThreadSlot {
+    /// The thread's `SignalMailbox`.
+    public static var mailbox: UnsafeMutablePointer<SignalMailbox>? {
+        get { get(0)?.assumingMemoryBound(to: SignalMailbox.self) }
+        set { set(0, newValue) }
+    }
+
+    /// For the engine: the vCPU that runs on this thread.
+    public static var engine: UnsafeMutableRawPointer? {
+        get { get(1) }
+        set { set(1, newValue) }
+    }
+
+    @inline(never) static func get(_ index: Int) -> UnsafeMutableRawPointer? { clx_thread_slot()[index] }
+    @inline(never) static func set(_ index: Int, _ pointer: UnsafeMutableRawPointer?) { clx_thread_slot()[index] = pointer }
+}
+
+/// Monotonic and wall clocks in nanoseconds.
+public enum HostClock {
+    public static func nanoseconds(_ clock: Int32 = CLOCK_MONOTONIC) -> UInt64 {
+        var time = timespec()
+        clock_gettime(clock, &time)
+        return UInt64(bitPattern: Int64(time.tv_sec)) &* 1_000_000_000 &+ UInt64(bitPattern: Int64(time.tv_nsec))
+    }
+    public static func monotonic() -> UInt64 { nanoseconds(CLOCK_MONOTONIC) }
+    public static func realtime() -> UInt64 { nanoseconds(CLOCK_REALTIME) }
+}
+
+/// The host FPU's control and status word (MXCSR on x86-64).
+public enum HostFPU {
+    @inlinable public static var status: UInt32 {
+        get { clx_get_fp_status() }
+        set { clx_set_fp_status(newValue) }
+    }
+}
+
+/// futex(2) on a host address.
+public enum Futex {
+    public static let waitOperation = 0, wakeOperation = 1, privateFlag = 128
+
+    public static func wake(_ address: UInt64, count: Int = 1, isPrivate: Bool = false) {
+        let operation = wakeOperation | (isPrivate ? privateFlag : 0)
+        _ = kernel(SYS_futex, Int(truncatingIfNeeded: address), operation, count)
+    }
+
+    public static func wait(_ address: UnsafeMutablePointer<UInt32>, while value: UInt32) {
+        _ = kernel(SYS_futex, Int(bitPattern: address), waitOperation | privateFlag, Int(value))
+    }
+}

@@ -1,0 +1,53 @@
+// A user-mode guest process: what its threads share.
+
+import Diagnostics
+import ExecutionEngine
+import GuestKit
+import GuestMemory
+import HostOS
+import LinuxABI
+
+/// A guest process. There is one per host process; threads of the guest are threads of the host.
+public final class GuestProcess: @unchecked Sendable {
+    public let options: UserModeOptions
+    public let memory: UserAddressSpace
+    public let engine: Engine
+    public let architecture: any GuestArchitecture
+    public let guest: LinuxGuestABI
+    public let registers: GuestRegisters
+    public let diagnostics: Diagnostics
+
+    /// The -L prefix without a trailing slash; nil when not given.
+    public let prefix: String?
+    /// Host path of the running program, absolute: what /proc/self/exe names.
+    public let executablePath: String
+    /// The guest's argv as started.
+    public let arguments: [[UInt8]]
+    public internal(set) var auxiliaryVector: [UInt64] = []
+    public internal(set) var image: LoadedProgram
+
+    /// Guards everything below that more than one thread changes.
+    let lock = Lock()
+    var breakStart: UInt64 = 0, breakEnd: UInt64 = 0  // the heap: [start, end); guarded by `lock`
+    var actions: [SignalAction]  // index = signal number; guarded by `lock`
+    var threadCount = 1  // guarded by `lock`
+    var signalTrampoline: UInt64 = 0  // set before guest code runs
+
+    init(
+        options: UserModeOptions, memory: UserAddressSpace, engine: Engine, architecture: any GuestArchitecture,
+        guest: LinuxGuestABI, registers: GuestRegisters, executablePath: String, arguments: [[UInt8]], image: LoadedProgram
+    ) {
+        self.options = options
+        self.memory = memory
+        self.engine = engine
+        self.architecture = architecture
+        self.guest = guest
+        self.registers = registers
+        self.executablePath = executablePath
+        self.arguments = arguments
+        self.image = image
+        diagnostics = options.diagnostics
+        prefix = options.prefix
+        actions = .init(repeating: SignalAction(), count: 65)
+    }
+}

@@ -1,0 +1,65 @@
+// A guest thread: one host thread, one vCPU, its signal state. Its object is used by its own thread only, except `requestExit`.
+
+import ExecutionEngine
+import GuestMemory
+import HostOS
+
+/// A guest thread.
+public final class GuestThread {
+    public let process: GuestProcess
+    public let vcpu: VCPU
+    /// Thread id: the host's.
+    public internal(set) var tid: Int32 = 0
+    /// Blocked signals, as the guest set them. The host thread's mask follows it, except while a recorded signal waits.
+    public internal(set) var signalMask: UInt64 = 0
+    /// While a call with its own mask (rt_sigsuspend) is interrupted: the mask that handlers add to.
+    var handlerBaseMask: UInt64?
+    /// sigaltstack: size 0 when disabled.
+    var alternateStack = AlternateStack()
+    /// CLONE_CHILD_CLEARTID / set_tid_address.
+    var clearChildTID: UInt64 = 0
+    /// set_robust_list.
+    var robustList: UInt64 = 0
+    /// Written by the host signal handler, emptied here. Freed when the thread ends.
+    let mailbox: UnsafeMutablePointer<SignalMailbox>
+    /// Set by `exit`: the thread's loop ends.
+    var isFinished = false
+
+    init(process: GuestProcess, vcpu: VCPU) {
+        self.process = process
+        self.vcpu = vcpu
+        mailbox = .allocate(capacity: 1)
+        mailbox.initialize(to: SignalMailbox(requestFlag: vcpu.requestFlag))
+    }
+
+    deinit { mailbox.deallocate() }
+
+    public var memory: UserAddressSpace { process.memory }
+    var state: UnsafeMutableRawPointer { vcpu.state }
+
+    var pc: UInt64 {
+        get { loadRegister(state, process.registers.pc) }
+        set { storeRegister(state, process.registers.pc, newValue) }
+    }
+
+    var stackPointer: UInt64 {
+        get { loadRegister(state, process.registers.stackPointer) }
+        set { storeRegister(state, process.registers.stackPointer, newValue) }
+    }
+
+    /// A host system call that may wait. Signals for the guest end it: -512 when it had not started (see `SystemCallResult`).
+    public func blocking(
+        _ number: Int32, _ a0: Int = 0, _ a1: Int = 0, _ a2: Int = 0, _ a3: Int = 0, _ a4: Int = 0, _ a5: Int = 0
+    ) -> Int {
+        safeSystemCall(vcpu.requestFlag, number, a0, a1, a2, a3, a4, a5)
+    }
+}
+
+/// sigaltstack(2) state.
+struct AlternateStack {
+    var base: UInt64 = 0
+    var size: UInt64 = 0
+    var flags: Int32 = 0  // SS_AUTODISARM (1 << 31) only
+
+    func contains(_ address: UInt64) -> Bool { size > 0 && address &- base <= size }
+}

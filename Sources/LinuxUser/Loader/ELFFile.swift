@@ -1,0 +1,232 @@
+// Reading and checking an ELF program before anything of it is mapped. Every malformed file is one clear error here, so that the
+// loader proper works on values that are known to be consistent.
+//
+// Source: System V gABI, chapters 4 and 5 (ELF-64).
+
+import HostOS
+
+/// A loadable segment with checked bounds.
+struct ELFSegment {
+    var index: Int
+    var fileOffset: UInt64
+    var fileSize: UInt64
+    var address: UInt64
+    var memorySize: UInt64
+    var isReadable: Bool, isWritable: Bool, isExecutable: Bool
+    var end: UInt64 { address + memorySize }
+}
+
+/// An open ELF program or interpreter whose headers are known to be sound. Closes its file when destroyed.
+struct ELFFile: ~Copyable {
+    let path: String
+    let fd: Int32
+    let status: HostFile.Status
+    let inode: (device: UInt64, number: UInt64)
+    let machine: UInt16
+    /// ET_DYN: may be placed anywhere.
+    let isPositionIndependent: Bool
+    let entry: UInt64
+    let headerOffset: UInt64
+    let headerCount: Int
+    /// In ascending, disjoint address order.
+    let segments: [ELFSegment]
+    let interpreter: String?
+    /// PT_GNU_STACK asks for an executable stack (the default without one).
+    let hasExecutableStack: Bool
+
+    static let headerSize = 64, programHeaderSize = 56
+
+    deinit { HostFile.close(fd) }
+
+    /// e_machine of a file that starts like an ELF file; nil for anything else.
+    static func machine(of start: UnsafeRawBufferPointer) -> UInt16? {
+        guard start.count >= 20, start[0] == 0x7f, start[1] == 0x45, start[2] == 0x4c, start[3] == 0x46 else { return nil }
+        return start.loadUnaligned(fromByteOffset: 18, as: UInt16.self)
+    }
+
+    /// Opens and checks `path`. `shown` is how the user knows the file. `accepts` names the machines that can run; `limit` is the
+    /// first address that a segment may not reach.
+    init(
+        path: String, shown: String, needsExecutePermission: Bool, limit: (UInt16) -> UInt64?, runs: String
+    ) throws(UserModeError) {
+        func refuse(_ reason: String, _ errno: Errno = .noexec) -> UserModeError {
+            UserModeError("\(shown): \(reason)", status: 126, errno: errno)
+        }
+        let opened: Int32
+        do throws(Errno) {
+            opened = try HostFile.openForReading(path)
+        } catch {
+            throw UserModeError("\(shown): \(error.message)", status: error == .noent ? 127 : 126, errno: error)
+        }
+        var isOpen = true
+        func close(_ error: UserModeError) -> UserModeError {
+            if isOpen { HostFile.close(opened) }
+            isOpen = false
+            return error
+        }
+        let information: HostFile.Status
+        var start = [UInt8](repeating: 0, count: 4096)
+        let got: Int
+        do throws(Errno) {
+            information = try HostFile.status(opened)
+            if information.isDirectory { throw .isdir }
+            if !information.isRegular { throw .acces }
+            if needsExecutePermission && !HostFile.isExecutable(path) { throw .acces }
+            got = try Self.readStart(opened, &start)
+        } catch {
+            throw close(
+                error == .isdir ? refuse("is a directory, not a program", .acces) : refuse(error.message, error))
+        }
+        func u16(_ at: Int) -> UInt16 { start.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: at, as: UInt16.self) } }
+        func u32(_ at: Int) -> UInt32 { start.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: at, as: UInt32.self) } }
+        func u64(_ at: Int) -> UInt64 { start.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: at, as: UInt64.self) } }
+
+        if got == 0 { throw close(refuse("is empty, not a program")) }
+        guard got >= 4, start[0] == 0x7f, start[1] == 0x45, start[2] == 0x4c, start[3] == 0x46 else {
+            throw close(refuse("is not an ELF program"))
+        }
+        if got < Self.headerSize { throw close(refuse("is cut off within its ELF header")) }
+        let machineNumber = u16(18)
+        if start[4] != 2 || start[5] != 1 {
+            let width = start[4] == 1 ? "32-bit" : start[4] == 2 ? "64-bit" : "unknown-width"
+            let order = start[5] == 1 ? "little-endian" : start[5] == 2 ? "big-endian" : "unknown-endian"
+            let number = start[5] == 2 ? machineNumber.byteSwapped : machineNumber
+            throw close(refuse("is a \(width) \(order) \(Self.machineName(number)) program; Martlet runs \(runs)"))
+        }
+        guard let addressLimit = limit(machineNumber) else {
+            throw close(refuse("is an \(Self.machineName(machineNumber)) program; Martlet runs \(runs)"))
+        }
+        let type = u16(16)
+        guard type == 2 || type == 3 else {
+            let what = type == 1 ? "an object file" : type == 4 ? "a core dump" : "an ELF file of unknown type \(type)"
+            throw close(refuse("is \(what), not a program"))
+        }
+        let tableOffset = u64(32), count = Int(u16(56))
+        guard Int(u16(54)) == Self.programHeaderSize else {
+            throw close(refuse("has program headers of \(u16(54)) bytes; 64-bit ELF has \(Self.programHeaderSize)"))
+        }
+        guard count > 0 else { throw close(refuse("has no program headers, so nothing to load")) }
+        let tableBytes = UInt64(count * Self.programHeaderSize)
+        guard tableBytes <= 65536 else { throw close(refuse("has too many program headers (\(count))")) }
+        let fileSize = UInt64(max(0, information.size))
+        guard tableOffset <= fileSize, tableBytes <= fileSize - tableOffset else {
+            throw close(refuse("is cut off within its program headers"))
+        }
+        let entryPoint = u64(24)
+        if tableOffset + tableBytes > UInt64(got) || tableOffset != 64 {
+            start = [UInt8](repeating: 0, count: 64 + Int(tableBytes))
+            var read = 0
+            do throws(Errno) {
+                read = try Self.readAt(opened, &start, from: 64, offset: Int(tableOffset))
+            } catch { throw close(refuse(error.message, error)) }
+            if read < Int(tableBytes) { throw close(refuse("is cut off within its program headers")) }
+        }
+
+        var loads: [ELFSegment] = []
+        var interpreterPath: String?
+        var executableStack = true
+        for index in 0..<count {
+            let at = 64 + index * Self.programHeaderSize
+            let kind = u32(at), flags = u32(at + 4)
+            let offset = u64(at + 8), address = u64(at + 16), inFile = u64(at + 32), inMemory = u64(at + 40)
+            func inside(_ what: String) throws(UserModeError) {
+                guard offset <= fileSize, inFile <= fileSize - offset else {
+                    throw refuse("is cut off: \(what) reaches past the end of the file")
+                }
+            }
+            do throws(UserModeError) {
+                switch kind {
+                case 1:  // PT_LOAD
+                    if inMemory == 0 { continue }
+                    try inside("segment \(index)")
+                    guard inFile <= inMemory else { throw refuse("segment \(index) is larger in the file than in memory") }
+                    guard address & 4095 == offset & 4095 || inFile == 0 else {
+                        throw refuse("segment \(index) is not aligned to pages")
+                    }
+                    let (end, wraps) = address.addingReportingOverflow(inMemory)
+                    if wraps { throw refuse("segment \(index) wraps around the end of the address space") }
+                    guard end <= addressLimit else {
+                        throw refuse("segment \(index) lies outside the address space of such programs")
+                    }
+                    if let last = loads.last {
+                        if address < last.end && end > last.address {
+                            throw refuse("segments \(last.index) and \(index) overlap")
+                        }
+                        if address < last.address { throw refuse("segments are not in ascending order") }
+                    }
+                    loads.append(
+                        ELFSegment(
+                            index: index, fileOffset: offset, fileSize: inFile, address: address, memorySize: inMemory,
+                            isReadable: flags & 4 != 0, isWritable: flags & 2 != 0, isExecutable: flags & 1 != 0))
+                case 3:  // PT_INTERP
+                    try inside("the interpreter's name")
+                    guard inFile > 1, inFile <= 4096 else { throw refuse("has no proper interpreter name") }
+                    var name = [UInt8](repeating: 0, count: Int(inFile))
+                    let read = (try? Self.readAt(opened, &name, from: 0, offset: Int(offset))) ?? 0
+                    guard read == name.count, name.last == 0, let end = name.firstIndex(of: 0), end > 0 else {
+                        throw refuse("has no proper interpreter name")
+                    }
+                    interpreterPath = String(decoding: name[..<end], as: UTF8.self)
+                case 0x6474_e551: executableStack = flags & 1 != 0  // PT_GNU_STACK
+                default: break
+                }
+            } catch { throw close(error) }
+        }
+        if loads.isEmpty { throw close(refuse("has no segment to load")) }
+        self.path = path
+        fd = opened
+        status = information
+        inode = (information.device, information.inode)
+        machine = machineNumber
+        isPositionIndependent = type == 3
+        entry = entryPoint
+        headerOffset = tableOffset
+        headerCount = count
+        segments = loads
+        interpreter = interpreterPath
+        hasExecutableStack = executableStack
+    }
+
+    /// Guest address range of all segments, to whole pages.
+    var span: (start: UInt64, end: UInt64) {
+        ((segments.first?.address ?? 0) & ~4095, ((segments.last?.end ?? 0) + 4095) & ~4095)
+    }
+
+    private static func readStart(_ fd: Int32, _ bytes: inout [UInt8]) throws(Errno) -> Int {
+        try readAt(fd, &bytes, from: 0, offset: 0)
+    }
+
+    private static func readAt(_ fd: Int32, _ bytes: inout [UInt8], from: Int, offset: Int) throws(Errno) -> Int {
+        var failure: Errno?
+        let count = bytes.withUnsafeMutableBytes { buffer -> Int in
+            do throws(Errno) {
+                return try HostFile.read(fd, into: UnsafeMutableRawBufferPointer(rebasing: buffer[from...]), at: offset)
+            } catch {
+                failure = error
+                return 0
+            }
+        }
+        if let failure { throw failure }
+        return count
+    }
+
+    /// Names of e_machine values that users meet (gABI registry).
+    static func machineName(_ machine: UInt16) -> String {
+        switch machine {
+        case 2, 18, 43: "SPARC"
+        case 3: "i386"
+        case 4: "m68k"
+        case 8: "MIPS"
+        case 20: "PowerPC"
+        case 21: "PowerPC64"
+        case 22: "s390"
+        case 40: "ARM"
+        case 42: "SuperH"
+        case 62: "x86-64"
+        case 183: "AArch64"
+        case 243: "RISC-V"
+        case 258: "LoongArch"
+        default: "unknown (machine \(machine))"
+        }
+    }
+}

@@ -1,0 +1,153 @@
+// From a recorded host signal or a guest fault to the guest's handler, and back.
+//
+// The host keeps pending and blocked signals: the host thread's mask is the guest's, so only signals that the guest may take now are
+// ever recorded, one at a time (HostSignals). Signals that the guest does not catch keep the host's own disposition and act on the
+// process exactly as they would natively.
+
+import GuestMemory
+import HostOS
+
+extension GuestThread {
+    /// Delivers the recorded signal, and those that the kernel lets through once it is gone.
+    func deliverPendingSignals() {
+        while mailbox.pointee.signal != 0 {
+            let information = SignalInfo(words: mailbox.pointee.info)
+            mailbox.pointee.signal = 0
+            deliver(information)
+            // Opens the door again: a further pending signal is recorded here.
+            HostSignals.setMask(signalMask)
+        }
+        handlerBaseMask = nil
+        interruptedCall = nil
+    }
+
+    private func deliver(_ information: SignalInfo) {
+        let signal = information.signal
+        guard signal >= 1, signal <= SignalNumber.count else { return }
+        let action = process.lock.withLock { process.actions[Int(signal)] }
+        logInterrupt { "signal \(signal) at pc 0x\(String(self.pc, radix: 16))" }
+        switch action.handler {
+        case SignalAction.ignore: return
+        case SignalAction.byDefault:
+            // The guest changed its mind after the host had recorded the signal, or it is a fault signal sent by a process.
+            if HostSignals.bit(signal) & SignalNumber.ignoredByDefault != 0 { return }
+            if HostSignals.bit(signal) & HostSignals.faultSignals != 0 { HostSignals.dieBy(signal) }
+            HostSignals.setMask(signalMask)
+            _ = kernel(hostTgkill, Int(HostProcess.processID), Int(tid), Int(signal))
+        default: enter(action, information)
+        }
+    }
+
+    /// A fault of the guest's current instruction: cannot be blocked or ignored.
+    func raise(_ signal: Int32, code: Int32, address: UInt64) {
+        logInterrupt {
+            "fault: signal \(signal) code \(code) address 0x\(String(address, radix: 16)) pc 0x\(String(self.pc, radix: 16))"
+        }
+        let action = process.lock.withLock { process.actions[Int(signal)] }
+        if action.handler <= SignalAction.ignore || signalMask & HostSignals.bit(signal) != 0 {
+            process.willDie(by: signal, thread: self)
+            HostSignals.dieBy(signal)
+        }
+        enter(action, SignalInfo(signal: signal, code: code, address: address))
+        HostSignals.setMask(signalMask)
+    }
+
+    /// Makes the guest run `action`'s handler next.
+    private func enter(_ action: SignalAction, _ information: SignalInfo) {
+        let signal = information.signal
+        if let call = interruptedCall {
+            // The call had not started: it is issued again after the handler, or fails.
+            if action.flags & SignalAction.restart == 0 {
+                pc = call &+ systemCallLength
+                storeRegister(state, process.registers.result, UInt64(bitPattern: Int64(Errno.intr.negated)))
+            }
+            interruptedCall = nil
+        }
+        let old = stackPointer
+        var top = old
+        let onStack = action.flags & SignalAction.onStack != 0 && alternateStack.size > 0
+        if onStack && !alternateStack.contains(old) { top = alternateStack.base &+ alternateStack.size }
+        let frame = (top &- UInt64(SignalFrame.size)) & ~15
+        // A frame that would leave the alternate stack, or cannot be written, is a fatal fault.
+        var fits = !(onStack && alternateStack.contains(old) && !alternateStack.contains(frame))
+        if fits {
+            fits = withUnsafeTemporaryAllocation(byteCount: SignalFrame.size, alignment: 16) { buffer in
+                buffer.initializeMemory(as: UInt8.self, repeating: 0)
+                for index in 0..<16 {
+                    buffer.storeBytes(of: information.words[index], toByteOffset: 8 * index, as: UInt64.self)
+                }
+                storeStack(buffer, SignalFrame.stack, at: old)
+                buffer.storeBytes(of: signalMask, toByteOffset: SignalFrame.mask, as: UInt64.self)
+                SignalFrame.save(self, buffer)
+                do throws(Errno) { try memory.writeBytes(frame, UnsafeRawBufferPointer(buffer)) } catch { return false }
+                return true
+            }
+        }
+        guard fits else {
+            process.willDie(by: SignalNumber.segv, thread: self)
+            HostSignals.dieBy(SignalNumber.segv)
+        }
+        if alternateStack.flags & AlternateStack.autoDisarm != 0 && onStack { alternateStack = AlternateStack() }
+        let registers = process.registers
+        storeRegister(state, registers.arguments[0], UInt64(UInt32(bitPattern: signal)))
+        storeRegister(state, registers.arguments[1], frame &+ UInt64(SignalFrame.info))
+        storeRegister(state, registers.arguments[2], frame &+ UInt64(SignalFrame.context))
+        storeRegister(state, registers.general[1], process.signalTrampoline)
+        stackPointer = frame
+        pc = action.handler
+        var mask = (handlerBaseMask ?? signalMask) | action.mask
+        handlerBaseMask = nil
+        if action.flags & SignalAction.noDefer == 0 { mask |= HostSignals.bit(signal) }
+        signalMask = mask & ~SignalNumber.untouchable
+        if action.flags & SignalAction.resetHandler != 0 { process.resetAction(signal) }
+    }
+
+    /// stack_t as sigaltstack(2) shows it.
+    func storeStack(_ buffer: UnsafeMutableRawBufferPointer, _ offset: Int, at stackPointer: UInt64) {
+        let disabled: Int32 = 2, inUse: Int32 = 1
+        var flags = alternateStack.flags
+        if alternateStack.size == 0 { flags |= disabled } else if alternateStack.contains(stackPointer) { flags |= inUse }
+        buffer.storeBytes(of: alternateStack.base, toByteOffset: offset, as: UInt64.self)
+        buffer.storeBytes(of: flags, toByteOffset: offset + 8, as: Int32.self)
+        buffer.storeBytes(of: alternateStack.size, toByteOffset: offset + 16, as: UInt64.self)
+    }
+
+    /// rt_sigreturn(2).
+    func returnFromSignal() {
+        let frame = stackPointer
+        let ok = withUnsafeTemporaryAllocation(byteCount: SignalFrame.size, alignment: 16) { buffer in
+            do throws(Errno) { try memory.readBytes(frame, into: buffer) } catch { return false }
+            signalMask =
+                buffer.loadUnaligned(fromByteOffset: SignalFrame.mask, as: UInt64.self) & ~SignalNumber.untouchable
+            SignalFrame.restore(self, UnsafeRawBufferPointer(buffer))
+            let base = buffer.loadUnaligned(fromByteOffset: SignalFrame.stack, as: UInt64.self)
+            let flags = buffer.loadUnaligned(fromByteOffset: SignalFrame.stack + 8, as: Int32.self)
+            let size = buffer.loadUnaligned(fromByteOffset: SignalFrame.stack + 16, as: UInt64.self)
+            if flags & 2 != 0 {
+                alternateStack = AlternateStack()
+            } else {
+                alternateStack = AlternateStack(base: base, size: size, flags: flags & AlternateStack.autoDisarm)
+            }
+            return true
+        }
+        guard ok else { return raise(SignalNumber.segv, code: 1, address: frame) }
+        HostSignals.setMask(signalMask)
+    }
+
+    private func logInterrupt(_ text: () -> String) {
+        if process.diagnostics.isEnabled(.interrupts) { process.diagnostics.write("[\(tid)] \(text())\n") }
+    }
+}
+
+extension GuestProcess {
+    /// SA_RESETHAND.
+    func resetAction(_ signal: Int32) {
+        lock.withLock { actions[Int(signal)] = SignalAction(isSet: true) }
+        HostSignals.set(signal, .byDefault)
+    }
+
+    /// Last words before a fatal signal, for `-d int`.
+    func willDie(by signal: Int32, thread: GuestThread) {
+        if diagnostics.isEnabled(.interrupts) { diagnostics.write("[\(thread.tid)] dies by signal \(signal)\n") }
+    }
+}

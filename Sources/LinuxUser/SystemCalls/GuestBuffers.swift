@@ -1,0 +1,77 @@
+// The few ways in which system calls reach guest memory, as short words on the thread.
+
+import GuestMemory
+import HostOS
+
+extension GuestThread {
+    /// The host pointer to a guest range that the host kernel reads.
+    @inline(__always)
+    func input(_ address: UInt64, _ length: UInt64) throws(Errno) -> Int {
+        try memory.readPointer(address, length)
+    }
+
+    /// The host pointer to a guest range that the host kernel writes.
+    @inline(__always)
+    func output(_ address: UInt64, _ length: UInt64) throws(Errno) -> Int {
+        try memory.writePointer(address, length)
+    }
+
+    /// As `input` and `output`, but a null pointer stays null.
+    func optionalInput(_ address: UInt64, _ length: UInt64) throws(Errno) -> Int {
+        address == 0 ? 0 : try input(address, length)
+    }
+
+    func optionalOutput(_ address: UInt64, _ length: UInt64) throws(Errno) -> Int {
+        address == 0 ? 0 : try output(address, length)
+    }
+
+    func load<T: BitwiseCopyable>(_ address: UInt64, as type: T.Type) throws(Errno) -> T {
+        try memory.read(address, as: type)
+    }
+
+    func store<T: BitwiseCopyable>(_ address: UInt64, _ value: T) throws(Errno) { try memory.write(address, value) }
+}
+
+/// Calls `body` with `count` zeroed bytes of host memory, at least 16-byte aligned.
+@inline(__always)
+func withScratch<R>(
+    _ count: Int, _ body: (UnsafeMutableRawBufferPointer) throws(Errno) -> R
+) throws(Errno) -> R {
+    try withUnsafeTemporaryAllocation(byteCount: max(count, 1), alignment: 16) { (buffer) throws(Errno) in
+        buffer.initializeMemory(as: UInt8.self, repeating: 0)
+        return try body(UnsafeMutableRawBufferPointer(rebasing: buffer[..<count]))
+    }
+}
+
+extension UnsafeMutableRawBufferPointer {
+    /// The address as a system call takes it.
+    var word: Int { Int(bitPattern: baseAddress) }
+}
+
+/// Reads a guest array of struct iovec and gives `body` a host copy whose ranges have been checked.
+/// `writes`: the kernel will write through it.
+func withVectors<R>(
+    _ thread: GuestThread, _ address: UInt64, count: UInt64, writes: Bool,
+    _ body: (_ vectors: Int, _ count: Int) throws(Errno) -> R
+) throws(Errno) -> R {
+    if count > 1024 { throw .inval }  // UIO_MAXIOV
+    let bytes = Int(count) &* 16
+    return try withScratch(bytes) { (buffer) throws(Errno) in
+        try thread.memory.readBytes(address, into: buffer)
+        for offset in stride(from: 0, to: bytes, by: 16) {
+            let base = buffer.load(fromByteOffset: offset, as: UInt64.self)
+            let length = buffer.load(fromByteOffset: offset &+ 8, as: UInt64.self)
+            if length > UInt64(Int64.max) { throw .inval }
+            if length == 0 { continue }
+            let host = writes ? try thread.output(base, length) : try thread.input(base, length)
+            buffer.storeBytes(of: host, toByteOffset: offset, as: Int.self)
+        }
+        return try body(buffer.word, Int(count))
+    }
+}
+
+/// Constants of the kernel's interface that Swift cannot import.
+enum AT {
+    static let currentDirectory = -100
+    static let symlinkNoFollow: UInt64 = 0x100
+}

@@ -1,0 +1,138 @@
+// File names: how a path that the guest names becomes a path of the host.
+//
+//   relative               as it is (relative to the host's current directory or to a descriptor)
+//   /proc/self/exe         the guest's executable
+//   /proc, /sys, /dev ...  as it is: they belong to the running kernel, not to the guest's tree
+//   other absolute paths   under the -L prefix when something with that name exists there, else as it is
+//
+// Symbolic links inside the prefix, absolute ones too, are resolved inside the prefix (openat2 with RESOLVE_IN_ROOT), so that a
+// Debian tree's alternatives work. No descriptor stays open between calls: guests close descriptors they do not know.
+
+import CLinux
+import Glibc
+import HostOS
+
+/// A path in host memory, owned until `release`.
+struct HostPath {
+    /// `GuestPaths.capacity` bytes, NUL-terminated.
+    let bytes: UnsafeMutablePointer<UInt8>
+    var address: Int { Int(bitPattern: bytes) }
+    func release() { bytes.deallocate() }
+}
+
+enum GuestPaths {
+    /// PATH_MAX, and room for a prefix before it.
+    static let capacity = 8192
+    private static let maximum = 4096
+
+    /// Reads a path from guest memory without translating it.
+    static func guestPath(_ thread: GuestThread, _ address: UInt64) throws(Errno) -> HostPath {
+        let path = HostPath(bytes: .allocate(capacity: capacity))
+        var done = 0
+        while done < maximum {
+            let at = address &+ UInt64(done)
+            let chunk = min(Int(4096 &- (at & 4095)), 128, maximum &- done)
+            let part = UnsafeMutableRawBufferPointer(start: path.bytes + done, count: chunk)
+            do throws(Errno) {
+                try thread.memory.readBytes(at, into: part)
+            } catch {
+                path.release()
+                throw error
+            }
+            if memchr(path.bytes + done, 0, chunk) != nil { return path }
+            done &+= chunk
+        }
+        path.release()
+        throw .nametoolong
+    }
+
+    /// Reads a path from guest memory and translates it. `followLink`: the call follows a link in the last component.
+    static func hostPath(_ thread: GuestThread, _ address: UInt64, followLink: Bool) throws(Errno) -> HostPath {
+        let path = try guestPath(thread, address)
+        translate(path, thread.process, followLink: followLink)
+        return path
+    }
+
+    /// Translates a path that Martlet itself uses on behalf of the guest (programs to execute, the interpreter).
+    static func hostPath(_ process: GuestProcess, _ guest: String, followLink: Bool = true) -> String {
+        if guest.utf8.count >= maximum { return guest }
+        let path = HostPath(bytes: .allocate(capacity: capacity))
+        defer { path.release() }
+        guest.withCString { _ = strcpy(UnsafeMutableRawPointer(path.bytes).assumingMemoryBound(to: CChar.self), $0) }
+        translate(path, process, followLink: followLink)
+        return String(cString: path.bytes)
+    }
+
+    private static func translate(_ path: HostPath, _ process: GuestProcess, followLink: Bool) {
+        if path.bytes[0] != slash { return }
+        if begins(path, "/proc") {
+            if followLink && ProcFile(path) == .executable { replace(path, process.executablePath) }
+            return
+        }
+        if begins(path, "/sys") || begins(path, "/dev") { return }
+        if let prefix = process.prefix, !prefix.isEmpty { _ = resolve(path, under: prefix, followLink: followLink) }
+    }
+
+    private static let slash = UInt8(ascii: "/")
+
+    /// True for `directory` itself and for everything below it.
+    static func begins(_ path: HostPath, _ directory: StaticString) -> Bool {
+        let count = directory.utf8CodeUnitCount
+        if strncmp(UnsafeRawPointer(path.bytes).assumingMemoryBound(to: CChar.self), UnsafeRawPointer(directory.utf8Start).assumingMemoryBound(to: CChar.self), count) != 0 {
+            return false
+        }
+        return path.bytes[count] == 0 || path.bytes[count] == slash
+    }
+
+    private static func replace(_ path: HostPath, _ text: String) {
+        if text.utf8.count >= maximum { return }
+        text.withCString { _ = strcpy(UnsafeMutableRawPointer(path.bytes).assumingMemoryBound(to: CChar.self), $0) }
+    }
+
+    /// Replaces an absolute path by its place under `prefix` when there is something with that name; false otherwise.
+    static func resolve(_ path: HostPath, under prefix: String, followLink: Bool) -> Bool {
+        let directory = withPath(prefix) {
+            kernel(SYS_openat, AT.currentDirectory, $0, Int(O_CLOEXEC) | Int(O_DIRECTORY) | openPathOnly)
+        }
+        if directory < 0 { return false }
+        defer { _ = kernel(SYS_close, directory) }
+        let flags = openPathOnly | Int(O_CLOEXEC) | (followLink ? 0 : Int(O_NOFOLLOW))
+        let how: InlineArray<3, UInt64> = [UInt64(flags), 0, resolveInRoot]
+        let found = withUnsafePointer(to: how) {
+            kernel(SYS_openat2, directory, path.address, Int(bitPattern: $0), 24)
+        }
+        if found < 0 {
+            if found == Errno.nosys.negated || found == Errno.perm.negated {
+                return concatenate(path, under: prefix, followLink: followLink)
+            }
+            return false
+        }
+        defer { _ = kernel(SYS_close, found) }
+        // What the kernel found, by its real name; a deleted file has none.
+        let count = withPath("/proc/self/fd/\(found)") {
+            kernel(SYS_readlinkat, AT.currentDirectory, $0, path.address, capacity &- 1)
+        }
+        if count <= 0 { return false }
+        path.bytes[count] = 0
+        return true
+    }
+
+    /// Without openat2: plain concatenation; absolute links lead out of the prefix.
+    private static func concatenate(_ path: HostPath, under prefix: String, followLink: Bool) -> Bool {
+        let text = prefix + String(cString: path.bytes)
+        if text.utf8.count >= maximum { return false }
+        let flags = followLink ? 0 : Int(AT.symlinkNoFollow)
+        return withScratchStat { stat in
+            if withPath(text, { kernel(SYS_newfstatat, AT.currentDirectory, $0, stat, flags) }) != 0 { return false }
+            replace(path, text)
+            return true
+        }
+    }
+
+    private static func withScratchStat(_ body: (Int) -> Bool) -> Bool {
+        withUnsafeTemporaryAllocation(byteCount: 256, alignment: 16) { body(Int(bitPattern: $0.baseAddress)) }
+    }
+
+    private static let openPathOnly = 0x20_0000  // O_PATH
+    private static let resolveInRoot: UInt64 = 0x10  // RESOLVE_IN_ROOT
+}

@@ -1,0 +1,62 @@
+// System V message queues and semaphores, as far as they are more than rows. (msgop(2), semctl(2).)
+
+import CLinux
+import Glibc
+import HostOS
+import LinuxABI
+
+enum IPCCalls {
+    /// struct msgbuf: an eight-byte type, then the text whose size is given.
+    static func messageSend(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        if call.a2 > UInt64(Int64.max) &- 8 { throw .inval }
+        let message = try thread.input(call.a1, call.a2 &+ 8)
+        return thread.blocking(Int32(SYS_msgsnd), call.word(0), message, call.word(2), call.word(3))
+    }
+
+    static func messageReceive(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        if call.a2 > UInt64(Int64.max) &- 8 { throw .inval }
+        let message = try thread.output(call.a1, call.a2 &+ 8)
+        return thread.blocking(Int32(SYS_msgrcv), call.word(0), message, call.word(2), call.word(3), call.word(4))
+    }
+
+    static func semaphoreControl(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        func pass(_ argument: Int) -> Int { kernel(SYS_semctl, call.word(0), call.word(1), Int(call.int32(2)), argument) }
+        switch call.int32(2) {
+        case 0, 11, 12, 14, 15, 16: return pass(call.word(3))  // IPC_RMID, GETPID, GETVAL, GETNCNT, GETZCNT, SETVAL
+        case 3, 19: return pass(try thread.output(call.a3, 40))  // IPC_INFO, SEM_INFO: struct seminfo
+        case 13: return pass(try thread.output(call.a3, try semaphoreCount(call) &* 2))  // GETALL
+        case 17: return pass(try thread.input(call.a3, try semaphoreCount(call) &* 2))  // SETALL
+        case 2, 18, 20:  // IPC_STAT, SEM_STAT, SEM_STAT_ANY
+            let layout = thread.process.guest.semaphoreSet
+            return try withScratch(SemaphoreSetLayout.host.size &+ layout.size) { (buffer) throws(Errno) in
+                let result = pass(buffer.word)
+                if result < 0 { return result }
+                let guest = UnsafeMutableRawBufferPointer(rebasing: buffer[SemaphoreSetLayout.host.size...])
+                if let source = buffer.baseAddress, let target = guest.baseAddress {
+                    layout.convert(from: .host, source, to: target)
+                }
+                try thread.memory.writeBytes(call.a3, UnsafeRawBufferPointer(guest))
+                return result
+            }
+        case 1:  // IPC_SET
+            let layout = thread.process.guest.semaphoreSet
+            return try withScratch(SemaphoreSetLayout.host.size &+ layout.size) { (buffer) throws(Errno) in
+                let guest = UnsafeMutableRawBufferPointer(rebasing: buffer[SemaphoreSetLayout.host.size...])
+                try thread.memory.readBytes(call.a3, into: guest)
+                if let target = buffer.baseAddress, let source = guest.baseAddress {
+                    SemaphoreSetLayout.host.convert(from: layout, source, to: target)
+                }
+                return pass(buffer.word)
+            }
+        default: throw .inval
+        }
+    }
+
+    private static func semaphoreCount(_ call: SystemCallArguments) throws(Errno) -> UInt64 {
+        try withScratch(SemaphoreSetLayout.host.size) { (buffer) throws(Errno) in
+            _ = try Errno.check(kernel(SYS_semctl, call.word(0), 0, 2, buffer.word))
+            guard let base = buffer.baseAddress else { return 0 }
+            return SemaphoreSetLayout.host.count.load(base)
+        }
+    }
+}

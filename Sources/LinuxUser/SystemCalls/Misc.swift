@@ -1,0 +1,97 @@
+// Who and where the program is, its limits, and what the processor offers. (uname(2), getrlimit(2), prctl(2), riscv_hwprobe(2).)
+
+import CLinux
+import ExecutionEngine
+import Glibc
+import HostOS
+import LinuxABI
+
+enum MiscCalls {
+    /// The host's answer with the guest's machine (the fifth 65-byte string).
+    static func uname(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        try withScratch(StructSize.utsname) { (buffer) throws(Errno) in
+            let result = kernel(SYS_uname, buffer.word)
+            if result != 0 { return result }
+            let machine = UnsafeMutableRawBufferPointer(rebasing: buffer[260..<325])
+            machine.initializeMemory(as: UInt8.self, repeating: 0)
+            machine.copyBytes(from: thread.process.guest.machine.utf8.prefix(64))
+            try thread.memory.writeBytes(call.a0, UnsafeRawBufferPointer(buffer))
+            return 0
+        }
+    }
+
+    // MARK: Limits
+
+    /// Limits on memory would hit Martlet, not the guest: setting them succeeds without effect.
+    private static func isKeptFromHost(_ resource: Int32) -> Bool {
+        resource == 2 || resource == 3 || resource == 9  // RLIMIT_DATA, RLIMIT_STACK, RLIMIT_AS
+    }
+
+    static func setLimit(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        let new = try thread.input(call.a1, 16)
+        if isKeptFromHost(call.int32(0)) {
+            _ = try thread.load(call.a1, as: UInt64.self)
+            return 0
+        }
+        return kernel(SYS_setrlimit, call.word(0), new)
+    }
+
+    static func processLimit(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        var new = try thread.optionalInput(call.a2, 16)
+        let old = try thread.optionalOutput(call.a3, 16)
+        if new != 0 && isKeptFromHost(call.int32(1)) {
+            _ = try thread.load(call.a2, as: UInt64.self)
+            new = 0
+        }
+        return kernel(SYS_prlimit64, call.word(0), call.word(1), new, old)
+    }
+
+    // MARK: Process control
+
+    static func prctl(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        func pass(_ second: Int) -> Int {
+            kernel(SYS_prctl, Int(call.int32(0)), second, call.word(2), call.word(3), call.word(4))
+        }
+        switch call.int32(0) {
+        case 2, 37, 9, 19, 5: return pass(try thread.output(call.a1, 4))  // GET_PDEATHSIG, GET_CHILD_SUBREAPER, ...
+        case 40: return pass(try thread.output(call.a1, 8))  // GET_TID_ADDRESS
+        case 15: return pass(try thread.input(call.a1, 1))  // SET_NAME
+        case 16: return pass(try thread.output(call.a1, 16))  // GET_NAME
+        case 1, 3, 4, 7, 8, 23, 24, 27, 28, 29, 30, 36, 38, 39, 41, 42, 47: return pass(call.word(1))
+        case 0x53564d41: return 0  // SET_VMA: names of anonymous mappings are only a convenience
+        default:
+            reportUnimplemented(thread, "prctl option \(call.int32(0))")
+            throw .inval
+        }
+    }
+
+    // MARK: Processor
+
+    /// riscv_hwprobe(2): pairs of key and value; an unknown key becomes -1. Every processor is the same.
+    static func hardwareProbe(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        if call.a4 != 0 { throw .inval }
+        let count = min(call.a1, 4096)
+        for index in 0..<count {
+            let pair = call.a0 &+ index &* 16
+            let key = try thread.load(pair, as: Int64.self)
+            let value = thread.process.guest.hardwareProbe(key)
+            if value == nil { try thread.store(pair, Int64(-1)) }
+            try thread.store(pair &+ 8, value ?? 0)
+        }
+        return 0
+    }
+
+    /// riscv_flush_icache(2): later fetches see what stores have written, here by forgetting translations of the range.
+    static func flushInstructionCache(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        if call.a2 & ~1 != 0 { throw .inval }
+        if call.a1 > call.a0 { thread.process.engine.invalidate(start: call.a0, length: call.a1 &- call.a0) }
+        return 0
+    }
+
+    /// sched_setattr(2): the structure says its own size in its first word.
+    static func setSchedulerAttributes(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        let size = try thread.load(call.a1, as: UInt32.self)
+        let attributes = try thread.input(call.a1, UInt64(max(size, 48)))
+        return kernel(Int32(SYS_sched_setattr), call.word(0), attributes, call.word(2))
+    }
+}

@@ -1,0 +1,169 @@
+// Files of /proc that would tell the guest about Martlet instead of about itself. Opening one of them gives a memory file with the
+// guest's own view (proc(5)). What is not listed here comes from the host unchanged.
+
+import CLinux
+import Glibc
+import GuestMemory
+import HostOS
+
+/// A file of /proc that is emulated.
+enum ProcFile: Equatable {
+    case executable, maps, commandLine, auxiliaryVector, status, processorInfo
+
+    /// Recognises /proc/self/..., /proc/thread-self/..., /proc/PID/... of this process, and /proc/cpuinfo.
+    init?(_ path: HostPath) {
+        guard GuestPaths.begins(path, "/proc") else { return nil }
+        self.init(String(cString: path.bytes))
+    }
+
+    init?(_ path: String) {
+        if path == "/proc/cpuinfo" {
+            self = .processorInfo
+            return
+        }
+        let parts = path.split(separator: "/")
+        guard parts.count == 3, parts[0] == "proc" else { return nil }
+        guard parts[1] == "self" || parts[1] == "thread-self" || parts[1] == "\(HostProcess.processID)" else { return nil }
+        switch parts[2] {
+        case "exe": self = .executable
+        case "maps": self = .maps
+        case "cmdline": self = .commandLine
+        case "auxv": self = .auxiliaryVector
+        case "stat": self = .status
+        default: return nil
+        }
+    }
+
+    /// Opens the file: a descriptor of a memory file at offset 0, or -errno.
+    func open(_ process: GuestProcess, flags: UInt64) -> Int {
+        let fd = withPath("proc") { kernel(SYS_memfd_create, $0, flags & UInt64(O_CLOEXEC) != 0 ? 1 : 0) }
+        if fd < 0 { return fd }
+        let content = content(process)
+        let isWritten = content.withUnsafeBytes { writeAll(Int32(truncatingIfNeeded: fd), $0) }
+        if !isWritten {
+            _ = kernel(SYS_close, fd)
+            return Errno.nomem.negated
+        }
+        _ = kernel(SYS_lseek, fd, 0, 0)
+        return fd
+    }
+
+    func content(_ process: GuestProcess) -> [UInt8] {
+        switch self {
+        case .executable: Array(process.executablePath.utf8)
+        case .maps: Array(Self.mapsText(process).utf8)
+        case .commandLine: process.arguments.flatMap { $0 + [0] }
+        case .auxiliaryVector: process.auxiliaryVector.withUnsafeBytes { Array($0) }
+        case .status: Array(Self.statusText(process).utf8)
+        case .processorInfo: Array(Self.processorText(process).utf8)
+        }
+    }
+
+    /// The guest's mappings with the guest's rights; file, device and offset from the host's own list.
+    private static func mapsText(_ process: GuestProcess) -> String {
+        let host = hostMappings()
+        var text = ""
+        var index = 0
+        for mapping in process.memory.mappings {
+            let start = UInt64(process.memory.hostAddress(mapping.start))
+            while index < host.count && host[index].end <= start { index += 1 }
+            var offset: UInt64 = 0
+            var object: Substring = "00:00 0"
+            var name: Substring = ""
+            if index < host.count, host[index].start <= start {
+                object = host[index].object
+                name = host[index].name
+                if !name.isEmpty && !name.hasPrefix("[") { offset = host[index].offset + (start - host[index].start) }
+                if name.hasPrefix("[") { name = "" }
+            }
+            if let known = special(mapping.kind) { name = known }
+            let line =
+                "\(hex(mapping.start, 8))-\(hex(mapping.end, 8)) \(rights(mapping)) \(hex(offset, 8)) \(object) "
+            text += name.isEmpty ? line : line + String(repeating: " ", count: max(0, 73 - line.utf8.count)) + name
+            text += "\n"
+        }
+        return text
+    }
+
+    private static func special(_ kind: MappingKind) -> Substring? {
+        switch kind {
+        case .ordinary: nil
+        case .heap: "[heap]"
+        case .stack: "[stack]"
+        case .trampoline: "[vdso]"
+        }
+    }
+
+    private static func rights(_ mapping: Mapping) -> String {
+        (mapping.rights.contains(.read) ? "r" : "-") + (mapping.rights.contains(.write) ? "w" : "-")
+            + (mapping.rights.contains(.execute) ? "x" : "-") + (mapping.isShared ? "s" : "p")
+    }
+
+    private struct HostMapping {
+        var start, end, offset: UInt64
+        /// Device and inode.
+        var object, name: Substring
+    }
+
+    private static func hostMappings() -> [HostMapping] {
+        var result: [HostMapping] = []
+        for line in hostFile("/proc/self/maps").split(separator: "\n") {
+            let fields = line.split(separator: " ", maxSplits: 5)
+            guard fields.count >= 5 else { continue }
+            let range = fields[0].split(separator: "-")
+            guard range.count == 2, let start = UInt64(range[0], radix: 16), let end = UInt64(range[1], radix: 16) else { continue }
+            result.append(
+                HostMapping(
+                    start: start, end: end, offset: UInt64(fields[2], radix: 16) ?? 0, object: fields[3] + " " + fields[4],
+                    name: fields.count > 5 ? fields[5].drop { $0 == " " } : ""))
+        }
+        return result
+    }
+
+    /// The host's line with the start of the guest's stack (field 28) and the guest's name.
+    private static func statusText(_ process: GuestProcess) -> String {
+        let line = hostFile("/proc/self/stat")
+        guard let open = line.firstIndex(of: "("), let close = line.lastIndex(of: ")") else { return line }
+        var fields = line[close...].split(separator: " ").map(String.init)
+        // After the name come state (3) and the rest; field 28 is the stack's start.
+        let stack = process.memory.mappings.last { $0.kind == .stack }?.end ?? 0
+        if fields.count > 26 { fields[26] = "\(stack)" }
+        let program = process.executablePath.split(separator: "/").last ?? ""
+        return "\(line[..<open])(\(program.prefix(15))\(fields.joined(separator: " "))"
+    }
+
+    private static func processorText(_ process: GuestProcess) -> String {
+        var text = ""
+        for processor in 0..<processorCount() {
+            text += "processor\t: \(processor)\nhart\t\t: \(processor)\n\(process.guest.processorDescription)\n"
+        }
+        return text
+    }
+
+    private static func processorCount() -> Int {
+        var mask: InlineArray<16, UInt64> = .init(repeating: 0)
+        let size = withUnsafeMutablePointer(to: &mask) { kernel(SYS_sched_getaffinity, 0, 128, Int(bitPattern: $0)) }
+        var count = 0
+        for index in 0..<16 where size > 8 * index { count += mask[index].nonzeroBitCount }
+        return max(count, 1)
+    }
+
+    private static func hostFile(_ path: String) -> String {
+        guard let fd = try? HostFile.openForReading(path) else { return "" }
+        defer { HostFile.close(fd) }
+        var text: [UInt8] = []
+        let part = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 16)
+        defer { part.deallocate() }
+        while true {
+            let count = kernel(SYS_read, Int(fd), Int(bitPattern: part.baseAddress), part.count)
+            if count <= 0 { break }
+            text.append(contentsOf: part[..<count])
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    private static func hex(_ value: UInt64, _ width: Int) -> String {
+        let digits = String(value, radix: 16)
+        return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
+    }
+}

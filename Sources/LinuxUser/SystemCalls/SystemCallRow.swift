@@ -1,0 +1,199 @@
+// A system call as data: what each argument is, and what is done with the call. From one row derive the checks that let a call go
+// to the host kernel as it is, and the text that `-strace` shows. Rows are plain values built on demand by a switch
+// (`SystemCallTable.row`): no table is made at start-up and nothing is allocated per call.
+
+import HostOS
+import LinuxABI
+
+/// The arguments of one system call, as they came from the guest's registers.
+public struct SystemCallArguments: Sendable {
+    public var number: UInt64
+    public var a0, a1, a2, a3, a4, a5: UInt64
+
+    public init(
+        number: UInt64, _ a0: UInt64 = 0, _ a1: UInt64 = 0, _ a2: UInt64 = 0, _ a3: UInt64 = 0, _ a4: UInt64 = 0,
+        _ a5: UInt64 = 0
+    ) {
+        self.number = number
+        self.a0 = a0
+        self.a1 = a1
+        self.a2 = a2
+        self.a3 = a3
+        self.a4 = a4
+        self.a5 = a5
+    }
+
+    public subscript(_ index: Int) -> UInt64 {
+        switch index {
+        case 0: a0
+        case 1: a1
+        case 2: a2
+        case 3: a3
+        case 4: a4
+        default: a5
+        }
+    }
+
+    /// Argument `index` as the kernel sees it where it takes an int.
+    public func int32(_ index: Int) -> Int32 { Int32(truncatingIfNeeded: self[index]) }
+    public func uint32(_ index: Int) -> UInt32 { UInt32(truncatingIfNeeded: self[index]) }
+    /// Argument `index` as a host register.
+    public func word(_ index: Int) -> Int { Int(truncatingIfNeeded: self[index]) }
+}
+
+/// Performs one system call: returns its value, or `SystemCallResult.restart` and the like; a thrown error becomes -errno.
+public typealias SystemCallHandler = (GuestThread, SystemCallArguments) throws(Errno) -> Int
+
+/// What is done with a call.
+public enum SystemCallAction {
+    /// Martlet's own code.
+    case handler(SystemCallHandler)
+    /// The host kernel does it, after the checks that the arguments' forms ask for.
+    case passThrough
+    /// The same for a call that may wait: a guest signal interrupts it.
+    case passThroughBlocking
+    /// Refused with this error, and logged by `-d unimp`.
+    case notImplemented(Errno)
+}
+
+/// One argument: how it is checked on the way to the host kernel and how it is shown.
+public struct Argument: BitwiseCopyable, Sendable {
+    public enum Form: UInt8, Sendable {
+        case none, signed, unsigned, hexadecimal, octal, descriptor, directory, signal
+        /// A C string that names a file: translated by `GuestPaths`.
+        case path
+        /// A C string of another kind.
+        case string
+        /// `names` says which bits or values.
+        case bits, value
+        /// A pointer the host kernel must not be given unseen: only handlers take it.
+        case address
+        /// A pointer to `unit` bytes, or to as many as another argument says; the kernel reads, writes, or does both.
+        case input, output, both
+    }
+
+    /// How the length of what a pointer points to is known.
+    public enum Length: UInt8, Sendable {
+        /// `unit` bytes.
+        case fixed
+        /// `unit` times the argument `lengthArgument`.
+        case argument
+        /// As many bytes as the 32-bit word says that argument `lengthArgument` points to.
+        case pointedTo
+        /// A set of as many bits as argument `lengthArgument` says.
+        case bitset
+    }
+
+    public var form: Form
+    public var names: ConstantNames
+    public var content: Content
+    public var length: Length
+    public var lengthArgument: UInt8
+    /// For paths: the argument that holds AT_* flags, plus one; 0xff: the last component is never followed.
+    public var linkRule: UInt8
+    public var unit: UInt16
+
+    init(
+        _ form: Form, names: ConstantNames = .open, content: Content = .opaque, length: Length = .fixed,
+        lengthArgument: UInt8 = 0, linkRule: UInt8 = 0, unit: UInt16 = 0
+    ) {
+        self.form = form
+        self.names = names
+        self.content = content
+        self.length = length
+        self.lengthArgument = lengthArgument
+        self.linkRule = linkRule
+        self.unit = unit
+    }
+
+    static var none: Argument { Argument(.none) }
+    static var int: Argument { Argument(.signed) }
+    static var size: Argument { Argument(.unsigned) }
+    static var hex: Argument { Argument(.hexadecimal) }
+    static var mode: Argument { Argument(.octal) }
+    static var fd: Argument { Argument(.descriptor) }
+    static var directory: Argument { Argument(.directory) }
+    static var signal: Argument { Argument(.signal) }
+    static var address: Argument { Argument(.address) }
+    static var string: Argument { Argument(.string) }
+    /// A path whose last component is followed when it is a link.
+    static var path: Argument { Argument(.path) }
+    /// A path whose last component is taken as it is.
+    static var link: Argument { Argument(.path, linkRule: 0xff) }
+    /// A path whose last component is followed unless argument `flags` has AT_SYMLINK_NOFOLLOW.
+    static func path(flags: UInt8) -> Argument { Argument(.path, linkRule: flags &+ 1) }
+    static func bits(_ names: ConstantNames) -> Argument { Argument(.bits, names: names) }
+    static func value(_ names: ConstantNames) -> Argument { Argument(.value, names: names) }
+
+    static func input(_ content: Content) -> Argument { Argument(.input, content: content, unit: content.size) }
+    static func output(_ content: Content) -> Argument { Argument(.output, content: content, unit: content.size) }
+    static func both(_ content: Content) -> Argument { Argument(.both, content: content, unit: content.size) }
+    static func input(bytes: UInt16) -> Argument { Argument(.input, unit: bytes) }
+    static func output(bytes: UInt16) -> Argument { Argument(.output, unit: bytes) }
+    static func both(bytes: UInt16) -> Argument { Argument(.both, unit: bytes) }
+    /// As many elements as argument `count` says.
+    static func input(_ content: Content, count: UInt8) -> Argument {
+        Argument(.input, content: content, length: .argument, lengthArgument: count, unit: content.size)
+    }
+    static func output(_ content: Content, count: UInt8) -> Argument {
+        Argument(.output, content: content, length: .argument, lengthArgument: count, unit: content.size)
+    }
+    static func both(_ content: Content, count: UInt8) -> Argument {
+        Argument(.both, content: content, length: .argument, lengthArgument: count, unit: content.size)
+    }
+    /// As many bytes as the word says that argument `lengthAt` points to.
+    static func output(_ content: Content, lengthAt: UInt8) -> Argument {
+        Argument(.output, content: content, length: .pointedTo, lengthArgument: lengthAt, unit: 1)
+    }
+    static func bitset(count: UInt8) -> Argument {
+        Argument(.both, content: .opaque, length: .bitset, lengthArgument: count, unit: 1)
+    }
+}
+
+/// What a pointer argument points to: the size of one element, and how `-strace` shows it.
+public enum Content: UInt8, Sendable {
+    case opaque, bytes, int32, int32Pair, uint64, timespec, timespecPair, timeval, timevalPair, itimerspec, signalSet
+    case socketAddress, pollDescriptors, rlimit, vectors, epollEvent, semaphoreOperations
+
+    var size: UInt16 {
+        switch self {
+        case .opaque, .bytes, .socketAddress: 1
+        case .int32: 4
+        case .semaphoreOperations: 6
+        case .int32Pair, .uint64, .signalSet, .pollDescriptors: 8
+        case .timespec, .timeval, .rlimit, .vectors, .epollEvent: 16
+        case .timespecPair, .timevalPair, .itimerspec: 32
+        }
+    }
+}
+
+/// How the result is shown.
+public enum ResultForm: UInt8, Sendable { case decimal, hexadecimal }
+
+/// One system call.
+public struct SystemCallRow {
+    public var action: SystemCallAction
+    public var arguments: InlineArray<6, Argument>
+    public var result: ResultForm = .decimal
+
+    init(
+        _ action: SystemCallAction, _ a0: Argument, _ a1: Argument, _ a2: Argument, _ a3: Argument, _ a4: Argument,
+        _ a5: Argument
+    ) {
+        self.action = action
+        arguments = [a0, a1, a2, a3, a4, a5]
+    }
+
+    /// How many arguments the call takes.
+    var argumentCount: Int {
+        var count = 6
+        while count > 0 && arguments[count &- 1].form == .none { count &-= 1 }
+        return count
+    }
+
+    var showingHexadecimal: SystemCallRow {
+        var row = self
+        row.result = .hexadecimal
+        return row
+    }
+}

@@ -1,0 +1,75 @@
+// What the command line of user mode decides, and what the application supplies for a guest.
+
+import Diagnostics
+import ExecutionEngine
+import GuestKit
+import GuestMemory
+import HostOS
+import LinuxABI
+
+/// Options of user mode, with the meaning of the command line's options of the same letters.
+public struct UserModeOptions: Sendable {
+    /// The guest program: a host path, looked up as given.
+    public var program: String
+    /// The guest's arguments after argv[0], without NULs.
+    public var arguments: [[UInt8]] = []
+    /// -0: argv[0]; the program's path when nil.
+    public var argumentZero: [UInt8]?
+    /// The guest's whole environment, "NAME=value" each, -E and -U applied.
+    public var environment: [[UInt8]] = []
+    /// -L: prefix for absolute guest paths, without a trailing slash.
+    public var prefix: String?
+    /// -s: stack size in bytes.
+    public var stackSize: UInt64 = 8 << 20
+    /// -B: requested guest base. Only 0 is supported.
+    public var guestBase: UInt64 = 0
+    /// -R: size of the guest's address space in bytes; nil: the guest's own limit.
+    public var reservedSize: UInt64?
+    /// -seed: makes AT_RANDOM repeatable.
+    public var seed: UInt64?
+    public var diagnostics: Diagnostics = .silent
+    /// Arguments that make a fresh Martlet behave like this one, put between its argv[0] and `-0 ARGV0 -- PATH ARGS...` when a
+    /// guest program executes another one: the mode word and the options, without the program.
+    public var relaunchArguments: [[UInt8]] = [Array("run".utf8)]
+
+    public init(program: String) { self.program = program }
+}
+
+/// One guest architecture that user mode can run: what the application knows about it.
+public struct UserModeGuest {
+    public var abi: LinuxGuestABI
+    public var architecture: any GuestArchitecture
+    /// AT_HWCAP.
+    public var hardwareCapabilities: UInt64
+    /// riscv_hwprobe(2): the value for a key; nil for a key it does not know.
+    public var hardwareProbe: @Sendable (Int64) -> UInt64?
+    /// Makes the engine for this architecture on that memory.
+    public var makeEngine: (UserAddressSpace) throws -> Engine
+
+    public init(
+        abi: LinuxGuestABI, architecture: any GuestArchitecture, hardwareCapabilities: UInt64,
+        hardwareProbe: @escaping @Sendable (Int64) -> UInt64? = { _ in nil },
+        makeEngine: @escaping (UserAddressSpace) throws -> Engine
+    ) {
+        self.abi = abi
+        self.architecture = architecture
+        self.hardwareCapabilities = hardwareCapabilities
+        self.hardwareProbe = hardwareProbe
+        self.makeEngine = makeEngine
+    }
+}
+
+/// Why a program could not be started: one line for the user.
+public struct UserModeError: Error, CustomStringConvertible {
+    public let description: String
+    /// Exit status of the process: 127 not found, 126 found but not executable, 1 otherwise.
+    public let status: Int32
+    /// The error that execve(2) reports for the same reason.
+    public let errno: Errno
+
+    public init(_ description: String, status: Int32 = 126, errno: Errno = .noexec) {
+        self.description = description
+        self.status = status
+        self.errno = errno
+    }
+}

@@ -1,0 +1,1 @@
+@main struct Martlet { static func main() {} }

@@ -1,0 +1,50 @@
+// M extension (Unprivileged ISA, chapter 13): high halves in three signs, division by zero and signed overflow.
+#include "check.h"
+start
+    rr mul, 0xfffffffffffffffe, -1, 2
+    rr mul, 0, 0x8000000000000000, 2
+    rr mul, 0x2236d88fe5618cf0, 0x0fedcba987654321, 0x123456789abcdef0
+    rr mulh, 0, -1, -1
+    rr mulh, 0x4000000000000000, 0x8000000000000000, 0x8000000000000000
+    rr mulh, -1, 1, -1
+    rr mulhu, 0xfffffffffffffffe, -1, -1
+    rr mulhu, 0x4000000000000000, 0x8000000000000000, 0x8000000000000000
+    rr mulhsu, -1, -1, -1
+    rr mulhsu, 0xffffffffffffffff, -1, 1
+    rr mulhsu, 0x7ffffffffffffffe, 0x7fffffffffffffff, -1
+    rr mulhsu, 0x8000000000000000, 0x8000000000000000, -1
+    rr mulw, -2, 0xffffffff, 2
+    rr mulw, 0, 0x80000000, 2
+    rr mulw, 1, 0x7700000001, 0x8800000001
+    rr div, -1, 5, 0
+    rr div, 0x8000000000000000, 0x8000000000000000, -1
+    rr div, -3, 7, -2
+    rr div, -3, -7, 2
+    rr div, 0, 0, 7
+    rr divu, -1, 5, 0
+    rr divu, 0, 0x8000000000000000, -1
+    rr divu, 0x7fffffffffffffff, -1, 2
+    rr rem, 5, 5, 0
+    rr rem, 0, 0x8000000000000000, -1
+    rr rem, 1, 7, -2
+    rr rem, -1, -7, 2
+    rr remu, 5, 5, 0
+    rr remu, 0x8000000000000000, 0x8000000000000000, -1
+    rr remu, 1, -1, 2
+    rr divw, -1, 5, 0
+    rr divw, -1, 5, 0x100000000
+    rr divw, -0x80000000, 0x80000000, 0xffffffff
+    rr divw, -3, 0x1200000007, 0x34fffffffe
+    rr divuw, -1, 5, 0
+    rr divuw, 0, 0x80000000, 0xffffffff
+    rr divuw, -0x80000000, 0x80000000, 1
+    rr divuw, 0x7fffffff, -1, 2
+    rr remw, 5, 5, 0
+    rr remw, -0x80000000, 0x80000000, 0
+    rr remw, 0, 0x80000000, 0xffffffff
+    rr remw, -1, -7, 2
+    rr remuw, 5, 5, 0
+    rr remuw, -0x80000000, 0x80000000, 0
+    rr remuw, -0x80000000, 0x80000000, 0xffffffff
+    rr remuw, 1, -1, 2
+finish

@@ -1,0 +1,3 @@
+// Ends by SIGABRT.
+#include <stdlib.h>
+int main(void) { abort(); }
