@@ -48,7 +48,8 @@ let package = Package(
         .executableTarget(
             name: "martlet",
             dependencies: [
-                "CodeGenX64", "CodeGenInterpreter", "GuestRISCV", "ExecutionEngine", "LinuxUser", "Diagnostics", "CCapstone",
+                "CodeGen", "CodeGenX64", "CodeGenInterpreter", "GuestKit", "GuestMemory", "GuestRISCV", "ExecutionEngine", "HostOS",
+                "LinuxABI", "LinuxUser", "Diagnostics", "CCapstone",
             ]),
         // Tools
         .target(name: "DecodeTree"),

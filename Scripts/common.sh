@@ -49,7 +49,7 @@ need_build() {
     for gcc_dir in /usr/lib/gcc/x86_64-linux-gnu/*/; do
         [ -d "$gcc_dir" ] && newest=$(printf '%s\n%s\n' "$newest" "$(basename "$gcc_dir")" | sort -n | tail -1)
     done
-    local packages=(libc6-dev libcapstone-dev pkg-config zlib1g-dev)
+    local packages=(libc6-dev binutils libcapstone-dev pkg-config)
     if [ -n "$newest" ]; then
         packages+=("libgcc-$newest-dev" "libstdc++-$newest-dev")
     else

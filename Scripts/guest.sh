@@ -88,7 +88,7 @@ bless_guest() {
         if [ -n "$(directive "$source" oracle)" ]; then note "$name: kept (written by hand)"; continue; fi
         output="${source%.*}.expected" status=0
         if [ "$prefix" = - ]; then prefix=/; fi
-        (cd "$(dirname "$source")" && timeout 60 "$qemu" -cpu max -L "$prefix" "$GUEST_BUILD/$name" "${arguments[@]}") \
+        timeout 60 "$qemu" -cpu max -L "$prefix" "$GUEST_BUILD/$name" "${arguments[@]}" \
             >"$output" 2>/dev/null </dev/null || status=$?
         if [ $status -ge 128 ]; then printf '[signal %d]\n' $((status - 128)) >>"$output"
         else printf '[exit %d]\n' "$status" >>"$output"; fi

@@ -77,7 +77,8 @@ final class TranslationCache: @unchecked Sendable {
 
     @inline(__always)
     private static func bucket(_ pc: UInt64, _ flags: UInt64) -> Int {
-        Int(truncatingIfNeeded: ((pc &>> 1) ^ (flags &* 0x9E37_79B9)) &* 0x9E37_79B9_7F4A_7C15 &>> UInt64(64 - bucketBits))
+        let key = (pc &>> 1) ^ (flags &* 0x9E37_79B9)
+        return Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) &>> UInt64(64 - bucketBits))
     }
 
     /// The valid translation of `pc` for `flags`; no lock needed.

@@ -34,9 +34,14 @@ struct Translator {
         region = Region.allocate(globals: guest.globals)
         allocation = Allocation.allocate(
             stepCapacity: region.s.pointee.opCapacity * 4, tempCapacity: region.s.pointee.tempCapacity)
-        allocator = host.description.map { AllocatorBox($0, region, allocation) }
+        allocator = Self.makeAllocator(host, region, allocation)
         helpers = .allocate(capacity: max(guest.helpers.count, 1))
         for (i, helper) in guest.helpers.enumerated() { (helpers + i).initialize(to: HelperTraits(helper)) }
+    }
+
+    private static func makeAllocator(_ host: any HostBackEnd, _ region: Region, _ allocation: Allocation) -> AllocatorBox? {
+        guard let description = host.description else { return nil }
+        return AllocatorBox(description, region, allocation)
     }
 
     /// Translates the code at `pc`. With `isTemporary` the translation is one instruction, for one execution: nothing finds it,

@@ -62,6 +62,9 @@ public enum HostProcess {
 /// Writes all of `text` to standard error, in one call when the kernel takes it in one.
 public func writeStandardError(_ text: String) { writeAll(2, text) }
 
+/// Writes all of `text` to standard output.
+public func writeStandardOutput(_ text: String) { writeAll(1, text) }
+
 /// Writes all of `text` to a file descriptor; false when the kernel refuses.
 @discardableResult
 public func writeAll(_ fd: Int32, _ text: String) -> Bool {

@@ -2,6 +2,7 @@
 
 import CLinux
 import Glibc
+import Synchronization
 
 /// A mutual-exclusion lock usable from any number of threads. Copies name the same lock; memory is never freed, because locks live
 /// as long as the objects of a whole process or machine. Held across fork(), it is held by the forking thread in the child too.
@@ -115,4 +116,15 @@ public enum Futex {
     public static func wait(_ address: UnsafeMutablePointer<UInt32>, while value: UInt32) {
         _ = kernel(SYS_futex, Int(bitPattern: address), waitOperation | privateFlag, Int(value))
     }
+}
+
+/// One word handed from one thread to another.
+@inline(__always)
+public func publishWord(_ word: UnsafeMutablePointer<UInt32>, _ value: UInt32) {
+    UnsafePointer<Atomic<UInt32>>(OpaquePointer(word)).pointee.store(value, ordering: .releasing)
+}
+
+@inline(__always)
+public func publishedWord(_ word: UnsafeMutablePointer<UInt32>) -> UInt32 {
+    UnsafePointer<Atomic<UInt32>>(OpaquePointer(word)).pointee.load(ordering: .acquiring)
 }

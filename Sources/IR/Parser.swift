@@ -67,9 +67,9 @@ private struct IRParser {
     // MARK: First pass
 
     mutating func read(_ text: String) throws(IRParseError) {
-        for content in text.split(separator: "\n", omittingEmptySubsequences: false) {
+        for content in text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
             line += 1
-            let tokens = try tokenize(content)
+            let tokens = try tokenize(Substring(content))
             guard let first = tokens.first else { continue }
             if first == "region" {
                 try readHeader(tokens)
@@ -134,7 +134,13 @@ private struct IRParser {
             case "flags": new.flags = UInt64(bitPattern: value)
             case "insns", "bytes", "slots":
                 guard let count = Int(exactly: value), count >= 0, count < Self.limit else { throw fail("bad count") }
-                if word == "insns" { new.instructions = count } else if word == "bytes" { new.length = count } else { new.slots = count }
+                if word == "insns" {
+                    new.instructions = count
+                } else if word == "bytes" {
+                    new.length = count
+                } else {
+                    new.slots = count
+                }
             default: throw fail("unknown word `\(word)`")
             }
         }
@@ -247,7 +253,9 @@ private struct IRParser {
     }
 
     private func blockNumber(_ word: Substring) -> Int? {
-        guard word.hasPrefix("block"), let id = magnitude(word.dropFirst(5)), id < UInt64(Self.limit) else { return nil }
+        guard word.hasPrefix("block"), let id = magnitude(word.dropFirst(5)), id < UInt64(Self.limit) else {
+            return nil
+        }
         return Int(id)
     }
 
@@ -367,7 +375,8 @@ private struct IRParser {
 
     private mutating func value(_ unwritten: ValueType, _ cursor: inout Cursor) throws(IRParseError) -> Temp {
         guard let first = cursor.peek else { throw fail("an operand is missing") }
-        if first != "-", let character = first.utf8.first, !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(character) {
+        if first != "-", let character = first.utf8.first, !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(character)
+        {
             _ = cursor.next()
             if cursor.take(":") { _ = cursor.next() }  // the first pass has read the type
             return Temp(try variable(first).0)

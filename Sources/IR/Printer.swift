@@ -62,7 +62,8 @@ extension Region {
             else { return false }
             for k in 0..<Int(p.end &- p.start) {
                 let a = ops[Int(p.start) + k], b = other.ops[Int(q.start) + k]
-                guard a.opcode == b.opcode, a.type == b.type, a.aux == b.aux, a.imm == b.imm, isSame(a.dst, other, b.dst)
+                guard a.opcode == b.opcode, a.type == b.type, a.aux == b.aux, a.imm == b.imm,
+                    isSame(a.dst, other, b.dst)
                 else { return false }
                 for field in 0..<4 {
                     let isBlock = a.opcode.form.operands.contains { if case .block(field) = $0 { true } else { false } }
@@ -101,7 +102,9 @@ private struct OpPrinter {
         self.globals = globals
         self.helpers = helpers
         isAssigned = Array(repeating: false, count: region.tempCount)
-        for i in 0..<region.opCount where region.ops[i].dst.i < isAssigned.count { isAssigned[region.ops[i].dst.i] = true }
+        for i in 0..<region.opCount where region.ops[i].dst.i < isAssigned.count {
+            isAssigned[region.ops[i].dst.i] = true
+        }
     }
 
     func print(_ op: Op) -> String {
@@ -117,7 +120,9 @@ private struct OpPrinter {
             text += " = "
         }
         text += op.opcode.text
-        let words = { (isKind: Bool) in form.qualifiers.filter { $0.isKind == isKind }.flatMap { $0.print(op.aux) ?? ["?"] } }
+        let words = { (isKind: Bool) in
+            form.qualifiers.filter { $0.isKind == isKind }.flatMap { $0.print(op.aux) ?? ["?"] }
+        }
         for word in words(true) { text += "." + word }
         if form.types.isPrinted { text += ".\(op.type.name)" }
         for word in words(false) { text += "." + word }
@@ -143,7 +148,8 @@ private struct OpPrinter {
         case .helperCall:
             let index = op.imm
             let helper = index >= 0 && index < helpers.count ? "\(helpers[Int(index)].name)" : "?helper\(index)"
-            return helper + "(" + (0..<min(op.callArguments, 4)).map { source(op[$0], .i64) }.joined(separator: ", ") + ")"
+            return helper + "(" + (0..<min(op.callArguments, 4)).map { source(op[$0], .i64) }.joined(separator: ", ")
+                + ")"
         }
     }
 

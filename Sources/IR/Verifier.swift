@@ -107,7 +107,9 @@ struct Verifier {
         checkQualifiers(op, form)
         var used = 0
         for operand in form.operands { used |= checkOperand(operand, op, resultType ?? op.type) }
-        for field in 0..<4 where used & (1 << field) == 0 && !op[field].isNone { fail("operand \(field) has no meaning") }
+        for field in 0..<4 where used & (1 << field) == 0 && !op[field].isNone {
+            fail("operand \(field) has no meaning")
+        }
         checkImmediate(op, form)
     }
 

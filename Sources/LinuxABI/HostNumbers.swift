@@ -1,5 +1,5 @@
-// The host's own numbers, for calls that are handed to the host kernel. A wrong number here calls something else, so the table is
-// derived from the kernel's headers by name and a test compares it with the C library's constants.
+// The host's own numbers, for calls that are handed to the host kernel. A wrong number here calls something else, so
+// the table is derived from the kernel's headers by name and a test compares it with the C library's constants.
 
 extension SystemCallID {
     /// The host kernel's number of this call, or -1 where the host has no such call.

@@ -1,6 +1,6 @@
-// ioctl(2) requests whose argument is known. Terminal and file requests have historical numbers that say nothing about their
-// argument, so they are listed; newer requests encode direction and size in the number (asm-generic/ioctl.h). All the structures
-// listed here are the same on asm-generic guests and x86-64 and, unless marked, contain no pointers.
+// ioctl(2) requests whose argument is known. Terminal and file requests have historical numbers that say nothing about
+// their argument, so they are listed; newer requests encode direction and size in the number (asm-generic/ioctl.h). All
+// the structures listed here are the same on asm-generic guests and x86-64 and, unless marked, contain no pointers.
 
 /// What an ioctl request does with its third argument.
 public struct IoctlArgument: Sendable, Equatable {
@@ -19,10 +19,13 @@ public enum Ioctl {
         case 0x5405: output(18)  // TCGETA
         case 0x5406, 0x5407, 0x5408: input(18)  // TCSETA, TCSETAW, TCSETAF
         case 0x5409, 0x540a, 0x540b, 0x5425: value  // TCSBRK, TCXONC, TCFLSH, TCSBRKP
-        case 0x540c, 0x540d, 0x5422, 0x5427, 0x5428, 0x541d, 0x5437: none  // TIOCEXCL, TIOCNXCL, TIOCNOTTY, breaks, TIOCCONS, TIOCVHANGUP
+        // TIOCEXCL, TIOCNXCL, TIOCNOTTY, breaks, TIOCCONS, TIOCVHANGUP
+        case 0x540c, 0x540d, 0x5422, 0x5427, 0x5428, 0x541d, 0x5437: none
         case 0x540e, 0x5441: value  // TIOCSCTTY, TIOCGPTPEER
-        case 0x540f, 0x5429, 0x5411, 0x541b, 0x5415, 0x5419, 0x5424: output(4)  // TIOCGPGRP, TIOCGSID, TIOCOUTQ, FIONREAD, TIOCMGET, ...
-        case 0x5410, 0x5416, 0x5417, 0x5418, 0x541a, 0x5423, 0x5420, 0x5421, 0x5452: input(4)  // TIOCSPGRP, TIOCM*, FIONBIO, FIOASYNC
+        // TIOCGPGRP, TIOCGSID, TIOCOUTQ, FIONREAD, TIOCMGET, ...
+        case 0x540f, 0x5429, 0x5411, 0x541b, 0x5415, 0x5419, 0x5424: output(4)
+        // TIOCSPGRP, TIOCM*, FIONBIO, FIOASYNC
+        case 0x5410, 0x5416, 0x5417, 0x5418, 0x541a, 0x5423, 0x5420, 0x5421, 0x5452: input(4)
         case 0x5412: input(1)  // TIOCSTI
         case 0x5413: output(8)  // TIOCGWINSZ
         case 0x5414: input(8)  // TIOCSWINSZ
@@ -33,7 +36,8 @@ public enum Ioctl {
         case 0x5460: output(8)  // FIOQSIZE
         case 0x802c_542a: output(44)  // TCGETS2
         case 0x402c_542b, 0x402c_542c, 0x402c_542d: input(44)  // TCSETS2...
-        case 0x8004_5430, 0x8004_5432, 0x8004_5438, 0x8004_5439, 0x8004_5440: output(4)  // TIOCGPTN, TIOCGDEV, TIOCGPKT, ...
+        // TIOCGPTN, TIOCGDEV, TIOCGPKT, ...
+        case 0x8004_5430, 0x8004_5432, 0x8004_5438, 0x8004_5439, 0x8004_5440: output(4)
         case 0x4004_5431: input(4)  // TIOCSPTLCK
         case 0x4004_5436: value  // TIOCSIG
         // Virtual console (ioctl_console(2))
@@ -44,7 +48,8 @@ public enum Ioctl {
         case 0x8903, 0x8904, 0x8905: output(4)  // FIOGETOWN, SIOCGPGRP, SIOCATMARK
         case 0x8906, 0x8907: output(16)  // SIOCGSTAMP, SIOCGSTAMPNS
         case 0x8912: IoctlArgument(kind: .interfaceList, size: 16)  // SIOCGIFCONF
-        case 0x8910, 0x8913, 0x8915, 0x8917, 0x8919, 0x891b, 0x891d, 0x8921, 0x8927, 0x8933, 0x8942, 0x8970: both(40)  // SIOCGIF*
+        // SIOCGIF*
+        case 0x8910, 0x8913, 0x8915, 0x8917, 0x8919, 0x891b, 0x891d, 0x8921, 0x8927, 0x8933, 0x8942, 0x8970: both(40)
         case 0x8914, 0x8916, 0x8918, 0x891a, 0x891c, 0x8922, 0x8924, 0x8943: input(40)  // SIOCSIF*
         // Files (fs.h, fsmap.h)
         case 0x1: both(4)  // FIBMAP
@@ -59,7 +64,8 @@ public enum Ioctl {
         case 0xc004_5877, 0xc004_5878: both(4)  // FIFREEZE, FITHAW
         // Block devices (fs.h)
         case 0x125d: input(4)  // BLKROSET
-        case 0x125e, 0x1260, 0x1268, 0x127b, 0x1278, 0x1279, 0x127a: output(8)  // BLKROGET, BLKGETSIZE, BLKSSZGET, BLKPBSZGET, ...
+        // BLKROGET, BLKGETSIZE, BLKSSZGET, BLKPBSZGET, ...
+        case 0x125e, 0x1260, 0x1268, 0x127b, 0x1278, 0x1279, 0x127a: output(8)
         case 0x1261: none  // BLKFLSBUF
         case 0x8008_1272, 0x8008_1270: output(8)  // BLKGETSIZE64, BLKBSZGET
         // Random device, pid descriptors, real-time clock

@@ -1,8 +1,8 @@
-// Structures whose layout differs between a guest and the host, as tables of offsets, and their conversion. All conversions
-// read and write unaligned memory and cannot fail: callers hand in buffers of at least the layout's size.
+// Structures whose layout differs between a guest and the host, as tables of offsets, and their conversion. All
+// conversions read and write unaligned memory and cannot fail: callers hand in buffers of at least the layout's size.
 
 /// One field: where it lies and how wide it is. Wider targets are zero-extended, narrower ones truncated.
-public struct Field: Sendable, BitwiseCopyable {
+public struct Field: BitwiseCopyable, Sendable {
     public var offset: UInt16
     public var size: UInt16
     @inlinable public init(_ offset: UInt16, _ size: UInt16) {
@@ -121,7 +121,8 @@ public struct SemaphoreSetLayout: Sendable {
         public static let host = asmGeneric
     #endif
 
-    public func convert(from other: SemaphoreSetLayout, _ source: UnsafeRawPointer, to target: UnsafeMutableRawPointer) {
+    public func convert(from other: SemaphoreSetLayout, _ source: UnsafeRawPointer, to target: UnsafeMutableRawPointer)
+    {
         target.initializeMemory(as: UInt8.self, repeating: 0, count: size)
         target.copyMemory(from: source, byteCount: 48)
         operationTime.store(other.operationTime.load(source), target)
@@ -132,9 +133,11 @@ public struct SemaphoreSetLayout: Sendable {
 
 /// Sizes in bytes of structures that are the same on guest and host.
 public enum StructSize {
-    public static let timespec = 16, timeval = 16, timezone = 8, itimerspec = 32, itimerval = 32, statfs = 120, statx = 256
+    public static let timespec = 16, timeval = 16, timezone = 8, itimerspec = 32, itimerval = 32, statfs = 120,
+        statx = 256
     public static let flock = 32, ownerEx = 8, sysinfo = 112, utsname = 390, rusage = 144, rlimit = 16, timex = 208
-    public static let sigset = 8, siginfo = 128, sigevent = 64, signalfdInfo = 128, iovec = 16, msghdr = 56, mmsghdr = 64
+    public static let sigset = 8, siginfo = 128, sigevent = 64, signalfdInfo = 128, iovec = 16, msghdr = 56,
+        mmsghdr = 64
     public static let pollfd = 8, openHow = 24, mqAttributes = 64, tms = 32, schedParam = 4, sockaddrStorage = 128
     public static let messageQueueSet = 120, sharedMemorySet = 112, robustListHead = 24
 }

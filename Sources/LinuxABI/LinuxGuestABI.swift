@@ -1,7 +1,8 @@
-// What user mode must know about one guest's Linux ABI and cannot learn from its instruction set: registers of the system call,
-// numbers, and the few structures whose layout differs between architectures. Everything not mentioned here was measured to be
-// the same on all 64-bit little-endian asm-generic guests and on x86-64: open flags, fcntl numbers and struct flock, statfs,
-// statx, termios, ioctl numbers, socket constants, msghdr and cmsg, sysinfo, utsname, timex, rusage, siginfo, sigevent, errno.
+// What user mode must know about one guest's Linux ABI and cannot learn from its instruction set: registers of the
+// system call, numbers, and the few structures whose layout differs between architectures. Everything not mentioned
+// here was measured to be the same on all 64-bit little-endian asm-generic guests and on x86-64: open flags, fcntl
+// numbers and struct flock, statfs, statx, termios, ioctl numbers, socket constants, msghdr and cmsg, sysinfo, utsname,
+// timex, rusage, siginfo, sigevent, errno.
 
 /// One guest's Linux ABI, as data.
 public struct LinuxGuestABI: Sendable {
@@ -21,8 +22,8 @@ public struct LinuxGuestABI: Sendable {
     public var signalAction: SignalActionLayout
     /// Lines of /proc/cpuinfo for one processor, after its number. The configured CPU model may replace them.
     public var processorDescription = ""
-    /// Answers of a hardware probe call (riscv_hwprobe(2)) by key; nil for keys it does not know. The configured CPU model may
-    /// replace it.
+    /// Answers of a hardware probe call (riscv_hwprobe(2)) by key; nil for keys it does not know. The configured CPU
+    /// model may replace it.
     public var hardwareProbe: @Sendable (Int64) -> UInt64? = { _ in nil }
 
     public init(

@@ -3,21 +3,21 @@
 extension LinuxGuestABI {
     public static let riscv64: LinuxGuestABI = {
         var abi = LinuxGuestABI(
-        machine: "riscv64",
-        elfMachine: 243,
-        pageSize: 4096,
-        addressLimit: 0x40_0000_0000,  // sv39: the layout every Linux program on this architecture works with
-        registers: SystemCallRegisters(
-            number: "x17", arguments: ["x10", "x11", "x12", "x13", "x14", "x15"], result: "x10", stackPointer: "x2",
-            threadPointer: "x4"),
-        systemCall: { number in
-            number < UInt64(SystemCallID.asmGenericCount)
-                ? SystemCallID(rawValue: UInt16(truncatingIfNeeded: number)) : nil
-        },
-        stat: .asmGeneric,
-        epollEvent: .natural,
-        semaphoreSet: .asmGeneric,
-        signalAction: .asmGeneric)
+            machine: "riscv64",
+            elfMachine: 243,
+            pageSize: 4096,
+            addressLimit: 0x40_0000_0000,  // sv39: the layout every Linux program on this architecture works with
+            registers: SystemCallRegisters(
+                number: "x17", arguments: ["x10", "x11", "x12", "x13", "x14", "x15"], result: "x10", stackPointer: "x2",
+                threadPointer: "x4"),
+            systemCall: { number in
+                number < UInt64(SystemCallID.asmGenericCount)
+                    ? SystemCallID(rawValue: UInt16(truncatingIfNeeded: number)) : nil
+            },
+            stat: .asmGeneric,
+            epollEvent: .natural,
+            semaphoreSet: .asmGeneric,
+            signalAction: .asmGeneric)
         abi.processorDescription = "isa\t\t: rv64imafdc_zicntr_zicsr_zifencei\nmmu\t\t: sv39\nuarch\t\t: martlet"
         abi.hardwareProbe = { key in
             switch key {

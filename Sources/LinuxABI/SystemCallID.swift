@@ -1,7 +1,8 @@
-// Every Linux system call by the kernel's own name: the one key under which a call is described, whatever number a guest gives
-// it. Raw values are the asm-generic numbers (include/uapi/asm-generic/unistd.h and scripts/syscall.tbl), so the table of an
-// asm-generic guest is the identity. Calls that only older ABIs have (open, fork, ...) get raw values from 0x400 up when the
-// first such guest arrives. Numbers that are not listed (38, 244...257, 295...423) are not assigned on 64-bit asm-generic.
+// Every Linux system call by the kernel's own name: the one key under which a call is described, whatever number a
+// guest gives it. Raw values are the asm-generic numbers (include/uapi/asm-generic/unistd.h and scripts/syscall.tbl),
+// so the table of an asm-generic guest is the identity. Calls that only older ABIs have (open, fork, ...) get raw
+// values from 0x400 up when the first such guest arrives. Numbers that are not listed (38, 244...257, 295...423) are
+// not assigned on 64-bit asm-generic.
 
 /// A Linux system call, independent of the guest's numbering.
 public enum SystemCallID: UInt16, CaseIterable, Sendable {

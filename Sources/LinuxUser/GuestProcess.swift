@@ -31,12 +31,19 @@ public final class GuestProcess: @unchecked Sendable {
     var breakStart: UInt64 = 0, breakEnd: UInt64 = 0  // the heap: [start, end); guarded by `lock`
     var actions: [SignalAction]  // index = signal number; guarded by `lock`
     var threadCount = 1  // guarded by `lock`
+    var leaderStatus: Int32 = 0  // exit status of the first thread; guarded by `lock`
     var signalTrampoline: UInt64 = 0  // set before guest code runs
+    let resolver: ProgramResolver
+    /// The application's last words before the process ends.
+    let willExit: () -> Void
 
     init(
         options: UserModeOptions, memory: UserAddressSpace, engine: Engine, architecture: any GuestArchitecture,
-        guest: LinuxGuestABI, registers: GuestRegisters, executablePath: String, arguments: [[UInt8]], image: LoadedProgram
+        guest: LinuxGuestABI, registers: GuestRegisters, executablePath: String, arguments: [[UInt8]], image: LoadedProgram,
+        resolver: ProgramResolver, willExit: @escaping () -> Void
     ) {
+        self.resolver = resolver
+        self.willExit = willExit
         self.options = options
         self.memory = memory
         self.engine = engine

@@ -9,7 +9,8 @@ public struct GuestRegisters: Sendable {
     let general: [Int]  // by hardware number; -1 for a register that is not stored (a constant zero)
     let float: [Int]
     let pc: Int
-    let floatControl: Int
+    /// Rounding mode field of the floating-point control register, 32 bits.
+    let floatRounding: Int
     let systemCallNumber: Int
     let arguments: [Int]
     let result: Int
@@ -24,7 +25,7 @@ public struct GuestRegisters: Sendable {
         general = (0..<32).map { byName["x\($0)"] ?? -1 }
         float = (0..<32).map { byName["f\($0)"] ?? -1 }
         pc = guest.pcOffset
-        floatControl = byName["fcsr"] ?? -1
+        floatRounding = byName["frm"] ?? -1
         arguments = abi.registers.arguments.map { byName[$0] ?? -1 }
         guard let number = byName[abi.registers.number], let result = byName[abi.registers.result],
             let stack = byName[abi.registers.stackPointer], let thread = byName[abi.registers.threadPointer],

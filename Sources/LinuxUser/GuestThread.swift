@@ -24,6 +24,11 @@ public final class GuestThread {
     let mailbox: UnsafeMutablePointer<SignalMailbox>
     /// Set by `exit`: the thread's loop ends.
     var isFinished = false
+    var exitStatus: Int32 = 0
+    /// The process's first thread.
+    var isLeader = false
+    /// The pc of a system call that a signal kept from starting, until the signal's handler is entered.
+    var interruptedCall: UInt64?
 
     init(process: GuestProcess, vcpu: VCPU) {
         self.process = process
@@ -47,6 +52,21 @@ public final class GuestThread {
         set { storeRegister(state, process.registers.stackPointer, newValue) }
     }
 
+    /// fcsr, as signal frames have it: accrued flags in bits 0...4, rounding mode in bits 5...7.
+    var floatControl: UInt32 {
+        get {
+            let offset = process.registers.floatRounding
+            let rounding = offset < 0 ? 0 : state.load(fromByteOffset: offset, as: UInt32.self)
+            return vcpu.floatFlags & 31 | (rounding & 7) << 5
+        }
+        set {
+            let offset = process.registers.floatRounding, rounding = newValue >> 5 & 7
+            if offset >= 0 { state.storeBytes(of: rounding, toByteOffset: offset, as: UInt32.self) }
+            vcpu.floatFlags = newValue & 31
+            vcpu.floatRounding = rounding <= 4 ? rounding : 0
+        }
+    }
+
     /// A host system call that may wait. Signals for the guest end it: -512 when it had not started (see `SystemCallResult`).
     public func blocking(
         _ number: Int32, _ a0: Int = 0, _ a1: Int = 0, _ a2: Int = 0, _ a3: Int = 0, _ a4: Int = 0, _ a5: Int = 0
@@ -60,6 +80,9 @@ struct AlternateStack {
     var base: UInt64 = 0
     var size: UInt64 = 0
     var flags: Int32 = 0  // SS_AUTODISARM (1 << 31) only
+
+    /// SS_AUTODISARM.
+    static let autoDisarm: Int32 = .min
 
     func contains(_ address: UInt64) -> Bool { size > 0 && address &- base <= size }
 }

@@ -41,21 +41,20 @@ public struct UserModeGuest {
     public var architecture: any GuestArchitecture
     /// AT_HWCAP.
     public var hardwareCapabilities: UInt64
-    /// riscv_hwprobe(2): the value for a key; nil for a key it does not know.
-    public var hardwareProbe: @Sendable (Int64) -> UInt64?
     /// Makes the engine for this architecture on that memory.
     public var makeEngine: (UserAddressSpace) throws -> Engine
+    /// Called before the process ends by the guest's own exit.
+    public var willExit: () -> Void
 
     public init(
         abi: LinuxGuestABI, architecture: any GuestArchitecture, hardwareCapabilities: UInt64,
-        hardwareProbe: @escaping @Sendable (Int64) -> UInt64? = { _ in nil },
-        makeEngine: @escaping (UserAddressSpace) throws -> Engine
+        makeEngine: @escaping (UserAddressSpace) throws -> Engine, willExit: @escaping () -> Void = {}
     ) {
         self.abi = abi
         self.architecture = architecture
         self.hardwareCapabilities = hardwareCapabilities
-        self.hardwareProbe = hardwareProbe
         self.makeEngine = makeEngine
+        self.willExit = willExit
     }
 }
 

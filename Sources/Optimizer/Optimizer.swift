@@ -2,7 +2,81 @@
 
 import IR
 
+/// How much work a region is worth.
+public enum OptimizationLevel: Sendable {
+    /// Once over the ops, forward and backward: for every translation.
+    case baseline
+    /// Everything: for hot regions of many blocks.
+    case full
+}
+
+/// The passes, by the names that turn them off.
+public enum Pass: String, CaseIterable, Sendable {
+    /// Removes unreachable blocks, threads jumps, joins blocks to their only predecessors (Blocks.swift).
+    case blocks
+    /// Finds what holds of globals at every block's entry, around loops too (Flow.swift).
+    case flow
+    /// Constants, copies, known bits, common subexpressions and algebra, forward (Propagation.swift).
+    case propagate
+    /// Keeps loop-carried NaN-boxed values unboxed beside their boxes (Unboxing.swift).
+    case unboxing
+    /// Moves pure ops out of loops (Invariants.swift).
+    case invariants
+    /// Removes ops that nobody needs, backward (DeadCode.swift).
+    case dead
+}
+
+struct PassSet: OptionSet {
+    let rawValue: UInt8
+    init(rawValue: UInt8) { self.rawValue = rawValue }
+    init(_ pass: Pass) { rawValue = 1 << UInt8(Pass.allCases.firstIndex(of: pass) ?? 0) }
+    init(names: Set<String>) {
+        self = []
+        for pass in Pass.allCases where names.contains(pass.rawValue) { insert(PassSet(pass)) }
+    }
+}
+
 public enum Optimizer {
-    /// Runs every pass that is not disabled by name.
-    public static func run(_ region: Region, disabled: Set<String> = []) {}
+    /// Improves `region` in place. The result does the same to guest state and memory, also as seen from every op that can
+    /// leave the region. A temp may not fit any more: then the region is marked overflowed, as when it was built.
+    public static func run(_ region: Region, _ storage: OptimizerStorage, level: OptimizationLevel) {
+        if region.s.pointee.overflowed || region.blockCount == 0 || !storage.fits(region) { return }
+        let s = storage
+        let hasBranches = region.blockCount > 1
+        if level == .full && hasBranches {
+            run(.blocks, region, s) { straighten(region, s) }
+            run(.flow, region, s) { flowFacts(region, s) }
+        }
+        run(.propagate, region, s) { propagate(region, s, level) }
+        if hasBranches { run(.blocks, region, s) { straighten(region, s) } }
+        if level == .full && region.blocks[0].isLoopHeader || region.blockCount > 1 && level == .full {
+            var hasMoved = false
+            run(.unboxing, region, s) { hasMoved = carryUnboxed(region, s) }
+            run(.invariants, region, s) { hasMoved = moveInvariants(region, s) || hasMoved }
+            if hasMoved {
+                run(.flow, region, s) { flowFacts(region, s) }
+                run(.propagate, region, s) { propagate(region, s, level) }
+                run(.blocks, region, s) { straighten(region, s) }
+            }
+        }
+        run(.dead, region, s) { removeDeadCode(region, s) }
+        s.forgetEntryFacts()
+    }
+
+    @inline(__always)
+    private static func run(_ pass: Pass, _ region: Region, _ storage: OptimizerStorage, _ body: () -> Void) {
+        if !storage.disabled.isEmpty && storage.disabled.contains(PassSet(pass)) { return }
+        body()
+        if storage.verifies { verify(pass, region, storage) }
+    }
+
+    @inline(never)
+    private static func verify(_ pass: Pass, _ region: Region, _ storage: OptimizerStorage) {
+        if region.s.pointee.overflowed { return }
+        let messages = region.verify(globals: storage.globals, helpers: storage.helpers)
+        precondition(
+            messages.isEmpty,
+            "optimizer pass \(pass.rawValue): \(messages.joined(separator: "; "))\n"
+                + region.print(globals: storage.globals, helpers: storage.helpers))
+    }
 }

@@ -4,6 +4,7 @@
 // separated by tabs. The emulator under test is $MARTLET_BIN, else the newest of .build/{debug,release}/martlet.
 
 import Glibc
+import Testing
 
 /// A way to run the engine; the same programs must behave the same in each.
 struct Mode: Sendable, CustomTestStringConvertible {
@@ -37,7 +38,6 @@ struct GuestProgram: Sendable, CustomTestStringConvertible {
     var testDescription: String { name }
 
     var binary: String { Workspace.guestFolder + "/" + name }
-    var folder: String { String(source[..<(source.lastIndex(of: "/") ?? source.startIndex)]) }
     var isFatal: Bool { name.hasPrefix("fatal/") }
 
     /// The expectation: standard output and the line that says how the program ended; nil when the file is missing.
@@ -99,6 +99,6 @@ extension GuestProgram {
     func run(_ options: [String], seconds: Int = 120) throws -> ProcessRun {
         let martlet = try Workspace.requireMartlet()
         let library = prefix.map { ["-L", $0] } ?? []
-        return try runProcess(martlet, options + library + [binary] + arguments, in: folder, seconds: seconds)
+        return try runProcess(martlet, options + library + [binary] + arguments, seconds: seconds)
     }
 }

@@ -31,8 +31,7 @@ private let outputLimit = 1 << 22
 
 /// Runs `path` with `arguments` (without the program's own name) and waits at most `seconds`.
 func runProcess(
-    _ path: String, _ arguments: [String], in folder: String? = nil, adding environment: [String] = [],
-    seconds: Int = 60
+    _ path: String, _ arguments: [String], adding environment: [String] = [], seconds: Int = 60
 ) throws -> ProcessRun {
     var out: [Int32] = [0, 0]
     var err: [Int32] = [0, 0]
@@ -45,7 +44,6 @@ func runProcess(
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_adddup2(&actions, out[1], 1)
     posix_spawn_file_actions_adddup2(&actions, err[1], 2)
-    if let folder { posix_spawn_file_actions_addchdir_np(&actions, folder) }
     // Each run starts with default signal handling, an empty mask and a process group of its own.
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
@@ -71,7 +69,9 @@ func runProcess(
         close(out[0])
         close(err[0])
     }
-    guard failure == 0 else { throw SpawnError(description: "cannot run \(path): \(String(cString: strerror(failure)))") }
+    guard failure == 0 else {
+        throw SpawnError(description: "cannot run \(path): \(String(cString: strerror(failure)))")
+    }
 
     var run = ProcessRun(output: [], errors: [])
     let deadline = now() + Double(seconds)
@@ -84,7 +84,9 @@ func runProcess(
         var descriptors = open.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         _ = poll(&descriptors, nfds_t(descriptors.count), 50)
         for descriptor in descriptors where descriptor.revents != 0 {
-            if !drain(descriptor.fd, into: &run, isOutput: descriptor.fd == out[0]) { open.removeAll { $0 == descriptor.fd } }
+            if !drain(descriptor.fd, into: &run, isOutput: descriptor.fd == out[0]) {
+                open.removeAll { $0 == descriptor.fd }
+            }
         }
         if !reaped, waitpid(child, &status, WNOHANG) == child {
             reaped = true

@@ -24,8 +24,16 @@ extension RISCVTranslator {
             if !known.isNone { return known }
             let value = ir.unboxf(Global.f(i), .binary32)
             singles[Int(i)] = value
+            boxedSingles &= ~(1 &<< UInt32(bitPattern: i))
             return value
         }
+    }
+
+    /// Stores the low 32 bits of f`i` as they are, boxed or not.
+    mutating func storeSingle(_ i: Int32, _ base: Temp, _ displacement: Int64) {
+        let known = singles[Int(i)]
+        let isExact = !known.isNone && boxedSingles & (1 &<< UInt32(bitPattern: i)) != 0
+        ir.gst(isExact ? known : ir.bitcast(Global.f(i), to: .i64), base, displacement, .u32)
     }
 
     /// Gives f`rd` the value in `format` that `make` computes: into its second argument when that is not nil.
@@ -39,6 +47,7 @@ extension RISCVTranslator {
             let value = make(ir, nil)
             ir.boxf(value, .binary32, into: Global.f(rd))
             singles[Int(rd)] = value
+            boxedSingles |= 1 &<< UInt32(bitPattern: rd)
         case .binary16:
             ir.boxf(make(ir, nil), .binary16, into: Global.f(rd))
             singles[Int(rd)] = .none

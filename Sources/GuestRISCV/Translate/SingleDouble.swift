@@ -14,10 +14,9 @@ extension RISCVTranslator {
         let (base, displacement) = address(a.rs1, a.imm)
         return setFloat(a.rd, .binary64) { $0.gld(base, displacement, .u64, .f64, into: $1) }
     }
-    /// Stores the low bits as they are, boxed or not.
     mutating func fsw(_ a: Args.S) -> Bool {
         let (base, displacement) = address(a.rs1, a.imm)
-        ir.gst(Global.f(a.rs2), base, displacement, .u32)
+        storeSingle(a.rs2, base, displacement)
         return true
     }
     mutating func fsd(_ a: Args.S) -> Bool {

@@ -14,7 +14,6 @@ public struct LoadedProgram: Sendable {
     public var interpreterBase: UInt64 = 0
     /// End of the program's data: the heap starts at the next page.
     public var dataEnd: UInt64 = 0
-    public var hasExecutableStack = false
     public var interpreterPath: String?
 
     public init() {}
@@ -22,15 +21,10 @@ public struct LoadedProgram: Sendable {
 
 struct ProgramLoader {
     let memory: UserAddressSpace
-    let prefix: String?
 
-    /// Machines that can run, with their address limits, and their names for messages.
-    let limit: (UInt16) -> UInt64?
-    let runs: String
-
-    /// Opens and checks the program at a host path and, when it names one, its interpreter.
+    /// Opens and checks the program at a host path.
     static func open(
-        _ path: String, shown: String, prefix: String?, limit: @escaping (UInt16) -> UInt64?, runs: String
+        _ path: String, shown: String, limit: @escaping (UInt16) -> UInt64?, runs: String
     ) throws(UserModeError) -> ELFFile {
         try ELFFile(path: path, shown: shown, needsExecutePermission: true, limit: limit, runs: runs)
     }
@@ -40,7 +34,7 @@ struct ProgramLoader {
         of program: borrowing ELFFile, shown: String, prefix: String?, limit: @escaping (UInt16) -> UInt64?, runs: String
     ) throws(UserModeError) -> ELFFile? {
         guard let name = program.interpreter else { return nil }
-        let path = prefixed(name, prefix: prefix)
+        let path = GuestPaths.hostPath(name, prefix: prefix)
         if !HostFile.exists(path) {
             let hint = prefix == nil ? "; -L DIR names the folder that holds the guest's libraries" : " (looked up under -L too)"
             throw UserModeError("\(shown): needs the interpreter \(name), which does not exist\(hint)", status: 127, errno: .noent)
@@ -70,7 +64,6 @@ struct ProgramLoader {
         image.headers = headerAddress(program) &+ base
         image.headerCount = program.headerCount
         image.dataEnd = program.span.end &+ base
-        image.hasExecutableStack = program.hasExecutableStack
         image.interpreterPath = program.interpreter
         if let interpreter {
             let at = try map(interpreter, shown: "\(shown): interpreter", preferred: nil)

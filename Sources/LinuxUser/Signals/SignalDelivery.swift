@@ -4,6 +4,7 @@
 // ever recorded, one at a time (HostSignals). Signals that the guest does not catch keep the host's own disposition and act on the
 // process exactly as they would natively.
 
+import CLinux
 import GuestMemory
 import HostOS
 
@@ -33,7 +34,7 @@ extension GuestThread {
             if HostSignals.bit(signal) & SignalNumber.ignoredByDefault != 0 { return }
             if HostSignals.bit(signal) & HostSignals.faultSignals != 0 { HostSignals.dieBy(signal) }
             HostSignals.setMask(signalMask)
-            _ = kernel(hostTgkill, Int(HostProcess.processID), Int(tid), Int(signal))
+            _ = kernel(SYS_tgkill, Int(HostProcess.processID), Int(tid), Int(signal))
         default: enter(action, information)
         }
     }

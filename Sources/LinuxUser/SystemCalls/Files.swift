@@ -1,4 +1,5 @@
-// Opening, closing and describing files: the calls that need more than a row. (open(2), close(2), stat(2), readlink(2), fcntl(2).)
+// Opening, closing and describing files: the calls that need more than a row. (open(2), close(2), stat(2), readlink(2),
+// fcntl(2).)
 
 import CLinux
 import Glibc
@@ -170,7 +171,8 @@ enum FileCalls {
         }
     }
 
-    /// process_vm_readv(2) and process_vm_writev(2): local vectors are the guest's, remote ones are checked when they are too.
+    /// process_vm_readv(2) and process_vm_writev(2): local vectors are the guest's, remote ones are checked when they
+    /// are too.
     static func processRead(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         try processCopy(thread, call, Int32(SYS_process_vm_readv), writesLocal: true)
     }
@@ -196,11 +198,13 @@ enum FileCalls {
         switch call.int32(1) {
         case 0, 1, 2, 3, 4, 8, 9, 10, 11: return pass(call.word(2))  // F_DUPFD ... F_SETFL, F_SETOWN ... F_GETSIG
         case 5, 36: return pass(try thread.output(call.a2, UInt64(StructSize.flock)))  // F_GETLK, F_OFD_GETLK
-        case 6, 7, 37, 38: return pass(try thread.input(call.a2, UInt64(StructSize.flock)))  // F_SETLK, F_SETLKW, F_OFD_*
+        // F_SETLK, F_SETLKW, F_OFD_*
+        case 6, 7, 37, 38: return pass(try thread.input(call.a2, UInt64(StructSize.flock)))
         case 15: return pass(try thread.input(call.a2, 8))  // F_SETOWN_EX
         case 16: return pass(try thread.output(call.a2, 8))  // F_GETOWN_EX
         case 17: return pass(try thread.output(call.a2, 8))  // F_GETOWNER_UIDS
-        case 1024, 1025, 1026, 1027, 1028, 1030, 1031, 1032, 1033, 1034: return pass(call.word(2))  // leases, F_DUPFD_CLOEXEC, seals
+        // leases, F_DUPFD_CLOEXEC, seals
+        case 1024, 1025, 1026, 1027, 1028, 1030, 1031, 1032, 1033, 1034: return pass(call.word(2))
         case 1035, 1037: return pass(try thread.output(call.a2, 8))  // F_GET_RW_HINT, F_GET_FILE_RW_HINT
         case 1036, 1038: return pass(try thread.input(call.a2, 8))  // F_SET_RW_HINT, F_SET_FILE_RW_HINT
         default:

@@ -5,8 +5,9 @@
 //   /proc, /sys, /dev ...  as it is: they belong to the running kernel, not to the guest's tree
 //   other absolute paths   under the -L prefix when something with that name exists there, else as it is
 //
-// Symbolic links inside the prefix, absolute ones too, are resolved inside the prefix (openat2 with RESOLVE_IN_ROOT), so that a
-// Debian tree's alternatives work. No descriptor stays open between calls: guests close descriptors they do not know.
+// Symbolic links inside the prefix, absolute ones too, are resolved inside the prefix (openat2 with RESOLVE_IN_ROOT),
+// so that a Debian tree's alternatives work. No descriptor stays open between calls: guests close descriptors they do
+// not know.
 
 import CLinux
 import Glibc
@@ -49,28 +50,32 @@ enum GuestPaths {
     /// Reads a path from guest memory and translates it. `followLink`: the call follows a link in the last component.
     static func hostPath(_ thread: GuestThread, _ address: UInt64, followLink: Bool) throws(Errno) -> HostPath {
         let path = try guestPath(thread, address)
-        translate(path, thread.process, followLink: followLink)
+        let process = thread.process
+        translate(path, prefix: process.prefix, executable: process.executablePath, followLink: followLink)
         return path
     }
 
-    /// Translates a path that Martlet itself uses on behalf of the guest (programs to execute, the interpreter).
-    static func hostPath(_ process: GuestProcess, _ guest: String, followLink: Bool = true) -> String {
+    /// Translates a path that Martlet itself uses on behalf of the guest: programs to execute, the interpreter.
+    /// `executable`: what /proc/self/exe names, where there is one already.
+    static func hostPath(
+        _ guest: String, prefix: String?, executable: String? = nil, followLink: Bool = true
+    ) -> String {
         if guest.utf8.count >= maximum { return guest }
         let path = HostPath(bytes: .allocate(capacity: capacity))
         defer { path.release() }
-        guest.withCString { _ = strcpy(UnsafeMutableRawPointer(path.bytes).assumingMemoryBound(to: CChar.self), $0) }
-        translate(path, process, followLink: followLink)
+        replace(path, guest)
+        translate(path, prefix: prefix, executable: executable, followLink: followLink)
         return String(cString: path.bytes)
     }
 
-    private static func translate(_ path: HostPath, _ process: GuestProcess, followLink: Bool) {
+    private static func translate(_ path: HostPath, prefix: String?, executable: String?, followLink: Bool) {
         if path.bytes[0] != slash { return }
         if begins(path, "/proc") {
-            if followLink && ProcFile(path) == .executable { replace(path, process.executablePath) }
+            if let executable, followLink, ProcFile(path) == .executable { replace(path, executable) }
             return
         }
         if begins(path, "/sys") || begins(path, "/dev") { return }
-        if let prefix = process.prefix, !prefix.isEmpty { _ = resolve(path, under: prefix, followLink: followLink) }
+        if let prefix, !prefix.isEmpty { _ = resolve(path, under: prefix, followLink: followLink) }
     }
 
     private static let slash = UInt8(ascii: "/")
@@ -78,15 +83,18 @@ enum GuestPaths {
     /// True for `directory` itself and for everything below it.
     static func begins(_ path: HostPath, _ directory: StaticString) -> Bool {
         let count = directory.utf8CodeUnitCount
-        if strncmp(UnsafeRawPointer(path.bytes).assumingMemoryBound(to: CChar.self), UnsafeRawPointer(directory.utf8Start).assumingMemoryBound(to: CChar.self), count) != 0 {
-            return false
-        }
+        for index in 0..<count where path.bytes[index] != directory.utf8Start[index] { return false }
         return path.bytes[count] == 0 || path.bytes[count] == slash
     }
 
     private static func replace(_ path: HostPath, _ text: String) {
         if text.utf8.count >= maximum { return }
-        text.withCString { _ = strcpy(UnsafeMutableRawPointer(path.bytes).assumingMemoryBound(to: CChar.self), $0) }
+        var end = 0
+        for byte in text.utf8 {
+            path.bytes[end] = byte
+            end &+= 1
+        }
+        path.bytes[end] = 0
     }
 
     /// Replaces an absolute path by its place under `prefix` when there is something with that name; false otherwise.

@@ -20,7 +20,9 @@ enum IPCCalls {
     }
 
     static func semaphoreControl(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        func pass(_ argument: Int) -> Int { kernel(SYS_semctl, call.word(0), call.word(1), Int(call.int32(2)), argument) }
+        func pass(_ argument: Int) -> Int {
+            kernel(SYS_semctl, call.word(0), call.word(1), Int(call.int32(2)), argument)
+        }
         switch call.int32(2) {
         case 0, 11, 12, 14, 15, 16: return pass(call.word(3))  // IPC_RMID, GETPID, GETVAL, GETNCNT, GETZCNT, SETVAL
         case 3, 19: return pass(try thread.output(call.a3, 40))  // IPC_INFO, SEM_INFO: struct seminfo

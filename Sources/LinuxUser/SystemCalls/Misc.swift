@@ -1,4 +1,5 @@
-// Who and where the program is, its limits, and what the processor offers. (uname(2), getrlimit(2), prctl(2), riscv_hwprobe(2).)
+// Who and where the program is, its limits, and what the processor offers. (uname(2), getrlimit(2), prctl(2),
+// riscv_hwprobe(2).)
 
 import CLinux
 import ExecutionEngine

@@ -1,5 +1,5 @@
-// Waiting for several descriptors: calls that come with a signal mask of their own, and epoll's structure, which x86-64 packs.
-// (poll(2), select(2), epoll_ctl(2), epoll_wait(2).)
+// Waiting for several descriptors: calls that come with a signal mask of their own, and epoll's structure, which x86-64
+// packs. (poll(2), select(2), epoll_ctl(2), epoll_wait(2).)
 
 import CLinux
 import Glibc
@@ -88,8 +88,8 @@ enum PollingCalls {
         }
     }
 
-    /// Gives `body` the address of a host copy of the guest's signal mask, or 0. Memory faults stay unblocked, because Martlet
-    /// needs them. A handler that interrupts the call starts from this mask.
+    /// Gives `body` the address of a host copy of the guest's signal mask, or 0. Memory faults stay unblocked, because
+    /// Martlet needs them. A handler that interrupts the call starts from this mask.
     private static func withMask(
         _ thread: GuestThread, _ address: UInt64, size: UInt64, _ body: (_ mask: Int) -> Int
     ) throws(Errno) -> Int {

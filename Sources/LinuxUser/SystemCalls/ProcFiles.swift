@@ -1,5 +1,5 @@
-// Files of /proc that would tell the guest about Martlet instead of about itself. Opening one of them gives a memory file with the
-// guest's own view (proc(5)). What is not listed here comes from the host unchanged.
+// Files of /proc that would tell the guest about Martlet instead of about itself. Opening one of them gives a memory
+// file with the guest's own view (proc(5)). What is not listed here comes from the host unchanged.
 
 import CLinux
 import Glibc
@@ -23,7 +23,9 @@ enum ProcFile: Equatable {
         }
         let parts = path.split(separator: "/")
         guard parts.count == 3, parts[0] == "proc" else { return nil }
-        guard parts[1] == "self" || parts[1] == "thread-self" || parts[1] == "\(HostProcess.processID)" else { return nil }
+        guard parts[1] == "self" || parts[1] == "thread-self" || parts[1] == "\(HostProcess.processID)" else {
+            return nil
+        }
         switch parts[2] {
         case "exe": self = .executable
         case "maps": self = .maps
@@ -111,10 +113,12 @@ enum ProcFile: Equatable {
             let fields = line.split(separator: " ", maxSplits: 5)
             guard fields.count >= 5 else { continue }
             let range = fields[0].split(separator: "-")
-            guard range.count == 2, let start = UInt64(range[0], radix: 16), let end = UInt64(range[1], radix: 16) else { continue }
+            guard range.count == 2, let start = UInt64(range[0], radix: 16), let end = UInt64(range[1], radix: 16)
+            else { continue }
             result.append(
                 HostMapping(
-                    start: start, end: end, offset: UInt64(fields[2], radix: 16) ?? 0, object: fields[3] + " " + fields[4],
+                    start: start, end: end, offset: UInt64(fields[2], radix: 16) ?? 0,
+                    object: fields[3] + " " + fields[4],
                     name: fields.count > 5 ? fields[5].drop { $0 == " " } : ""))
         }
         return result

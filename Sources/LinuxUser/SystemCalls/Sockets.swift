@@ -1,5 +1,6 @@
-// Socket calls whose arguments contain pointers: messages. struct msghdr, struct mmsghdr and control messages are the same on every
-// 64-bit Linux, so a message is checked and copied, never converted. (send(2), recv(2), sendmmsg(2), recvmmsg(2).)
+// Socket calls whose arguments contain pointers: messages. struct msghdr, struct mmsghdr and control messages are the
+// same on every 64-bit Linux, so a message is checked and copied, never converted. (send(2), recv(2), sendmmsg(2),
+// recvmmsg(2).)
 
 import CLinux
 import Glibc
@@ -44,8 +45,8 @@ enum SocketCalls {
         return done
     }
 
-    /// Messages one by one: the first as `flags` say, later ones without waiting when MSG_WAITFORONE is set. The time limit is
-    /// looked at between messages only, which is what the kernel does too (recvmmsg(2), BUGS).
+    /// Messages one by one: the first as `flags` say, later ones without waiting when MSG_WAITFORONE is set. The time
+    /// limit is looked at between messages only, which is what the kernel does too (recvmmsg(2), BUGS).
     static func recvmmsg(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         let count = min(call.uint32(2), 1024)
         let waitForOne = 0x1_0000, dontWait = 0x40
@@ -79,8 +80,8 @@ enum SocketCalls {
         return done
     }
 
-    /// Gives `body` a host copy of a guest message header whose ranges have been checked; after a successful receive the header's
-    /// results go back to the guest.
+    /// Gives `body` a host copy of a guest message header whose ranges have been checked; after a successful receive
+    /// the header's results go back to the guest.
     private static func withMessage(
         _ thread: GuestThread, _ address: UInt64, receives: Bool, _ body: (UnsafeMutableRawBufferPointer) -> Int
     ) throws(Errno) -> Int {

@@ -4,7 +4,8 @@ import Diagnostics
 import HostOS
 import LinuxABI
 
-/// Performs the system call that the guest asked for. Returns its value, -errno, or one of `SystemCallResult`'s special values.
+/// Performs the system call that the guest asked for. Returns its value, -errno, or one of `SystemCallResult`'s special
+/// values.
 public func performSystemCall(_ thread: GuestThread, _ arguments: SystemCallArguments) -> Int {
     guard let id = thread.process.guest.systemCall(arguments.number) else {
         reportUnimplemented(thread, "system call \(Int64(bitPattern: arguments.number)): no such number")

@@ -1,6 +1,6 @@
-// A system call as data: what each argument is, and what is done with the call. From one row derive the checks that let a call go
-// to the host kernel as it is, and the text that `-strace` shows. Rows are plain values built on demand by a switch
-// (`SystemCallTable.row`): no table is made at start-up and nothing is allocated per call.
+// A system call as data: what each argument is, and what is done with the call. From one row derive the checks that let
+// a call go to the host kernel as it is, and the text that `-strace` shows. Rows are plain values built on demand by a
+// switch (`SystemCallTable.row`): no table is made at start-up and nothing is allocated per call.
 
 import HostOS
 import LinuxABI
@@ -41,7 +41,8 @@ public struct SystemCallArguments: Sendable {
     public func word(_ index: Int) -> Int { Int(truncatingIfNeeded: self[index]) }
 }
 
-/// Performs one system call: returns its value, or `SystemCallResult.restart` and the like; a thrown error becomes -errno.
+/// Performs one system call: returns its value, or `SystemCallResult.restart` and the like; a thrown error becomes
+/// -errno.
 public typealias SystemCallHandler = (GuestThread, SystemCallArguments) throws(Errno) -> Int
 
 /// What is done with a call.
@@ -58,7 +59,7 @@ public enum SystemCallAction {
 
 /// One argument: how it is checked on the way to the host kernel and how it is shown.
 public struct Argument: BitwiseCopyable, Sendable {
-    public enum Form: UInt8, Sendable {
+    public enum Form: UInt8, Sendable, BitwiseCopyable {
         case none, signed, unsigned, hexadecimal, octal, descriptor, directory, signal
         /// A C string that names a file: translated by `GuestPaths`.
         case path
@@ -73,7 +74,7 @@ public struct Argument: BitwiseCopyable, Sendable {
     }
 
     /// How the length of what a pointer points to is known.
-    public enum Length: UInt8, Sendable {
+    public enum Length: UInt8, Sendable, BitwiseCopyable {
         /// `unit` bytes.
         case fixed
         /// `unit` times the argument `lengthArgument`.
@@ -151,7 +152,7 @@ public struct Argument: BitwiseCopyable, Sendable {
 }
 
 /// What a pointer argument points to: the size of one element, and how `-strace` shows it.
-public enum Content: UInt8, Sendable {
+public enum Content: UInt8, Sendable, BitwiseCopyable {
     case opaque, bytes, int32, int32Pair, uint64, timespec, timespecPair, timeval, timevalPair, itimerspec, signalSet
     case socketAddress, pollDescriptors, rlimit, vectors, epollEvent, semaphoreOperations
 

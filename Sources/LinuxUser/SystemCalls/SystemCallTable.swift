@@ -1,5 +1,5 @@
-// The system calls of Linux: one row each, in the order of the asm-generic table (syscalls(2), and each call's own page in section 2
-// of the Linux manual). Every call has a row: a call that is missing says so, with its error.
+// The system calls of Linux: one row each, in the order of the asm-generic table (syscalls(2), and each call's own page
+// in section 2 of the Linux manual). Every call has a row: a call that is missing says so, with its error.
 //
 //   pass(arguments...)             the host kernel does it, after the checks that the arguments ask for
 //   wait(arguments...)             the same, and a guest signal may interrupt it
@@ -338,7 +338,8 @@ enum SystemCallTable {
         case .pidfd_getfd: pass(.fd, .fd, .hex)
         case .faccessat2: pass(.directory, .path(flags: 3), .bits(.access), .bits(.at))
         case .process_madvise: missing(.fd, .address, .size, .value(.madvise), .hex)
-        case .epoll_pwait2: run(PollingCalls.epollWait2, .fd, .address, .int, .input(.timespec), .input(.signalSet), .size)
+        case .epoll_pwait2:
+            run(PollingCalls.epollWait2, .fd, .address, .int, .input(.timespec), .input(.signalSet), .size)
         case .mount_setattr: pass(.directory, .path, .hex, .input(.opaque, count: 4), .size)
         case .quotactl_fd: missing(.fd, .hex, .int, .address)
         case .landlock_create_ruleset: missing(.address, .size, .hex)

@@ -1,5 +1,5 @@
-// `-strace`: one line per system call, `PID name(arguments) = result`, written from the call's row. The part up to the closing
-// parenthesis is written before the call is made, so that a call that waits or never returns can be seen.
+// `-strace`: one line per system call, `PID name(arguments) = result`, written from the call's row. The part up to the
+// closing parenthesis is written before the call is made, so that a call that waits or never returns can be seen.
 
 import Diagnostics
 import GuestMemory
@@ -84,7 +84,8 @@ enum SystemCallTrace {
             guard let value = try? thread.load(address, as: Int32.self) else { return nil }
             return "[\(value)]"
         case .int32Pair:
-            guard let a = try? thread.load(address, as: Int32.self), let b = try? thread.load(address &+ 4, as: Int32.self)
+            guard let a = try? thread.load(address, as: Int32.self),
+                let b = try? thread.load(address &+ 4, as: Int32.self)
             else { return nil }
             return "[\(a),\(b)]"
         case .uint64: return word(0).map { "[\($0)]" }
@@ -107,7 +108,9 @@ enum SystemCallTrace {
     }
 
     private static func describeSocketAddress(_ thread: GuestThread, _ address: UInt64, length: UInt64) -> String? {
-        guard length >= 2, length <= 128, let bytes = try? thread.memory.readBytes(address, count: Int(length)) else { return nil }
+        guard length >= 2, length <= 128, let bytes = try? thread.memory.readBytes(address, count: Int(length)) else {
+            return nil
+        }
         let family = UInt64(bytes[0]) | UInt64(bytes[1]) << 8
         let name = ConstantNames.socketFamily.name(of: family) ?? "\(family)"
         switch family {
@@ -116,7 +119,8 @@ enum SystemCallTrace {
             let body = abstract ? bytes.dropFirst(3) : bytes.dropFirst(2).prefix { $0 != 0 }
             return "{sa_family=\(name),sun_path=\(abstract ? "@" : "")\(quote(body, isCut: false))}"
         case 2 where bytes.count >= 8:
-            return "{sa_family=\(name),sin_port=\(port(bytes)),sin_addr=\(bytes[4]).\(bytes[5]).\(bytes[6]).\(bytes[7])}"
+            return
+                "{sa_family=\(name),sin_port=\(port(bytes)),sin_addr=\(bytes[4]).\(bytes[5]).\(bytes[6]).\(bytes[7])}"
         case 10 where bytes.count >= 24:
             let groups = stride(from: 8, to: 24, by: 2).map {
                 String(UInt32(bytes[$0]) << 8 | UInt32(bytes[$0 + 1]), radix: 16)

@@ -1,5 +1,5 @@
-// Reading clocks without entering the kernel: programs do it so often that the host's vDSO is worth a handler. All other calls about
-// time have the same structures on guest and host and are rows. (clock_gettime(2), gettimeofday(2).)
+// Reading clocks without entering the kernel: programs do it so often that the host's vDSO is worth a handler. All
+// other calls about time have the same structures on guest and host and are rows. (clock_gettime(2), gettimeofday(2).)
 
 import CLinux
 import Glibc

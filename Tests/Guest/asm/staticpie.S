@@ -1,5 +1,6 @@
 // A static position-independent executable: loaded away from address zero, headers and entry where the kernel says.
 // link: static-pie
+// libs: -Wl,--no-dynamic-linker
 #include "check.h"
 start
     mv s0, sp

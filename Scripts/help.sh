@@ -1,0 +1,19 @@
+help_command() {
+    cat <<'TEXT'
+usage: ./devtool COMMAND [ARGUMENTS]
+
+  try [PROGRAM ARGS...]   install what is missing, build for release, run a riscv64 program (default: a tour)
+  test [FILTER]           install what is missing, build, run every test; the last line counts them
+  check                   format, warnings as errors, layering, fast tests
+  fmt                     format all Swift files in place
+  bless [FILTER]          write the expected results anew (look at the difference before you commit it)
+  bench [NAMES...]        one table: native, qemu-user, martlet; NAMES select rows or groups (kernels, apps)
+  dump FILE [START..END]  a program's first blocks: guest code, IR, optimized IR, host code
+  root DIR [PACKAGE...]   make a Debian 13 riscv64 tree in DIR (--arch amd64 for the native one)
+  build                   the release build alone: prints the path of the file
+  help                    this text
+
+environment: MARTLET_BIN (use this martlet), JOBS (compiler processes), RUNS (bench: runs of each row, default 3),
+  MARTLET_MODES (test: modes of the guest programs, comma-separated), XDG_CACHE_HOME (downloaded packages)
+TEXT
+}

@@ -1,0 +1,48 @@
+# devtool test [FILTER]: everything that is tested, and a last line that counts it.
+
+test_command() {
+    need_build
+    need gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-user-static
+    say "building the guest programs"
+    build_guest
+    run_swift_tests "$@"
+}
+
+# run_swift_tests [FILTER]: builds and runs the Swift tests; ends with "N passed, N failed" and its status.
+run_swift_tests() {
+    local filter=() log="$SCRATCH/test.log" status=0 counts
+    if [ $# -gt 0 ]; then filter=(--filter "$1"); fi
+    mkdir -p "$SCRATCH"
+    say "building the tests"
+    (cd "$REPO" && "$SWIFT" build --build-tests -j "$JOBS" --scratch-path "$SCRATCH") >"$log" 2>&1 || {
+        grep -E 'error|warning' "$log" | sort -u | head -60 >&2 || true
+        tail -5 "$log" >&2
+        printf '0 passed, 1 failed\n'
+        fail "the tests do not build: the whole output is in $log"
+    }
+    say "running the tests"
+    (cd "$REPO" && MARTLET_BIN="${MARTLET_BIN:-$SCRATCH/debug/martlet}" MARTLET_GUEST="$GUEST_BUILD" \
+        timeout --kill-after=10 1080 "$SWIFT" test --skip-build --scratch-path "$SCRATCH" "${filter[@]}") >"$log" 2>&1 || status=$?
+    # What failed, without the noise of what passed.
+    grep -vE '^(◇|✔)|^Test (Suite|Case)|Executed 0 tests' "$log" | head -400 >&2 || true
+    counts=$(count_tests "$log" "$status")
+    if [ "$status" = 124 ] || [ "$status" = 137 ]; then note "stopped after 18 minutes"; fi
+    printf '%s\n' "$counts"
+    case "$counts" in *", 0 failed") return 0 ;; *) return 1 ;; esac
+}
+
+# Counts test cases in the runner's log: a parameterised test counts once for each of its arguments. A run that ended
+# badly without a failed test (a crash, a time-out) counts as a failure.
+count_tests() {
+    awk -v status="$2" '
+        function cases() { return match($0, /with [0-9]+ test case/) ? substr($0, RSTART + 5) + 0 : 1 }
+        function name() { t = $0; sub(/^[^ ]+ Test /, "", t); sub(/( with [0-9]+ test case.*| (passed|failed) after.*| recorded an issue.*)$/, "", t); return t }
+        / Test run with /                        { ended = 1; next }
+        /^✔ Test .* passed after/                { passed += cases(); next }
+        /^✘ Test .* recorded an issue with/      { key = $0; sub(/ at [^ ]*\.swift:[0-9].*$/, "", key)
+                                                   if (!(key in seen)) { seen[key] = 1; bad[name()]++ } next }
+        /^✘ Test .* failed after/                { n = cases(); b = bad[name()]; if (b < 1) b = 1; if (b > n) b = n
+                                                   failed += b; passed += n - b; next }
+        END { if (!failed && (status != 0 || !ended)) failed = 1
+              printf "%d passed, %d failed\n", passed, failed }' "$1"
+}

@@ -1,0 +1,85 @@
+// Control: branches, helper calls, chaining, look-up, and the ways out.
+
+import CodeGen
+import IR
+import Synchronization
+
+extension Machine {
+    @inline(__always)
+    func holds(_ i: Instruction) -> Bool { i.op.condition.holds(get(i.op.a), get(i.op.b)) }
+
+    @inline(__always)
+    mutating func jump(_ target: Temp) { next = region.pointee.instructions + target.i }
+
+    /// Moves to the start of a region; false when the frame is too small for it.
+    @inline(__always)
+    mutating func start(_ code: UnsafePointer<RegionCode>) -> Bool {
+        region = code
+        if code.pointee.frameSlots > frameCapacity { return false }
+        constants = code.pointee.constants
+        next = code.pointee.instructions
+        return true
+    }
+
+    func storePC(_ value: UInt64) { state.storeBytes(of: value, toByteOffset: pcOffset, as: UInt64.self) }
+
+    mutating func leave(_ value: ExitValue) -> Outcome {
+        exit = value
+        return .leave
+    }
+
+    /// The current guest instruction cannot complete.
+    @inline(never)
+    mutating func raise(_ reason: UInt32, address: UInt64, isWrite: Bool, signal: Int32 = 0) -> Outcome {
+        storePC(pc)
+        header.pointee.faultIsWrite = isWrite ? 1 : 0
+        header.pointee.faultSignal = UInt32(truncatingIfNeeded: signal)
+        header.pointee.exitReason = reason
+        header.pointee.exitValue = address
+        header.pointee.exitPC = pc
+        return leave(ExitValue(reason: reason, payload: isWrite ? 1 : 0))
+    }
+
+    /// A helper that may leave finds the current instruction's pc in its home and may change it.
+    mutating func call(_ i: Instruction) -> Outcome {
+        let helper = helpers[Int(truncatingIfNeeded: i.op.imm)]
+        if helper.mayExit { storePC(pc) }
+        let count = i.op.callArguments
+        let result = helper.function(
+            state, count > 0 ? get(i.op.a) : 0, count > 1 ? get(i.op.b) : 0, count > 2 ? get(i.op.c) : 0,
+            count > 3 ? get(i.op.d) : 0)
+        if helper.mayExit && header.pointee.exitReason != 0 {
+            return leave(ExitValue(reason: header.pointee.exitReason))
+        }
+        if !i.op.dst.isNone { put(i, result) }
+        return .goOn
+    }
+
+    /// Other threads and signal handlers set the flag at any time.
+    mutating func checkExit(_ i: Instruction) -> Outcome {
+        let request = UnsafeRawPointer(header) + Self.exitRequestOffset
+        if atomic(request, as: UInt32.self).pointee.load(ordering: .relaxed) == 0 { return .goOn }
+        let target = UInt64(bitPattern: i.op.imm)
+        storePC(target)
+        header.pointee.exitPC = target
+        header.pointee.sideExitAddress = 0  // nothing to recover
+        return leave(ExitValue(reason: ExitReason.sideExit))
+    }
+
+    private static let exitRequestOffset = MemoryLayout<VCPUHeader>.offset(of: \.exitRequest)!
+
+    mutating func goto(_ i: Instruction) -> Outcome {
+        let target = atomic(region.pointee.slots + i.op.slot, as: UInt64.self).pointee.load(ordering: .acquiring)
+        if target != 0 { return start(Self.code(target)) ? .goOn : .grow }
+        storePC(UInt64(bitPattern: i.op.imm))
+        return leave(.chain(translation: region.pointee.translation, slot: i.op.slot))
+    }
+
+    mutating func lookup(_ i: Instruction) -> Outcome {
+        let target = get(i.op.a)
+        storePC(target)
+        let entry = header.pointee.jumpCache[JumpCache.index(target)]
+        if entry.pc == target { return start(Self.code(entry.code)) ? .goOn : .grow }
+        return leave(ExitValue(reason: ExitReason.lookup))
+    }
+}

@@ -1,0 +1,104 @@
+// How the interpreter reaches guest memory. A guest access may fault on the host, and no Swift function can be left from a
+// signal handler: so accesses are made by three C functions that the embedder gives, which report a fault as failure.
+
+import Synchronization
+
+/// Guest memory accesses of 1, 2, 4 or 8 bytes in the host's byte order. Each is single-copy atomic when the address is a
+/// multiple of the size. They return 0, or the signal number of the host fault, and have changed nothing then.
+public struct GuestAccess: Sendable {
+    /// (address, log2 of the size, result): the value, zero-extended.
+    public typealias Load = @convention(c) (UInt64, UInt64, UnsafeMutablePointer<UInt64>) -> Int32
+    /// (address, log2 of the size, value): the low bytes are stored.
+    public typealias Store = @convention(c) (UInt64, UInt64, UInt64) -> Int32
+    /// (address, log2 of the size, expected, desired, seen): a sequentially consistent compare-and-exchange of the low bytes.
+    /// `seen` gets the old value, zero-extended; the exchange happened if it equals `expected`.
+    public typealias CompareExchange =
+        @convention(c) (UInt64, UInt64, UInt64, UInt64, UnsafeMutablePointer<UInt64>) -> Int32
+
+    public let load: Load
+    public let store: Store
+    public let compareExchange: CompareExchange
+
+    public init(
+        load: @escaping Load, store: @escaping Store, compareExchange: @escaping CompareExchange
+    ) {
+        self.load = load
+        self.store = store
+        self.compareExchange = compareExchange
+    }
+
+    /// Plain accesses: a host fault ends the process (only address 0 is caught). For tests and for guests whose memory is
+    /// known to be there.
+    public static let direct = GuestAccess(
+        load: { address, log2Size, result in
+            guard let p = pointer(address) else { return segmentationViolation }
+            switch log2Size {
+            case 0: result.pointee = UInt64(p.load(as: UInt8.self))
+            case 1: result.pointee = UInt64(p.loadUnaligned(as: UInt16.self))
+            case 2: result.pointee = UInt64(p.loadUnaligned(as: UInt32.self))
+            default: result.pointee = p.loadUnaligned(as: UInt64.self)
+            }
+            return 0
+        },
+        store: { address, log2Size, value in
+            guard let p = pointer(address) else { return segmentationViolation }
+            switch log2Size {
+            case 0: p.storeBytes(of: UInt8(truncatingIfNeeded: value), as: UInt8.self)
+            case 1: p.storeBytes(of: UInt16(truncatingIfNeeded: value), as: UInt16.self)
+            case 2: p.storeBytes(of: UInt32(truncatingIfNeeded: value), as: UInt32.self)
+            default: p.storeBytes(of: value, as: UInt64.self)
+            }
+            return 0
+        },
+        compareExchange: { address, log2Size, expected, desired, seen in
+            guard let p = pointer(address) else { return segmentationViolation }
+            switch log2Size {
+            case 0: seen.pointee = exchange(p, expected, desired, as: UInt8.self)
+            case 1: seen.pointee = exchange(p, expected, desired, as: UInt16.self)
+            case 2: seen.pointee = exchange(p, expected, desired, as: UInt32.self)
+            default: seen.pointee = exchange(p, expected, desired, as: UInt64.self)
+            }
+            return 0
+        })
+}
+
+/// SIGSEGV, the same number on every Linux.
+private let segmentationViolation: Int32 = 11
+
+private func pointer(_ address: UInt64) -> UnsafeMutableRawPointer? {
+    UnsafeMutableRawPointer(bitPattern: UInt(truncatingIfNeeded: address))
+}
+
+/// The memory at `p` as an atomic word. An `Atomic` is its value and nothing more, so any memory of the right size is one.
+@inline(__always)
+func atomic<T: AtomicRepresentable>(_ p: UnsafeRawPointer, as: T.Type) -> UnsafePointer<Atomic<T>> {
+    UnsafePointer<Atomic<T>>(OpaquePointer(p))
+}
+
+/// The four sizes of `compareExchange`: Swift has no generic one.
+private func exchange(_ p: UnsafeMutableRawPointer, _ expected: UInt64, _ desired: UInt64, as: UInt8.Type) -> UInt64 {
+    let e = UInt8(truncatingIfNeeded: expected)
+    let d = UInt8(truncatingIfNeeded: desired)
+    return UInt64(
+        atomic(p, as: UInt8.self).pointee.compareExchange(expected: e, desired: d, ordering: .sequentiallyConsistent)
+            .original)
+}
+private func exchange(_ p: UnsafeMutableRawPointer, _ expected: UInt64, _ desired: UInt64, as: UInt16.Type) -> UInt64 {
+    let e = UInt16(truncatingIfNeeded: expected)
+    let d = UInt16(truncatingIfNeeded: desired)
+    return UInt64(
+        atomic(p, as: UInt16.self).pointee.compareExchange(expected: e, desired: d, ordering: .sequentiallyConsistent)
+            .original)
+}
+private func exchange(_ p: UnsafeMutableRawPointer, _ expected: UInt64, _ desired: UInt64, as: UInt32.Type) -> UInt64 {
+    let e = UInt32(truncatingIfNeeded: expected)
+    let d = UInt32(truncatingIfNeeded: desired)
+    return UInt64(
+        atomic(p, as: UInt32.self).pointee.compareExchange(expected: e, desired: d, ordering: .sequentiallyConsistent)
+            .original)
+}
+private func exchange(_ p: UnsafeMutableRawPointer, _ expected: UInt64, _ desired: UInt64, as: UInt64.Type) -> UInt64 {
+    atomic(p, as: UInt64.self).pointee.compareExchange(
+        expected: expected, desired: desired, ordering: .sequentiallyConsistent
+    ).original
+}

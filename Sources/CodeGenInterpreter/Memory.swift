@@ -1,0 +1,153 @@
+// Memory: the CPU state, and guest memory through `GuestAccess`. Guest address and host address are the same number.
+
+import CodeGen
+import IR
+import Synchronization
+
+/// `GuestExit.misaligned`, which a host may not name: see GuestKit.
+private let misalignedExit: UInt32 = 22
+
+extension MemOp {
+    /// A value's low `size` bytes between memory and the host's byte order; the bytes above are zero.
+    @inline(__always)
+    func ordered(_ value: UInt64) -> UInt64 {
+        let unused = UInt64(truncatingIfNeeded: 64 &- 8 &* size)
+        let low = (value &<< unused) &>> unused
+        #if _endian(little)
+            return isBigEndian ? low.byteSwapped &>> unused : low
+        #else
+            return isBigEndian ? low : low.byteSwapped &>> unused
+        #endif
+    }
+
+    /// A value's low `size` bytes, extended as the descriptor says.
+    @inline(__always)
+    func extended(_ value: UInt64) -> UInt64 {
+        let unused = Int64(truncatingIfNeeded: 64 &- 8 &* size)
+        if isSigned { return UInt64(bitPattern: (Int64(bitPattern: value) &<< unused) &>> unused) }
+        return (value &<< UInt64(bitPattern: unused)) &>> UInt64(bitPattern: unused)
+    }
+
+    @inline(__always)
+    func refuses(_ address: UInt64) -> Bool { isAligned && address & UInt64(truncatingIfNeeded: size &- 1) != 0 }
+}
+
+extension Machine {
+    // MARK: CPU state
+
+    mutating func loadState(_ i: Instruction) {
+        let m = i.op.memOp
+        let p = UnsafeRawPointer(state) + Int(truncatingIfNeeded: i.op.imm)
+        let value: UInt64 =
+            switch m.log2Size {
+            case 0: UInt64(p.load(as: UInt8.self))
+            case 1: UInt64(p.loadUnaligned(as: UInt16.self))
+            case 2: UInt64(p.loadUnaligned(as: UInt32.self))
+            default: p.loadUnaligned(as: UInt64.self)
+            }
+        put(i, m.extended(m.ordered(value)))
+    }
+
+    mutating func storeState(_ i: Instruction) {
+        let m = i.op.memOp
+        let p = state + Int(truncatingIfNeeded: i.op.imm)
+        let value = m.ordered(get(i.op.a))
+        switch m.log2Size {
+        case 0: p.storeBytes(of: UInt8(truncatingIfNeeded: value), as: UInt8.self)
+        case 1: p.storeBytes(of: UInt16(truncatingIfNeeded: value), as: UInt16.self)
+        case 2: p.storeBytes(of: UInt32(truncatingIfNeeded: value), as: UInt32.self)
+        default: p.storeBytes(of: value, as: UInt64.self)
+        }
+    }
+
+    // MARK: Guest memory
+
+    mutating func load(_ i: Instruction) -> Outcome {
+        let m = i.op.memOp
+        let address = get(i.op.a) &+ UInt64(bitPattern: i.op.imm)
+        if m.refuses(address) { return raise(misalignedExit, address: address, isWrite: false) }
+        var value: UInt64 = 0
+        let signal = access.load(address, UInt64(m.log2Size), &value)
+        if signal != 0 {
+            return raise(ExitReason.fault, address: address, isWrite: false, signal: signal)
+        }
+        put(i, m.extended(m.ordered(value)))
+        return .goOn
+    }
+
+    mutating func store(_ i: Instruction) -> Outcome {
+        let m = i.op.memOp
+        let address = get(i.op.a) &+ UInt64(bitPattern: i.op.imm)
+        if m.refuses(address) { return raise(misalignedExit, address: address, isWrite: true) }
+        let signal = access.store(address, UInt64(m.log2Size), m.ordered(get(i.op.b)))
+        if signal != 0 {
+            return raise(ExitReason.fault, address: address, isWrite: true, signal: signal)
+        }
+        return .goOn
+    }
+
+    /// A loop of compare-and-exchange: one primitive serves every kind and size. It counts as a write wherever it faults.
+    mutating func readModifyWrite(_ i: Instruction) -> Outcome {
+        let m = i.op.memOp
+        let address = get(i.op.a)
+        if m.refuses(address) { return raise(misalignedExit, address: address, isWrite: true) }
+        let operand = m.extended(get(i.op.b))
+        var old: UInt64 = 0
+        let signal = access.load(address, UInt64(m.log2Size), &old)
+        if signal != 0 {
+            return raise(ExitReason.fault, address: address, isWrite: true, signal: signal)
+        }
+        while true {
+            let new = m.ordered(i.op.atomicOp.apply(m.ordered(old), operand, m))
+            var seen: UInt64 = 0
+            let signal = access.compareExchange(address, UInt64(m.log2Size), old, new, &seen)
+            if signal != 0 {
+                return raise(ExitReason.fault, address: address, isWrite: true, signal: signal)
+            }
+            if seen == old { break }
+            old = seen
+        }
+        put(i, m.extended(m.ordered(old)))
+        return .goOn
+    }
+
+    mutating func compareAndSwap(_ i: Instruction) -> Outcome {
+        let m = i.op.memOp
+        let address = get(i.op.a)
+        if m.refuses(address) { return raise(misalignedExit, address: address, isWrite: true) }
+        var seen: UInt64 = 0
+        let expected = m.ordered(get(i.op.b))
+        let signal = access.compareExchange(address, UInt64(m.log2Size), expected, m.ordered(get(i.op.c)), &seen)
+        if signal != 0 {
+            return raise(ExitReason.fault, address: address, isWrite: true, signal: signal)
+        }
+        put(i, m.extended(m.ordered(seen)))
+        return .goOn
+    }
+
+    func fence(_ i: Instruction) {
+        if i.op.aux != 0 { atomicMemoryFence(ordering: .sequentiallyConsistent) }
+    }
+}
+
+extension AtomicOp {
+    /// What is stored over `old`. Comparisons are on values of the access's size, whatever its descriptor's extension.
+    func apply(_ old: UInt64, _ operand: UInt64, _ m: MemOp) -> UInt64 {
+        let unused = UInt64(truncatingIfNeeded: 64 &- 8 &* m.size)
+        // At the top of the word, both signednesses compare as they should.
+        let x = old &<< unused
+        let y = operand &<< unused
+        let isLess = Int64(bitPattern: x) < Int64(bitPattern: y)
+        return switch self {
+        case .swap: operand
+        case .add: old &+ operand
+        case .and: old & operand
+        case .or: old | operand
+        case .xor: old ^ operand
+        case .smin: isLess ? old : operand
+        case .smax: isLess ? operand : old
+        case .umin: x < y ? old : operand
+        case .umax: x < y ? operand : old
+        }
+    }
+}

@@ -1,0 +1,116 @@
+// Helpers, and leaving a region: chaining slots, exits, indirect jumps through the return stack and the jump cache.
+
+import CodeGen
+import IR
+
+extension Lowering {
+    // MARK: Helpers
+
+    /// The allocator has placed the arguments; globals are home as the helper's row says.
+    mutating func call(_ op: OpPointer) {
+        let helper = helpers[Int(truncatingIfNeeded: op.pointee.imm)]
+        if helper.mayExit { storePC(pc) }
+        asm.lea(.qword, .rdi, Address(.rbp, -Int32(StateRegister.bias)))
+        asm.call(to: helper.address, scratch: .r11)
+        if helper.mayExit {
+            asm.alu(.cmp, .dword, header.exitReason, imm: 0)
+            asm.jcc(.ne, to: stubs.helperExit)
+        }
+    }
+
+    /// The pc global's home <- a known pc.
+    private mutating func storePC(_ pc: UInt64) {
+        let value = Int64(bitPattern: pc)
+        if fits(value) {
+            asm.mov(.qword, pcHome, imm: Int32(truncatingIfNeeded: value))
+        } else {
+            asm.mov(.r11, imm: value)
+            asm.mov(.qword, pcHome, .r11)
+        }
+    }
+
+    // MARK: Exits
+
+    /// Leaves at guest `imm` when another thread or a signal handler has asked for it.
+    mutating func checkExit(_ op: OpPointer) {
+        let offset = asm.offset
+        writer.point(offset: offset, pc: UInt64(bitPattern: op.pointee.imm))
+        asm.alu(.cmp, .dword, header.exitRequest, imm: 0)
+        let stub = addCold(.sideExit, value: offset)
+        asm.jcc(.ne, stub.label)
+    }
+
+    mutating func exitTB(_ op: OpPointer) {
+        asm.mov(.rax, imm: Int64(UInt32(truncatingIfNeeded: op.pointee.imm)))
+        asm.jmp(to: stubs.epilogue)
+    }
+
+    mutating func gotoTB(_ op: OpPointer) {
+        let field = asm.patchableJump()
+        slots[op.pointee.slot] = SlotUse(field: field, stub: 0, pc: UInt64(bitPattern: op.pointee.imm), isUsed: true)
+    }
+
+    /// Pushes (pc, code of the slot) on the return stack.
+    mutating func pushReturn(_ op: OpPointer) {
+        let target = op.pointee.imm
+        asm.mov(.dword, .rax, header.returnStackTop)
+        asm.alu(.add, .dword, .rax, imm: 16)
+        asm.alu(.and, .dword, .rax, imm: Int32(ReturnStack.byteMask & ~15))
+        asm.mov(.dword, header.returnStackTop, .rax)
+        asm.alu(.add, .qword, .rax, header.returnStack)
+        if fits(target) {
+            asm.mov(.qword, Address(.rax), imm: Int32(truncatingIfNeeded: target))
+        } else {
+            asm.mov(.r11, imm: target)
+            asm.mov(.qword, Address(.rax), .r11)
+        }
+        let field = patchableLea(.r11)
+        asm.mov(.qword, Address(.rax, 8), .r11)
+        slots[op.pointee.slot] = SlotUse(field: field, stub: 0, pc: UInt64(bitPattern: target), isUsed: true)
+    }
+
+    /// `lea d, [rip + field]` with an aligned field that `Assembler.patchJump` retargets: a jump's field means the same.
+    private mutating func patchableLea(_ d: GPR) -> Int {
+        asm.nop(bytes: Int(1 &- asm.address & 3))
+        asm.lea(.qword, d, .rip(asm.address))
+        return asm.offset &- 4
+    }
+
+    /// Stores the target to the pc global's home and goes to its translation if one of the caches knows it.
+    mutating func lookupAndGoto(_ s: StepPointer, _ op: OpPointer) {
+        let target = gpr(s.pointee.a)
+        asm.mov(.qword, pcHome, target)
+        if op.pointee.jumpHint == .return {
+            asm.mov(.dword, .rax, header.returnStackTop)
+            asm.mov(.qword, .r11, header.returnStack)
+            asm.alu(.add, .qword, .r11, .rax)
+            asm.alu(.cmp, .qword, target, Address(.r11))
+            let missed = asm.jccShort(.ne)
+            asm.alu(.sub, .dword, .rax, imm: 16)
+            asm.alu(.and, .dword, .rax, imm: Int32(ReturnStack.byteMask & ~15))
+            asm.mov(.dword, header.returnStackTop, .rax)
+            asm.jmp(Address(.r11, 8))
+            asm.land(missed)
+            asm.unary(.inc, .qword, header.returnMisses)
+        }
+        // Entry (pc >> 1) & (count - 1), 16 bytes each.
+        asm.lea(.dword, .r11, Address(index: target, .x8))
+        asm.alu(.and, .dword, .r11, imm: Int32((JumpCache.count - 1) * 16))
+        asm.alu(.add, .qword, .r11, header.jumpCache)
+        asm.alu(.cmp, .qword, target, Address(.r11))
+        asm.jcc(.ne, to: stubs.lookupMiss)
+        asm.jmp(Address(.r11, 8))
+    }
+
+    // MARK: Slots
+
+    /// Where each slot leads while it is not linked: to the cpu loop, which links it.
+    mutating func emitSlotStubs(_ count: Int, _ translation: Int) {
+        for i in 0..<count where slots[i].isUsed {
+            slots[i].stub = asm.offset
+            storePC(slots[i].pc)
+            asm.mov(.rax, imm: Int64(bitPattern: ExitValue.chain(translation: translation, slot: i).raw))
+            asm.jmp(to: stubs.epilogue)
+        }
+    }
+}

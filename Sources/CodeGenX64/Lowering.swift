@@ -1,0 +1,357 @@
+// Lowering: one pass over an allocation's steps, each turned into machine code as it comes. Rare code (exits, NaN results, ...)
+// is noted as a cold stub and emitted after the region's last step.
+//
+// Invariants
+// - A step's code uses the registers in its places, r11 and xmm15, and the clobbers of the op's row; nothing else.
+// - Flags carry nothing from one step to the next.
+// - Before an instruction that can fault, the state of `writer` is what recovery needs, and `point()` has been called.
+// - The stubs and all regions are in one buffer of less than 2 GiB: rel32 reaches everything.
+
+import CodeGen
+import IR
+
+/// What the lowering needs of a helper.
+struct HelperEntry {
+    var address: UInt
+    var mayExit: Bool
+}
+
+/// Code to be emitted at the region's end.
+struct ColdStub {
+    enum Kind: UInt8 { case sideExit, misaligned, float }
+    var kind: Kind
+    /// Where the hot code jumps to, and where the stub comes back.
+    var label: Label
+    var back: Label
+    /// `sideExit`, `misaligned`: offset of the recovery point. `float`: index of the op's step.
+    var value: Int
+    /// `misaligned`: the register that holds the address.
+    var register: GPR
+}
+
+/// A chaining slot that the region uses.
+struct SlotUse {
+    /// Offset of the patchable displacement from the region's entry, and of the stub.
+    var field: Int
+    var stub: Int
+    var pc: UInt64
+    var isUsed: Bool
+}
+
+struct Lowering: ~Copyable {
+    var asm: Assembler
+    var writer: RecoveryWriter
+    let header: HeaderFields
+    var stubs = Stubs()
+
+    // The region being lowered.
+    var ops: UnsafeMutablePointer<Op>
+    var temps: UnsafeMutablePointer<TempInfo>
+    var homeSlots: UnsafeMutablePointer<Int16>
+    var steps: UnsafeMutablePointer<Step>
+    var globalCount = 0
+    /// Guest pc of the current instruction.
+    var pc: UInt64 = 0
+
+    // Fixed by `configure`.
+    let helpers: UnsafeMutablePointer<HelperEntry>
+    let pcHome: Address
+
+    // Owned, reused.
+    var cold: UnsafeMutablePointer<ColdStub>
+    var coldCount = 0
+    var coldCapacity = 64
+    let slots: UnsafeMutablePointer<SlotUse>
+    static let slotLimit = 256
+
+    /// Bytes of recovery records that one region may have.
+    static let recordCapacity = 1 << 20
+
+    init(_ configuration: HostConfiguration, asm: consuming Assembler) {
+        self.asm = asm
+        writer = RecoveryWriter(capacity: Lowering.recordCapacity, globalCount: configuration.globals.count)
+        header = HeaderFields()
+        helpers = .allocate(capacity: max(configuration.helpers.count, 1))
+        for (i, helper) in configuration.helpers.enumerated() {
+            let address = unsafeBitCast(helper.function, to: UInt.self)
+            (helpers + i).initialize(to: HelperEntry(address: address, mayExit: helper.mayExit))
+        }
+        pcHome = Address(.rbp, Int32(configuration.pcOffset - StateRegister.bias))
+        cold = .allocate(capacity: coldCapacity)
+        slots = .allocate(capacity: Lowering.slotLimit)
+        // Placeholders until the first region.
+        ops = UnsafeMutablePointer(bitPattern: 8)!
+        temps = UnsafeMutablePointer(bitPattern: 8)!
+        homeSlots = UnsafeMutablePointer(bitPattern: 8)!
+        steps = UnsafeMutablePointer(bitPattern: 8)!
+    }
+
+    deinit {
+        helpers.deallocate()
+        cold.deallocate()
+        slots.deallocate()
+    }
+
+    // MARK: Pipeline
+
+    /// Lowers a region at the assembler's position, which is its entry. False: it did not fit.
+    mutating func run(_ region: Region, _ allocation: Allocation, translation: Int) -> Bool {
+        ops = region.ops
+        temps = region.temps
+        homeSlots = allocation.s.pointee.homeSlot
+        steps = allocation.steps
+        globalCount = region.globalCount
+        pc = region.s.pointee.guestPC
+        coldCount = 0
+        guard region.slotCount <= Lowering.slotLimit else { return false }
+        for i in 0..<region.slotCount { slots[i].isUsed = false }
+        writer.begin(pc: pc)
+        // Label n of the allocation is label n of the assembler.
+        for _ in 0..<allocation.s.pointee.labelCount { _ = asm.newLabel() }
+
+        let end = steps + allocation.stepCount
+        var step = steps
+        while step < end {
+            lower(step, end)
+            step += 1
+        }
+        emitColdStubs()
+        emitSlotStubs(region.slotCount, translation)
+        if asm.overflowed || writer.overflowed { return false }
+        for i in 0..<region.slotCount where slots[i].isUsed {
+            asm.patchJump(at: slots[i].field, to: entryAddress &+ UInt(bitPattern: slots[i].stub))
+        }
+        return true
+    }
+
+    var entryAddress: UInt { asm.address &- UInt(bitPattern: asm.offset) }
+
+    @inline(__always)
+    private mutating func lower(_ s: UnsafeMutablePointer<Step>, _ end: UnsafeMutablePointer<Step>) {
+        switch s.pointee.kind {
+        case .op: lowerOp(s, ops + Int(s.pointee.index), end)
+        case .label: asm.bind(Label(index: Int32(truncatingIfNeeded: s.pointee.label)))
+        case .move: move(s.pointee.dst, s.pointee.a, type(s.pointee.index))
+        case .load: load(s.pointee.dst, Temp(s.pointee.index))
+        case .store: store(s)
+        case .constant: constant(gpr(s.pointee.dst), temps[Int(s.pointee.index)])
+        case .jump: jump(s.pointee.label, from: s, end)
+        case .dirty: writer.dirty(Int(s.pointee.index), register: s.pointee.a)
+        case .clean: writer.clean(Int(s.pointee.index))
+        case .resetState: writer.resetState()
+        }
+    }
+
+    // MARK: Steps
+
+    @inline(__always) func type(_ temp: UInt32) -> ValueType { temps[Int(temp)].type }
+
+    /// The home of a temp: in the CPU state or in the frame.
+    @inline(__always) func home(_ t: Temp) -> Address {
+        if t.i < globalCount {
+            return Address(.rbp, Int32(truncatingIfNeeded: temps[t.i].value &- Int64(StateRegister.bias)))
+        }
+        return Address(.rsp, Int32(homeSlots[t.i]) &* 8)
+    }
+
+    mutating func move(_ dst: UInt8, _ a: UInt8, _ type: ValueType) {
+        if dst == a { return }
+        if type.isFloat {
+            asm.vmov(.vmovaps, xmm(dst), xmm(a))
+        } else {
+            asm.mov(type.operandSize, gpr(dst), gpr(a))
+        }
+    }
+
+    mutating func load(_ dst: UInt8, _ t: Temp) {
+        let type = temps[t.i].type
+        if type.isFloat {
+            asm.vmov(type.vectorMove, xmm(dst), home(t))
+        } else {
+            asm.mov(type.operandSize, gpr(dst), home(t))
+        }
+    }
+
+    private mutating func store(_ s: UnsafeMutablePointer<Step>) {
+        let t = Temp(s.pointee.index)
+        let type = temps[t.i].type
+        if s.pointee.a == Place.constant {
+            let value = temps[Int(s.pointee.index2)].value
+            asm.mov(type.operandSize, home(t), imm: Int32(truncatingIfNeeded: value))
+        } else if type.isFloat {
+            asm.vmov(type.vectorMove, home(t), xmm(s.pointee.a))
+        } else {
+            asm.mov(type.operandSize, home(t), gpr(s.pointee.a))
+        }
+        if t.i < globalCount { writer.clean(t.i) }
+    }
+
+    /// A constant into a register. An i32's upper half does not matter.
+    mutating func constant(_ d: GPR, _ info: TempInfo) {
+        if info.value == 0 {
+            asm.zero(d)
+        } else if info.type == .i32 {
+            asm.mov(d, imm: Int64(UInt32(truncatingIfNeeded: info.value)))
+        } else {
+            asm.mov(d, imm: info.value)
+        }
+    }
+
+    private mutating func jump(_ label: UInt32, from s: UnsafeMutablePointer<Step>, _ end: UnsafeMutablePointer<Step>) {
+        if follows(label, s, end) { return }
+        asm.jmp(Label(index: Int32(truncatingIfNeeded: label)))
+    }
+
+    /// The label stands directly after step `s`.
+    @inline(__always)
+    func follows(_ label: UInt32, _ s: UnsafeMutablePointer<Step>, _ end: UnsafeMutablePointer<Step>) -> Bool {
+        let next = s + 1
+        return next < end && next.pointee.kind == .label && next.pointee.label == label
+    }
+
+    // MARK: Ops
+
+    private mutating func lowerOp(
+        _ s: UnsafeMutablePointer<Step>, _ op: UnsafeMutablePointer<Op>, _ end: UnsafeMutablePointer<Step>
+    ) {
+        switch op.pointee.opcode {
+        // Moves. `mov` and `br` are the allocator's: they come as other steps.
+        case .mov: break
+        case .bitcast: bitcast(s, op)
+        // Logic
+        case .and: alu(.and, s, op)
+        case .or: alu(.or, s, op)
+        case .xor: alu(.xor, s, op)
+        case .andc: andc(s, op)
+        case .orc: orc(s, op)
+        case .eqv: eqv(s, op)
+        case .not: unary(.not, s, op)
+        case .shl: shift(.shl, .shlx, s, op)
+        case .shr: shift(.shr, .shrx, s, op)
+        case .sar: shift(.sar, .sarx, s, op)
+        case .rotl: rotate(.rol, s, op)
+        case .rotr: rotate(.ror, s, op)
+        case .clz: count(.lzcnt, s, op)
+        case .ctz: count(.tzcnt, s, op)
+        case .popcnt: count(.popcnt, s, op)
+        case .bswap: bswap(s, op)
+        case .extract: extract(s, op)
+        case .sextract: signedExtract(s, op)
+        case .deposit: deposit(s, op)
+        // Arithmetic
+        case .add: add(s, op)
+        case .sub: sub(s, op)
+        case .neg: unary(.neg, s, op)
+        case .mul: mul(s, op)
+        case .mulhu: mulhu(s, op)
+        case .mulhs: mulhs(s, op)
+        case .divu, .remu: divide(signed: false, s, op)
+        case .divs, .rems: divide(signed: true, s, op)
+        case .clmul: clmul(s, op)
+        // Compare and select
+        case .setcond: setcond(s, op)
+        case .select: select(s, op)
+        // Width changes
+        case .trunc: trunc(s, op)
+        case .zext: zext(s, op)
+        case .sext: sext(s, op)
+        // Control
+        case .br: break
+        case .brcond: brcond(s, op, end)
+        case .call: call(op)
+        // Memory
+        case .ld: loadState(s, op)
+        case .st: storeState(s, op)
+        case .gld: loadGuest(s, op)
+        case .gst: storeGuest(s, op)
+        case .grmw: readModifyWrite(s, op)
+        case .gcas: compareAndSwap(s, op)
+        case .fence: if op.pointee.aux & UInt16(FenceOrder.storeLoad.rawValue) != 0 { asm.mfence() }
+        // Floating point
+        case .fadd: arithmetic(.vadd(op.pointee.type.fp), s, op)
+        case .fsub: arithmetic(.vsub(op.pointee.type.fp), s, op)
+        case .fmul: arithmetic(.vmul(op.pointee.type.fp), s, op)
+        case .fdiv: arithmetic(.vdiv(op.pointee.type.fp), s, op)
+        case .fsqrt: squareRoot(s, op)
+        case .fma: multiplyAdd(s, op)
+        case .fmin, .fmax, .fminimum, .fmaximum: minMax(s, op)
+        case .fneg: sign(.vxor(op.pointee.type.packed), stubs.pool.sign(op.pointee.type), s, op)
+        case .fabs: sign(.vand(op.pointee.type.packed), stubs.pool.magnitude(op.pointee.type), s, op)
+        case .fcopysign: copySign(s, op)
+        case .fsetcond: compareFloat(s, op)
+        case .fround: roundToIntegral(s, op)
+        case .fcvt: convertFormat(s, op)
+        case .ftoi: toInteger(s, op)
+        case .itof: fromInteger(s, op)
+        case .boxf: box(s, op)
+        case .unboxf: unbox(s, op)
+        case .fpGetFlags: getFlags(s)
+        case .fpSetFlags: setFlags(s)
+        case .fpSetRounding: setRounding(s)
+        // Engine
+        case .insnStart: pc = UInt64(bitPattern: op.pointee.imm)
+        case .checkExit: checkExit(op)
+        case .pushReturn: pushReturn(op)
+        case .gotoTB: gotoTB(op)
+        case .exitTB: exitTB(op)
+        case .lookupAndGoto: lookupAndGoto(s, op)
+        }
+    }
+
+    // MARK: Recovery and cold stubs
+
+    /// The next instruction may fault.
+    @inline(__always) mutating func point() { writer.point(offset: asm.offset, pc: pc) }
+
+    mutating func addCold(_ kind: ColdStub.Kind, value: Int, register: GPR = .r11) -> ColdStub {
+        if coldCount == coldCapacity {
+            let larger = UnsafeMutablePointer<ColdStub>.allocate(capacity: coldCapacity * 2)
+            larger.update(from: cold, count: coldCount)
+            cold.deallocate()
+            cold = larger
+            coldCapacity *= 2
+        }
+        let stub = ColdStub(kind: kind, label: asm.newLabel(), back: asm.newLabel(), value: value, register: register)
+        cold[coldCount] = stub
+        coldCount &+= 1
+        return stub
+    }
+
+    private mutating func emitColdStubs() {
+        var i = 0
+        while i < coldCount {
+            let stub = cold[i]
+            i &+= 1
+            asm.bind(stub.label)
+            switch stub.kind {
+            case .sideExit:
+                asm.lea(.qword, .r11, .rip(entryAddress &+ UInt(bitPattern: stub.value)))
+                asm.jmp(to: stubs.sideExit)
+            case .misaligned:
+                asm.mov(.qword, header.exitValue, stub.register)
+                asm.lea(.qword, .r11, .rip(entryAddress &+ UInt(bitPattern: stub.value)))
+                asm.jmp(to: stubs.misaligned)
+            case .float:
+                let s = steps + stub.value
+                coldFloat(stub, s, ops + Int(s.pointee.index))
+            }
+        }
+    }
+
+    @inline(__always) func fits(_ value: Int64) -> Bool { value == Int64(Int32(truncatingIfNeeded: value)) }
+}
+
+extension ValueType {
+    /// The operand size of an integer type.
+    @inline(__always) var operandSize: OperandSize { self == .i64 ? .qword : .dword }
+    @inline(__always) var vectorMove: VectorMove { self == .f32 ? .vmovss : .vmovsd }
+    /// Scalar and packed type suffix of a floating-point type.
+    @inline(__always) var fp: FPType { self == .f32 ? .ss : .sd }
+    @inline(__always) var packed: FPType { self == .f32 ? .ps : .pd }
+}
+
+extension ConstantPool {
+    @inline(__always) func sign(_ type: ValueType) -> UInt { type == .f32 ? sign32 : sign64 }
+    @inline(__always) func magnitude(_ type: ValueType) -> UInt { type == .f32 ? magnitude32 : magnitude64 }
+    @inline(__always) func nan(_ type: ValueType) -> UInt { type == .f32 ? nan32 : nan64 }
+}

@@ -1,0 +1,162 @@
+// The code that exists once per code buffer: the way in, the ways out, and constants. It lies at the start of the buffer, in
+// reach of every region.
+
+import CodeGen
+
+/// Displacements of the header's fields from rbp.
+struct HeaderFields {
+    let exitRequest = field(\.exitRequest)
+    let exitReason = field(\.exitReason)
+    let exitValue = field(\.exitValue)
+    let jumpCache = field(\.jumpCache)
+    let returnStack = field(\.returnStack)
+    let returnStackTop = field(\.returnStackTop)
+    let fpFlags = field(\.fpFlags)
+    let fpRounding = field(\.fpRounding)
+    let guestMXCSR = field(\.guestMXCSR)
+    let hostMXCSR = field(\.hostMXCSR)
+    let hostStack = field(\.hostStack)
+    let savedRegisters = field(\.savedRegisters)
+    let sideExitAddress = field(\.sideExitAddress)
+    let lookupMisses = field(\.lookupMisses)
+    let returnMisses = field(\.returnMisses)
+
+    private static func field<T>(_ path: KeyPath<VCPUHeader, T>) -> Address {
+        Address(.rbp, Int32(VCPUHeader.offset(of: path) - StateRegister.bias))
+    }
+}
+
+/// Constants in the code buffer, 16 bytes each (a 64-byte table for the flags).
+struct ConstantPool {
+    /// Sign bits in the low element, zeros above.
+    var sign32: UInt = 0, sign64: UInt = 0
+    /// All but the sign bit in the low element.
+    var magnitude32: UInt = 0, magnitude64: UInt = 0
+    var ones: UInt = 0
+    /// 0x7fc00000, 0x7ff8000000000000, 0x7e00
+    var nan32: UInt = 0, nan64: UInt = 0, nan16: UInt = 0
+    /// Shuffles that reverse the low 8 or 4 bytes.
+    var reverse64: UInt = 0, reverse32: UInt = 0
+    /// 2^63 and 2^64 (as double and single), 2^32 likewise.
+    var two63Double: UInt = 0, two63Single: UInt = 0
+    /// ones above the low 16 bits of a 64-bit element
+    var onesAbove16: UInt = 0
+    /// By the low six bits of MXCSR: the accrued flags in the guest's numbering.
+    var flagTable: UInt = 0
+}
+
+/// Executable addresses of the common code.
+struct Stubs {
+    var prologue: UInt = 0
+    /// rax: the exit value.
+    var epilogue: UInt = 0
+    /// r11: the recovery point.
+    var sideExit: UInt = 0
+    var misaligned: UInt = 0
+    var helperExit: UInt = 0
+    var lookupMiss: UInt = 0
+    var faultExit: UInt = 0
+    var pool = ConstantPool()
+
+    /// Exit reason of a misaligned access, the engine's contract with guests.
+    static let misalignedReason: Int64 = 22
+
+    static let pushed: [GPR] = [.rbp, .rbx, .r12, .r13, .r14, .r15]
+
+    /// Emits everything at the assembler's position.
+    static func emit(_ asm: inout Assembler, _ header: HeaderFields) -> Stubs {
+        var stubs = Stubs()
+        asm.align(16)
+        // (rdi: CPU state, rsi: entry) -> rax
+        stubs.prologue = asm.address
+        for r in pushed { asm.push(r) }
+        asm.alu(.sub, .qword, .rsp, imm: FrameLayout.size)
+        asm.lea(.qword, .rbp, Address(.rdi, Int32(StateRegister.bias)))
+        asm.mov(.qword, header.hostStack, .rsp)
+        asm.vstmxcsr(header.hostMXCSR)
+        asm.vldmxcsr(header.guestMXCSR)
+        asm.jmp(.rsi)
+
+        stubs.faultExit = asm.address
+        asm.mov(.qword, .rsp, header.hostStack)
+        asm.mov(.rax, imm: Int64(ExitReason.fault))
+        stubs.epilogue = asm.address
+        asm.vstmxcsr(header.guestMXCSR)
+        asm.vldmxcsr(header.hostMXCSR)
+        asm.alu(.add, .qword, .rsp, imm: FrameLayout.size)
+        for r in pushed.reversed() { asm.pop(r) }
+        asm.ret()
+
+        stubs.sideExit = asm.address
+        saveRegisters(&asm, header)
+        asm.mov(.rax, imm: Int64(ExitReason.sideExit))
+        asm.jmp(to: stubs.epilogue)
+        stubs.misaligned = asm.address
+        saveRegisters(&asm, header)
+        asm.mov(.rax, imm: misalignedReason)
+        asm.jmp(to: stubs.epilogue)
+
+        stubs.helperExit = asm.address
+        asm.mov(.dword, .rax, header.exitReason)
+        asm.jmp(to: stubs.epilogue)
+        stubs.lookupMiss = asm.address
+        asm.unary(.inc, .qword, header.lookupMisses)
+        asm.mov(.rax, imm: Int64(ExitReason.lookup))
+        asm.jmp(to: stubs.epilogue)
+        stubs.pool = emitPool(&asm)
+        return stubs
+    }
+
+    /// All registers and the recovery point into the header. (r11 and rsp are no guest state.)
+    private static func saveRegisters(_ asm: inout Assembler, _ header: HeaderFields) {
+        let base = Int32(truncatingIfNeeded: header.savedRegisters.value)
+        for r in GPR.allCases { asm.mov(.qword, Address(.rbp, base + 8 * Int32(r.rawValue)), r) }
+        for x in XMM.allCases { asm.vmov(.qword, Address(.rbp, base + 128 + 8 * Int32(x.rawValue)), x) }
+        asm.mov(.qword, header.sideExitAddress, .r11)
+    }
+
+    private static func emitPool(_ asm: inout Assembler) -> ConstantPool {
+        var pool = ConstantPool()
+        asm.align(16)
+        func pair(_ low: UInt64, _ high: UInt64) -> UInt {
+            let address = asm.address
+            asm.data(low)
+            asm.data(high)
+            return address
+        }
+        pool.sign32 = pair(0x8000_0000, 0)
+        pool.sign64 = pair(1 << 63, 0)
+        pool.magnitude32 = pair(0x7fff_ffff, 0)
+        pool.magnitude64 = pair(~(1 << 63), 0)
+        pool.ones = pair(.max, .max)
+        pool.nan32 = pair(0x7fc0_0000, 0)
+        pool.nan64 = pair(0x7ff8_0000_0000_0000, 0)
+        pool.nan16 = pair(0x7e00, 0)
+        pool.reverse64 = pair(0x0001_0203_0405_0607, 0x8080_8080_8080_8080)
+        pool.reverse32 = pair(0x8080_8080_0001_0203, 0x8080_8080_8080_8080)
+        pool.two63Double = pair(0x43e0_0000_0000_0000, 0)
+        pool.two63Single = pair(0x5f00_0000, 0)
+        pool.onesAbove16 = pair(0xffff_ffff_ffff_0000, 0)
+        pool.flagTable = asm.address
+        for word in 0..<8 {
+            var bytes: UInt64 = 0
+            for byte in 0..<8 { bytes |= UInt64(guestFlags(UInt32(word * 8 + byte))) << UInt64(8 * byte) }
+            asm.data(bytes)
+        }
+        return pool
+    }
+}
+
+/// Accrued flags in the numbering of the IR (inexact 1, underflow 2, overflow 4, divide by zero 8, invalid 16) from MXCSR
+/// (SDM volume 1, 10.2.3: IE 0, DE 1, ZE 2, OE 3, UE 4, PE 5). The denormal flag has no counterpart.
+func guestFlags(_ mxcsr: UInt32) -> UInt32 {
+    mxcsr &>> 5 & 1 | mxcsr &>> 3 & 2 | mxcsr &>> 1 & 4 | mxcsr &<< 1 & 8 | mxcsr &<< 4 & 16
+}
+
+/// MXCSR's rounding control (bits 13-14) by the IR's rounding modes; modes the host lacks are nearest-even.
+enum RoundingControl {
+    static let mask: UInt32 = 3 << 13
+    /// Two bits per mode: 0, 3 (to zero), 1 (down), 2 (up), 0.
+    static let table: UInt32 = 0b10_01_11_00
+    static func bits(_ mode: UInt32) -> UInt32 { mode <= 4 ? (table &>> (mode &* 2) & 3) &<< 13 : 0 }
+}

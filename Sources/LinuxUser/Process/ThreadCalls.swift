@@ -1,0 +1,54 @@
+// System calls of a thread about itself: its end, its id word, its robust list, and futexes.
+
+import CLinux
+import GuestMemory
+import HostOS
+
+enum ThreadCalls {
+    static func exit(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        thread.exitStatus = call.int32(0) & 0xff
+        thread.isFinished = true
+        return 0
+    }
+
+    static func setTIDAddress(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        thread.clearChildTID = call.a0
+        return Int(thread.tid)
+    }
+
+    /// set_robust_list(2): the host kernel walks the list when the process is killed; `GuestThread.finish` when the thread ends.
+    static func setRobustList(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        guard call.a1 == 24 else { throw .inval }
+        let pointer = call.a0 == 0 ? 0 : try thread.memory.readPointer(call.a0, 24)
+        let result = kernel(SYS_set_robust_list, pointer, 24)
+        if result == 0 { thread.robustList = call.a0 }
+        return result
+    }
+
+    /// get_robust_list(2) of the calling thread; other threads' lists are not shown.
+    static func getRobustList(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        if call.int32(0) != 0 && call.int32(0) != thread.tid { throw .perm }
+        try thread.memory.write(call.a1, thread.robustList)
+        try thread.memory.write(call.a2, UInt64(24))
+        return 0
+    }
+
+    /// futex(2): guest words are host words, so the host's futex is the guest's.
+    static func futex(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        let operation = call.int32(1) & 0x7f  // without FUTEX_PRIVATE_FLAG (128)
+        let word = try thread.memory.readPointer(call.a0, 4)
+        var timeout = call.word(3), second = 0
+        switch operation {
+        case 0, 6, 9, 11, 13:  // waiting calls take a struct timespec, or null
+            if operation == 6 || operation == 13 { thread.memory.prepareWrite(call.a0, 4) }
+            timeout = call.a3 == 0 ? 0 : try thread.memory.readPointer(call.a3, 16)
+            if operation == 11 { second = try thread.memory.readPointer(call.a4, 4) }
+        case 3, 4, 5, 12:  // two words; the fourth argument is a count
+            second = try thread.memory.readPointer(call.a4, 4)
+            thread.memory.prepareWrite(call.a4, 4)
+        case 7, 8: thread.memory.prepareWrite(call.a0, 4)
+        default: break
+        }
+        return thread.blocking(SYS_futex, word, call.word(1), call.word(2), timeout, second, call.word(5))
+    }
+}

@@ -1,0 +1,163 @@
+// System calls on signals. Masks and pending sets live in the host kernel; dispositions are kept here and mirrored there.
+
+import CLinux
+import GuestMemory
+import HostOS
+import LinuxABI
+
+enum SignalCalls {
+    // Process and thread ids are the host's, and so is the act of sending.
+
+    static func kill(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        kernel(SYS_kill, Int(call.int32(0)), Int(call.int32(1)))
+    }
+
+    static func tkill(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        kernel(SYS_tkill, Int(call.int32(0)), Int(call.int32(1)))
+    }
+
+    static func tgkill(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        kernel(SYS_tgkill, Int(call.int32(0)), Int(call.int32(1)), Int(call.int32(2)))
+    }
+
+    static func sigqueueinfo(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        let information = try thread.memory.readPointer(call.a2, 128)
+        return kernel(SYS_rt_sigqueueinfo, Int(call.int32(0)), Int(call.int32(1)), information)
+    }
+
+    static func tgsigqueueinfo(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        let information = try thread.memory.readPointer(call.a3, 128)
+        return kernel(SYS_rt_tgsigqueueinfo, Int(call.int32(0)), Int(call.int32(1)), Int(call.int32(2)), information)
+    }
+
+    /// rt_sigaction(2).
+    static func sigaction(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        let signal = call.int32(0), layout = thread.process.guest.signalAction
+        guard signal >= 1, signal <= SignalNumber.count, call.a3 == 8 else { throw .inval }
+        var new: SignalAction?
+        if call.a1 != 0 {
+            guard HostSignals.bit(signal) & SignalNumber.untouchable == 0 else { throw .inval }
+            var action = SignalAction(isSet: true)
+            action.handler = try thread.memory.read(call.a1 &+ UInt64(layout.handler), as: UInt64.self)
+            action.flags = try thread.memory.read(call.a1 &+ UInt64(layout.flags), as: UInt64.self)
+            action.mask = try thread.memory.read(call.a1 &+ UInt64(layout.mask), as: UInt64.self)
+            if let restorer = layout.restorer {
+                action.restorer = try thread.memory.read(call.a1 &+ UInt64(restorer), as: UInt64.self)
+            }
+            action.mask &= ~SignalNumber.untouchable
+            new = action
+        }
+        let old = thread.process.exchangeAction(signal, new)
+        if call.a2 != 0 {
+            try thread.memory.write(call.a2 &+ UInt64(layout.handler), old.handler)
+            try thread.memory.write(call.a2 &+ UInt64(layout.flags), old.flags)
+            try thread.memory.write(call.a2 &+ UInt64(layout.mask), old.mask)
+            if let restorer = layout.restorer { try thread.memory.write(call.a2 &+ UInt64(restorer), old.restorer) }
+        }
+        return 0
+    }
+
+    /// rt_sigprocmask(2).
+    static func sigprocmask(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        guard call.a3 == 8 else { throw .inval }
+        let old = thread.signalMask
+        if call.a1 != 0 {
+            let set = try thread.memory.read(call.a1, as: UInt64.self)
+            let new: UInt64
+            switch call.int32(0) {
+            case 0: new = old | set  // SIG_BLOCK
+            case 1: new = old & ~set  // SIG_UNBLOCK
+            case 2: new = set  // SIG_SETMASK
+            default: throw .inval
+            }
+            thread.signalMask = new & ~SignalNumber.untouchable
+            // While a recorded signal waits, everything stays blocked; delivery sets the mask.
+            if thread.mailbox.pointee.signal == 0 && thread.signalMask != old { HostSignals.setMask(thread.signalMask) }
+        }
+        if call.a2 != 0 { try thread.memory.write(call.a2, old) }
+        return 0
+    }
+
+    /// rt_sigpending(2): the recorded signal has not been delivered yet, but the guest could not see it as pending natively either,
+    /// since it is not blocked.
+    static func sigpending(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        guard call.a1 <= 8 else { throw .inval }
+        return kernel(SYS_rt_sigpending, try thread.memory.writePointer(call.a0, call.a1), Int(call.a1))
+    }
+
+    /// rt_sigsuspend(2).
+    static func sigsuspend(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        guard call.a1 == 8 else { throw .inval }
+        let mask = try thread.memory.read(call.a0, as: UInt64.self) & ~SignalNumber.untouchable
+        thread.handlerBaseMask = mask
+        let host = mask & ~HostSignals.faultSignals
+        let result = withUnsafePointer(to: host) { thread.blocking(SYS_rt_sigsuspend, Int(bitPattern: $0), 8) }
+        // A signal that came just before ends the call as well; it is never restarted after a handler.
+        if result == SystemCallResult.restart && thread.mailbox.pointee.signal != 0 { throw .intr }
+        if result == SystemCallResult.restart { thread.handlerBaseMask = nil }
+        return result
+    }
+
+    /// rt_sigtimedwait(2).
+    static func sigtimedwait(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        guard call.a3 == 8 else { throw .inval }
+        let set = try thread.memory.readPointer(call.a0, 8)
+        let information = call.a1 == 0 ? 0 : try thread.memory.writePointer(call.a1, 128)
+        let timeout = call.a2 == 0 ? 0 : try thread.memory.readPointer(call.a2, 16)
+        return thread.blocking(SYS_rt_sigtimedwait, set, information, timeout, 8)
+    }
+
+    /// rt_sigreturn(2).
+    static func sigreturn(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        thread.returnFromSignal()
+        return SystemCallResult.unchanged
+    }
+
+    /// sigaltstack(2).
+    static func sigaltstack(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        let old = thread.alternateStack, stackPointer = thread.stackPointer
+        var new: AlternateStack?
+        if call.a0 != 0 {
+            let base = try thread.memory.read(call.a0, as: UInt64.self)
+            let flags = try thread.memory.read(call.a0 &+ 8, as: Int32.self)
+            let size = try thread.memory.read(call.a0 &+ 16, as: UInt64.self)
+            if old.flags & AlternateStack.autoDisarm == 0 && old.contains(stackPointer) { throw .perm }
+            switch flags & ~AlternateStack.autoDisarm {
+            case 2: new = AlternateStack()  // SS_DISABLE
+            case 0, 1:
+                guard size >= 2048 else { throw .nomem }  // MINSIGSTKSZ
+                new = AlternateStack(base: base, size: size, flags: flags & AlternateStack.autoDisarm)
+            default: throw .inval
+            }
+        }
+        if call.a1 != 0 {
+            let bytes = withUnsafeTemporaryAllocation(byteCount: 24, alignment: 8) { buffer -> [UInt8] in
+                buffer.initializeMemory(as: UInt8.self, repeating: 0)
+                thread.storeStack(buffer, 0, at: stackPointer)
+                return Array(buffer)
+            }
+            try thread.memory.writeBytes(call.a1, bytes)
+        }
+        if let new { thread.alternateStack = new }
+        return 0
+    }
+}
+
+extension GuestProcess {
+    /// Reads and, when `new` is given, replaces the disposition of a signal, here and on the host.
+    func exchangeAction(_ signal: Int32, _ new: SignalAction?) -> SignalAction {
+        lock.lock()
+        defer { lock.unlock() }
+        var old = actions[Int(signal)]
+        if !old.isSet && HostSignals.isIgnored(signal) { old.handler = SignalAction.ignore }
+        guard let new else { return old }
+        actions[Int(signal)] = new
+        let flags = new.flags & (SignalAction.noChildStop | SignalAction.noChildWait)
+        switch new.handler {
+        case SignalAction.byDefault: HostSignals.set(signal, .byDefault, flags: flags)
+        case SignalAction.ignore: HostSignals.set(signal, .ignore, flags: flags)
+        default: HostSignals.set(signal, .record, flags: flags)
+        }
+        return old
+    }
+}

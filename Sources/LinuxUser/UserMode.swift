@@ -1,0 +1,166 @@
+// The entry of user mode: from a program's path to a running guest. One readable function names the steps.
+
+import CLinux
+import ExecutionEngine
+import GuestMemory
+import HostOS
+import LinuxABI
+
+/// Runs a guest program in this process. `guestFor` gives the guest for an ELF machine number, or nil for machines Martlet does not
+/// run; `runs` names those it does, for messages. Does not return when the guest runs to its end (the process ends with the guest's
+/// status, or by its signal); returns the exit status after having told the user why the program could not be started.
+public func runUserProgram(
+    _ options: UserModeOptions, runs: String, guestFor: @escaping (UInt16) -> UserModeGuest?
+) -> Int32 {
+    do throws(UserModeError) {
+        try start(options, runs: runs, guestFor: guestFor)
+    } catch {
+        writeStandardError("martlet: \(error)\n")
+        return error.status
+    }
+}
+
+private func start(
+    _ options: UserModeOptions, runs: String, guestFor: @escaping (UInt16) -> UserModeGuest?
+) throws(UserModeError) -> Never {
+    guard options.guestBase == 0 else {
+        throw UserModeError("-B: only guest base 0 is supported", status: 1, errno: .inval)
+    }
+    let resolver = ProgramResolver(prefix: options.prefix, limit: { guestFor($0)?.abi.addressLimit }, runs: runs)
+    let argumentZero = options.argumentZero ?? Array(options.program.utf8)
+    let asked = try resolver.resolve(
+        options.program, shown: options.program, arguments: [argumentZero] + options.arguments)
+
+    // A script whose interpreter is a program of the host.
+    if !asked.isGuest && asked.hostPath != options.program { try executeNatively(asked, options) }
+
+    let shown = asked.hostPath
+    let file = try ProgramLoader.open(asked.hostPath, shown: shown, limit: resolver.limit, runs: runs)
+    let interpreter = try ProgramLoader.openInterpreter(
+        of: file, shown: shown, prefix: options.prefix, limit: resolver.limit, runs: runs)
+    guard let guest = guestFor(file.machine) else { throw UserModeError("\(shown): Martlet runs \(runs)") }
+
+    let memory = try makeMemory(guest, options)
+    HostSignals.start()
+    let top = try makeStack(memory, options, isExecutable: file.hasExecutableStack)
+    let image = try ProgramLoader(memory: memory).load(file, interpreter: interpreter, shown: shown)
+
+    let engine: Engine
+    do { engine = try guest.makeEngine(memory) } catch { throw UserModeError("\(error)", status: 1, errno: .nomem) }
+    guard let registers = GuestRegisters(guest: guest.architecture, abi: guest.abi) else {
+        throw UserModeError("\(shown): this guest has no system-call registers", status: 1)
+    }
+    let process = GuestProcess(
+        options: options, memory: memory, engine: engine, architecture: guest.architecture, guest: guest.abi,
+        registers: registers, executablePath: (try? HostFile.readLink("/proc/self/fd/\(file.fd)")) ?? asked.hostPath,
+        arguments: asked.arguments, image: image, resolver: resolver, willExit: guest.willExit)
+    process.breakStart = image.dataEnd
+    process.breakEnd = image.dataEnd
+
+    let stack = InitialStack(
+        arguments: asked.arguments, environment: options.environment, fileName: Array(asked.hostPath.utf8), image: image,
+        hardwareCapabilities: guest.hardwareCapabilities, seed: options.seed)
+    let thread = GuestThread(process: process, vcpu: engine.makeVCPU())
+    do throws(Errno) {
+        guard stack.neededBytes < options.stackSize / 4 * 3 else { throw .tooBig }
+        let written = try stack.write(to: memory, top: top)
+        process.auxiliaryVector = written.auxiliaryVector
+        process.signalTrampoline = try makeTrampoline(memory)
+        guest.architecture.reset(thread.state)
+        thread.stackPointer = written.stackPointer
+        thread.pc = image.start
+    } catch {
+        throw UserModeError("\(shown): arguments and environment do not fit: \(error.message)", errno: error)
+    }
+    setCommandName(asked.hostPath)
+    logLayout(process, stackTop: top)
+    thread.tid = HostProcess.threadID
+    thread.isLeader = true
+    thread.signalMask = HostSignals.mask
+    _ = consume file
+    thread.main()
+    HostProcess.exitGroup(0)  // not reached: the leader's loop ends the thread or the process
+}
+
+private func executeNatively(_ program: ResolvedProgram, _ options: UserModeOptions) throws(UserModeError) -> Never {
+    var block: [[UInt8]] = []
+    for string in options.environment { block.append(string + [0]) }
+    let joined = Array(block.joined())
+    let result = joined.withUnsafeBufferPointer { strings in
+        var pointers: [Int] = []
+        var offset = 0
+        for string in block {
+            pointers.append(Int(bitPattern: strings.baseAddress) + offset)
+            offset += string.count
+        }
+        return hostExecute(program.hostPath, program.arguments, environment: pointers)
+    }
+    let error = Errno(Int32(truncatingIfNeeded: -result))
+    throw UserModeError("\(program.hostPath): \(error.message)", errno: error)
+}
+
+private func makeMemory(_ guest: UserModeGuest, _ options: UserModeOptions) throws(UserModeError) -> UserAddressSpace {
+    var limit = guest.abi.addressLimit
+    if let size = options.reservedSize, size > 0 {
+        guard size & 4095 == 0, size >= 1 << 24, size <= limit else {
+            throw UserModeError(
+                "-R: the guest's address space has whole pages, at least 16 MiB and at most \(limit) bytes", status: 1)
+        }
+        limit = size
+    }
+    do throws(Errno) {
+        return try UserAddressSpace(limit: limit)
+    } catch {
+        throw UserModeError("cannot reserve memory: \(error.message)", status: 1, errno: .nomem)
+    }
+}
+
+/// Maps the stack at the top of the address space; mappings are placed below it. Returns the address after its last byte.
+private func makeStack(
+    _ memory: UserAddressSpace, _ options: UserModeOptions, isExecutable: Bool
+) throws(UserModeError) -> UInt64 {
+    let guardGap: UInt64 = 1 << 20
+    let size = (max(options.stackSize, 1 << 16) + 4095) & ~4095
+    let top = memory.limit - 4096
+    guard size <= memory.limit / 2 else { throw UserModeError("-s: the stack is larger than half the address space", status: 1) }
+    let flags =
+        HostMemory.privateCopy | HostMemory.anonymous | HostMemory.noReserve | HostMemory.fixedNoReplace
+    let rights: PageRights = isExecutable ? [.read, .write, .execute] : [.read, .write]
+    do throws(Errno) {
+        _ = try memory.map(top - size, length: size, rights: rights, flags: flags, kind: .stack)
+    } catch {
+        throw UserModeError("cannot map a stack of \(size) bytes: \(error.message)", status: 1, errno: .nomem)
+    }
+    memory.placementTop = top - size - guardGap
+    return top
+}
+
+/// A page with the code that returns from signal handlers, as the kernel's vdso has it.
+private func makeTrampoline(_ memory: UserAddressSpace) throws(Errno) -> UInt64 {
+    let flags = HostMemory.privateCopy | HostMemory.anonymous
+    let page = try memory.map(0, length: 4096, rights: [.read, .write], flags: flags, kind: .trampoline)
+    try memory.writeBytes(page, SignalFrame.trampolineCode)
+    try memory.protect(page, length: 4096, rights: [.read, .execute])
+    return page
+}
+
+/// The thread name that ps shows, as execve sets it.
+private func setCommandName(_ path: String) {
+    let name = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { path[path.utf8.index(after: $0)...] } ?? path[...]
+    _ = withPath(String(name)) { kernel(SYS_prctl, 15, $0) }  // PR_SET_NAME
+}
+
+private func logLayout(_ process: GuestProcess, stackTop: UInt64) {
+    guard process.diagnostics.isEnabled(.pages) else { return }
+    func hex(_ value: UInt64) -> String { "0x" + String(value, radix: 16) }
+    var text = "guest_base  \(hex(UserAddressSpace.guestBase))\n"
+    for mapping in process.memory.mappings {
+        let rights =
+            (mapping.rights.contains(.read) ? "r" : "-") + (mapping.rights.contains(.write) ? "w" : "-")
+            + (mapping.rights.contains(.execute) ? "x" : "-")
+        text += "\(hex(mapping.start))-\(hex(mapping.end)) \(rights) \(mapping.kind)\n"
+    }
+    text += "entry       \(hex(process.image.entry))\nstart       \(hex(process.image.start))\n"
+    text += "brk         \(hex(process.breakStart))\nstack_top   \(hex(stackTop))\n"
+    process.diagnostics.write(text)
+}

@@ -1,0 +1,99 @@
+// The control-flow graph as the passes see it: the order of the blocks' ops, and predecessors. Raw arrays, filled anew by each pass
+// that needs them.
+
+import IR
+
+struct Graph {
+    /// Blocks in the order of their ops, and where each block is in it.
+    let order: UnsafeMutablePointer<UInt32>
+    let position: UnsafeMutablePointer<UInt32>
+    /// How many edges come in (the region's entry counts), and where one of them comes from.
+    let predecessors: UnsafeMutablePointer<UInt32>
+    let predecessor: UnsafeMutablePointer<UInt32>
+    /// For walks: any use.
+    let stamp: UnsafeMutablePointer<UInt32>
+    let list: UnsafeMutablePointer<UInt32>
+    let map: UnsafeMutablePointer<UInt32>
+
+    init(blockCapacity: Int) {
+        order = .allocate(capacity: blockCapacity)
+        position = .allocate(capacity: blockCapacity)
+        predecessors = .allocate(capacity: blockCapacity)
+        predecessor = .allocate(capacity: blockCapacity)
+        stamp = .allocate(capacity: blockCapacity)
+        list = .allocate(capacity: blockCapacity)
+        map = .allocate(capacity: blockCapacity)
+    }
+
+    func deallocate() {
+        order.deallocate()
+        position.deallocate()
+        predecessors.deallocate()
+        predecessor.deallocate()
+        stamp.deallocate()
+        list.deallocate()
+        map.deallocate()
+    }
+
+    /// Orders the blocks.
+    func lay(_ region: Region) {
+        let n = region.blockCount
+        for b in 0..<n {
+            // Nearly sorted already: insertion.
+            var at = b
+            let start = region.blocks[b].start
+            while at > 0, region.blocks[Int(order[at &- 1])].start > start {
+                order[at] = order[at &- 1]
+                at &-= 1
+            }
+            order[at] = UInt32(truncatingIfNeeded: b)
+        }
+        for i in 0..<n { position[Int(order[i])] = UInt32(truncatingIfNeeded: i) }
+    }
+
+    /// Counts the edges between blocks.
+    func connect(_ region: Region) {
+        let n = region.blockCount
+        for b in 0..<n {
+            predecessors[b] = b == 0 ? 1 : 0
+            predecessor[b] = .max
+        }
+        for b in 0..<n {
+            let last = region.lastOp(b)
+            if last.opcode == .br {
+                add(b, last.c)
+            } else if last.opcode == .brcond {
+                add(b, last.c)
+                add(b, last.d)
+            }
+        }
+    }
+
+    @inline(__always) private func add(_ from: Int, _ to: Temp) {
+        predecessors[to.i] &+= 1
+        predecessor[to.i] = UInt32(truncatingIfNeeded: from)
+    }
+
+    /// The one block that leads to `block`, if there is one and its ops come before.
+    @inline(__always) func parent(_ block: Int) -> Int? {
+        guard predecessors[block] == 1, predecessor[block] != .max else { return nil }
+        let p = Int(predecessor[block])
+        return position[p] < position[block] ? p : nil
+    }
+}
+
+extension Region {
+    @inline(__always) func lastOp(_ block: Int) -> Op { ops[Int(blocks[block].end) &- 1] }
+
+    @inline(__always) func sources(_ op: Op, _ table: OpcodeTable) -> Int {
+        op.opcode == .call ? op.callArguments : table.sources(op.opcode)
+    }
+}
+
+extension OptimizerStorage {
+    /// Gives the region the `count` ops in `spare`; false, and a region marked overflowed, when they are too many.
+    func replaceOps(_ region: Region, _ count: Int) {
+        region.ops.update(from: spare, count: count)
+        region.s.pointee.opCount = count
+    }
+}

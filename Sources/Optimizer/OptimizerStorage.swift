@@ -1,0 +1,139 @@
+// The optimizer's memory: allocated once for regions up to a size, used again for each of them. Also what it has to know of the
+// guest: globals (for the verifier) and helpers.
+
+import IR
+
+/// One optimizer's storage and settings. One thread at a time.
+public final class OptimizerStorage: @unchecked Sendable {
+    /// Largest region it takes.
+    let opCapacity: Int
+    let tempCapacity: Int
+    let blockCapacity: Int
+    let globalCount: Int
+
+    let globals: [GlobalDescriptor]
+    let helpers: [HelperDescriptor]
+    let disabled: PassSet
+    /// Check the region after every pass; a failure stops the process with the pass's name.
+    let verifies: Bool
+    let sharesGuestLoads: Bool
+
+    let table = OpcodeTable.shared
+    /// By helper.
+    let traits: UnsafeMutablePointer<HelperKind>
+
+    // By temp.
+    let current: UnsafeMutablePointer<UInt32>
+    let home: UnsafeMutablePointer<UInt32>
+    let counts: UnsafeMutablePointer<UInt32>
+    let stamps: UnsafeMutablePointer<UInt32>
+    let facts: UnsafeMutablePointer<Facts>
+
+    // Values (Values.swift).
+    let values: UnsafeMutablePointer<Value>
+    let hash: UnsafeMutablePointer<UInt32>
+    let locals: UnsafeMutablePointer<UInt32>
+
+    // By block.
+    let graph: Graph
+    let snapshots: UnsafeMutablePointer<Snapshot>
+    /// [block][global]
+    let snapshotGlobals: UnsafeMutablePointer<UInt32>
+    let entryFacts: UnsafeMutablePointer<Facts>
+    let hasEntryFacts: UnsafeMutablePointer<Bool>
+
+    /// Ops while the op array is built anew.
+    let spare: UnsafeMutablePointer<Op>
+    /// By op.
+    let marks: UnsafeMutablePointer<UInt8>
+
+    /// - Parameters:
+    ///   - region: regions of its capacities and globals will be optimized.
+    ///   - disabled: names of passes that are not to run (`Pass`).
+    ///   - sharesGuestLoads: guest loads have no effects, so that of two loads from one address with nothing between them that
+    ///     could change memory, one is enough. False where guest memory may be devices.
+    public init(
+        region: Region, globals: [GlobalDescriptor], helpers: [HelperDescriptor], disabled: Set<String> = [],
+        sharesGuestLoads: Bool = false, verifies: Bool = OptimizerStorage.verifiesByDefault
+    ) {
+        opCapacity = region.s.pointee.opCapacity
+        tempCapacity = region.s.pointee.tempCapacity
+        blockCapacity = region.s.pointee.blockCapacity
+        globalCount = region.globalCount
+        self.globals = globals
+        self.helpers = helpers
+        self.disabled = PassSet(names: disabled)
+        self.verifies = verifies
+        self.sharesGuestLoads = sharesGuestLoads
+        traits = .allocate(capacity: max(helpers.count, 1))
+        for (i, helper) in helpers.enumerated() { (traits + i).initialize(to: HelperKind(helper)) }
+        current = .allocate(capacity: tempCapacity)
+        home = .allocate(capacity: tempCapacity)
+        counts = .allocate(capacity: tempCapacity)
+        stamps = .allocate(capacity: tempCapacity)
+        facts = .allocate(capacity: tempCapacity)
+        // A value per result, per operand read for the first time in a block, and per constant.
+        values = .allocate(capacity: 5 * opCapacity + tempCapacity + 8)
+        hash = .allocate(capacity: ValueHash.count)
+        hash.initialize(repeating: 0, count: ValueHash.count)
+        locals = .allocate(capacity: tempCapacity)
+        graph = Graph(blockCapacity: blockCapacity)
+        snapshots = .allocate(capacity: blockCapacity)
+        snapshotGlobals = .allocate(capacity: blockCapacity * max(globalCount, 1))
+        entryFacts = .allocate(capacity: blockCapacity * max(globalCount, 1))
+        hasEntryFacts = .allocate(capacity: blockCapacity)
+        spare = .allocate(capacity: opCapacity)
+        marks = .allocate(capacity: opCapacity)
+    }
+
+    deinit {
+        traits.deallocate()
+        current.deallocate()
+        home.deallocate()
+        counts.deallocate()
+        stamps.deallocate()
+        facts.deallocate()
+        values.deallocate()
+        hash.deallocate()
+        locals.deallocate()
+        graph.deallocate()
+        snapshots.deallocate()
+        snapshotGlobals.deallocate()
+        entryFacts.deallocate()
+        hasEntryFacts.deallocate()
+        spare.deallocate()
+        marks.deallocate()
+    }
+
+    /// True in debug builds.
+    public static var verifiesByDefault: Bool {
+        #if DEBUG
+        true
+        #else
+        false
+        #endif
+    }
+
+    func fits(_ region: Region) -> Bool {
+        region.s.pointee.opCapacity <= opCapacity && region.s.pointee.tempCapacity <= tempCapacity
+            && region.s.pointee.blockCapacity <= blockCapacity && region.globalCount == globalCount
+    }
+}
+
+/// What matters of a helper here.
+struct HelperKind: OptionSet {
+    let rawValue: UInt8
+    /// Reads or writes globals, or may leave: state must be exact.
+    static let looksAtState = HelperKind(rawValue: 1)
+    static let writesGlobals = HelperKind(rawValue: 2)
+    static let isPure = HelperKind(rawValue: 4)
+
+    init(rawValue: UInt8) { self.rawValue = rawValue }
+    init(_ helper: HelperDescriptor) {
+        var kind: HelperKind = []
+        if helper.reads == .all || helper.writes == .all || helper.mayExit { kind.insert(.looksAtState) }
+        if helper.writes == .all { kind.insert(.writesGlobals) }
+        if helper.isPure && helper.reads == .none && helper.writes == .none && !helper.mayExit { kind.insert(.isPure) }
+        self = kind
+    }
+}

@@ -1,0 +1,160 @@
+// From the command line to a run.
+//
+//   martlet run [OPTIONS] PROGRAM [ARGUMENTS...]      finds the guest from the ELF header
+//   martlet-riscv64 [OPTIONS] PROGRAM ...             a link to this binary: the name selects mode and target
+//   qemu-riscv64 [OPTIONS] PROGRAM ...                the same, and `-static` variants
+
+import Diagnostics
+import ExecutionEngine
+import GuestKit
+import HostOS
+import LinuxUser
+
+let martletVersion = "0.1.0"
+
+/// Bytes of the command line as text, for names and messages.
+func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+
+struct Invocation {
+    /// Raw bytes: a guest's arguments need not be valid text.
+    private let arguments: [[UInt8]]
+    /// The guest that the program's name asks for.
+    private var guest: GuestRow?
+    private var isDirect = false
+
+    init(_ arguments: [[UInt8]]) {
+        self.arguments = arguments
+        let name = text(arguments.first ?? []).split(separator: "/").last.map(String.init) ?? "martlet"
+        for row in allGuests {
+            for form in ["martlet-\(row.name)", "qemu-\(row.name)", "qemu-\(row.name)-static", "martlet-\(row.name)-static"]
+            where name == form {
+                guest = row
+                isDirect = true
+            }
+        }
+    }
+
+    func run() throws(CommandError) -> Int32 {
+        if isDirect { return try runUser(Array(arguments.dropFirst())) }
+        guard let command = arguments.dropFirst().first.map(text) else {
+            writeStandardError(Self.usage)
+            return 1
+        }
+        switch command {
+        case "run": return try runUser(Array(arguments.dropFirst(2)))
+        case "help", "-h", "-help", "--help":
+            writeStandardOutput(Self.usage)
+            return 0
+        case "version", "-version", "--version":
+            writeStandardOutput("martlet version \(martletVersion)\n")
+            return 0
+        default:
+            throw CommandError("unknown command '\(command)'; wanted run, help or version ('martlet run PROGRAM')")
+        }
+    }
+
+    // MARK: User mode
+
+    private func runUser(_ arguments: [[UInt8]]) throws(CommandError) -> Int32 {
+        var line = UserCommandLine()
+        try readEnvironment(&line)
+        let rest = try readOptions(&line, arguments)
+        if line.wantsHelp {
+            writeStandardOutput(Self.userHelp)
+            return 0
+        }
+        if line.wantsVersion {
+            writeStandardOutput("martlet version \(martletVersion)\n")
+            return 0
+        }
+        if line.logItems == "help" || line.logItems == "?" {
+            writeStandardOutput(LogItem.help)
+            return 0
+        }
+        if line.cpu == "help" || line.cpu == "?" {
+            writeStandardOutput((guest ?? allGuests[0]).cpuHelp())
+            return 0
+        }
+        guard let program = rest.first else { throw CommandError("no program to run; 'martlet run PROGRAM [ARGUMENTS]'") }
+        let diagnostics = try makeDiagnostics(line)
+        return try UserRun(
+            line: line, guest: guest, program: text(program), arguments: Array(rest.dropFirst()), diagnostics: diagnostics
+        ).run()
+    }
+
+    private func readEnvironment(_ line: inout UserCommandLine) throws(CommandError) {
+        for prefix in ["QEMU_", "MARTLET_"] {
+            for entry in HostProcess.environment where entry.starts(with: prefix.utf8) {
+                guard let equals = entry.firstIndex(of: UInt8(ascii: "=")) else { continue }
+                let name = text(Array(entry[..<equals]))
+                let value = text(Array(entry[(equals + 1)...]))
+                guard let option = userOptions.first(where: { $0.variable.map { prefix + $0 } == name }) else { continue }
+                if option.argument == nil, value == "0" { continue }
+                try apply(option, to: &line, value, as: name + "=")
+            }
+        }
+    }
+
+    /// Reads options up to the program; returns the program and its arguments.
+    private func readOptions(_ line: inout UserCommandLine, _ arguments: [[UInt8]]) throws(CommandError) -> [[UInt8]] {
+        var at = 0
+        while at < arguments.count {
+            let word = text(arguments[at])
+            guard word.hasPrefix("-"), word != "-" else { break }
+            at += 1
+            if word == "--" { break }
+            let name = String(word.drop { $0 == "-" })
+            guard let option = userOptions.first(where: { $0.names.contains(name) }) else {
+                throw CommandError("unknown option '\(word)'; 'martlet run -h' lists them")
+            }
+            var value = ""
+            if let placeholder = option.argument {
+                guard at < arguments.count else { throw CommandError("option '\(word)' wants an argument: \(placeholder)") }
+                value = text(arguments[at])
+                at += 1
+            }
+            if option.isInherited { line.inherited.append(contentsOf: arguments[(at - (option.argument == nil ? 1 : 2))..<at]) }
+            try apply(option, to: &line, value, as: word + (option.argument == nil ? "" : " "))
+        }
+        return Array(arguments[at...])
+    }
+
+    private func apply(
+        _ option: UserOption, to line: inout UserCommandLine, _ value: String, as origin: String
+    ) throws(CommandError) {
+        do {
+            try option.apply(&line, value)
+        } catch {
+            throw CommandError("\(origin)\(value): \(error.message)")
+        }
+    }
+
+    private func makeDiagnostics(_ line: UserCommandLine) throws(CommandError) -> Diagnostics {
+        var items = line.logItems
+        if line.strace { items = items.map { $0 + ",strace" } ?? "strace" }
+        do {
+            return try Diagnostics(items: items, filter: line.logFilter, file: line.logFile)
+        } catch {
+            throw CommandError("\(error)")
+        }
+    }
+
+    static let usage = """
+        martlet \(martletVersion): runs programs built for another processor
+        usage: martlet run [OPTIONS] PROGRAM [ARGUMENTS...]
+               martlet help | version
+        'martlet run -h' lists the options. Guests: \(allGuests.map(\.name).joined(separator: ", ")).
+
+        """
+
+    static var userHelp: String {
+        var text = "usage: martlet run [OPTIONS] PROGRAM [ARGUMENTS...]\n\nOptions (environment variable after MARTLET_ or QEMU_):\n"
+        for option in userOptions {
+            let names = option.names.map { "-" + $0 }.joined(separator: ", ")
+            let left = "  " + names + (option.argument.map { " " + $0 } ?? "")
+            let variable = option.variable.map { " [\($0)]" } ?? ""
+            text += left + String(repeating: " ", count: max(2, 34 - left.count)) + option.help + variable + "\n"
+        }
+        return text
+    }
+}

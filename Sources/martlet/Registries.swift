@@ -1,0 +1,33 @@
+// What this binary holds, as tables. Adding a guest or a host is a line here.
+
+import CodeGen
+import CodeGenInterpreter
+//import CodeGenX64
+import GuestKit
+import GuestRISCV
+import LinuxABI
+
+/// A guest architecture that can be chosen.
+struct GuestRow: Sendable {
+    /// As in `martlet-NAME` and `qemu-NAME`.
+    let name: String
+    let abi: LinuxGuestABI
+    /// The text of `-cpu help`.
+    let cpuHelp: @Sendable () -> String
+    /// Builds the guest for a `-cpu` argument (nil: the default model).
+    let make: @Sendable (String?) throws(CommandError) -> (guest: any GuestArchitecture, hardwareCapabilities: UInt64)
+}
+
+let allGuests: [GuestRow] = [
+    GuestRow(
+        name: "riscv64", abi: .riscv64,
+        cpuHelp: { RISCVCPUModel.help },
+        make: { (specification) throws(CommandError) in
+            do {
+                let cpu = try specification.map { try RISCVCPU($0) } ?? .standard
+                return (RISCVGuest(cpu: cpu), cpu.hardwareCapabilities)
+            } catch {
+                throw CommandError("\(error)")
+            }
+        })
+]

@@ -1,0 +1,105 @@
+// One run in user mode: builds the guest, the host and the engine from the command line's wishes and hands over to LinuxUser.
+
+import CodeGen
+import CodeGenInterpreter
+//import CodeGenX64
+import Diagnostics
+import ExecutionEngine
+import GuestKit
+import GuestMemory
+import HostOS
+import LinuxUser
+
+struct UserRun {
+    let line: UserCommandLine
+    let guest: GuestRow?
+    let program: String
+    let arguments: [[UInt8]]
+    let diagnostics: Diagnostics
+
+    func run() throws(CommandError) -> Int32 {
+        var options = UserModeOptions(program: program)
+        options.arguments = arguments
+        options.argumentZero = line.argumentZero.map { Array($0.utf8) }
+        options.environment = environment()
+        options.prefix = line.prefix.map { $0.count > 1 && $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
+        if let size = line.stackSize { options.stackSize = size }
+        options.reservedSize = line.reservedSize
+        options.seed = line.seed
+        options.diagnostics = diagnostics
+        options.relaunchArguments = [Array("run".utf8)] + line.inherited
+
+        // The guest is made before the program is opened, so that a wrong -cpu is told whatever the program is.
+        var guests: [UInt16: UserModeGuest] = [:]
+        for row in allGuests where guest == nil || guest?.name == row.name {
+            let made = try row.make(line.cpu)
+            let perfMap = line.perfMap ? PerfMap() : nil
+            let session = EngineSession(line: line, diagnostics: diagnostics, perfMap: perfMap)
+            guests[row.abi.elfMachine] = UserModeGuest(
+                abi: row.abi, architecture: made.guest, hardwareCapabilities: made.hardwareCapabilities,
+                makeEngine: { memory in try session.makeEngine(made.guest, memory) }, willExit: { session.finish() })
+        }
+        let known = guests
+        let names = (guest.map { [$0] } ?? allGuests).map(\.name).joined(separator: ", ")
+        return runUserProgram(options, runs: names) { known[$0] }
+    }
+
+    /// The guest's environment: the host's, less -U, plus -E.
+    private func environment() -> [[UInt8]] {
+        var result = HostProcess.environment
+        func remove(_ name: some Sequence<UInt8>) {
+            let prefix = Array(name) + [UInt8(ascii: "=")]
+            result.removeAll { $0.starts(with: prefix) }
+        }
+        for name in line.unsetVariables { remove(name.utf8) }
+        for setting in line.setVariables {
+            remove(setting.utf8.prefix { $0 != UInt8(ascii: "=") })
+            result.append(Array(setting.utf8))
+        }
+        return result
+    }
+}
+
+/// Makes the engine and tells about it at the end.
+private final class EngineSession {
+    let line: UserCommandLine
+    let diagnostics: Diagnostics
+    let perfMap: PerfMap?
+    private var engine: Engine?
+
+    init(line: UserCommandLine, diagnostics: Diagnostics, perfMap: PerfMap?) {
+        self.line = line
+        self.diagnostics = diagnostics
+        self.perfMap = perfMap
+    }
+
+    func makeEngine(_ guest: any GuestArchitecture, _ memory: UserAddressSpace) throws -> Engine {
+        var options = EngineOptions(diagnostics: diagnostics)
+        if let size = line.cacheSize { options.codeCacheSize = size }
+        if line.oneInstruction { options.maxInstructions = 1 }
+        options.chaining = !diagnostics.isEnabled(.noChaining)
+        options.tier = line.tier.flatMap(Tier.init(rawValue:)) ?? .automatic
+        options.disabledPasses = line.disabledPasses
+        options.disassembleHost = disassembleHostCode
+        if let perfMap { options.codeListener = { perfMap.add($0, $1, $2) } }
+        let host: any HostBackEnd = InterpreterHost()
+        let engine = try Engine(guest: guest, host: host, memory: memory, options: options)
+        memory.onCodeChange = { start, length in engine.invalidate(start: start, length: length) }
+        self.engine = engine
+        return engine
+    }
+
+    func finish() {
+        guard line.statistics, let engine else { return }
+        let c = engine.counters
+        let perInstruction = c.guestInstructions == 0 ? 0 : c.translationTime / UInt64(c.guestInstructions)
+        writeStandardError(
+            """
+            martlet: stats: translations \(c.translations), guest instructions \(c.guestInstructions), \
+            guest bytes \(c.guestBytes), host bytes \(c.hostBytes)
+            martlet: stats: translation ns \(c.translationTime), ns per guest instruction \(perInstruction)
+            martlet: stats: links \(c.links), invalidated \(c.invalidated), flushes \(c.flushes), optimized \(c.optimized)
+
+            """)
+    }
+}

@@ -1,0 +1,74 @@
+// Small ELF files, good and broken, made byte by byte for the tests of what the loader refuses.
+
+/// A 64-bit ELF executable as its fields; every test changes what it wants broken, then asks for the bytes.
+struct ElfImage {
+    var magic: [UInt8] = [0x7f, 0x45, 0x4c, 0x46]
+    var elfClass: UInt8 = 2  // ELFCLASS64
+    var byteOrder: UInt8 = 1  // little-endian
+    var type: UInt16 = 2  // ET_EXEC
+    var machine: UInt16 = 243  // EM_RISCV
+    var flags: UInt32 = 5  // RVC, double-float ABI
+    var entry: UInt64 = 0x10000 + 0x1000
+    var headersAt: UInt64 = 64
+    var headerSize: UInt16 = 56
+    var headerCount: UInt16?
+    var segments: [Segment] = [Segment()]
+    var interpreter: String?
+    /// Code at file offset 0x1000.
+    var code: [UInt32] = ElfImage.exit(7)
+    var length = 0x2000
+
+    struct Segment {
+        var type: UInt32 = 1  // PT_LOAD
+        var flags: UInt32 = 5  // read and execute
+        var offset: UInt64 = 0
+        var address: UInt64 = 0x10000
+        var fileSize: UInt64 = 0x2000
+        var memorySize: UInt64 = 0x2000
+        var alignment: UInt64 = 0x1000
+    }
+
+    /// `li a7, 93; li a0, code; ecall`: the smallest program.
+    static func exit(_ code: UInt32) -> [UInt32] { [0x05d0_0893, 0x0000_0513 | code << 20, 0x0000_0073] }
+
+    var bytes: [UInt8] {
+        var file = [UInt8](repeating: 0, count: max(length, 0x2000))
+        func put<T: FixedWidthInteger>(_ value: T, at offset: Int) {
+            for index in 0..<(T.bitWidth / 8) where offset + index < file.count {
+                file[offset + index] = UInt8(truncatingIfNeeded: value >> T(truncatingIfNeeded: index * 8))
+            }
+        }
+        for (index, byte) in (magic + [elfClass, byteOrder, 1, 0]).enumerated() { file[index] = byte }
+        put(type, at: 16)
+        put(machine, at: 18)
+        put(UInt32(1), at: 20)
+        put(entry, at: 24)
+        put(headersAt, at: 32)
+        put(flags, at: 48)
+        put(UInt16(64), at: 52)
+        put(headerSize, at: 54)
+        var all = segments
+        if let interpreter {
+            let text = Array(interpreter.utf8) + [0]
+            for (index, byte) in text.enumerated() { file[0x800 + index] = byte }
+            all.insert(
+                Segment(
+                    type: 3, flags: 4, offset: 0x800, address: 0x10800, fileSize: UInt64(text.count),
+                    memorySize: UInt64(text.count), alignment: 1), at: 0)
+        }
+        put(headerCount ?? UInt16(all.count), at: 56)
+        for (index, segment) in all.enumerated() where headersAt < 0x700 {
+            let at = Int(headersAt) + index * 56
+            put(segment.type, at: at)
+            put(segment.flags, at: at + 4)
+            put(segment.offset, at: at + 8)
+            put(segment.address, at: at + 16)
+            put(segment.address, at: at + 24)
+            put(segment.fileSize, at: at + 32)
+            put(segment.memorySize, at: at + 40)
+            put(segment.alignment, at: at + 48)
+        }
+        for (index, word) in code.enumerated() { put(word, at: 0x1000 + index * 4) }
+        return Array(file.prefix(length))
+    }
+}

@@ -1,0 +1,139 @@
+// Properties of translation that hold for every row of the tables, and the ends of blocks.
+
+import GuestKit
+import GuestRISCV
+import IR
+import Testing
+
+@Suite struct TranslationTests {
+    /// Rows that user mode, or the lack of an IR op, makes illegal.
+    static let illegal: Set<String> = ["sret", "mret", "wfi", "sfence_vma", "amocas_q"]
+    static let rounded: [UInt32] = [0, 1, 2, 3, 4, 7]
+
+    /// Words of row `i`: free bits random, 16 of them.
+    private func words(_ i: Int, _ random: inout SystemRandomNumberGenerator) -> [UInt32] {
+        let width = InstructionTable.width(i)
+        return (0..<16).map { _ in
+            let free = UInt32.random(in: 0 ... .max, using: &random) & ~InstructionTable.mask(i)
+            return (InstructionTable.match(i) | free) & (width == 32 ? .max : 0xffff)
+        }
+    }
+
+    @Test func everyRowTranslatesToValidIR() throws {
+        var random = SystemRandomNumberGenerator()
+        for guest in [RISCVGuest(cpu: .standard), RISCVGuest(cpu: try RISCVCPU("max,zcd=off,zcmp=on"))] {
+            for i in 0..<InstructionTable.count where InstructionTable.isAllowed(i, by: guest.cpu.extensions) {
+                var legal = 0
+                for word in words(i, &random) {
+                    for flags in 0..<UInt64(3) {
+                        let translated = Translated(
+                            bytes([word]), guest: guest, flags: flags, plan: RegionPlan(maxBlocks: 1, maxInstructions: 1))
+                        #expect(
+                            translated.problems.isEmpty,
+                            "\(InstructionTable.name(i)) \(String(word, radix: 16)) flags \(flags)")
+                        #expect(!translated.overflowed)
+                        if !translated.exits(with: .illegalInstruction) { legal += 1 }
+                    }
+                }
+                // A CSR number is rarely one that exists; the text tests have those.
+                let name = InstructionTable.name(i)
+                if !name.hasPrefix("csr") && !name.hasPrefix("cm_") {
+                    #expect((legal > 0) != Self.illegal.contains(name), "\(name): \(legal) legal")
+                }
+            }
+        }
+    }
+
+    @Test func longBlocksEndWhereTheyAreFullAndStayValid() {
+        var random = SystemRandomNumberGenerator()
+        let guest = RISCVGuest(cpu: .standard)
+        let rows = (0..<InstructionTable.count).filter {
+            InstructionTable.isAllowed($0, by: guest.cpu.extensions) && InstructionTable.width($0) == 32
+        }
+        for _ in 0..<200 {
+            let code = (0..<64).flatMap { _ in words(rows.randomElement(using: &random)!, &random).prefix(1) }
+            for plan in [RegionPlan(), RegionPlan(maxBlocks: 8, maxInstructions: 200)] {
+                let translated = Translated(bytes(code), guest: guest, plan: plan)
+                #expect(translated.problems.isEmpty)
+                #expect(translated.instructions > 0)
+            }
+        }
+    }
+
+    // MARK: Ends of blocks
+
+    private let nop: UInt32 = 0x0000_0013
+
+    @Test func instructionCutOffAtTheEndOfCodeFaultsOnlyWhenReached() {
+        let cut = Array(bytes([nop]).prefix(2))
+        let first = Translated(cut)
+        #expect(first.exits(with: .fetchFault))
+        #expect(first.end == testPC)
+        let second = Translated(bytes([nop]) + cut)
+        #expect(!second.exits(with: .fetchFault))
+        #expect(second.end == testPC + 4)
+        #expect(second.text.contains("goto_tb 0, 0x10004"))
+        #expect(Translated([]).exits(with: .fetchFault))
+        #expect(Translated([0x01]).exits(with: .fetchFault))
+    }
+
+    @Test func illegalInstructionLeavesWithItsOwnAddress() {
+        let translated = Translated(bytes([nop, 0x0000_0000]))
+        #expect(translated.exits(with: .illegalInstruction))
+        #expect(translated.end == testPC + 6)
+        #expect(translated.text.contains("65540") || translated.text.contains("0x10004"))
+    }
+
+    @Test func blockOfOneInstructionNeverJumpsToItself() {
+        let translated = Translated(bytes([nop, nop]), plan: RegionPlan(maxBlocks: 1, maxInstructions: 0))
+        #expect(translated.instructions == 1)
+        #expect(translated.text.contains("goto_tb 0, 0x10004"))
+    }
+
+    @Test func loopIsOneRegionWithAnExitTest() {
+        // addi a0,a0,-1; bnez a0,.-4
+        let translated = Translated(bytes([0xfff5_0513, 0xfe05_1ee3]), plan: RegionPlan(maxBlocks: 4, maxInstructions: 64))
+        #expect(translated.contains(.checkExit))
+        #expect(translated.problems.isEmpty)
+    }
+
+    @Test func jumpTargetsMustBeAlignedWithoutCompressedInstructions() throws {
+        let guest = RISCVGuest(cpu: try RISCVCPU("rv64,c=off"))
+        #expect(guest.instructionAlignment == 4)
+        for word in [0x0060_006f, 0x00b5_0363, 0x0000_8067] as [UInt32] {  // j .+6; beq a0,a1,.+6; ret
+            let translated = Translated(bytes([word]), guest: guest)
+            #expect(translated.exits(with: .misaligned))
+            #expect(translated.problems.isEmpty)
+            #expect(!Translated(bytes([word])).exits(with: .misaligned))
+        }
+    }
+
+    // MARK: Rounding
+
+    @Test func dynamicRoundingFollowsTheClassOfTheBlock() {
+        let add: UInt32 = 0x02b5_7553  // fadd.d fa0,fa0,fa1
+        #expect(Translated(bytes([add]), flags: 0).contains(.fadd))
+        #expect(Translated(bytes([add]), flags: 1).contains(.call))
+        #expect(!Translated(bytes([add]), flags: 1).contains(.fadd))
+        #expect(Translated(bytes([add]), flags: 2).exits(with: .illegalInstruction))
+    }
+
+    @Test func reservedRoundingModesAreIllegal() {
+        for mode in UInt32(0)..<8 {
+            let translated = Translated(bytes([0x02b5_0553 | mode << 12]))
+            #expect(translated.exits(with: .illegalInstruction) == (mode == 5 || mode == 6))
+        }
+    }
+
+    @Test func translationFlagsAreTheRoundingClass() {
+        let guest = RISCVGuest(cpu: .standard)
+        let state = UnsafeMutableRawPointer.allocate(byteCount: guest.stateSize, alignment: 64)
+        defer { state.deallocate() }
+        guest.reset(state)
+        let classes: [UInt64] = [0, 0, 0, 0, 1, 2, 2, 2]
+        for (frm, expected) in classes.enumerated() {
+            state.assumingMemoryBound(to: RISCVState.self).pointee.frm = UInt32(frm)
+            #expect(guest.translationFlags(state) == expected)
+        }
+    }
+}

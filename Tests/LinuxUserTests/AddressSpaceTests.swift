@@ -1,0 +1,150 @@
+// The user-mode address space on real host memory.
+
+import GuestMemory
+import HostOS
+import Synchronization
+import Testing
+
+private let anonymous = HostMemory.privateCopy | HostMemory.anonymous
+
+@Suite(.serialized) struct AddressSpaceTests {
+    init() { HostSignals.start() }
+
+    private func makeSpace() throws -> UserAddressSpace {
+        let space = try UserAddressSpace(limit: 0x40_0000_0000)
+        // Away from other suites' memory: they place from the top down.
+        space.placementTop = 0x20_0000_0000
+        return space
+    }
+
+    @Test func badAddressesGiveEFAULTInsteadOfAFault() throws {
+        let space = try makeSpace()
+        let page = try space.map(0, length: 4096, rights: [.read, .write], flags: anonymous)
+        try space.write(page + 4088, UInt64(0x1122_3344_5566_7788))
+        #expect(try space.read(page + 4088, as: UInt64.self) == 0x1122_3344_5566_7788)
+        #expect(throws: Errno.fault) { try space.read(page + 4089, as: UInt64.self) }
+        #expect(throws: Errno.fault) { try space.write(page + 4093, UInt64(1)) }
+        #expect(throws: Errno.fault) { try space.read(0, as: UInt8.self) }
+        #expect(throws: Errno.fault) { try space.read(.max - 3, as: UInt64.self) }
+        #expect(throws: Errno.fault) { try space.loadWord(page + 8192) }
+        try space.protect(page, length: 4096, rights: .read)
+        #expect(throws: Errno.fault) { try space.write(page, UInt8(1)) }
+        #expect(throws: Errno.fault) { try space.storeWord(page, 1) }
+        #expect(throws: Errno.fault) { try space.compareExchangeWord(page, expected: 0, desired: 1) }
+        try space.unmap(page, length: 4096)
+        #expect(throws: Errno.fault) { try space.read(page, as: UInt8.self) }
+    }
+
+    @Test func stringsEndAtTheirNULOrFail() throws {
+        let space = try makeSpace()
+        let page = try space.map(0, length: 4096, rights: [.read, .write], flags: anonymous)
+        try space.writeBytes(page + 4090, Array("abc".utf8) + [0])
+        #expect(try space.readCString(page + 4090) == Array("abc".utf8) + [0])
+        try space.writeBytes(page + 4090, Array("abcdef".utf8))
+        #expect(throws: Errno.fault) { try space.readCString(page + 4090) }
+        #expect(throws: Errno.nametoolong) { try space.readCString(page + 4090, max: 4) }
+        try space.unmap(page, length: 4096)
+    }
+
+    @Test func writeToACodePageIsResolvedOnceAndReported() throws {
+        let space = try makeSpace()
+        let changes = Mutex<[UInt64]>([])
+        space.onCodeChange = { start, _ in changes.withLock { $0.append(start) } }
+        let page = try space.map(0, length: 8192, rights: [.read, .write, .execute], flags: anonymous)
+        space.protectCode(start: page + 100, length: 4)
+        #expect(space.resolveFault(address: page + 8, access: .write) == .codeWrite(page: page, length: 4096))
+        #expect(space.resolveFault(address: page + 8, access: .write) == .retry)
+        #expect(space.resolveFault(address: page + 4096, access: .write) == .retry)
+        // A host write to a protected code page reports the change and succeeds.
+        space.protectCode(start: page, length: 4)
+        #expect(!GuestCopy.store32(UInt(page), 1))
+        try space.write(page + 16, UInt32(7))
+        #expect(try space.read(page + 16, as: UInt32.self) == 7)
+        #expect(changes.withLock { $0 }.count == 1)
+        // Unmapping and losing execute permission report too; a page without code does not.
+        space.protectCode(start: page, length: 4)
+        try space.protect(page, length: 4096, rights: [.read, .write])
+        #expect(changes.withLock { $0 }.count == 2)
+        try space.unmap(page, length: 8192)
+        #expect(changes.withLock { $0 }.count == 2)
+        #expect(space.resolveFault(address: page, access: .read) == .guestFault(.unmapped))
+    }
+
+    @Test func protectKeepsCodePagesReadOnlyOnTheHost() throws {
+        let space = try makeSpace()
+        let page = try space.map(0, length: 3 * 4096, rights: [.read, .execute], flags: anonymous)
+        space.protectCode(start: page + 4096, length: 4)
+        try space.protect(page, length: 3 * 4096, rights: [.read, .write, .execute])
+        #expect(GuestCopy.store32(UInt(page), 1))
+        #expect(!GuestCopy.store32(UInt(page + 4096), 1))
+        #expect(GuestCopy.store32(UInt(page + 8192), 1))
+        try space.unmap(page, length: 3 * 4096)
+    }
+
+    @Test func executableBytesStopWhereExecutePermissionStops() throws {
+        let space = try makeSpace()
+        let page = try space.map(0, length: 3 * 4096, rights: [.read, .execute], flags: anonymous)
+        #expect(space.executableBytes(at: page + 4000)?.count == 96 + 4096)
+        try space.protect(page + 4096, length: 4096, rights: .read)
+        #expect(space.executableBytes(at: page + 4000)?.count == 96)
+        #expect(space.executableBytes(at: page + 4096) == nil)
+        #expect(space.executableBytes(at: 0) == nil)
+        #expect(space.executableBytes(at: .max) == nil)
+        try space.unmap(page, length: 3 * 4096)
+    }
+
+    @Test func fixedMappingsReplaceGuestMemoryAndNeverHostMemory() throws {
+        let space = try makeSpace()
+        let page = try space.map(0, length: 4 * 4096, rights: [.read, .write], flags: anonymous)
+        try space.write(page + 4096, UInt32(5))
+        let again = try space.map(
+            page + 4096, length: 4096, rights: .read, flags: anonymous | HostMemory.fixed)
+        #expect(again == page + 4096)
+        #expect(try space.read(page + 4096, as: UInt32.self) == 0)
+        #expect(throws: Errno.exist) {
+            try space.map(page, length: 4096, rights: .read, flags: anonymous | HostMemory.fixedNoReplace)
+        }
+        // Something of the host's, below the limit but not in the table.
+        let host = try HostMemory.map(
+            UInt(page - 0x1000_0000), 4096, HostMemory.read | HostMemory.write, anonymous | HostMemory.fixedNoReplace)
+        let there = UInt64(UInt(bitPattern: host))
+        #expect(throws: (any Error).self) {
+            try space.map(there, length: 4096, rights: .read, flags: anonymous | HostMemory.fixed)
+        }
+        #expect(throws: (any Error).self) {
+            try space.map(there - 4096, length: 3 * 4096, rights: .read, flags: anonymous | HostMemory.fixed)
+        }
+        try space.unmap(there, length: 4096)
+        host.storeBytes(of: 1, as: UInt32.self)  // still mapped
+        #expect(throws: Errno.nomem) { try space.protect(there, length: 4096, rights: .read) }
+        try HostMemory.unmap(UInt(there), 4096)
+        // Beyond the limit there is no guest memory.
+        #expect(throws: Errno.nomem) {
+            try space.map(space.limit, length: 4096, rights: .read, flags: anonymous | HostMemory.fixed)
+        }
+        #expect(throws: Errno.inval) { try space.unmap(space.limit, length: 4096) }
+        try space.unmap(page, length: 4 * 4096)
+    }
+
+    @Test func remapMovesContentsAndAddresses() throws {
+        let space = try makeSpace()
+        let page = try space.map(0, length: 2 * 4096, rights: [.read, .write], flags: anonymous)
+        let blocker = try space.map(
+            page + 2 * 4096, length: 4096, rights: .read, flags: anonymous | HostMemory.fixedNoReplace)
+        defer { try? space.unmap(blocker, length: 4096) }
+        try space.write(page + 4096, UInt32(77))
+        #expect(throws: Errno.nomem) {
+            try space.remap(page, oldLength: 2 * 4096, newLength: 3 * 4096, flags: 0, newAddress: 0)
+        }
+        let moved = try space.remap(page, oldLength: 2 * 4096, newLength: 64 * 4096, flags: 1, newAddress: 0)
+        #expect(moved != page)
+        #expect(try space.read(moved + 4096, as: UInt32.self) == 77)
+        #expect(space.isFree(page, length: 2 * 4096))
+        #expect(try space.remap(moved, oldLength: 64 * 4096, newLength: 4096, flags: 0, newAddress: 0) == moved)
+        #expect(throws: Errno.fault) { try space.read(moved + 4096, as: UInt32.self) }
+        #expect(throws: Errno.fault) {
+            try space.remap(moved, oldLength: 2 * 4096, newLength: 4096, flags: 0, newAddress: 0)
+        }
+        try space.unmap(moved, length: 4096)
+    }
+}

@@ -1,0 +1,29 @@
+import Diagnostics
+import Testing
+
+@Suite struct DiagnosticsTests {
+    @Test func itemsAreParsedAndUnknownOnesNamed() throws {
+        #expect(try LogItem.parse("in_asm,exec") == [.guestCode, .execution])
+        #expect(try LogItem.parse("out_op") == .optimizedOps)
+        #expect(try LogItem.parse("all").contains(.systemCalls))
+        #expect(throws: DiagnosticsError.unknownItem("nonsense")) { try LogItem.parse("exec,nonsense") }
+        for row in LogItem.rows { #expect(LogItem.help.contains(String(describing: row.name))) }
+    }
+
+    @Test func filtersHaveThreeForms() throws {
+        #expect(try AddressFilter(parsing: "0x1000..0x2000").ranges == [0x1000...0x2000])
+        #expect(try AddressFilter(parsing: "0x1000+0x100").ranges == [0x1000...0x10ff])
+        #expect(try AddressFilter(parsing: "0x1000-0x100").ranges == [0xf01...0x1000])
+        #expect(try AddressFilter(parsing: "0xffffffffffffffff+16").ranges == [UInt64.max...UInt64.max])
+        #expect(try AddressFilter(parsing: "16..17,32..33").contains(33))
+        #expect(try !AddressFilter(parsing: "16..17,32..33").contains(18))
+        #expect(AddressFilter().contains(5))
+        for bad in ["1", "2..1", "..", "1+", "1+0", "x..y", "0x..1", "99999999999999999999..1"] {
+            #expect(throws: DiagnosticsError.badFilter(bad)) { try AddressFilter(parsing: bad) }
+        }
+    }
+
+    @Test func anUnwritableLogFileIsAnError() {
+        #expect(throws: DiagnosticsError.self) { try Diagnostics(items: "exec", file: "/nonexistent/log") }
+    }
+}

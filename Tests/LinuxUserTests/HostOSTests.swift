@@ -1,0 +1,87 @@
+// The parts of HostOS on which user mode's correctness rests: calls that cannot lose a signal, code memory, per-thread slots.
+
+import CLinux
+import Glibc
+import HostOS
+import Testing
+
+@Suite(.serialized) struct HostOSTests {
+    init() { HostSignals.start() }
+
+    @Test func safeSystemCallDoesNotStartWhenTheFlagIsSet() {
+        var flag: UInt32 = 1
+        #expect(safeSystemCall(&flag, SYS_getpid) == interruptedBeforeKernel)
+        flag = 0
+        #expect(safeSystemCall(&flag, SYS_getpid) == Int(getpid()))
+    }
+
+    @Test func aSignalEndsABlockingCallAndIsRecorded() {
+        let flag = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
+        flag.initialize(to: 0)
+        let mailbox = UnsafeMutablePointer<SignalMailbox>.allocate(capacity: 1)
+        mailbox.initialize(to: SignalMailbox(requestFlag: flag))
+        ThreadSlot.mailbox = mailbox
+        defer {
+            ThreadSlot.mailbox = nil
+            HostSignals.set(SIGUSR2, .byDefault)
+        }
+        HostSignals.set(SIGUSR2, .record)
+        let oldMask = HostSignals.mask
+        let target = HostProcess.threadID, process = HostProcess.processID
+        // Before the call: it does not start.
+        _ = kernel(SYS_tgkill, Int(process), Int(target), Int(SIGUSR2))
+        #expect(mailbox.pointee.signal == SIGUSR2)
+        #expect(flag.pointee == 1)
+        var time = timespec(tv_sec: 20, tv_nsec: 0)
+        #expect(safeSystemCall(flag, SYS_nanosleep, Int(bitPattern: withUnsafeMutablePointer(to: &time) { $0 })) == -512)
+        // Further signals stay pending until the mask is set again.
+        _ = kernel(SYS_tgkill, Int(process), Int(target), Int(SIGUSR2))
+        mailbox.pointee.signal = 0
+        flag.pointee = 0
+        #expect(mailbox.pointee.signal == 0)
+        HostSignals.setMask(oldMask)
+        #expect(mailbox.pointee.signal == SIGUSR2)
+        // During a call that the kernel would restart: it ends.
+        mailbox.pointee.signal = 0
+        flag.pointee = 0
+        HostSignals.setMask(oldMask)
+        var ends: InlineArray<2, Int32> = [0, 0]
+        _ = withUnsafeMutablePointer(to: &ends) { kernel(SYS_pipe2, Int(bitPattern: $0), 0) }
+        try? HostThread.start {
+            usleep(20000)
+            _ = kernel(SYS_tgkill, Int(process), Int(target), Int(SIGUSR2))
+        }
+        var byte: UInt8 = 0
+        let result = withUnsafeMutablePointer(to: &byte) {
+            safeSystemCall(flag, SYS_read, Int(ends[0]), Int(bitPattern: $0), 1)
+        }
+        #expect(result == interruptedBeforeKernel)
+        #expect(mailbox.pointee.signal == SIGUSR2)
+        mailbox.pointee.signal = 0
+        HostSignals.setMask(oldMask)
+        close(ends[0])
+        close(ends[1])
+    }
+
+    @Test func codeMemoryShowsTheSameBytesTwiceAndRuns() throws {
+        let memory = try ExecutableMemory(size: 1 << 20)
+        let code: [UInt8] = [0xb8, 0x2a, 0, 0, 0, 0xc3]  // mov eax, 42; ret
+        code.withUnsafeBytes { memory.writable.copyMemory(from: $0.baseAddress!, byteCount: code.count) }
+        typealias Function = @convention(c) () -> Int32
+        #expect(unsafeBitCast(memory.executable, to: Function.self)() == 42)
+        let snapshot = try memory.snapshotForFork(used: code.count)
+        memory.writable.storeBytes(of: 43, toByteOffset: 1, as: UInt8.self)
+        #expect(unsafeBitCast(memory.executable, to: Function.self)() == 43)
+        // What a forked child does: back to the bytes of the snapshot, at the same addresses.
+        try memory.adopt(snapshot)
+        #expect(unsafeBitCast(memory.executable, to: Function.self)() == 42)
+        try memory.startAfresh()
+        #expect(memory.executable.load(as: UInt32.self) == 0)
+    }
+
+    @Test func codeMemoryCanLieNearAFunction() throws {
+        let here = unsafeBitCast(getpid as @convention(c) () -> Int32, to: UInt.self)
+        let memory = try ExecutableMemory(size: 1 << 20, near: here)
+        #expect(memory.reaches(here))
+    }
+}

@@ -1,0 +1,24 @@
+// The engine that a test process needs but never runs.
+
+import CodeGenInterpreter
+import ExecutionEngine
+import GuestMemory
+import HostOS
+import LinuxABI
+
+@testable import LinuxUser
+
+func makeTestProcess(_ options: UserModeOptions, _ memory: UserAddressSpace) throws -> GuestProcess {
+    let guest = RegistersOnlyGuest()
+    let engine = try Engine(
+        guest: guest, host: InterpreterHost(), memory: memory, options: EngineOptions(diagnostics: options.diagnostics))
+    guard let registers = GuestRegisters(guest: guest, abi: .riscv64) else { throw Errno.inval }
+    return GuestProcess(
+        options: options, memory: memory, engine: engine, architecture: guest, guest: .riscv64, registers: registers,
+        executablePath: "/bin/guest", arguments: [Array("guest".utf8), Array("two words".utf8)], image: LoadedProgram(),
+        resolver: ProgramResolver(prefix: options.prefix, limit: { _ in nil }, runs: "nothing"), willExit: {})
+}
+
+func makeTestThread(_ process: GuestProcess) -> GuestThread {
+    GuestThread(process: process, vcpu: process.engine.makeVCPU())
+}

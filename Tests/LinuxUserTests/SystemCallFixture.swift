@@ -1,0 +1,123 @@
+// A guest process that exists only to make system calls: memory, a thread, no instructions.
+
+import CLinux
+import Diagnostics
+import ExecutionEngine
+import GuestKit
+import GuestMemory
+import Glibc
+import HostOS
+import IR
+import LinuxABI
+
+@testable import LinuxUser
+
+/// One guest thread, 1 MiB of guest memory handed out from the bottom, and a folder of its own.
+final class SystemCallFixture {
+    let process: GuestProcess
+    let thread: GuestThread
+    let memory: UserAddressSpace
+    let folder: String
+    /// The guest's memory: [start, end), readable and writable; nothing is mapped right after it.
+    let start: UInt64
+    let end: UInt64
+    private var next: UInt64
+
+    init(prefix: String? = nil, log: String? = nil, items: String? = nil) throws {
+        HostSignals.start()
+        let memory = try UserAddressSpace(limit: LinuxGuestABI.riscv64.addressLimit)
+        self.memory = memory
+        // Fixtures of several tests live at once in one host process: each finds its own free place.
+        let size: UInt64 = 1 << 20
+        start = try memory.map(0, length: size, rights: [.read, .write], flags: 0x22)
+        end = start + size
+        next = start
+        var template = Array("/tmp/martlet-test-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw Errno(errno) }
+        folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        var options = UserModeOptions(program: "/bin/guest")
+        options.prefix = prefix
+        options.diagnostics = try Diagnostics(items: items, file: log)
+        process = try makeTestProcess(options, memory)
+        thread = makeTestThread(process)
+        thread.tid = HostProcess.threadID
+    }
+
+    deinit {
+        try? memory.unmap(start, length: end - start)
+        _ = withPath(folder) { kernel(SYS_rmdir, $0) }
+    }
+
+    /// Makes a system call by name.
+    @discardableResult
+    func call(
+        _ id: SystemCallID, _ a0: UInt64 = 0, _ a1: UInt64 = 0, _ a2: UInt64 = 0, _ a3: UInt64 = 0, _ a4: UInt64 = 0,
+        _ a5: UInt64 = 0
+    ) -> Int {
+        performSystemCall(thread, SystemCallArguments(number: UInt64(id.rawValue), a0, a1, a2, a3, a4, a5))
+    }
+
+    /// Guest memory for `count` bytes, zeroed.
+    func room(_ count: Int) -> UInt64 {
+        let address = next
+        next = (next + UInt64(count) + 15) & ~15
+        precondition(next <= end)
+        return address
+    }
+
+    func string(_ text: String) throws -> UInt64 {
+        let address = room(text.utf8.count + 1)
+        try memory.writeBytes(address, Array(text.utf8) + [0])
+        return address
+    }
+
+    func words(_ values: [UInt64]) throws -> UInt64 {
+        let address = room(values.count * 8)
+        for (index, value) in values.enumerated() { try memory.write(address + UInt64(index) * 8, value) }
+        return address
+    }
+
+    func bytes(_ address: UInt64, _ count: Int) throws -> [UInt8] { try memory.readBytes(address, count: count) }
+    func word(_ address: UInt64) throws -> UInt64 { try memory.read(address, as: UInt64.self) }
+
+    /// Opens a path of the guest.
+    func open(_ path: String, _ flags: Int32 = O_RDONLY) throws -> UInt64 {
+        let result = call(.openat, at, try string(path), UInt64(UInt32(bitPattern: flags)), 0o644)
+        return UInt64(bitPattern: Int64(result))
+    }
+
+    /// All that a descriptor gives, as text.
+    func readAll(_ fd: UInt64) throws -> String {
+        let buffer = room(8192)
+        var text: [UInt8] = []
+        while true {
+            let count = call(.read, fd, buffer, 8192)
+            if count <= 0 { break }
+            text += try bytes(buffer, count)
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// AT_FDCWD.
+    let at = UInt64(bitPattern: -100)
+}
+
+/// Removes a file of the host and forgets whether it was there.
+func removeFile(_ path: String) { _ = withPath(path) { kernel(SYS_unlink, $0) } }
+
+func isError(_ result: Int, _ error: Errno) -> Bool { result == error.negated }
+
+/// A guest with integer registers and no instructions.
+final class RegistersOnlyGuest: GuestArchitecture {
+    let name = "riscv64"
+    let globals: [GlobalDescriptor] = []
+    let helpers: [HelperDescriptor] = []
+    let registers = (0..<32).map { RegisterDescriptor(name: "x\($0)", offset: 8 + $0 * 8, size: 8, group: .general) }
+    let stateSize = 8 + 32 * 8
+    let pcOffset = 0
+    let instructionAlignment = 2
+    func reset(_ state: UnsafeMutableRawPointer) {}
+    func translationFlags(_ state: UnsafeMutableRawPointer) -> UInt64 { 0 }
+    func translateBlock(_ unit: inout TranslationUnit) {}
+    func disassemble(_ bytes: UnsafeRawBufferPointer, at pc: UInt64) -> (text: String, length: Int) { ("", 2) }
+}

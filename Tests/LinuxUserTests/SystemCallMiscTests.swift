@@ -1,0 +1,74 @@
+import CLinux
+import Glibc
+import HostOS
+import LinuxABI
+import Testing
+
+@testable import LinuxUser
+
+@Suite struct SystemCallMiscTests {
+    @Test func unameNamesTheGuestMachine() throws {
+        let guest = try SystemCallFixture()
+        let name = guest.room(390)
+        #expect(guest.call(.uname, name) == 0)
+        #expect(try guest.memory.readString(name) == "Linux")
+        #expect(try guest.memory.readString(name + 260) == "riscv64")
+    }
+
+    @Test func clocksRunForwardAndUnknownOnesFail() throws {
+        let guest = try SystemCallFixture()
+        let time = guest.room(16), later = guest.room(16)
+        #expect(guest.call(.clock_gettime, 1, time) == 0)
+        #expect(guest.call(.clock_gettime, 1, later) == 0)
+        let first = try guest.word(time) * 1_000_000_000 + guest.word(time + 8)
+        let second = try guest.word(later) * 1_000_000_000 + guest.word(later + 8)
+        #expect(second >= first && second - first < 10_000_000_000)
+        #expect(isError(guest.call(.clock_gettime, 500, time), .inval))
+        #expect(guest.call(.gettimeofday, time, 0) == 0)
+        #expect(try guest.word(time) > 1_600_000_000)
+        #expect(try guest.word(time + 8) < 1_000_000)
+    }
+
+    @Test func memoryLimitsStayWithMartlet() throws {
+        let guest = try SystemCallFixture()
+        let small = try guest.words([1 << 20, 1 << 20]), old = guest.room(16), now = guest.room(16)
+        #expect(guest.call(.prlimit64, 0, 9, small, old) == 0)
+        #expect(guest.call(.prlimit64, 0, 9, 0, now) == 0)
+        #expect(try guest.bytes(old, 16) == guest.bytes(now, 16))
+        #expect(isError(guest.call(.setrlimit, 9, guest.end), .fault))
+    }
+
+    @Test func hardwareProbeAnswersWhatItKnows() throws {
+        let guest = try SystemCallFixture()
+        let pairs = try guest.words([3, 0, 4, 0, 999, 5])
+        #expect(guest.call(.riscv_hwprobe, pairs, 3, 0, 0, 0) == 0)
+        #expect(try guest.word(pairs + 8) == 1)
+        #expect(try guest.word(pairs + 24) & 3 == 3)
+        #expect(try guest.word(pairs + 32) == .max)
+        #expect(try guest.word(pairs + 40) == 0)
+        #expect(isError(guest.call(.riscv_hwprobe, pairs, 3, 0, 0, 8), .inval))
+    }
+
+    @Test func threadNameIsSetAndRead() throws {
+        let guest = try SystemCallFixture()
+        let old = guest.room(16), new = guest.room(16)
+        #expect(guest.call(.prctl, 16, old) == 0)
+        #expect(guest.call(.prctl, 15, try guest.string("riscv-guest")) == 0)
+        #expect(guest.call(.prctl, 16, new) == 0)
+        #expect(try guest.memory.readString(new) == "riscv-guest")
+        guest.call(.prctl, 15, old)
+        #expect(isError(guest.call(.prctl, 54321), .inval))
+    }
+
+    @Test func randomBytesAndGroupsFillOnlyWhatTheyShould() throws {
+        let guest = try SystemCallFixture()
+        let buffer = guest.room(64)
+        #expect(guest.call(.getrandom, buffer, 32, 0) == 32)
+        #expect(try guest.bytes(buffer + 32, 32).allSatisfy { $0 == 0 })
+        #expect(try guest.bytes(buffer, 32).contains { $0 != 0 })
+        #expect(guest.call(.getgroups, 0, 0) >= 0)
+        #expect(
+            isError(guest.call(.getgroups, 0xffff_ffff, buffer), .inval)
+                || isError(guest.call(.getgroups, 0xffff_ffff, buffer), .fault))
+    }
+}
