@@ -83,13 +83,14 @@ prepare_apt() {
     write_sources "$arch" host
     if ! error=$(update_lists "$arch"); then
         # The host's keyring may be older than the release. Its newest version comes through the host's own, verified apt.
-        local newer=$CACHE/keyring/usr/share/keyrings
+        local newer
         note "the installed keyring does not verify $GUEST_RELEASE: fetching the current debian-archive-keyring"
         rm -rf "$CACHE/keyring" && mkdir -p "$CACHE/keyring"
         if (cd "$CACHE/keyring" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download debian-archive-keyring) &&
             dpkg-deb -x "$CACHE"/keyring/*.deb "$CACHE/keyring"; then
-            newer=$(ls "$newer"/debian-archive-keyring.{pgp,gpg} 2>/dev/null | head -1)
-            write_sources "$arch" "$newer"
+            for newer in "$CACHE"/keyring/usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
+                if [ -f "$newer" ]; then write_sources "$arch" "$newer"; fi
+            done
         fi
         if ! error=$(update_lists "$arch"); then
             case "$error" in *NO_PUBKEY* | *"not signed"* | *signature*) ;; *) fail "apt: $error" ;; esac

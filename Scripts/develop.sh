@@ -14,11 +14,12 @@ check_command() {
     (cd "$REPO" && "$SWIFT" format lint --strict -r --configuration .swift-format "${SWIFT_FOLDERS[@]}")
     local script
     for script in "$REPO"/devtool "$REPO"/.ci/run "$REPO"/Scripts/*.sh; do bash -n "$script"; done
+    mkdir -p "$SCRATCH/check"
     say "build, warnings as errors"
-    (cd "$REPO" && "$SWIFT" build -j "$JOBS" --scratch-path "$SCRATCH-check" --build-tests -Xswiftc -warnings-as-errors)
+    (cd "$REPO" && "$SWIFT" build -j "$JOBS" --scratch-path "$SCRATCH/check" --build-tests -Xswiftc -warnings-as-errors)
     say "layering and fast tests"
-    (cd "$REPO" && "$SWIFT" test --skip-build --scratch-path "$SCRATCH-check" --skip GuestProgramTests) >"$SCRATCH-check/test.log" 2>&1 || {
-        grep -vE '^(◇|✔)' "$SCRATCH-check/test.log" | tail -100 >&2
+    (cd "$REPO" && "$SWIFT" test --skip-build --scratch-path "$SCRATCH/check" --skip GuestProgramTests) >"$SCRATCH/check/test.log" 2>&1 || {
+        grep -vE '^(◇|✔)' "$SCRATCH/check/test.log" | tail -100 >&2
         fail "tests fail"
     }
     say "all good"

@@ -1,6 +1,8 @@
 // What lies directly below the guest's CPU state in memory: the fields that generated code, its hosts and the cpu loop share.
 //
 //        +------------------+  <- allocation
+//        |  counters        |     `ExecutionCounters`
+//        +------------------+
 //        |  VCPUHeader      |     fixed size `VCPUHeader.stride`, reached with negative offsets
 //        +------------------+  <- CPU-state pointer (what helpers receive)
 //        |  guest CPU state |     laid out by the guest
@@ -26,6 +28,17 @@ public enum JumpCache {
     /// Entry index for a guest pc: `(pc >> 1) & (count - 1)`. Generated code computes the same.
     @inlinable @inline(__always) public static func index(_ pc: UInt64) -> Int {
         Int(truncatingIfNeeded: (pc &>> 1) & UInt64(count &- 1))
+    }
+}
+
+/// Execution counters: one row of 32-bit counters per vCPU, below the header. A translation uses the counter of its index; those that
+/// share one only get hot sooner.
+public enum ExecutionCounters {
+    public static let count = 4096
+    public static let bytes = count * 4
+    /// Byte offset of counter `index` (modulo `count`) from the CPU-state pointer.
+    @inlinable public static func offset(_ index: Int) -> Int {
+        -VCPUHeader.stride - bytes + (index & (count - 1)) * 4
     }
 }
 
@@ -81,7 +94,7 @@ public struct VCPUHeader {
         self.returnStack = returnStack
     }
 
-    /// Distance from the allocation's start to the CPU-state pointer.
+    /// Distance from the header's start to the CPU-state pointer.
     public static let stride = (MemoryLayout<VCPUHeader>.size + 63) / 64 * 64
 
     /// The header of the vCPU whose CPU state is at `state`.
@@ -115,6 +128,8 @@ public enum ExitReason {
     public static let sideExit: UInt32 = 2
     /// A host fault in generated code; state has been recovered by the fault handler.
     public static let fault: UInt32 = 3
+    /// `count_execution` reached zero. State must be recovered.
+    public static let hot: UInt32 = 4
     /// First value of `exit_tb` reasons and helper exits, chosen by the guest contract (`GuestExit`).
     public static let guest: UInt32 = 16
 }

@@ -66,6 +66,18 @@ extension Machine {
         return leave(ExitValue(reason: ExitReason.sideExit))
     }
 
+    mutating func countExecution(_ i: Instruction) -> Outcome {
+        let counter = state + ExecutionCounters.offset(i.op.slot)
+        let left = counter.load(as: UInt32.self) &- 1
+        counter.storeBytes(of: left, as: UInt32.self)
+        if left != 0 { return .goOn }
+        let target = UInt64(bitPattern: i.op.imm)
+        storePC(target)
+        header.pointee.exitPC = target
+        header.pointee.sideExitAddress = 0
+        return leave(ExitValue(reason: ExitReason.hot))
+    }
+
     private static let exitRequestOffset = MemoryLayout<VCPUHeader>.offset(of: \.exitRequest)!
 
     mutating func goto(_ i: Instruction) -> Outcome {

@@ -1,5 +1,5 @@
-// Floating point by SoftFloat. The flags accrue in the header and the dynamic rounding mode is there; every NaN result is the
-// positive quiet NaN without payload.
+// Floating point by SoftFloat. The flags accrue in the header and the dynamic rounding mode is there; every NaN result
+// is the positive quiet NaN without payload.
 
 import CodeGen
 import IR

@@ -1,17 +1,18 @@
-// How the interpreter reaches guest memory. A guest access may fault on the host, and no Swift function can be left from a
-// signal handler: so accesses are made by three C functions that the embedder gives, which report a fault as failure.
+// How the interpreter reaches guest memory. A guest access may fault on the host, and no Swift function can be left
+// from a signal handler: so accesses are made by three C functions that the embedder gives, which report a fault as
+// failure.
 
 import Synchronization
 
-/// Guest memory accesses of 1, 2, 4 or 8 bytes in the host's byte order. Each is single-copy atomic when the address is a
-/// multiple of the size. They return 0, or the signal number of the host fault, and have changed nothing then.
+/// Guest memory accesses of 1, 2, 4 or 8 bytes in the host's byte order. Each is single-copy atomic when the address is
+/// a multiple of the size. They return 0, or the signal number of the host fault, and have changed nothing then.
 public struct GuestAccess: Sendable {
     /// (address, log2 of the size, result): the value, zero-extended.
     public typealias Load = @convention(c) (UInt64, UInt64, UnsafeMutablePointer<UInt64>) -> Int32
     /// (address, log2 of the size, value): the low bytes are stored.
     public typealias Store = @convention(c) (UInt64, UInt64, UInt64) -> Int32
-    /// (address, log2 of the size, expected, desired, seen): a sequentially consistent compare-and-exchange of the low bytes.
-    /// `seen` gets the old value, zero-extended; the exchange happened if it equals `expected`.
+    /// (address, log2 of the size, expected, desired, seen): a sequentially consistent compare-and-exchange of the low
+    /// bytes. `seen` gets the old value, zero-extended; the exchange happened if it equals `expected`.
     public typealias CompareExchange =
         @convention(c) (UInt64, UInt64, UInt64, UInt64, UnsafeMutablePointer<UInt64>) -> Int32
 
@@ -27,8 +28,8 @@ public struct GuestAccess: Sendable {
         self.compareExchange = compareExchange
     }
 
-    /// Plain accesses: a host fault ends the process (only address 0 is caught). For tests and for guests whose memory is
-    /// known to be there.
+    /// Plain accesses: a host fault ends the process (only address 0 is caught). For tests and for guests whose memory
+    /// is known to be there.
     public static let direct = GuestAccess(
         load: { address, log2Size, result in
             guard let p = pointer(address) else { return segmentationViolation }
@@ -69,36 +70,32 @@ private func pointer(_ address: UInt64) -> UnsafeMutableRawPointer? {
     UnsafeMutableRawPointer(bitPattern: UInt(truncatingIfNeeded: address))
 }
 
-/// The memory at `p` as an atomic word. An `Atomic` is its value and nothing more, so any memory of the right size is one.
+/// The memory at `p` as an atomic word. An `Atomic` is its value and nothing more, so any memory of the right size is
+/// one.
 @inline(__always)
 func atomic<T: AtomicRepresentable>(_ p: UnsafeRawPointer, as: T.Type) -> UnsafePointer<Atomic<T>> {
     UnsafePointer<Atomic<T>>(OpaquePointer(p))
 }
 
-/// The four sizes of `compareExchange`: Swift has no generic one.
-private func exchange(_ p: UnsafeMutableRawPointer, _ expected: UInt64, _ desired: UInt64, as: UInt8.Type) -> UInt64 {
-    let e = UInt8(truncatingIfNeeded: expected)
-    let d = UInt8(truncatingIfNeeded: desired)
-    return UInt64(
-        atomic(p, as: UInt8.self).pointee.compareExchange(expected: e, desired: d, ordering: .sequentiallyConsistent)
-            .original)
+/// One size of `compareExchange` after another: `Atomic` has no operation that is generic over its value.
+private func exchange(_ p: UnsafeRawPointer, _ expected: UInt64, _ desired: UInt64, as type: UInt8.Type) -> UInt64 {
+    let (e, d) = (UInt8(truncatingIfNeeded: expected), UInt8(truncatingIfNeeded: desired))
+    let result = atomic(p, as: type).pointee.compareExchange(expected: e, desired: d, ordering: .sequentiallyConsistent)
+    return UInt64(result.original)
 }
-private func exchange(_ p: UnsafeMutableRawPointer, _ expected: UInt64, _ desired: UInt64, as: UInt16.Type) -> UInt64 {
-    let e = UInt16(truncatingIfNeeded: expected)
-    let d = UInt16(truncatingIfNeeded: desired)
-    return UInt64(
-        atomic(p, as: UInt16.self).pointee.compareExchange(expected: e, desired: d, ordering: .sequentiallyConsistent)
-            .original)
+
+private func exchange(_ p: UnsafeRawPointer, _ expected: UInt64, _ desired: UInt64, as type: UInt16.Type) -> UInt64 {
+    let (e, d) = (UInt16(truncatingIfNeeded: expected), UInt16(truncatingIfNeeded: desired))
+    let result = atomic(p, as: type).pointee.compareExchange(expected: e, desired: d, ordering: .sequentiallyConsistent)
+    return UInt64(result.original)
 }
-private func exchange(_ p: UnsafeMutableRawPointer, _ expected: UInt64, _ desired: UInt64, as: UInt32.Type) -> UInt64 {
-    let e = UInt32(truncatingIfNeeded: expected)
-    let d = UInt32(truncatingIfNeeded: desired)
-    return UInt64(
-        atomic(p, as: UInt32.self).pointee.compareExchange(expected: e, desired: d, ordering: .sequentiallyConsistent)
-            .original)
+
+private func exchange(_ p: UnsafeRawPointer, _ expected: UInt64, _ desired: UInt64, as type: UInt32.Type) -> UInt64 {
+    let (e, d) = (UInt32(truncatingIfNeeded: expected), UInt32(truncatingIfNeeded: desired))
+    let result = atomic(p, as: type).pointee.compareExchange(expected: e, desired: d, ordering: .sequentiallyConsistent)
+    return UInt64(result.original)
 }
-private func exchange(_ p: UnsafeMutableRawPointer, _ expected: UInt64, _ desired: UInt64, as: UInt64.Type) -> UInt64 {
-    atomic(p, as: UInt64.self).pointee.compareExchange(
-        expected: expected, desired: desired, ordering: .sequentiallyConsistent
-    ).original
+
+private func exchange(_ p: UnsafeRawPointer, _ e: UInt64, _ d: UInt64, as type: UInt64.Type) -> UInt64 {
+    atomic(p, as: type).pointee.compareExchange(expected: e, desired: d, ordering: .sequentiallyConsistent).original
 }

@@ -1,5 +1,5 @@
-// Integer ops, once for both widths. Nothing here traps: counts are taken modulo the width, and divisions have a value for
-// every operand (front ends keep the two bad cases away; what they give here is nobody's contract).
+// Integer ops, once for both widths. Nothing here traps: counts are taken modulo the width, and divisions have a value
+// for every operand (front ends keep the two bad cases away; what they give here is nobody's contract).
 
 import IR
 

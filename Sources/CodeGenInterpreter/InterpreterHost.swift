@@ -1,8 +1,8 @@
-// The interpreter as a host: it runs IR as it is, without registers or machine code. Slow and simple, it is the oracle of the
-// other hosts and what a machine without a code generator runs on.
+// The interpreter as a host: it runs IR as it is, without registers or machine code. Slow and simple, it is the oracle
+// of the other hosts and what a machine without a code generator runs on.
 //
-// A compiled region is a copy of the region's ops, its constants and its chaining slots in the code buffer's memory: so it is
-// bounded, reset and forgotten like machine code, and no memory is owned here.
+// A compiled region is a copy of the region's ops, its constants and its chaining slots in the code buffer's memory: so
+// it is bounded, reset and forgotten like machine code, and no memory is owned here.
 //
 //     +------------+ <- entry (in the executable view, like any host's)
 //     | RegionCode |

@@ -1,7 +1,8 @@
 // The interpreter's machine: values, the loop over the ops, and leaving.
 //
-// A value is one 64-bit word. An i32 is kept sign-extended, an f32 zero-extended, everywhere: in the frame, in constants, and
-// when a global is read; `put` makes it so. Conditions on i32 values can then be taken on the words (`Condition.holds`).
+// A value is one 64-bit word. An i32 is kept sign-extended, an f32 zero-extended, everywhere: in the frame, in
+// constants, and when a global is read; `put` makes it so. Conditions on i32 values can then be taken on the words
+// (`Condition.holds`).
 
 import CodeGen
 import IR
@@ -122,8 +123,8 @@ struct Machine: ~Copyable {
 
     // MARK: The loop
 
-    /// Runs from the start of `region` until generated code would return (true: `exit` is set), or until control is at the
-    /// start of a region whose values do not fit in `room` (false: `region` is that one).
+    /// Runs from the start of `region` until generated code would return (true: `exit` is set), or until control is at
+    /// the start of a region whose values do not fit in `room` (false: `region` is that one).
     mutating func run(_ room: UnsafeMutableBufferPointer<UInt64>) -> Bool {
         guard let base = room.baseAddress else { return false }
         frame = base
@@ -229,6 +230,7 @@ struct Machine: ~Copyable {
             pc = UInt64(bitPattern: i.op.imm)
             header.pointee.exitPC = pc
         case .checkExit: return checkExit(i)
+        case .countExecution: return countExecution(i)
         case .pushReturn: break  // returns are looked up in the jump cache
         case .gotoTB: return goto(i)
         case .exitTB: return leave(ExitValue(reason: UInt32(truncatingIfNeeded: i.op.imm)))

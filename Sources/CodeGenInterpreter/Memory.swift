@@ -86,7 +86,8 @@ extension Machine {
         return .goOn
     }
 
-    /// A loop of compare-and-exchange: one primitive serves every kind and size. It counts as a write wherever it faults.
+    /// A loop of compare-and-exchange: one primitive serves every kind and size. It counts as a write wherever it
+    /// faults.
     mutating func readModifyWrite(_ i: Instruction) -> Outcome {
         let m = i.op.memOp
         let address = get(i.op.a)

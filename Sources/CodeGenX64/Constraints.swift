@@ -10,7 +10,7 @@ extension ConstraintRow {
 }
 
 extension Opcode {
-    private var x64Row: ConstraintRow {
+    fileprivate var x64Row: ConstraintRow {
         let rax = GPR.rax.rawValue, rcx = GPR.rcx.rawValue, rdx = GPR.rdx.rawValue
         return switch self {
         // Moves
@@ -65,7 +65,7 @@ extension Opcode {
         case .fpGetFlags, .fpSetFlags: ConstraintRow()
         case .fpSetRounding: ConstraintRow(clobbers: RegisterSet(.rax))
         // Engine
-        case .insnStart, .checkExit, .gotoTB, .exitTB: ConstraintRow()
+        case .insnStart, .checkExit, .countExecution, .gotoTB, .exitTB: ConstraintRow()
         case .pushReturn, .lookupAndGoto: ConstraintRow(clobbers: RegisterSet(.rax))
         }
     }

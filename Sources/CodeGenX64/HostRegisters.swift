@@ -28,7 +28,7 @@ enum FrameLayout {
 
 extension RegisterSet {
     init(_ registers: GPR...) {
-        self.init()
+        self.init(rawValue: 0)
         for r in registers { insert(RegisterSet(r.rawValue)) }
     }
 }

@@ -40,6 +40,16 @@ extension Lowering {
         asm.jcc(.ne, stub.label)
     }
 
+    /// Counts an execution; leaves when the counter has run out.
+    mutating func countExecution(_ op: OpPointer) {
+        let offset = asm.offset
+        writer.point(offset: offset, pc: UInt64(bitPattern: op.pointee.imm))
+        let counter = ExecutionCounters.offset(op.pointee.slot) &- StateRegister.bias
+        asm.alu(.sub, .dword, Address(.rbp, Int32(truncatingIfNeeded: counter)), imm: 1)
+        let stub = addCold(.hot, value: offset)
+        asm.jcc(.e, stub.label)
+    }
+
     mutating func exitTB(_ op: OpPointer) {
         asm.mov(.rax, imm: Int64(UInt32(truncatingIfNeeded: op.pointee.imm)))
         asm.jmp(to: stubs.epilogue)
@@ -71,7 +81,7 @@ extension Lowering {
 
     /// `lea d, [rip + field]` with an aligned field that `Assembler.patchJump` retargets: a jump's field means the same.
     private mutating func patchableLea(_ d: GPR) -> Int {
-        asm.nop(bytes: Int(1 &- asm.address & 3))
+        asm.nop(bytes: Int((1 &- asm.address) & 3))
         asm.lea(.qword, d, .rip(asm.address))
         return asm.offset &- 4
     }

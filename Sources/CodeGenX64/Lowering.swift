@@ -18,7 +18,7 @@ struct HelperEntry {
 
 /// Code to be emitted at the region's end.
 struct ColdStub {
-    enum Kind: UInt8 { case sideExit, misaligned, float }
+    enum Kind: UInt8 { case sideExit, hot, misaligned, float }
     var kind: Kind
     /// Where the hot code jumps to, and where the stub comes back.
     var label: Label
@@ -291,6 +291,7 @@ struct Lowering: ~Copyable {
         // Engine
         case .insnStart: pc = UInt64(bitPattern: op.pointee.imm)
         case .checkExit: checkExit(op)
+        case .countExecution: countExecution(op)
         case .pushReturn: pushReturn(op)
         case .gotoTB: gotoTB(op)
         case .exitTB: exitTB(op)
@@ -327,6 +328,9 @@ struct Lowering: ~Copyable {
             case .sideExit:
                 asm.lea(.qword, .r11, .rip(entryAddress &+ UInt(bitPattern: stub.value)))
                 asm.jmp(to: stubs.sideExit)
+            case .hot:
+                asm.lea(.qword, .r11, .rip(entryAddress &+ UInt(bitPattern: stub.value)))
+                asm.jmp(to: stubs.hot)
             case .misaligned:
                 asm.mov(.qword, header.exitValue, stub.register)
                 asm.lea(.qword, .r11, .rip(entryAddress &+ UInt(bitPattern: stub.value)))

@@ -52,6 +52,7 @@ struct Stubs {
     var epilogue: UInt = 0
     /// r11: the recovery point.
     var sideExit: UInt = 0
+    var hot: UInt = 0
     var misaligned: UInt = 0
     var helperExit: UInt = 0
     var lookupMiss: UInt = 0
@@ -90,6 +91,10 @@ struct Stubs {
         stubs.sideExit = asm.address
         saveRegisters(&asm, header)
         asm.mov(.rax, imm: Int64(ExitReason.sideExit))
+        asm.jmp(to: stubs.epilogue)
+        stubs.hot = asm.address
+        saveRegisters(&asm, header)
+        asm.mov(.rax, imm: Int64(ExitReason.hot))
         asm.jmp(to: stubs.epilogue)
         stubs.misaligned = asm.address
         saveRegisters(&asm, header)

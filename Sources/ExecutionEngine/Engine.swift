@@ -77,8 +77,13 @@ public final class Engine: @unchecked Sendable {
     /// Takes one translation out of use: nothing finds it or jumps to it any more. Code that runs in it leaves at its next
     /// exit check, because every vCPU is asked to forget what it remembers.
     private func kill(_ index: Int) {
-        cache.remove(index)
         counters.invalidated += 1
+        retire(index)
+    }
+
+    /// Takes one translation out of look-up and unlinks the jumps to it; its code may still run.
+    func retire(_ index: Int) {
+        cache.remove(index)
         var at = cache.rows[index].incoming
         while at != 0 {
             let link = cache.links[Int(at) - 1]

@@ -55,7 +55,7 @@ struct Translator {
         var plan = plan
         while true {
             var ranges: [(UInt64, UInt64)] = []
-            guard build(engine, pc, flags, plan, isTemporary, &ranges) else { return .notExecutable }
+            guard build(engine, index, pc, flags, plan, optimize, isTemporary, &ranges) else { return .notExecutable }
             log(engine, .ops, pc)
             let failed = region.s.pointee.overflowed || !prepare(engine, optimize, pc)
             if !failed {
@@ -77,17 +77,26 @@ struct Translator {
 
     /// Front end: guest bytes to IR, block by block.
     private func build(
-        _ engine: Engine, _ pc: UInt64, _ flags: UInt64, _ plan: RegionPlan, _ isTemporary: Bool,
-        _ ranges: inout [(UInt64, UInt64)]
+        _ engine: Engine, _ index: Int, _ pc: UInt64, _ flags: UInt64, _ plan: RegionPlan, _ optimize: Bool,
+        _ isTemporary: Bool, _ ranges: inout [(UInt64, UInt64)]
     ) -> Bool {
         guard let bytes = engine.memory.executableBytes(at: pc) else { return false }
         // Longest block there can be; protecting comes before reading.
         if !isTemporary { engine.memory.protectCode(start: pc, length: UInt64(min(bytes.count, 4))) }
         region.reset(pc: pc, flags: flags)
-        var unit = TranslationUnit(region: region, pc: pc, flags: flags, plan: plan, code: bytes, pcOffset: guest.pcOffset)
+        // A region made from a profile takes only blocks that have run.
+        let usesProfile = optimize && engine.countsExecutions
+        var unit = TranslationUnit(
+            region: region, pc: pc, flags: flags, plan: plan, code: bytes, pcOffset: guest.pcOffset,
+            accepts: { usesProfile ? engine.cache.find($0, flags) != nil : true })
         while unit.beginNextBlock() {
             let start = unit.pc
-            if start != pc {
+            if start == pc {
+                if !isTemporary { unit.ir.checkExit(pc) }
+                if !optimize, !isTemporary, engine.countsExecutions {
+                    unit.ir.countExecution(pc, counter: index & (ExecutionCounters.count - 1))
+                }
+            } else {
                 guard let bytes = engine.memory.executableBytes(at: start) else {
                     unit.exit(.fetchFault, at: start)
                     unit.endBlock()

@@ -45,10 +45,12 @@ public final class VCPU {
 
     init(_ engine: Engine) {
         self.engine = engine
-        let size = VCPUHeader.stride + engine.guest.stateSize
+        let size = ExecutionCounters.bytes + VCPUHeader.stride + engine.guest.stateSize
         allocation = .allocate(byteCount: size, alignment: 64)
         allocation.initializeMemory(as: UInt8.self, repeating: 0, count: size)
-        state = allocation + VCPUHeader.stride
+        allocation.initializeMemory(
+            as: UInt32.self, repeating: max(engine.options.hotThreshold, 1), count: ExecutionCounters.count)
+        state = allocation + (ExecutionCounters.bytes + VCPUHeader.stride)
         header = VCPUHeader.of(state)
         let jumpCache = UnsafeMutablePointer<JumpCacheEntry>.allocate(capacity: JumpCache.count)
         let returnStack = UnsafeMutablePointer<JumpCacheEntry>.allocate(capacity: ReturnStack.count)
@@ -180,28 +182,61 @@ public final class VCPU {
         engine.lock.lock()
         defer { engine.lock.unlock() }
         var attempts = 0
+        var plan = engine.plan(for: pc)
         while true {
             var index = engine.cache.find(pc, flags)
             if index == nil {
                 switch engine.translator.translate(
-                    engine, pc: pc, flags: flags, plan: engine.plan(for: pc), optimize: engine.optimizesAtOnce)
+                    engine, pc: pc, flags: flags, plan: plan, optimize: engine.optimizesAtOnce)
                 {
                 case .done(let new): index = new
                 case .notExecutable:
                     pendingLink = nil
                     return fetchFault(pc)
                 case .full:
-                    attempts += 1
-                    if attempts > 1 { return .outOfCodeMemory }
                     pendingLink = nil
-                    engine.flushLocked()
-                    forget()
+                    if attempts == 0 {
+                        engine.flushLocked()
+                        forget()
+                    } else if plan.maxInstructions == 1 {
+                        return .outOfCodeMemory
+                    } else {
+                        // Not even alone in the cache: try less.
+                        plan = RegionPlan(maxBlocks: 1, maxInstructions: plan.maxInstructions / 4)
+                        plan.maxInstructions = max(1, plan.maxInstructions)
+                    }
+                    attempts += 1
                     continue
                 }
             }
             if let index { link(to: index) }
             pendingLink = nil
             return nil
+        }
+    }
+
+    /// The translation at pc is hot: makes an optimized region of it. The old translation stays correct code, so nothing has to be
+    /// forgotten: incoming jumps are unlinked and find the new one.
+    private func optimize() {
+        let pc = programCounter
+        let flags = engine.guest.translationFlags(state)
+        engine.lock.lock()
+        defer { engine.lock.unlock() }
+        guard let old = engine.cache.find(pc, flags) else { return }
+        let counter = state + ExecutionCounters.offset(old)
+        counter.storeBytes(of: max(engine.options.hotThreshold, 1), as: UInt32.self)
+        header.pointee.jumpCache[JumpCache.index(pc)] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
+        if engine.cache.rows[old].isOptimized { return }
+        switch engine.translator.translate(
+            engine, pc: pc, flags: flags, plan: engine.optimizingPlan(for: pc), optimize: true)
+        {
+        case .done:
+            engine.counters.optimized += 1
+            engine.retire(old)
+        case .notExecutable: return
+        case .full:
+            engine.flushLocked()
+            forget()
         }
     }
 
@@ -232,6 +267,10 @@ public final class VCPU {
             return nil
         case ExitReason.sideExit:
             recover()
+            return nil
+        case ExitReason.hot:
+            recover()
+            optimize()
             return nil
         case ExitReason.fault:
             recover()

@@ -6,7 +6,7 @@ import IR
 
 /// How large a region may grow.
 public struct RegionPlan: Sendable {
-    /// Guest blocks (1: a baseline translation; a jump to its own start stays inside).
+    /// Guest blocks (1: a baseline translation; a jump to its own start stays inside, behind the exit check at its head).
     public var maxBlocks: Int
     /// Guest instructions in all.
     public var maxInstructions: Int
@@ -47,14 +47,18 @@ public struct TranslationUnit: ~Copyable {
     public let pcOffset: Int
     /// Guest instructions translated so far, over all blocks.
     public private(set) var instructionCount = 0
+    /// Which guest addresses are worth a block of this region (asked once per jump to a new one).
+    private let accepts: (UInt64) -> Bool
     /// Blocks of the region by guest address.
     public private(set) var planned: [PlannedBlock]
     private var current = 0
 
     public init(
-        region: Region, pc: UInt64, flags: UInt64, plan: RegionPlan, code: UnsafeRawBufferPointer, pcOffset: Int
+        region: Region, pc: UInt64, flags: UInt64, plan: RegionPlan, code: UnsafeRawBufferPointer, pcOffset: Int,
+        accepts: @escaping (UInt64) -> Bool = { _ in true }
     ) {
         self.pcOffset = pcOffset
+        self.accepts = accepts
         ir = IRBuilder(region: region)
         self.flags = flags
         self.plan = plan
@@ -100,7 +104,7 @@ public struct TranslationUnit: ~Copyable {
     /// Ends the block: control goes to guest `target`.
     public mutating func jump(to target: UInt64) {
         if let block = blockInRegion(target) {
-            if isBackward(block) { ir.checkExit(target) }
+            if isBackward(block), block != 0 { ir.checkExit(target) }
             ir.br(planned[block].block)
         } else {
             ir.gotoTB(target)
@@ -157,6 +161,9 @@ public struct TranslationUnit: ~Copyable {
     }
 
     // MARK: Planning
+    //
+    // A loop must see the exit flag once per iteration: the region's entry block checks it at its head, every other loop header
+    // on its back edges.
 
     private struct Edge {
         var block: BlockID
@@ -168,7 +175,7 @@ public struct TranslationUnit: ~Copyable {
 
     private mutating func edge(to target: UInt64) -> Edge {
         if let index = blockInRegion(target) {
-            if isBackward(index) {
+            if isBackward(index), index != 0 {
                 return Edge(block: ir.newBlock(guestPC: target), target: target, planned: index, isOwn: true)
             }
             return Edge(block: planned[index].block, target: target, planned: index, isOwn: false)
@@ -202,7 +209,7 @@ public struct TranslationUnit: ~Copyable {
     private mutating func blockInRegion(_ target: UInt64) -> Int? {
         if let found = planned.firstIndex(where: { $0.pc == target }) { return found }
         guard planned.count < plan.maxBlocks, instructionCount < plan.maxInstructions, target >= plan.lowest,
-            target < plan.highest
+            target < plan.highest, accepts(target)
         else { return nil }
         let block = ir.newBlock(guestPC: target)
         planned.append(PlannedBlock(pc: target, block: block, isTranslated: false, end: target))

@@ -30,6 +30,12 @@ public struct RISCVCPU: Sendable, Equatable {
         extensions = model.extensions
     }
 
+    /// A CPU with these extensions, completed, and no questions asked.
+    public init(named name: String, extensions: RISCVExtensions) {
+        model = name
+        self.extensions = extensions.completed
+    }
+
     /// Reads a specification.
     public init(_ specification: String) throws(RISCVCPUError) {
         var parts = specification.split(separator: ",", omittingEmptySubsequences: false).map(String.init)[...]
@@ -189,7 +195,8 @@ public enum RISCVCPUError: Error, Equatable, CustomStringConvertible {
         case .unknownModel(let name):
             "unknown CPU model '\(name)'; known: \(RISCVCPUModel.all.map(\.name).joined(separator: ", "))"
         case .unknownExtension(let name): "unknown CPU extension '\(name)'; '-cpu help' lists them"
-        case .unsupportedExtension(let name): "CPU extension '\(name)' is not supported; '-cpu help' lists those that are"
+        case .unsupportedExtension(let name):
+            "CPU extension '\(name)' is not supported; '-cpu help' lists those that are"
         case .notAnOption(let text): "'\(text)' is no CPU option; write EXT=on or EXT=off"
         case .badValue(let option, let value): "CPU option '\(option)=\(value)': the value must be on or off"
         case .required(let name): "CPU extension '\(name)' cannot be switched off"

@@ -257,6 +257,10 @@ public struct IRBuilder {
     }
     /// Leaves generated code with `.interrupted` at guest `pc` if the vCPU's exit flag is set.
     @inlinable public func checkExit(_ pc: UInt64) { region.append(Op(.checkExit, .i64, imm: Int64(bitPattern: pc))) }
+    /// Decrements an execution counter of the vCPU; when it reaches zero, leaves generated code as hot at guest `pc`.
+    @inlinable public func countExecution(_ pc: UInt64, counter: Int) {
+        region.append(Op(.countExecution, .i64, aux: UInt16(truncatingIfNeeded: counter), imm: Int64(bitPattern: pc)))
+    }
     /// Pushes guest address `pc` on the shadow return stack; `slot` is the chaining slot of the code there.
     public mutating func pushReturn(_ pc: UInt64) {
         region.append(Op(.pushReturn, .i64, aux: UInt16(takeSlot()), imm: Int64(bitPattern: pc)))
@@ -275,6 +279,7 @@ public struct IRBuilder {
     mutating func takeSlot() -> Int {
         let n = region.s.pointee.slotCount
         region.s.pointee.slotCount = n &+ 1
+        if n >= Region.slotLimit { region.s.pointee.overflowed = true }
         return n
     }
 }

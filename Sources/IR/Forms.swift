@@ -1,6 +1,6 @@
-// What an op may look like: which types, which qualifiers in `aux`, what each operand field holds. One row per opcode. The
-// printer, the parser and the verifier are all driven by these rows, so that they cannot disagree; a new op gets its text and
-// its checks by its row here.
+// What an op may look like: which types, which qualifiers in `aux`, what each operand field holds. One row per opcode.
+// The printer, the parser and the verifier are all driven by these rows, so that they cannot disagree; a new op gets
+// its text and its checks by its row here.
 
 /// The types an op may compute in.
 enum OpTypes: Equatable {
@@ -177,7 +177,7 @@ extension Opcode {
         case .fpGetFlags: OpForm(.only(.i64), .op, [], [])
         case .fpSetFlags, .fpSetRounding: OpForm(.only(.i64), .none, [], [a])
         case .insnStart, .checkExit: OpForm(.only(.i64), .none, [], [.guestPC])
-        case .pushReturn, .gotoTB: OpForm(.only(.i64), .none, [], [.slot, .guestPC])
+        case .pushReturn, .gotoTB, .countExecution: OpForm(.only(.i64), .none, [], [.slot, .guestPC])
         case .exitTB: OpForm(.only(.i64), .none, [], [.number])
         case .lookupAndGoto: OpForm(.only(.i64), .none, [.hint], [a])
         }

@@ -84,7 +84,7 @@ public struct Op: Sendable {
     @inlinable public var signOp: SignOp { SignOp(rawValue: UInt8(truncatingIfNeeded: aux & 3)) ?? .copy }
     /// `lookup_and_goto`: the hint.
     @inlinable public var jumpHint: JumpHint { JumpHint(rawValue: UInt8(truncatingIfNeeded: aux & 3)) ?? .indirect }
-    /// `gotoTB`, `pushReturn`: which of the region's chaining slots.
+    /// `gotoTB`, `pushReturn`: which of the region's chaining slots. `countExecution`: which counter.
     @inlinable public var slot: Int { Int(aux) }
     /// `call`: number of arguments (0...4).
     @inlinable public var callArguments: Int { Int(aux & 7) }

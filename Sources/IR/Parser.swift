@@ -1,5 +1,5 @@
-// Reads the text form of the IR (see Printer.swift) back into a region. It takes any text: what is wrong is an error with its
-// line. It checks form only; whether the region means anything is the verifier's question.
+// Reads the text form of the IR (see Printer.swift) back into a region. It takes any text: what is wrong is an error
+// with its line. It checks form only; whether the region means anything is the verifier's question.
 
 /// What is wrong with an IR text, and in which line (from 1).
 public struct IRParseError: Error, Equatable, CustomStringConvertible {

@@ -10,9 +10,10 @@
 //     block1 cold @0x10410:
 //       goto_tb 0, 0x10410
 //
-// `%N` is a temp, `$N` a local; N is its index. A constant is a literal. A type after a colon is written where it is not the
-// one that follows from the op: at a result, at a constant, and at every use of a temp that no op assigns. Blocks stand in the
-// order of their ops. `#` starts a comment. Printing takes any region, also one that does not verify.
+// `%N` is a temp, `$N` a local; N is its index. A constant is a literal. A type after a colon is written where it is
+// not the one that follows from the op: at a result, at a constant, and at every use of a temp that no op assigns.
+// Blocks stand in the order of their ops. `#` starts a comment. Printing takes any region, also one that does not
+// verify.
 
 extension Region {
     /// The region's text; `parse` reads it back.
@@ -47,8 +48,8 @@ extension Region {
         return count
     }
 
-    /// True when both regions have the same blocks with the same ops on the same temps. The numbers of constants, temps that
-    /// nothing uses and the order of the blocks' ops in storage do not matter.
+    /// True when both regions have the same blocks with the same ops on the same temps. The numbers of constants, temps
+    /// that nothing uses and the order of the blocks' ops in storage do not matter.
     public func hasSameContents(as other: Region) -> Bool {
         let x = s.pointee, y = other.s.pointee
         guard x.guestPC == y.guestPC, x.guestFlags == y.guestFlags, x.guestInstructions == y.guestInstructions,

@@ -98,6 +98,8 @@ public struct Region: @unchecked Sendable {
     public let s: UnsafeMutablePointer<RegionStorage>
 
     public static let constCacheSize = 64
+    /// Chaining slots a region may have.
+    public static let slotLimit = 256
 
     /// Allocates storage for regions of a guest with these globals.
     public static func allocate(

@@ -1,10 +1,11 @@
-// Proves what Region.swift promises, before any pass or host relies on it: the shape of the control-flow graph, the form of
-// every op (Forms.swift), and that values are assigned before their uses on every path.
+// Proves what Region.swift promises, before any pass or host relies on it: the shape of the control-flow graph, the
+// form of every op (Forms.swift), and that values are assigned before their uses on every path.
 //
 // A shift count may be any value, also a constant one: shifts take it modulo the width.
 
 extension Region {
-    /// What is wrong with the region, each message with its place; empty when nothing is. At most `Verifier.messageLimit`.
+    /// What is wrong with the region, each message with its place; empty when nothing is. At most
+    /// `Verifier.messageLimit`.
     public func verify(globals: [GlobalDescriptor], helpers: [HelperDescriptor]) -> [String] {
         var verifier = Verifier(region: self, globals: globals, helpers: helpers)
         verifier.run()
@@ -199,7 +200,7 @@ struct Verifier {
             }
         case .exitTB:
             if op.imm < 0 || op.imm > Int64(UInt32.max) { fail("the exit value has 32 bits") }
-        case .ld, .st, .gld, .gst, .call, .insnStart, .checkExit, .pushReturn, .gotoTB: break
+        case .ld, .st, .gld, .gst, .call, .insnStart, .checkExit, .countExecution, .pushReturn, .gotoTB: break
         default: if op.imm != 0 { fail("`imm` has no meaning") }
         }
     }
@@ -224,8 +225,8 @@ struct Verifier {
 
     // MARK: Assignments
 
-    /// Each temp once, and every temp and local before its uses: a forward data-flow problem on sets of assigned values, whose
-    /// meet is the intersection over the predecessors.
+    /// Each temp once, and every temp and local before its uses: a forward data-flow problem on sets of assigned
+    /// values, whose meet is the intersection over the predecessors.
     private mutating func checkAssignments() {
         let words = (region.tempCount + 63) / 64
         let blockCount = region.blockCount

@@ -19,9 +19,10 @@ public struct GuestRegisters: Sendable {
 
     /// Nil when the guest has no register of a name that the ABI uses.
     init?(guest: any GuestArchitecture, abi: LinuxGuestABI) {
+        let registers = guest.registers
         var byName: [String: Int] = [:]
-        byName.reserveCapacity(guest.registers.count)
-        for register in guest.registers { byName[register.name] = register.offset }
+        byName.reserveCapacity(registers.count)
+        for register in registers { byName[register.name] = register.offset }
         general = (0..<32).map { byName["x\($0)"] ?? -1 }
         float = (0..<32).map { byName["f\($0)"] ?? -1 }
         pc = guest.pcOffset

@@ -60,5 +60,6 @@ struct Epochs {
 /// What the end of a block leaves to the blocks it alone leads to (besides `snapshotGlobals`).
 struct Snapshot {
     var epochs: Epochs
-    var hasCheckedExit: Bool
+    var root: UInt32
+    var usesEntryFacts: Bool
 }

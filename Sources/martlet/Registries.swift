@@ -2,7 +2,7 @@
 
 import CodeGen
 import CodeGenInterpreter
-//import CodeGenX64
+import CodeGenX64
 import GuestKit
 import GuestRISCV
 import LinuxABI

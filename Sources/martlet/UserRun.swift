@@ -2,7 +2,7 @@
 
 import CodeGen
 import CodeGenInterpreter
-//import CodeGenX64
+import CodeGenX64
 import Diagnostics
 import ExecutionEngine
 import GuestKit
@@ -82,7 +82,7 @@ private final class EngineSession {
         options.disabledPasses = line.disabledPasses
         options.disassembleHost = disassembleHostCode
         if let perfMap { options.codeListener = { perfMap.add($0, $1, $2) } }
-        let host: any HostBackEnd = InterpreterHost()
+        let host: any HostBackEnd = options.tier == .interpreter ? InterpreterHost() : X64Host()
         let engine = try Engine(guest: guest, host: host, memory: memory, options: options)
         memory.onCodeChange = { start, length in engine.invalidate(start: start, length: length) }
         self.engine = engine

@@ -45,7 +45,7 @@ func violations(targets: [TargetRow], imports: [TargetImports]) -> [String] {
             case "Glibc" where mayUseFoundation.contains(row.name) && row.name != "martlet": break
             case "Glibc": found.append("\(scan.file): only HostOS may import Glibc")
             case "Foundation", "FoundationEssentials", "Dispatch":
-                if row.kind != .testTarget && !mayUseFoundation.contains(row.name) {
+                if row.kind != .testTarget, row.kind != .plugin, !mayUseFoundation.contains(row.name) {
                     found.append("\(scan.file): \(module) below the App layer")
                 }
             case "Testing" where row.kind == .testTarget, "PackagePlugin" where row.kind == .plugin: break

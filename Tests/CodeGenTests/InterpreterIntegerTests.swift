@@ -68,7 +68,8 @@ private func expected(_ opcode: Opcode, _ a: UInt64, _ b: UInt64, _ width: Int) 
     let wide = try bench.compile("block0:\n  a2 = \(opcode.row.name).i64 a0, a1\n  exit_tb 16\n")
     // Through a temp and a 64-bit extension, which show what is above the 32 bits.
     let narrow = try bench.compile(
-        "block0:\n  %30 = \(opcode.row.name).i32 w0, w1\n  w2 = mov.i32 %30\n  a2 = sext %30\n  a3 = zext %30\n  exit_tb 16\n"
+        "block0:\n  %30 = \(opcode.row.name).i32 w0, w1\n  w2 = mov.i32 %30\n  a2 = sext %30\n"
+            + "  a3 = zext %30\n  exit_tb 16\n"
     )
     var checked = 0
     for a in edges {
@@ -99,10 +100,7 @@ private func expected(_ opcode: Opcode, _ a: UInt64, _ width: Int) -> UInt64? {
     switch opcode {
     case .not: return value(x.map { !$0 })
     case .neg: return low(-signed(a, width))
-    case .clz:
-        return UInt64(
-            x.reversed().firstIndex(of: true).map { x.reversed().distance(from: x.reversed().startIndex, to: $0) }
-                ?? width)
+    case .clz: return UInt64(Array(x.reversed()).firstIndex(of: true) ?? width)
     case .ctz: return UInt64(x.firstIndex(of: true) ?? width)
     case .popcnt: return UInt64(x.count { $0 })
     case .bswap: return value((0..<width).map { x[width - 8 - $0 / 8 * 8 + $0 % 8] })
@@ -221,6 +219,7 @@ func fieldsAreExtractedAndDeposited(_ position: Int, _ length: Int) throws {
     try bench.run(
         ["divu", "divs", "remu", "rems"].enumerated().map { i, name in
             "  %\(40 + 4 * i) = \(name).i64 5, 0\n  %\(41 + 4 * i) = \(name).i32 5, 0\n"
-                + "  %\(42 + 4 * i) = \(name).i64 -0x8000000000000000, -1\n  %\(43 + 4 * i) = \(name).i32 0x80000000, -1"
+                + "  %\(42 + 4 * i) = \(name).i64 -0x8000000000000000, -1\n"
+                + "  %\(43 + 4 * i) = \(name).i32 0x80000000, -1"
         }.joined(separator: "\n"))
 }

@@ -130,7 +130,8 @@ func readModifyWritesStoreTheirResultAndReturnTheOldValue(_ kind: AtomicOp, _ bi
     let guest = Guest()
     for flags in ["", ".be", ".al"] {
         let compiled = try bench.compile(
-            "block0:\n  a2 = grmw.\(kind).i64.u\(bits)\(flags) [a0], a1\n  a3 = grmw.swap.i64.s\(bits)\(flags) [a0], a3\n"
+            "block0:\n  a2 = grmw.\(kind).i64.u\(bits)\(flags) [a0], a1\n"
+                + "  a3 = grmw.swap.i64.s\(bits)\(flags) [a0], a3\n"
                 + (bits <= 32 ? "  w0 = grmw.\(kind).i32.s\(bits)\(flags) [a0], w1\n" : "") + "  exit_tb 16\n")
         bench["a0"] = guest.address + 8
         for x in values {
@@ -222,7 +223,8 @@ private let failing = GuestAccess(
     bench["a1"] = 1234
     bench["pc"] = 1
     let compiled = try bench.compile(
-        "block0:\n  insn_start 0x1000\n  a2 = mov.i64 1\n  insn_start 0x1002\n  a3 = mov.i64 2\n  \(op)\n  a2 = mov.i64 3\n  exit_tb 16\n"
+        "block0:\n  insn_start 0x1000\n  a2 = mov.i64 1\n  insn_start 0x1002\n  a3 = mov.i64 2\n  \(op)\n"
+            + "  a2 = mov.i64 3\n  exit_tb 16\n"
     )
     let exit = bench.enter(compiled)
     #expect(exit.reason == ExitReason.fault && exit.raw >> 32 == (isWrite ? 1 : 0))

@@ -1,5 +1,5 @@
-// The interpreter's control: helper calls, chaining, look-up, exits and faults; and `Bench`, which runs IR texts for all
-// interpreter tests.
+// The interpreter's control: helper calls, chaining, look-up, exits and faults; and `Bench`, which runs IR texts for
+// all interpreter tests.
 
 import CodeGen
 import CodeGenInterpreter

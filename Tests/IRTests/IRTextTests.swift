@@ -191,7 +191,8 @@ private func everyShape(of opcode: Opcode) -> [(op: Op, resultType: ValueType?)]
 
 @Test func constantsShareATempByValueAndType() throws {
     let region = try parsed(
-        "region 0 flags 0\nblock0:\n  a0 = add.i64 5, 5\n  w0 = add.i32 5, -1\n  w0 = add.i32 0xffffffff, 5\n  exit_tb 16\n"
+        "region 0 flags 0\nblock0:\n  a0 = add.i64 5, 5\n  w0 = add.i32 5, -1\n"
+            + "  w0 = add.i32 0xffffffff, 5\n  exit_tb 16\n"
     )
     defer { region.deallocate() }
     #expect(region.ops[0].a == region.ops[0].b)

@@ -124,7 +124,7 @@ extension Allocator {
             }
             // A point that looks at state: faults, exits, helpers, side exits.
             if effects.rawValue & (OpEffects.fault.rawValue | OpEffects.exit.rawValue) != 0 || op.opcode == .call
-                || op.opcode == .checkExit
+                || op.opcode == .checkExit || op.opcode == .countExecution
             {
                 nextFault = position
             }

@@ -11,7 +11,7 @@ extension Allocator {
         for i in Int(b.start)..<Int(b.end) {
             let op = region.ops[i]
             switch op.opcode {
-            case .insnStart, .checkExit, .fence:
+            case .insnStart, .checkExit, .countExecution, .fence:
                 out.append(Step(.op, index: UInt32(i)))
             case .mov:
                 move(i, op)

@@ -83,14 +83,29 @@ extension RISCVTranslator {
     // MARK: Zacas
 
     mutating func amocas_w(_ a: Args.AMO) -> Bool { compareAndSwap(a, word32) }
-    /// On RV32 the operands are register pairs: not implemented.
-    mutating func amocas_d(_ a: Args.AMO) -> Bool { xlen == .i64 && compareAndSwap(a, word64) }
+    mutating func amocas_d(_ a: Args.AMO) -> Bool {
+        xlen == .i64 ? compareAndSwap(a, word64) : compareAndSwapPairs(a)
+    }
     /// Not implemented (illegal): the IR has no 128-bit compare-and-swap.
     mutating func amocas_q(_ a: Args.AMO) -> Bool { false }
 
     private func compareAndSwap(_ a: Args.AMO, _ access: MemOp) -> Bool {
         ir.gcas(address(a.rs1).base, expected: x(a.rd), new: x(a.rs2), access, into: destination(a.rd))
         return true
+    }
+
+    /// On RV32: operands of 64 bits in pairs of registers, the low half in the even one (an
+    /// odd one does not decode). The pair of x0 is 0.
+    private func compareAndSwapPairs(_ a: Args.AMO) -> Bool {
+        let old = ir.gcas(address(a.rs1).base, expected: pair(a.rd), new: pair(a.rs2), word64)
+        if a.rd != 0 {
+            ir.trunc(old, into: Global.x(a.rd))
+            ir.trunc(ir.shr(old, ir.const(32)), into: Global.x(a.rd &+ 1))
+        }
+        return true
+    }
+    private func pair(_ i: Int32) -> Temp {
+        i == 0 ? ir.const(0) : ir.deposit(wide(x(i)), wide(x(i &+ 1)), 32, 32)
     }
 
     // MARK: Zawrs

@@ -93,28 +93,25 @@ extension RISCVTranslator {
 
 extension RISCVTranslator {
     mutating func clmul(_ a: Args.R) -> Bool { binary(a, .clmul) }
-    mutating func clmulh(_ a: Args.R) -> Bool {
-        set(a.rd) { _, into in narrow(clmulHigh(a), into: into) }
-    }
+    mutating func clmulh(_ a: Args.R) -> Bool { set(a.rd) { _, into in clmulHigh(a, into: into) } }
     // Bits XLEN-1 ... 2 XLEN-2 of the product.
     mutating func clmulr(_ a: Args.R) -> Bool {
         set(a.rd) {
-            let high = narrow(clmulHigh(a))
             let low = $0.binary(.clmul, x(a.rs1), x(a.rs2))
-            return $0.or($0.shl(high, word(1)), $0.shr(low, word(Int64(bits &- 1))), into: $1)
+            return $0.or($0.shl(clmulHigh(a), word(1)), $0.shr(low, word(Int64(bits &- 1))), into: $1)
         }
     }
 
-    /// The upper half of the product, as an i64. With halves a = a1:a0 and b = b1:b0, the product is
+    /// The upper half of the product. With halves a = a1:a0 and b = b1:b0, the product is
     /// a1 b1 << 64 ^ (a1 b0 ^ a0 b1) << 32 ^ a0 b0, each partial product 63 bits long.
-    private func clmulHigh(_ a: Args.R) -> Temp {
+    private func clmulHigh(_ a: Args.R, into: Temp? = nil) -> Temp {
         if xlen == .i32 {
-            return ir.shr(ir.binary(.clmul, wide(x(a.rs1)), wide(x(a.rs2))), ir.const(32))
+            return narrow(ir.shr(ir.binary(.clmul, wide(x(a.rs1)), wide(x(a.rs2))), ir.const(32)), into: into)
         }
         let (a0, a1) = (ir.extract(x(a.rs1), 0, 32), ir.extract(x(a.rs1), 32, 32))
         let (b0, b1) = (ir.extract(x(a.rs2), 0, 32), ir.extract(x(a.rs2), 32, 32))
         let middle = ir.xor(ir.binary(.clmul, a1, b0), ir.binary(.clmul, a0, b1))
-        return ir.xor(ir.binary(.clmul, a1, b1), ir.shr(middle, ir.const(32)))
+        return ir.xor(ir.binary(.clmul, a1, b1), ir.shr(middle, ir.const(32)), into: into)
     }
 }
 

@@ -50,6 +50,11 @@ extension RISCVTranslator {
         let hasFlags = csr != CSRNumber.frm
         let hasRounding = csr != CSRNumber.fflags
         let isRead = rd != 0 || change == .setBits || change == .clearBits
+        if xlen == .i64 && change == .none && rd != 0 && !(hasFlags && hasRounding) {
+            let into = Global.x(rd)
+            _ = hasFlags ? ir.fpGetFlags(into: into) : ir.ld(StateOffset.frm, .u32, into: into)
+            return
+        }
         var old = Temp.none
         if isRead {
             let flags = hasFlags ? ir.fpGetFlags() : .none
@@ -112,8 +117,7 @@ extension RISCVTranslator {
         case CSRNumber.cycle, CSRNumber.time, CSRNumber.instret:
             guard extensions.contains(.zicntr) else { return false }
             return set(rd) { ir, into in
-                let count = call(.clock)
-                return narrow(isHigh ? ir.shr(count, ir.const(32)) : count, into: into)
+                isHigh ? narrow(ir.shr(call(.clock), ir.const(32)), into: into) : call(.clock, into: into)
             }
         case CSRNumber.performanceCounters where extensions.contains(.zihpm):
             move(rd, word(0))  // no event is selected

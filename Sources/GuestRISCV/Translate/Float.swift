@@ -38,7 +38,8 @@ extension RISCVTranslator {
 
     /// Gives f`rd` the value in `format` that `make` computes: into its second argument when that is not nil.
     @inline(__always)
-    mutating func setFloat(_ rd: Int32, _ format: FloatFormat, _ make: (_ ir: IRBuilder, _ into: Temp?) -> Temp) -> Bool {
+    mutating func setFloat(_ rd: Int32, _ format: FloatFormat, _ make: (_ ir: IRBuilder, _ into: Temp?) -> Temp) -> Bool
+    {
         switch format {
         case .binary64:
             _ = make(ir, Global.f(rd))
@@ -148,7 +149,7 @@ extension RISCVTranslator {
     mutating func classify(_ a: Args.R2, _ format: FloatFormat) -> Bool {
         let value = bits(of: float(a.rs1, format), format)
         return set(a.rd) { _, into in
-            narrow(call(format == .binary32 ? .classifySingle : .classifyDouble, value), into: into)
+            call(format == .binary32 ? .classifySingle : .classifyDouble, value, into: into)
         }
     }
 
@@ -159,7 +160,8 @@ extension RISCVTranslator {
         guard let rounding = rounding(a.rm) else { return false }
         let x = float(a.rs1, format)
         if rounding == .nearestMaxMagnitude {
-            let result = soft(type == .i64 ? (unsigned ? .toUInt64 : .toInt64) : (unsigned ? .toUInt32 : .toInt32), format, x)
+            let result = soft(
+                type == .i64 ? (unsigned ? .toUInt64 : .toInt64) : (unsigned ? .toUInt32 : .toInt32), format, x)
             move(a.rd, narrow(result))
         } else if type == .i64 {
             ir.ftoi(x, to: .i64, unsigned: unsigned, rounding, into: destination(a.rd))
@@ -181,7 +183,8 @@ extension RISCVTranslator {
             return setSoft(a.rd, format, softCall(operation, format, type == .i64 ? x : ir.zext(x)))
         }
         return setFloat(a.rd, format) {
-            $0.itof(x, to: format == .binary64 ? .f64 : .f32, unsigned: unsigned, isExact ? .dynamic : rounding, into: $1)
+            $0.itof(
+                x, to: format == .binary64 ? .f64 : .f32, unsigned: unsigned, isExact ? .dynamic : rounding, into: $1)
         }
     }
 
@@ -249,10 +252,6 @@ extension RISCVTranslator {
         }
     }
 
-    /// Calls a helper.
-    func call(_ helper: Helper, _ a: Temp = .none, _ b: Temp = .none, _ c: Temp = .none, _ d: Temp = .none) -> Temp {
-        ir.call(helper.id, helper.descriptor, a, b, c, d)
-    }
 }
 
 private func copied(_ ir: IRBuilder, _ value: Temp, into: Temp?) -> Temp {

@@ -113,6 +113,16 @@ struct RISCVTranslator: RISCVInstructionSet, ~Copyable {
         return (ir.zext(offset == 0 ? x(rs1) : ir.add(x(rs1), word(offset))), 0)
     }
 
+    /// Calls a helper; its result, of 64 bits.
+    func call(_ helper: Helper, _ a: Temp = .none, _ b: Temp = .none, _ c: Temp = .none, _ d: Temp = .none) -> Temp {
+        ir.call(helper.id, helper.descriptor, a, b, c, d)
+    }
+    /// The same, as wide as a register, into one.
+    func call(_ helper: Helper, _ a: Temp = .none, into: Temp) -> Temp {
+        if xlen == .i64 { return ir.call(helper.id, helper.descriptor, a, into: into) }
+        return narrow(call(helper, a), into: into)
+    }
+
     /// An access as wide as a register.
     var wordAccess: MemOp { xlen == .i64 ? .u64 : .u32 }
 }

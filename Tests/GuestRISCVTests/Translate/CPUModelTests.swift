@@ -44,7 +44,8 @@ import Testing
     }
 
     @Test func groupsSwitchTogether() throws {
-        #expect(try RISCVCPU("rv64i,g=on,b=on").extensions.isSuperset(of: [.m, .a, .f, .d, .zifencei, .zba, .zbb, .zbs]))
+        #expect(
+            try RISCVCPU("rv64i,g=on,b=on").extensions.isSuperset(of: [.m, .a, .f, .d, .zifencei, .zba, .zbb, .zbs]))
     }
 
     @Test func wrongSpecificationsAreNamed() {

@@ -20,7 +20,8 @@ struct Translated {
 
     /// Translates `code` for rounding class `flags`.
     init(
-        _ code: [UInt8], guest: RISCVGuest = RISCVGuest(cpu: .standard), flags: UInt64 = 0, plan: RegionPlan = RegionPlan()
+        _ code: [UInt8], guest: RISCVGuest = RISCVGuest(cpu: .standard), flags: UInt64 = 0,
+        plan: RegionPlan = RegionPlan()
     ) {
         let region = Region.allocate(globals: guest.globals)
         defer { region.deallocate() }

@@ -27,7 +27,9 @@ import Testing
             if ops != one.ops {
                 different += 1
                 if !blesses {
-                    Issue.record("\(one.head)\nexpected:\n\(one.ops.joined(separator: "\n"))\nis:\n\(ops.joined(separator: "\n"))")
+                    Issue.record(
+                        "\(one.head)\nexpected:\n\(one.ops.joined(separator: "\n"))\nis:\n\(ops.joined(separator: "\n"))"
+                    )
                 }
             }
             if one.flags != 0 { blessed += "rounding class \(one.flags)\n" }
@@ -38,7 +40,8 @@ import Testing
             let text = try String(contentsOf: file, encoding: .utf8)
             let parts = text.components(separatedBy: "\"\"\"")
             try #require(parts.count == 3)
-            try (parts[0] + "\"\"\"\n" + blessed + "\"\"\"" + parts[2]).write(to: file, atomically: true, encoding: .utf8)
+            try (parts[0] + "\"\"\"\n" + blessed + "\"\"\"" + parts[2]).write(
+                to: file, atomically: true, encoding: .utf8)
         }
     }
 

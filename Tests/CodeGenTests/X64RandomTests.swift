@@ -1,0 +1,32 @@
+// Random regions on the x86-64 host against the interpreter: registers, memory, flags and exits must be equal.
+
+import IR
+import Testing
+
+@Suite(.serialized) struct X64RandomTests {
+    /// `rounds` regions of `blocks` blocks; stops at the first difference.
+    private func compare(_ seed: UInt64, rounds: Int, blocks: Int, ops: Int, floats: Bool) {
+        let machine = TestMachine()
+        var random = TestRandom(seed)
+        for round in 0..<rounds {
+            var generator = RegionGenerator(machine, seed: random.next())
+            generator.floats = floats
+            generator.blocks = 1 + random.below(blocks)
+            generator.opsPerBlock = ops
+            generator.generate()
+            if machine.region.s.pointee.overflowed { continue }
+            let problems = machine.region.verify(globals: TestMachine.globals, helpers: TestMachine.helpers)
+            if !problems.isEmpty {
+                Issue.record("round \(round): \(problems)\n\(machine.region.text())")
+                return
+            }
+            if let difference = machine.compare(&random, runs: 4) {
+                Issue.record("round \(round): \(difference)")
+                return
+            }
+        }
+    }
+
+    @Test func straightLineIntegerCode() { compare(1, rounds: 1500, blocks: 1, ops: 100, floats: false) }
+    @Test func branchingIntegerCode() { compare(2, rounds: 2500, blocks: 8, ops: 20, floats: false) }
+}

@@ -1,0 +1,282 @@
+// A guest for tests: globals, a CPU state and some memory, on which a region runs through the x86-64 host and through the
+// interpreter from equal states; whatever differs afterwards is reported.
+
+import CodeGen
+import CodeGenInterpreter
+import CodeGenX64
+import Glibc
+import IR
+import Testing
+
+/// Numbers that repeat from run to run (SplitMix64).
+struct TestRandom: RandomNumberGenerator {
+    var state: UInt64
+    init(_ seed: UInt64) { state = seed }
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ z &>> 30) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ z &>> 27) &* 0x94D0_49BB_1331_11EB
+        return z ^ z &>> 31
+    }
+    mutating func below(_ n: Int) -> Int { Int(next() % UInt64(n)) }
+    mutating func chance(_ percent: Int) -> Bool { below(100) < percent }
+    mutating func pick<C: RandomAccessCollection>(_ c: C) -> C.Element { c[c.index(c.startIndex, offsetBy: below(c.count))] }
+
+    /// An integer that is likely to be special.
+    mutating func integer() -> UInt64 {
+        switch below(8) {
+        case 0: UInt64(below(4))
+        case 1: UInt64.max &- UInt64(below(4))
+        case 2: pick([1 << 31, 1 << 63, 0x7fff_ffff, 0x7fff_ffff_ffff_ffff, 0xffff_ffff, 0x8000, 0x80, 0xffff_ffff_8000_0000] as [UInt64])
+        case 3: UInt64(1) &<< UInt64(below(64))
+        case 4: UInt64(bitPattern: Int64(Int8(truncatingIfNeeded: next())))
+        case 5: next() & 0xffff_ffff
+        default: next()
+        }
+    }
+    /// Bits of a double, or two singles, likely to be special.
+    mutating func double() -> UInt64 {
+        switch below(6) {
+        case 0:
+            pick([
+                0, 1 << 63, 0x7ff0 << 48, 0xfff0 << 48, 0x7ff8 << 48, 0x7ff0_0000_0000_0001, 0xfff8_0000_0000_1234,
+                0x3ff0 << 48, 0xbff0 << 48, 1, 0x000f_ffff_ffff_ffff, 0x0010 << 48, 0x7fef_ffff_ffff_ffff, 0x43e0 << 48, 0xc3e0 << 48,
+                0x41e0 << 48, 0xc1e0 << 48, 0x41df_ffff_ffc0_0000, 0x41ef_ffff_ffe0_0000, 0x43f0 << 48, 0x3fe0 << 48, 0xbfe0 << 48,
+                0x41df_ffff_ffe0_0000, 0x41ef_ffff_fff0_0000, 0xc1e0_0000_0010_0000, 0xbfef_ffff_ffff_ffff,
+            ] as [UInt64])
+        case 1: boxed(single())
+        case 2: next() & 0x800f_ffff_ffff_ffff | UInt64(0x3ff - 70 + below(140)) << 52
+        case 3: Double(Int64(bitPattern: integer())).bitPattern
+        default: next()
+        }
+    }
+    mutating func single() -> UInt32 {
+        switch below(5) {
+        case 0:
+            pick([
+                0, 1 << 31, 0x7f80_0000, 0xff80_0000, 0x7fc0_0000, 0x7f80_0001, 0xffc1_2345, 0x3f80_0000, 0xbf80_0000, 1,
+                0x007f_ffff, 0x0080_0000, 0x7f7f_ffff, 0x4f00_0000, 0xcf00_0000, 0x5f00_0000, 0xdf00_0000, 0x4f80_0000, 0x3f00_0000,
+                0x5f80_0000, 0x477f_e000, 0x4780_0000, 0x3380_0000, 0x3300_0000, 0x3880_0000, 0x387f_e000, 0xbf7f_ffff,
+            ] as [UInt32])
+        case 1: UInt32(truncatingIfNeeded: next()) & 0x807f_ffff | UInt32(127 - 40 + below(80)) << 23
+        case 2: Float(Int64(bitPattern: integer())).bitPattern
+        default: UInt32(truncatingIfNeeded: next())
+        }
+    }
+    func boxed(_ s: UInt32) -> UInt64 { 0xffff_ffff_0000_0000 | UInt64(s) }
+}
+
+private typealias Helper = @convention(c) (UnsafeMutableRawPointer, UInt64, UInt64, UInt64, UInt64) -> UInt64
+private let mixHelper: Helper = { _, a, b, c, d in a &* 3 &+ (b ^ c &<< 7) &- d }
+/// Reads and writes two globals.
+private let stateHelper: Helper = { state, a, b, _, _ in
+    let x = state.load(fromByteOffset: 8, as: UInt64.self), y = state.load(fromByteOffset: 16, as: UInt64.self)
+    state.storeBytes(of: x &+ a, toByteOffset: 16, as: UInt64.self)
+    state.storeBytes(of: y ^ b, toByteOffset: 8, as: UInt64.self)
+    return x &- y
+}
+/// Leaves generated code when its argument's low bits are zero.
+private let exitHelper: Helper = { state, a, _, _, _ in
+    if a & 7 == 0 { VCPUHeader.of(state).pointee.exitReason = 40 }
+    return a &+ 1
+}
+
+/// What a run left behind.
+struct Outcome: Equatable {
+    var exit: UInt64
+    var state: [UInt64]
+    var memory: [UInt64]
+    var floatFlags: UInt32
+    var lookupPC: UInt64
+}
+
+final class TestMachine {
+    static let integerGlobals = 20
+    static let floatGlobals = 20
+    /// x0... at 0, f0... after them, pc, then 16 words that are no globals.
+    static let pcOffset = (integerGlobals + floatGlobals) * 8
+    static let freeOffset = pcOffset + 8
+    static let stateWords = integerGlobals + floatGlobals + 1 + 16
+    static let memoryWords = 1024
+
+    static let globals: [GlobalDescriptor] =
+        (0..<integerGlobals).map { GlobalDescriptor(name: "x\($0)", type: .i64, offset: 8 * $0) }
+        + (0..<floatGlobals).map { GlobalDescriptor(name: "f\($0)", type: .f64, offset: 8 * (integerGlobals + $0)) }
+        + [GlobalDescriptor(name: "pc", type: .i64, offset: pcOffset)]
+    static let pcGlobal = Temp(integerGlobals + floatGlobals)
+    static func x(_ n: Int) -> Temp { Temp(n) }
+    static func f(_ n: Int) -> Temp { Temp(integerGlobals + n) }
+
+    static let helpers: [HelperDescriptor] = [
+        HelperDescriptor("mix", mixHelper, arguments: 4, isPure: true),
+        HelperDescriptor("state", stateHelper, arguments: 2, reads: .all, writes: .all),
+        HelperDescriptor("leave", exitHelper, arguments: 1, mayExit: true),
+    ]
+
+    let x64 = X64Host()
+    let interpreter = InterpreterHost()
+    let code: CodeBuffer
+    let interpreterCode: CodeBuffer
+    let region: Region
+    let allocation: Allocation
+    private var allocator: Allocator
+    private let traits: UnsafeMutablePointer<HelperTraits>
+    let block: UnsafeMutableRawPointer
+    let state: UnsafeMutableRawPointer
+    let memory: UnsafeMutableRawPointer
+    let mapping: UnsafeMutableRawPointer
+    private let x64Base: Int
+    private let interpreterBase: Int
+    private let jumpCache: UnsafeMutablePointer<JumpCacheEntry>
+    private let returnStack: UnsafeMutablePointer<JumpCacheEntry>
+    var initialState: [UInt64]
+    var initialMemory: [UInt64]
+    var rounding: UInt32 = 0
+
+    static let codeSize = 1 << 20
+
+    init() {
+        mapping = mmap(nil, Self.codeSize, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        code = CodeBuffer(writable: mapping, executable: UnsafeRawPointer(mapping), size: Self.codeSize)
+        let other = UnsafeMutableRawPointer.allocate(byteCount: Self.codeSize, alignment: 64)
+        interpreterCode = CodeBuffer(writable: other, executable: UnsafeRawPointer(other), size: Self.codeSize)
+        let configuration = HostConfiguration(
+            helpers: Self.helpers, globals: Self.globals, pcOffset: Self.pcOffset, stateSize: Self.stateWords * 8)
+        x64.configure(configuration, code: code)
+        interpreter.configure(configuration, code: interpreterCode)
+        x64Base = code.used
+        interpreterBase = interpreterCode.used
+        region = Region.allocate(globals: Self.globals)
+        allocation = Allocation.allocate(stepCapacity: 1 << 17, tempCapacity: 8192)
+        allocator = Allocator(x64.description!, region: region, allocation: allocation)
+        traits = .allocate(capacity: Self.helpers.count)
+        for (i, h) in Self.helpers.enumerated() { (traits + i).initialize(to: HelperTraits(h)) }
+        block = .allocate(byteCount: VCPUHeader.stride + Self.stateWords * 8, alignment: 64)
+        state = block + VCPUHeader.stride
+        memory = .allocate(byteCount: Self.memoryWords * 8, alignment: 4096)
+        jumpCache = .allocate(capacity: JumpCache.count)
+        jumpCache.initialize(repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: JumpCache.count)
+        returnStack = .allocate(capacity: ReturnStack.count)
+        returnStack.initialize(repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: ReturnStack.count)
+        initialState = Array(repeating: 0, count: Self.stateWords)
+        initialMemory = Array(repeating: 0, count: Self.memoryWords)
+        block.bindMemory(to: VCPUHeader.self, capacity: 1)
+            .initialize(to: VCPUHeader(jumpCache: jumpCache, returnStack: returnStack))
+    }
+
+    deinit {
+        munmap(mapping, Self.codeSize)
+        interpreterCode.writable.deallocate()
+        region.deallocate()
+        allocation.deallocate()
+        traits.deallocate()
+        block.deallocate()
+        memory.deallocate()
+        jumpCache.deallocate()
+        returnStack.deallocate()
+    }
+
+    var header: UnsafeMutablePointer<VCPUHeader> { VCPUHeader.of(state) }
+
+    func randomize(_ random: inout TestRandom) {
+        for i in 0..<Self.stateWords {
+            initialState[i] = i >= Self.integerGlobals && i < Self.integerGlobals + Self.floatGlobals ? random.double() : random.integer()
+        }
+        for i in 0..<Self.memoryWords { initialMemory[i] = random.chance(30) ? random.double() : random.integer() }
+    }
+
+    /// Starts a region.
+    func build(pc: UInt64 = 0x1000, _ body: (inout IRBuilder) -> Void) {
+        region.reset(pc: pc)
+        var builder = IRBuilder(region: region)
+        body(&builder)
+    }
+
+    private func prepare(_ host: any HostBackEnd) {
+        for i in 0..<Self.stateWords { state.storeBytes(of: initialState[i], toByteOffset: 8 * i, as: UInt64.self) }
+        for i in 0..<Self.memoryWords { memory.storeBytes(of: initialMemory[i], toByteOffset: 8 * i, as: UInt64.self) }
+        header.pointee.exitReason = 0
+        header.pointee.exitRequest = 0
+        header.pointee.returnStackTop = 0
+        for i in 0..<ReturnStack.count { returnStack[i] = JumpCacheEntry(pc: JumpCache.noPC, code: 0) }
+        host.setFloatFlags(state, 0)
+        host.setRounding(state, rounding)
+    }
+
+    private func outcome(_ host: any HostBackEnd, _ exit: ExitValue) -> Outcome {
+        Outcome(
+            exit: exit.raw,
+            state: (0..<Self.stateWords).map { state.load(fromByteOffset: 8 * $0, as: UInt64.self) },
+            memory: (0..<Self.memoryWords).map { memory.load(fromByteOffset: 8 * $0, as: UInt64.self) },
+            floatFlags: host.floatFlags(state), lookupPC: 0)
+    }
+
+    func allocate() -> Bool { allocator.run(traits) }
+
+    /// Compiles the region for x86-64. The code buffer is emptied first.
+    func compile() -> CompiledRegion? {
+        guard allocate() else { return nil }
+        code.used = x64Base
+        return x64.compile(region, allocation, translation: 5)
+    }
+
+    func runX64(_ compiled: CompiledRegion) -> Outcome {
+        prepare(x64)
+        return outcome(x64, x64.enter(state, compiled.entry))
+    }
+
+    func compileInterpreter() -> CompiledRegion? {
+        interpreterCode.used = interpreterBase
+        return interpreter.compile(region, translation: 5)
+    }
+
+    func runInterpreter(_ compiled: CompiledRegion) -> Outcome {
+        prepare(interpreter)
+        return outcome(interpreter, interpreter.enter(state, compiled.entry))
+    }
+
+    func bytes(_ compiled: CompiledRegion) -> String {
+        let p = UnsafeRawPointer(bitPattern: UInt(compiled.entry))!
+        return (0..<compiled.codeSize).map { String(p.load(fromByteOffset: $0, as: UInt8.self), radix: 16) }
+            .map { $0.count == 1 ? "0" + $0 : $0 }.joined(separator: " ")
+    }
+
+    /// The differences between two outcomes, as text; empty if there are none.
+    func differences(_ got: Outcome, _ expected: Outcome) -> String {
+        if got == expected { return "" }
+        var text: [String] = []
+        if got.exit != expected.exit { text.append("exit \(hex(got.exit)) not \(hex(expected.exit))") }
+        if got.floatFlags != expected.floatFlags { text.append("flags \(got.floatFlags) not \(expected.floatFlags)") }
+        for i in 0..<Self.stateWords where got.state[i] != expected.state[i] {
+            let name = i < Self.globals.count ? Self.globals[i].name : "word \(i)"
+            text.append("\(name) \(hex(got.state[i])) not \(hex(expected.state[i])), was \(hex(initialState[i]))")
+        }
+        for i in 0..<Self.memoryWords where got.memory[i] != expected.memory[i] {
+            text.append("memory[\(i)] \(hex(got.memory[i])) not \(hex(expected.memory[i]))")
+        }
+        return text.joined(separator: "; ")
+    }
+
+    /// Runs the region on both hosts with `runs` random states; returns a description of the first difference.
+    func compare(_ random: inout TestRandom, runs: Int, sameRounding: Bool = false) -> String? {
+        guard let native = compile() else { return "not compiled" }
+        guard let reference = compileInterpreter() else { return "not compiled by the interpreter" }
+        for _ in 0..<runs {
+            randomize(&random)
+            if !sameRounding { rounding = UInt32(random.below(4)) }
+            let got = runX64(native)
+            let expected = runInterpreter(reference)
+            let text = differences(got, expected)
+            if !text.isEmpty { return "rounding \(rounding): \(text)\n\(region.text())\n\(bytes(native))" }
+        }
+        return nil
+    }
+}
+
+func hex(_ value: UInt64) -> String { "0x" + String(value, radix: 16) }
+
+extension Region {
+    /// The region as IR text.
+    func text() -> String { print(globals: TestMachine.globals, helpers: TestMachine.helpers) }
+}
