@@ -42,6 +42,10 @@ public enum HostSignals {
         HostStubs.install()
         install(SIGSEGV, handler: unsafeBitCast(faultHandler as RawHandler, to: UInt.self))
         install(SIGBUS, handler: unsafeBitCast(faultHandler as RawHandler, to: UInt.self))
+        // The language runtime may have put crash reporters here; a guest that dies must die silently, as it would natively.
+        for signal in [SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGFPE] where inheritedHandler(signal) > 1 {
+            install(signal, handler: 0)
+        }
     }
 
     public static func setCodeFaultHandler(_ handler: CodeFaultHandler?) { codeFaultHandler = handler }
@@ -58,12 +62,12 @@ public enum HostSignals {
     }
 
     /// The disposition the process inherited: true when `signal` is ignored.
-    public static func isIgnored(_ signal: Int32) -> Bool {
+    public static func isIgnored(_ signal: Int32) -> Bool { inheritedHandler(signal) == 1 }
+
+    private static func inheritedHandler(_ signal: Int32) -> UInt {
         var old = clx_kernel_sigaction()
-        let status = withUnsafeMutablePointer(to: &old) {
-            kernel(SYS_rt_sigaction, Int(signal), 0, Int(bitPattern: $0), 8)
-        }
-        return status == 0 && old.handler == 1
+        _ = withUnsafeMutablePointer(to: &old) { kernel(SYS_rt_sigaction, Int(signal), 0, Int(bitPattern: $0), 8) }
+        return UInt(old.handler)
     }
 
     typealias RawHandler = @convention(c) (Int32, UnsafeMutableRawPointer?, UnsafeMutableRawPointer?) -> Void
@@ -176,11 +180,7 @@ public enum HostSignals {
     guard let info, let context else { return }
     let fault = FaultContext(info: info, context: context)
     if fault.code <= 0 { return HostSignals.record(fault) }  // sent by a process
-    let landing = HostStubs.landing(for: fault.programCounter)
-    if landing != 0 {
-        fault.programCounter = landing
-        return
-    }
+    if HostStubs.resume(fault) { return }
     if let handler = codeFaultHandler, handler(info, context) { return }
     HostSignals.hostFault(fault)
 }

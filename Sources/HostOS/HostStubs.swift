@@ -46,6 +46,42 @@ enum HostStubs {
         0x5b, 0xc3,
     ]
     private static let safeWindow = (start: 31, end: 38, interrupted: 40)
+    // Sized accesses for an interpreter; log2 of the size is the second argument. 0, or the signal number of a fault.
+    // load(address, log2, result)
+    private static let sizedLoad: [UInt8] = [
+        0x83, 0xfe, 0x01,  // cmp esi, 1
+        0x72, 0x10, 0x74, 0x17,  // jb byte; je half
+        0x83, 0xfe, 0x02, 0x74, 0x1b,  // cmp esi, 2; je word
+        0x48, 0x8b, 0x07, 0x48, 0x89, 0x02, 0x31, 0xc0, 0xc3,  // mov rax, [rdi]; mov [rdx], rax; xor eax, eax; ret
+        0x0f, 0xb6, 0x07, 0x48, 0x89, 0x02, 0x31, 0xc0, 0xc3,  // byte: movzx eax, byte [rdi]; ...
+        0x0f, 0xb7, 0x07, 0x48, 0x89, 0x02, 0x31, 0xc0, 0xc3,  // half: movzx eax, word [rdi]; ...
+        0x8b, 0x07, 0x48, 0x89, 0x02, 0x31, 0xc0, 0xc3,  // word: mov eax, [rdi]; ...
+    ]
+    // store(address, log2, value)
+    private static let sizedStore: [UInt8] = [
+        0x83, 0xfe, 0x01,  // cmp esi, 1
+        0x72, 0x0d, 0x74, 0x10,  // jb byte; je half
+        0x83, 0xfe, 0x02, 0x74, 0x11,  // cmp esi, 2; je word
+        0x48, 0x89, 0x17, 0x31, 0xc0, 0xc3,  // mov [rdi], rdx; xor eax, eax; ret
+        0x88, 0x17, 0x31, 0xc0, 0xc3,  // byte: mov [rdi], dl; ...
+        0x66, 0x89, 0x17, 0x31, 0xc0, 0xc3,  // half: mov [rdi], dx; ...
+        0x89, 0x17, 0x31, 0xc0, 0xc3,  // word: mov [rdi], edx; ...
+    ]
+    // compareExchange(address, log2, expected, desired, seen)
+    private static let sizedExchange: [UInt8] = [
+        0x48, 0x89, 0xd0,  // mov rax, rdx
+        0x83, 0xfe, 0x01,  // cmp esi, 1
+        0x72, 0x12, 0x74, 0x1d,  // jb byte; je half
+        0x83, 0xfe, 0x02, 0x74, 0x26,  // cmp esi, 2; je word
+        0xf0, 0x48, 0x0f, 0xb1, 0x0f,  // lock cmpxchg [rdi], rcx
+        0x49, 0x89, 0x00, 0x31, 0xc0, 0xc3,  // mov [r8], rax; xor eax, eax; ret
+        0xf0, 0x0f, 0xb0, 0x0f, 0x0f, 0xb6, 0xc0,  // byte: lock cmpxchg [rdi], cl; movzx eax, al
+        0x49, 0x89, 0x00, 0x31, 0xc0, 0xc3,
+        0xf0, 0x66, 0x0f, 0xb1, 0x0f, 0x0f, 0xb7, 0xc0,  // half: lock cmpxchg [rdi], cx; movzx eax, ax
+        0x49, 0x89, 0x00, 0x31, 0xc0, 0xc3,
+        0xf0, 0x0f, 0xb1, 0x0f, 0x89, 0xc0,  // word: lock cmpxchg [rdi], ecx; mov eax, eax
+        0x49, 0x89, 0x00, 0x31, 0xc0, 0xc3,
+    ]
     private static let signalReturn: [UInt8] = [0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05]  // mov eax, 15; syscall
     #else
     #error("this host architecture has no machine-code stubs yet")
@@ -64,6 +100,10 @@ enum HostStubs {
     nonisolated(unsafe) static var store32Address: UInt = 0
     nonisolated(unsafe) static var cas32Address: UInt = 0
     nonisolated(unsafe) static var failAddress: UInt = 0
+    nonisolated(unsafe) static var sizedLoadAddress: UInt = 0
+    nonisolated(unsafe) static var sizedStoreAddress: UInt = 0
+    nonisolated(unsafe) static var sizedExchangeAddress: UInt = 0
+    nonisolated(unsafe) static var sizedEnd: UInt = 0
     nonisolated(unsafe) static var safeCallAddress: UInt = 0
     nonisolated(unsafe) static var safeWindowStart: UInt = 0
     nonisolated(unsafe) static var safeWindowEnd: UInt = 0
@@ -87,6 +127,10 @@ enum HostStubs {
         store32Address = place(store32)
         cas32Address = place(cas32)
         failAddress = place(fail)
+        sizedLoadAddress = place(sizedLoad)
+        sizedStoreAddress = place(sizedStore)
+        sizedExchangeAddress = place(sizedExchange)
+        sizedEnd = place([0xc3])
         safeCallAddress = place(safeCall)
         safeWindowStart = safeCallAddress + UInt(safeWindow.start)
         safeWindowEnd = safeCallAddress + UInt(safeWindow.end)
@@ -98,8 +142,21 @@ enum HostStubs {
         }
     }
 
-    /// Where a fault at `pc` continues, or 0 when `pc` is not in a stub that may fault. Async-signal-safe.
-    static func landing(for pc: UInt) -> UInt {
+    /// Makes a fault in a stub that may fault return from it; false when `fault` is elsewhere. Async-signal-safe.
+    static func resume(_ fault: FaultContext) -> Bool {
+        let pc = fault.programCounter
+        if pc >= sizedLoadAddress && pc < sizedEnd && sizedEnd != 0 {
+            fault[register: 0] = UInt64(UInt32(bitPattern: fault.signal))
+            fault.programCounter = sizedEnd
+            return true
+        }
+        let landing = landing(for: pc)
+        if landing != 0 { fault.programCounter = landing }
+        return landing != 0
+    }
+
+    /// Where a fault at `pc` continues, or 0 when `pc` is not in a stub that may fault.
+    private static func landing(for pc: UInt) -> UInt {
         if pc == copyAddress &+ 3 { return pc &+ 2 }
         if pc >= load32Address && pc < failAddress && load32Address != 0 { return failAddress }
         return 0
@@ -150,5 +207,22 @@ public enum GuestCopy {
         var seen: UInt32 = 0
         let call = unsafeBitCast(HostStubs.cas32Address, to: HostStubs.CompareExchange32.self)
         return call(address, expected, desired, &seen) == 0 ? seen : nil
+    }
+
+    // Sized accesses as C functions, for code that cannot call Swift: log2 of the size in the second argument; the result is 0, or
+    // the signal number of the host fault, and nothing has changed then. Aligned accesses are single-copy atomic.
+
+    public typealias SizedLoad = @convention(c) (UInt64, UInt64, UnsafeMutablePointer<UInt64>) -> Int32
+    public typealias SizedStore = @convention(c) (UInt64, UInt64, UInt64) -> Int32
+    public typealias SizedExchange =
+        @convention(c) (UInt64, UInt64, UInt64, UInt64, UnsafeMutablePointer<UInt64>) -> Int32
+
+    /// (address, log2 size, result): the value, zero-extended.
+    public static var sizedLoad: SizedLoad { unsafeBitCast(HostStubs.sizedLoadAddress, to: SizedLoad.self) }
+    /// (address, log2 size, value).
+    public static var sizedStore: SizedStore { unsafeBitCast(HostStubs.sizedStoreAddress, to: SizedStore.self) }
+    /// (address, log2 size, expected, desired, seen): sequentially consistent; `seen` is zero-extended.
+    public static var sizedCompareExchange: SizedExchange {
+        unsafeBitCast(HostStubs.sizedExchangeAddress, to: SizedExchange.self)
     }
 }

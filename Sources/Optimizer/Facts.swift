@@ -123,8 +123,8 @@ private func wide(_ op: Op, _ a: Facts, _ b: Facts, _ c: Facts, _ d: Facts) -> F
         let length = UInt64(truncatingIfNeeded: op.fieldLength)
         let position = UInt64(truncatingIfNeeded: op.fieldPosition)
         let up = Int64(bitPattern: 64 &- length)
-        let zeros = Int64(bitPattern: a.zeros &>> position) &<< up &>> up
-        let ones = Int64(bitPattern: a.ones &>> position) &<< up &>> up
+        let zeros = (Int64(bitPattern: a.zeros &>> position) &<< up) &>> up
+        let ones = (Int64(bitPattern: a.ones &>> position) &<< up) &>> up
         let left = a.width > position ? a.width &- position : 1
         return Facts(zeros: UInt64(bitPattern: zeros), ones: UInt64(bitPattern: ones), width: min(length, left))
     case .deposit:

@@ -12,7 +12,7 @@ func fold(_ op: Op, result: ValueType, _ a: UInt64, _ b: UInt64) -> UInt64? {
     case .extract: value = a &>> UInt64(op.fieldPosition) & lowMask(UInt64(op.fieldLength))
     case .sextract:
         let up = Int64(64 &- op.fieldLength)
-        value = UInt64(bitPattern: Int64(bitPattern: a &>> UInt64(op.fieldPosition)) &<< up &>> up)
+        value = UInt64(bitPattern: (Int64(bitPattern: a &>> UInt64(op.fieldPosition)) &<< up) &>> up)
     case .deposit:
         let position = UInt64(op.fieldPosition)
         let field = lowMask(UInt64(op.fieldLength)) &<< position
@@ -42,7 +42,7 @@ private func compute<T: FixedWidthInteger & UnsignedInteger>(_ opcode: Opcode, _
     case .not: return ~a
     case .shl: return a &<< b
     case .shr: return a &>> b
-    case .sar: return T(truncatingIfNeeded: signed(a) >> (signed(b) & Int64(T.bitWidth - 1)))
+    case .sar: return T(truncatingIfNeeded: signed(a) &>> (signed(b) & Int64(T.bitWidth - 1)))
     case .rotl: return a &<< b | a &>> (0 &- b)
     case .rotr: return a &>> b | a &<< (0 &- b)
     case .clz: return T(truncatingIfNeeded: a.leadingZeroBitCount)
@@ -74,5 +74,5 @@ private func compute<T: FixedWidthInteger & UnsignedInteger>(_ opcode: Opcode, _
 /// The signed value of either width.
 private func signed<T: FixedWidthInteger & UnsignedInteger>(_ a: T) -> Int64 {
     let unused = Int64(64 - T.bitWidth)
-    return Int64(truncatingIfNeeded: a) << unused >> unused
+    return (Int64(truncatingIfNeeded: a) &<< unused) &>> unused
 }

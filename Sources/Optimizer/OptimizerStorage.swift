@@ -41,6 +41,8 @@ public final class OptimizerStorage: @unchecked Sendable {
     let snapshotGlobals: UnsafeMutablePointer<UInt32>
     let entryFacts: UnsafeMutablePointer<Facts>
     let hasEntryFacts: UnsafeMutablePointer<Bool>
+    /// `entryFacts` are of the region as it is.
+    var hasFlow = false
 
     /// Ops while the op array is built anew.
     let spare: UnsafeMutablePointer<Op>

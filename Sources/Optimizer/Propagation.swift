@@ -328,7 +328,7 @@ struct Propagation: ~Copyable {
         }
         let slot = ValueHash.index(v)
         let known = hash[slot]
-        if known != 0, known < valueCount, isSame(values[Int(known)], v) {
+        if known != 0, known < valueCount, isSame(values + Int(known), v) {
             let n = name(known)
             if !n.isNone {
                 // The same op on the same values: the same value.
@@ -343,8 +343,10 @@ struct Propagation: ~Copyable {
         define(op.dst, number)
     }
 
-    @inline(__always) private func isSame(_ x: borrowing Value, _ y: borrowing Value) -> Bool {
-        x.key == y.key && x.a == y.a && x.b == y.b && x.imm == y.imm && x.c == y.c && x.d == y.d && x.epoch == y.epoch
+    @inline(__always) private func isSame(_ p: UnsafeMutablePointer<Value>, _ v: Value) -> Bool {
+        let (x, y) = (p.pointee, v)
+        if x.key != y.key || x.a != y.a || x.b != y.b || x.imm != y.imm { return false }
+        return x.c == y.c && x.d == y.d && x.epoch == y.epoch
     }
 
     /// A fresh number whose first name is `t`.
@@ -390,7 +392,7 @@ struct Propagation: ~Copyable {
     @inline(__always) func word(_ v: UInt32) -> UInt64 { values[Int(v)].facts.ones }
     @inline(__always) func facts(_ v: UInt32) -> Facts { values[Int(v)].facts }
     /// Is `v` computed by `opcode` on `type`?
-    @inline(__always) func `is`(_ v: UInt32, _ opcode: Opcode, _ type: ValueType) -> Bool { values[Int(v)].is(opcode, type) }
+    @inline(__always) func isOp(_ v: UInt32, _ opcode: Opcode, _ type: ValueType) -> Bool { values[Int(v)].is(opcode, type) }
 
     /// The op becomes a copy of `t`.
     func become(_ op: inout Op, _ t: Temp) -> Bool {

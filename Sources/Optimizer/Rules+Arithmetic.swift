@@ -18,7 +18,7 @@ extension Propagation {
             return x.is(.add, op.type) && isConstant(x.b) && become(&op, .add, x.a, constant: word(x.b) &+ word(b))
         }
         // x + -y == x - y
-        if is(b, .neg, op.type) { return become(&op, .sub, a, values[Int(b)].a) }
+        if isOp(b, .neg, op.type) { return become(&op, .sub, a, values[Int(b)].a) }
         return x.is(.neg, op.type) && become(&op, .sub, b, x.a)
     }
 
@@ -36,7 +36,7 @@ extension Propagation {
             return true
         }
         // x - -y == x + y
-        return is(b, .neg, op.type) && become(&op, .add, a, values[Int(b)].a)
+        return isOp(b, .neg, op.type) && become(&op, .add, a, values[Int(b)].a)
     }
 
     func neg(_ op: inout Op) -> Bool {

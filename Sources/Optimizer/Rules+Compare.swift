@@ -71,9 +71,16 @@ extension Propagation {
         }
         guard x.key != Value.opaque, x.b != 0, isConstant(x.b) else { return false }
         // x + c == d == (x == d - c), x ^ c == d == (x == c ^ d)
-        if x.is(.add, op.type) { return compare(&op, op.condition, x.a, word &- self.word(x.b)) }
-        if x.is(.xor, op.type) { return compare(&op, op.condition, x.a, word ^ self.word(x.b)) }
-        return false
+        let other: UInt64
+        if x.is(.add, op.type) {
+            other = word &- self.word(x.b)
+        } else if x.is(.xor, op.type) {
+            other = word ^ self.word(x.b)
+        } else {
+            return false
+        }
+        // Not for a constant that needs a register.
+        return Int64(bitPattern: other) == Int64(Int32(truncatingIfNeeded: other)) && compare(&op, op.condition, x.a, other)
     }
 
     private func compare(_ op: inout Op, _ type: ValueType, _ condition: Condition, _ x: UInt32, _ y: UInt32) -> Bool {

@@ -24,7 +24,7 @@ extension Propagation {
             return false
         }
         // x & ~y == andc(x, y)
-        if is(b, .not, op.type) { return become(&op, .andc, a, values[Int(b)].a) }
+        if isOp(b, .not, op.type) { return become(&op, .andc, a, values[Int(b)].a) }
         return x.is(.not, op.type) && become(&op, .andc, b, x.a)
     }
 
@@ -65,9 +65,8 @@ extension Propagation {
             // (x | c) | d == x | (c | d)
             return x.is(.or, op.type) && isConstant(x.b) && become(&op, .or, x.a, constant: word(x.b) | bits)
         }
-        // x | 0 == x, where the 0 is known only as such
         // x | ~y == orc(x, y)
-        if is(b, .not, op.type) { return become(&op, .orc, a, values[Int(b)].a) }
+        if isOp(b, .not, op.type) { return become(&op, .orc, a, values[Int(b)].a) }
         return x.is(.not, op.type) && become(&op, .orc, b, x.a)
     }
 
@@ -103,7 +102,7 @@ extension Propagation {
     }
 
     // ~~x == x
-    func not(_ op: inout Op) -> Bool { is(a, .not, op.type) && become(&op, number: values[Int(a)].a) }
+    func not(_ op: inout Op) -> Bool { isOp(a, .not, op.type) && become(&op, number: values[Int(a)].a) }
 
     // MARK: Shifts
 

@@ -40,8 +40,17 @@ extension Propagation {
         case .boxf: return boxf(&op)
         case .unboxf: return unboxf(&op)
         case .gld: return displace(&op)
-        case .gst: return displace(&op) || storedBits(&op, &op.b, b)
-        case .st: return storedBits(&op, &op.a, a)
+        case .gst:
+            if displace(&op) { return true }
+            let n = storedBits(op, b)
+            if n.isNone { return false }
+            op.b = n
+            return true
+        case .st:
+            let n = storedBits(op, a)
+            if n.isNone { return false }
+            op.a = n
+            return true
         default: return false
         }
     }
@@ -79,7 +88,7 @@ extension Propagation {
 
     // sext(trunc(x)) == sextract(x, 0, 32), zext(trunc(x)) == extract(x, 0, 32)
     private func widen(_ op: inout Op, _ field: Opcode) -> Bool {
-        is(a, .trunc, .i32) && become(&op, field, values[Int(a)].a, field: 0, 32)
+        isOp(a, .trunc, .i32) && become(&op, field, values[Int(a)].a, field: 0, 32)
     }
 
     // bitcast(bitcast(x)) == x
@@ -107,7 +116,7 @@ extension Propagation {
 
     // [(x + c) + displacement] == [x + (c + displacement)]
     private func displace(_ op: inout Op) -> Bool {
-        guard is(a, .add, .i64), isConstant(values[Int(a)].b) else { return false }
+        guard isOp(a, .add, .i64), isConstant(values[Int(a)].b) else { return false }
         let displacement = op.imm &+ Int64(bitPattern: word(values[Int(a)].b))
         let base = name(values[Int(a)].a)
         if displacement != Int64(Int32(truncatingIfNeeded: displacement)) || base.isNone { return false }
@@ -116,19 +125,16 @@ extension Propagation {
         return true
     }
 
-    // Bits above the stored ones do not matter.
-    private func storedBits(_ op: inout Op, _ operand: inout Temp, _ v: UInt32) -> Bool {
+    /// What to store for `v` instead: bits above the stored ones do not matter.
+    private func storedBits(_ op: Op, _ v: UInt32) -> Temp {
         let bits = 8 &* op.memOp.size
-        if op.type.isFloat || bits >= 64 { return false }
+        if op.type.isFloat || bits >= 64 { return .none }
         let x = values[Int(v)]
         switch x.opcode {
-        case .extract, .sextract: if x.imm & 0xff != 0 || x.imm &>> 8 < Int64(bits) { return false }
-        case .and: if !isConstant(x.b) || word(x.b) & lowMask(UInt64(bits)) != lowMask(UInt64(bits)) { return false }
-        default: return false
+        case .extract where x.imm & 0xff == 0 && x.imm &>> 8 >= Int64(bits): return name(x.a)
+        case .sextract where x.imm & 0xff == 0 && x.imm &>> 8 >= Int64(bits): return name(x.a)
+        case .and where isConstant(x.b) && word(x.b) & lowMask(UInt64(bits)) == lowMask(UInt64(bits)): return name(x.a)
+        default: return .none
         }
-        let n = name(x.a)
-        if n.isNone { return false }
-        operand = n
-        return true
     }
 }

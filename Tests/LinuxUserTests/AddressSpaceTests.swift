@@ -148,3 +148,36 @@ private let anonymous = HostMemory.privateCopy | HostMemory.anonymous
         try space.unmap(moved, length: 4096)
     }
 }
+
+@Suite(.serialized) struct SizedAccessTests {
+    @Test func sizedAccessesReadWriteAndReportFaults() throws {
+        HostSignals.start()
+        let page = try HostMemory.map(
+            0, 4096, HostMemory.read | HostMemory.write, HostMemory.privateCopy | HostMemory.anonymous)
+        defer { try? HostMemory.unmap(UInt(bitPattern: page), 4096) }
+        let address = UInt64(UInt(bitPattern: page))
+        let load = GuestCopy.sizedLoad, store = GuestCopy.sizedStore, exchange = GuestCopy.sizedCompareExchange
+        let pattern: UInt64 = 0xf1f2_f3f4_f5f6_f7f8
+        for log2 in UInt64(0)..<4 {
+            let mask = log2 == 3 ? UInt64.max : (1 << (8 << log2)) - 1
+            #expect(store(address, 3, .max) == 0)
+            #expect(store(address, log2, pattern) == 0)
+            #expect(page.load(as: UInt64.self) == pattern & mask | ~mask)
+            var value: UInt64 = 0
+            #expect(load(address, log2, &value) == 0)
+            #expect(value == pattern & mask)
+            // A failing exchange changes nothing; one that succeeds stores the low bytes.
+            #expect(exchange(address, log2, 0, 1, &value) == 0)
+            #expect(value == pattern & mask)
+            #expect(page.load(as: UInt64.self) == pattern & mask | ~mask)
+            #expect(exchange(address, log2, pattern, 0x11, &value) == 0)
+            #expect(value == pattern & mask)
+            #expect(page.load(as: UInt64.self) == 0x11 | ~mask)
+            for bad in [UInt64(8), address + 4096, 0x8000_0000_0000_0000] {
+                #expect(load(bad, log2, &value) == 11)
+                #expect(store(bad, log2, 0) == 11)
+                #expect(exchange(bad, log2, 0, 0, &value) == 11)
+            }
+        }
+    }
+}

@@ -62,7 +62,9 @@ public struct Allocator: ~Copyable {
     let blockCapacity: Int
     var labelCount = 0
 
-    // Region-wide liveness, only for regions of several blocks: see Liveness.swift.
+    /// The entry block is followed by nothing but plain exits: no variable crosses a block border.
+    var isFlat = true
+    // Region-wide liveness, for regions that are not flat: see Liveness.swift.
     var variables: UnsafeMutablePointer<UInt32>  // by variable: temp
     var variableOf: UnsafeMutablePointer<UInt32>  // by temp: variable + 1, or 0
     var variableCount = 0
@@ -123,7 +125,11 @@ public struct Allocator: ~Copyable {
     public mutating func run(_ helpers: UnsafePointer<HelperTraits>) -> Bool {
         prepare()
         layOutBlocks()
-        if region.blockCount > 1 { findVariables(); flowDistances() }
+        isFlat = hasOnlyPlainExits()
+        if !isFlat {
+            findVariables()
+            flowDistances()
+        }
         for i in 0..<region.blockCount {
             let block = Int(layout[i])
             if block == 0 {
@@ -187,6 +193,14 @@ public struct Allocator: ~Copyable {
         }
     }
 
+    /// Baseline translations: one block, and the exits of its conditional branch.
+    private func hasOnlyPlainExits() -> Bool {
+        if region.blockCount == 1 { return true }
+        if region.blockCount > 3 || region.blocks[0].isLoopHeader { return false }
+        for b in 1..<region.blockCount where !isPlainExit(b) { return false }
+        return true
+    }
+
     // MARK: Block entries
 
     /// The region's entry: every global is at home. When the entry block heads a loop, what the loop uses is loaded first.
@@ -203,12 +217,8 @@ public struct Allocator: ~Copyable {
 
     private mutating func enterBlock(_ block: Int) {
         // Forget the state at the end of the block before, take this block's.
-        for i in 0..<orderCount {
-            let r = Int(order[i])
-            if state.owner[r] != RegisterState.empty { place[Int(state.owner[r] &>> 1)] = 255 }
-        }
+        leaveState()
         state = entry[block]
-        free = host.allocatable
         for i in 0..<orderCount {
             let r = order[i]
             let owner = state.owner[Int(r)]
@@ -219,6 +229,17 @@ public struct Allocator: ~Copyable {
         }
         out.append(Step(.label, label: UInt32(block)))
         announceState()
+    }
+
+    /// No register holds anything.
+    mutating func leaveState() {
+        var held = host.allocatable.rawValue & ~free.rawValue
+        while held != 0 {
+            let r = UInt8(truncatingIfNeeded: held.trailingZeroBitCount)
+            held &= held &- 1
+            release(r)
+        }
+        free = host.allocatable
     }
 
     /// Tells recovery which globals are dirty here.

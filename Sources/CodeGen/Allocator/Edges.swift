@@ -15,7 +15,8 @@ extension Allocator {
         let taken = op.c.i
         let other = op.d.i
         // Both ways leave the region: write back once, before the branch.
-        if isPlainExit(taken), isPlainExit(other) { writeBackGlobals() }
+        let leaves = isPlainExit(taken) && isPlainExit(other)
+        if leaves { writeBackGlobals() }
         let row = rows[Int(op.opcode.rawValue)]
         let u = uses + i &* 5
         var locked = RegisterSet()
@@ -26,6 +27,16 @@ extension Allocator {
         next[op.b.i] = u[1]
         for t in [op.a.i, op.b.i] where next[t] == NextUse.dead && place[t] != 255 {
             if t >= region.globalCount { release(place[t]) }
+        }
+        if leaves {
+            // Nothing is dirty and nothing is read there: no register needs to be known.
+            out.append(Step(.op, a: a, b: b, index: UInt32(i), label: UInt32(taken), label2: UInt32(other)))
+            leaveState()
+            hasEntry[taken] = true
+            hasEntry[other] = true
+            entry[taken] = RegisterState()
+            entry[other] = RegisterState()
+            return
         }
         if !hasEntry[taken] { fixEntry(taken) }
         if !hasEntry[other] { fixEntry(other) }
@@ -78,10 +89,12 @@ extension Allocator {
         return r
     }
 
-    private func isPlainExit(_ block: Int) -> Bool {
+    /// A block of one op that leaves the region and reads no value.
+    func isPlainExit(_ block: Int) -> Bool {
         let b = region.blocks[block]
-        guard b.end == b.start + 1, predecessors[block] == 1 else { return false }
-        return table.effects(region.ops[Int(b.start)].opcode).contains(.exit)
+        guard b.end == b.start &+ 1, predecessors[block] == 1 else { return false }
+        let opcode = region.ops[Int(b.start)].opcode
+        return opcode == .gotoTB || opcode == .exitTB
     }
 
     // MARK: Entry states
@@ -112,7 +125,7 @@ extension Allocator {
 
     /// Distance of the next use of `t` from the start of `block`.
     private func entryDistance(_ block: Int, _ t: Int) -> UInt32 {
-        if region.blockCount == 1 { return NextUse.home }
+        if isFlat { return NextUse.home }
         let v = variableOf[t]
         return v == 0 ? NextUse.dead : distance(block, Int(v) - 1)
     }
@@ -120,7 +133,7 @@ extension Allocator {
     /// A loop header's state: the variables used most in the loop, in registers; dirty when the loop writes them.
     mutating func chooseHeaderState(_ header: Int) -> RegisterState {
         // Weights and writes by variable, over the blocks in layout order from the header to its last back edge.
-        let count = region.blockCount == 1 ? region.globalCount : variableCount
+        let count = isFlat ? region.globalCount : variableCount
         return withUnsafeTemporaryAllocation(of: UInt32.self, capacity: count * 2 + 1) { scratch in
             let weight = scratch.baseAddress!
             let written = weight + count
@@ -184,7 +197,7 @@ extension Allocator {
 
     private func variable(_ t: Temp) -> Int? {
         if t.isNone { return nil }
-        if region.blockCount == 1 { return t.i < region.globalCount ? t.i : nil }
+        if isFlat { return t.i < region.globalCount ? t.i : nil }
         let v = variableOf[t.i]
         return v == 0 ? nil : Int(v) - 1
     }
@@ -198,11 +211,11 @@ extension Allocator {
         while left > 0 {
             var best = -1
             for v in 0..<count where weight[v] > (best < 0 ? 0 : weight[best]) {
-                let t = region.blockCount == 1 ? v : Int(variables[v])
+                let t = isFlat ? v : Int(variables[v])
                 if classOf(t) == registers { best = v }
             }
             if best < 0 { return }
-            let t = region.blockCount == 1 ? best : Int(variables[best])
+            let t = isFlat ? best : Int(variables[best])
             weight[best] = 0
             // A temp that no path brings here has no value to hold.
             if t >= region.globalCount, place[t] == 255, out.s.pointee.homeSlot[t] < 0 { continue }

@@ -80,7 +80,7 @@ extension Allocator {
     /// Sets `next` to what is needed at the end of `block`.
     @inline(__always) mutating func startBackward(_ block: Int) {
         let b = region.blocks[block]
-        if region.blockCount == 1 {
+        if isFlat {
             for g in 0..<region.globalCount { next[g] = NextUse.home }
             return
         }

@@ -1,0 +1,145 @@
+// The pass `dead`: one walk over the ops, backward, that leaves out what nobody can see.
+//
+// - An op without effects whose temp has no use.
+// - A write to a global that is overwritten in the same block before any op that looks at state: one that may fault or leave,
+//   a helper that reads globals, the block's end.
+// - An instruction mark that no such op follows before the next one.
+// - A check for exit requests with another one in the same block.
+
+import IR
+
+func removeDeadCode(_ region: Region, _ storage: OptimizerStorage) {
+    var pass = DeadCode(region, storage)
+    pass.run()
+}
+
+private struct DeadCode: ~Copyable {
+    let region: Region
+    let ops: UnsafeMutablePointer<Op>
+    let table: OpcodeTable
+    let traits: UnsafeMutablePointer<HelperKind>
+    let graph: Graph
+    let globalCount: Int
+    /// By temp: uses that are left.
+    let uses: UnsafeMutablePointer<UInt32>
+    /// By global: equals `window` when the global is overwritten later and nobody looks before.
+    let overwritten: UnsafeMutablePointer<UInt32>
+    var window: UInt32 = 1
+
+    init(_ region: Region, _ storage: OptimizerStorage) {
+        self.region = region
+        ops = region.ops
+        table = storage.table
+        traits = storage.traits
+        graph = storage.graph
+        globalCount = region.globalCount
+        uses = storage.counts
+        overwritten = storage.stamps
+        uses.update(repeating: 0, count: region.tempCount)
+        overwritten.update(repeating: 0, count: globalCount)
+    }
+
+    mutating func run() {
+        graph.lay(region)
+        for k in 0..<region.blockCount { countUses(Int(region.blocks[k].start), Int(region.blocks[k].end)) }
+        // What stays is moved to the end of the storage, then all of it back to the start.
+        var free = region.opCount
+        var k = region.blockCount &- 1
+        while k >= 0 {
+            let b = Int(graph.order[k])
+            let end = free
+            free = sweep(Int(region.blocks[b].start), Int(region.blocks[b].end), free)
+            region.blocks[b].start = UInt32(truncatingIfNeeded: free)
+            region.blocks[b].end = UInt32(truncatingIfNeeded: end)
+            k &-= 1
+        }
+        if free == 0 { return }
+        ops.update(from: ops + free, count: region.opCount &- free)
+        region.s.pointee.opCount -= free
+        for k in 0..<region.blockCount {
+            region.blocks[k].start &-= UInt32(truncatingIfNeeded: free)
+            region.blocks[k].end &-= UInt32(truncatingIfNeeded: free)
+        }
+    }
+
+    private func countUses(_ start: Int, _ end: Int) {
+        var i = start
+        while i < end {
+            let op = ops + i
+            let sources = op.pointee.opcode == .call ? op.pointee.callArguments : table.sources(op.pointee.opcode)
+            if sources > 0 { uses[op.pointee.a.i] &+= 1 }
+            if sources > 1 { uses[op.pointee.b.i] &+= 1 }
+            if sources > 2 { uses[op.pointee.c.i] &+= 1 }
+            if sources > 3 { uses[op.pointee.d.i] &+= 1 }
+            i &+= 1
+        }
+    }
+
+    /// Moves what stays of a block so that it ends at `free`; returns where it starts.
+    private mutating func sweep(_ start: Int, _ end: Int, _ free: Int) -> Int {
+        window &+= 1
+        var free = free
+        // The instruction may go on in the next block.
+        var needsMark = table.effects(ops[end &- 1].opcode).isDisjoint(with: .exit)
+        var hasCheck = false
+        var i = end &- 1
+        while i >= start {
+            let op = ops + i
+            let opcode = op.pointee.opcode
+            let effects = table.effects(opcode)
+            let sources = opcode == .call ? op.pointee.callArguments : table.sources(opcode)
+            switch opcode {
+            case .insnStart:
+                if !needsMark { break }
+                needsMark = false
+                free &-= 1
+                ops[free] = op.pointee
+            case .checkExit where hasCheck: break
+            default:
+                if isDead(op, opcode, effects) {
+                    release(op, sources)
+                    break
+                }
+                if table.hasResult(opcode), op.pointee.dst.i < globalCount { overwritten[op.pointee.dst.i] = window }
+                if looksAtState(op, opcode, effects) {
+                    window &+= 1
+                    // A check and an exit have their own pc.
+                    if opcode == .checkExit { hasCheck = true } else if !effects.contains(.exit) { needsMark = true }
+                }
+                if sources > 0 { read(op.pointee.a) }
+                if sources > 1 { read(op.pointee.b) }
+                if sources > 2 { read(op.pointee.c) }
+                if sources > 3 { read(op.pointee.d) }
+                free &-= 1
+                ops[free] = op.pointee
+            }
+            i &-= 1
+        }
+        return free
+    }
+
+    @inline(__always) private func read(_ t: Temp) { if t.i < globalCount { overwritten[t.i] = 0 } }
+
+    @inline(__always)
+    private func looksAtState(_ op: UnsafeMutablePointer<Op>, _ opcode: Opcode, _ effects: OpEffects) -> Bool {
+        !effects.isDisjoint(with: [.fault, .exit]) || opcode == .call || opcode == .checkExit
+    }
+
+    @inline(__always)
+    private func isDead(_ op: UnsafeMutablePointer<Op>, _ opcode: Opcode, _ effects: OpEffects) -> Bool {
+        guard table.hasResult(opcode), !op.pointee.dst.isNone else { return false }
+        if opcode == .mov, op.pointee.a == op.pointee.dst { return true }
+        if !effects.isDisjoint(with: [.sideEffect, .fpFlags]) {
+            guard opcode == .call, traits[Int(op.pointee.imm)].contains(.isPure) else { return false }
+        }
+        let t = op.pointee.dst.i
+        return t < globalCount ? overwritten[t] == window : uses[t] == 0
+    }
+
+    private func release(_ op: UnsafeMutablePointer<Op>, _ sources: Int) {
+        if sources > 0 { uses[op.pointee.a.i] &-= 1 }
+        if sources > 1 { uses[op.pointee.b.i] &-= 1 }
+        if sources > 2 { uses[op.pointee.c.i] &-= 1 }
+        if sources > 3 { uses[op.pointee.d.i] &-= 1 }
+    }
+}
