@@ -60,13 +60,18 @@ let package = Package(
         .testTarget(name: "SoftFloatTests", dependencies: ["SoftFloat"]),
         .testTarget(name: "DecodeTreeTests", dependencies: ["DecodeTree"]),
         .testTarget(name: "IRTests", dependencies: ["IR"]),
-        .testTarget(name: "OptimizerTests", dependencies: ["IR", "Optimizer"]),
+        .testTarget(name: "OptimizerTests", dependencies: ["IR", "Optimizer", "CodeGen", "CodeGenInterpreter"]),
         .testTarget(name: "CodeGenTests", dependencies: ["IR", "CodeGen", "CodeGenX64", "CodeGenInterpreter", "SoftFloat"]),
         .testTarget(name: "GuestRISCVTests", dependencies: ["IR", "GuestKit", "GuestRISCV", "SoftFloat"]),
         .testTarget(
             name: "ExecutionEngineTests",
             dependencies: ["ExecutionEngine", "CodeGenX64", "CodeGenInterpreter", "GuestRISCV", "SoftFloat"]),
-        .testTarget(name: "LinuxUserTests", dependencies: ["LinuxUser", "LinuxABI", "GuestMemory", "HostOS"]),
+        .testTarget(
+            name: "LinuxUserTests",
+            dependencies: [
+                "LinuxUser", "LinuxABI", "GuestMemory", "HostOS", "ExecutionEngine", "GuestKit", "Diagnostics", "IR",
+                "CodeGenInterpreter", "CLinux",
+            ]),
         .testTarget(name: "GuestProgramTests", dependencies: ["HostOS"]),
     ],
     swiftLanguageModes: [.v6]

@@ -59,23 +59,24 @@ extension Machine {
     mutating func checkExit(_ i: Instruction) -> Outcome {
         let request = UnsafeRawPointer(header) + Self.exitRequestOffset
         if atomic(request, as: UInt32.self).pointee.load(ordering: .relaxed) == 0 { return .goOn }
+        return leaveAt(i, ExitReason.sideExit)
+    }
+
+    /// Counts down; the counter belongs to the vCPU's thread.
+    mutating func countExecution(_ i: Instruction) -> Outcome {
+        let offset = ExecutionCounters.offset(i.op.slot)
+        let count = state.load(fromByteOffset: offset, as: UInt32.self) &- 1
+        state.storeBytes(of: count, toByteOffset: offset, as: UInt32.self)
+        return count == 0 ? leaveAt(i, ExitReason.hot) : .goOn
+    }
+
+    /// A side exit at guest `imm`.
+    private mutating func leaveAt(_ i: Instruction, _ reason: UInt32) -> Outcome {
         let target = UInt64(bitPattern: i.op.imm)
         storePC(target)
         header.pointee.exitPC = target
         header.pointee.sideExitAddress = 0  // nothing to recover
-        return leave(ExitValue(reason: ExitReason.sideExit))
-    }
-
-    mutating func countExecution(_ i: Instruction) -> Outcome {
-        let counter = state + ExecutionCounters.offset(i.op.slot)
-        let left = counter.load(as: UInt32.self) &- 1
-        counter.storeBytes(of: left, as: UInt32.self)
-        if left != 0 { return .goOn }
-        let target = UInt64(bitPattern: i.op.imm)
-        storePC(target)
-        header.pointee.exitPC = target
-        header.pointee.sideExitAddress = 0
-        return leave(ExitValue(reason: ExitReason.hot))
+        return leave(ExitValue(reason: reason))
     }
 
     private static let exitRequestOffset = MemoryLayout<VCPUHeader>.offset(of: \.exitRequest)!

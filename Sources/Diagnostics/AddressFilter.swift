@@ -26,7 +26,8 @@ public struct AddressFilter: Equatable, Sendable {
         for (index, byte) in bytes.enumerated() {
             switch byte {
             case UInt8(ascii: "+"), UInt8(ascii: "-"):
-                guard let start = parseNumber(bytes[..<index]), let length = parseNumber(bytes[(index + 1)...]), length > 0
+                guard let start = parseNumber(bytes[..<index]), let length = parseNumber(bytes[(index + 1)...]),
+                    length > 0
                 else { return nil }
                 if byte == UInt8(ascii: "+") {
                     let (end, wrapped) = start.addingReportingOverflow(length - 1)

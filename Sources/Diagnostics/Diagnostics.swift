@@ -23,7 +23,8 @@ public final class Diagnostics: Sendable {
     /// when nil.
     public convenience init(items: String?, filter: String? = nil, file: String? = nil) throws(DiagnosticsError) {
         let chosen = try items.map { text throws(DiagnosticsError) in try LogItem.parse(text) } ?? []
-        let ranges = try filter.map { text throws(DiagnosticsError) in try AddressFilter(parsing: text) } ?? AddressFilter()
+        let ranges =
+            try filter.map { text throws(DiagnosticsError) in try AddressFilter(parsing: text) } ?? AddressFilter()
         var fd: Int32 = 2
         if let file { fd = try Self.open(file) }
         self.init(items: chosen, filter: ranges, fd: fd)

@@ -97,8 +97,9 @@ public final class Engine: @unchecked Sendable {
         for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.request(EngineRequest.forget) } }
     }
 
-    /// Drops translations whose guest bytes may have changed unseen (instruction fence).
-    func dropUntracked() {
+    /// Makes later fetches see all earlier stores (an instruction fence): drops translations whose bytes may have changed unseen,
+    /// through another mapping. Stores through the translated page's own mapping are seen at once anyway.
+    public func synchronizeCode() {
         lock.withLock {
             for page in cache.pages.keys {
                 let start = page << TranslationCache.pageBits

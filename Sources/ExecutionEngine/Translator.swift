@@ -25,6 +25,7 @@ struct Translator {
     let region: Region
     let allocation: Allocation
     let allocator: AllocatorBox?
+    let optimizer: OptimizerStorage
     let helpers: UnsafeMutablePointer<HelperTraits>
 
     init(guest: any GuestArchitecture, host: any HostBackEnd, options: EngineOptions) {
@@ -35,6 +36,10 @@ struct Translator {
         allocation = Allocation.allocate(
             stepCapacity: region.s.pointee.opCapacity * 4, tempCapacity: region.s.pointee.tempCapacity)
         allocator = Self.makeAllocator(host, region, allocation)
+        // Guest memory of user mode has no devices.
+        optimizer = OptimizerStorage(
+            region: region, globals: guest.globals, helpers: guest.helpers, disabled: options.disabledPasses,
+            sharesGuestLoads: true)
         helpers = .allocate(capacity: max(guest.helpers.count, 1))
         for (i, helper) in guest.helpers.enumerated() { (helpers + i).initialize(to: HelperTraits(helper)) }
     }
@@ -119,7 +124,8 @@ struct Translator {
 
     /// Middle: optimizer, then register allocation.
     private func prepare(_ engine: Engine, _ optimize: Bool, _ pc: UInt64) -> Bool {
-        if optimize { Optimizer.run(region, disabled: options.disabledPasses) }
+        Optimizer.run(region, optimizer, level: optimize ? .full : .baseline)
+        if region.s.pointee.overflowed { return false }
         log(engine, .optimizedOps, pc)
         guard let allocator else { return true }
         return allocator.run(helpers)

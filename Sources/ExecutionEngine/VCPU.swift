@@ -288,7 +288,7 @@ public final class VCPU {
         case .illegalInstruction, nil: return .illegalInstruction
         case .fetchFault: return fetchFault(header.pointee.exitValue != 0 ? header.pointee.exitValue : programCounter)
         case .instructionFence:
-            engine.dropUntracked()
+            engine.synchronizeCode()
             forget()
             return nil
         case .yield:

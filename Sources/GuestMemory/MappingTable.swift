@@ -62,7 +62,8 @@ public struct MappingTable: Sendable {
     public func extent(from start: UInt64, upTo end: UInt64, with rights: PageRights = []) -> UInt64 {
         var at = start
         var index = firstIndex(endingAfter: start)
-        while at < end, index < entries.count, entries[index].start <= at, entries[index].rights.isSuperset(of: rights) {
+        while at < end, index < entries.count, entries[index].start <= at, entries[index].rights.isSuperset(of: rights)
+        {
             at = entries[index].end
             index += 1
         }

@@ -81,7 +81,8 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
         }
         func place(_ address: UInt64, _ how: Int32) throws(Errno) {
             _ = try HostMemory.map(
-                host(address), Int(size), hostProtection(rights), hostFlags | how, fd: fd, offset: Int(truncatingIfNeeded: offset))
+                host(address), Int(size), hostProtection(rights), hostFlags | how, fd: fd,
+                offset: Int(truncatingIfNeeded: offset))
         }
         let address: UInt64
         if exact {
@@ -102,7 +103,9 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
             {
                 address = wanted
             } else {
-                address = try findGap(size) { (candidate) throws(Errno) in try place(candidate, HostMemory.fixedNoReplace) }
+                address = try findGap(size) { (candidate) throws(Errno) in
+                    try place(candidate, HostMemory.fixedNoReplace)
+                }
             }
         }
         table.insert(Mapping(start: address, end: address + size, rights: rights, isShared: isShared, kind: kind))
@@ -111,7 +114,9 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
 
     /// munmap(2). Parts that are not mapped are passed over.
     public func unmap(_ start: UInt64, length: UInt64) throws(Errno) {
-        guard start & (Self.pageSize - 1) == 0, length > 0, start <= limit, length <= limit - start else { throw .inval }
+        guard start & (Self.pageSize - 1) == 0, length > 0, start <= limit, length <= limit - start else {
+            throw .inval
+        }
         let end = start + (try pageCeiling(length))
         lock.lock()
         let hadCode = forgetCode(start, end)
@@ -181,7 +186,8 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
         func record(_ address: UInt64) {
             table.insert(
                 Mapping(
-                    start: address, end: address + newSize, rights: source.rights, isShared: source.isShared, kind: source.kind))
+                    start: address, end: address + newSize, rights: source.rights, isShared: source.isShared,
+                    kind: source.kind))
         }
         if !isFixed && !keepsOld && oldSize > 0 {
             if newSize <= oldSize {

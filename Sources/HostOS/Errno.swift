@@ -23,7 +23,8 @@ public struct Errno: Error, RawRepresentable, Equatable, Hashable, Sendable {
 }
 
 extension Errno {
-    public static let perm = Errno(1), noent = Errno(2), srch = Errno(3), intr = Errno(4), io = Errno(5), nxio = Errno(6)
+    public static let perm = Errno(1), noent = Errno(2), srch = Errno(3), intr = Errno(4), io = Errno(5),
+        nxio = Errno(6)
     public static let tooBig = Errno(7), noexec = Errno(8), badf = Errno(9), child = Errno(10), again = Errno(11)
     public static let nomem = Errno(12), acces = Errno(13), fault = Errno(14), busy = Errno(16), exist = Errno(17)
     public static let xdev = Errno(18), nodev = Errno(19), notdir = Errno(20), isdir = Errno(21), inval = Errno(22)

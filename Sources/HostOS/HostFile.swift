@@ -33,7 +33,9 @@ public enum HostFile {
     public static func close(_ fd: Int32) { _ = kernel(SYS_close, Int(fd)) }
 
     /// Reads at `offset` until `buffer` is full or the file ends. Returns the count.
-    public static func read(_ fd: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(Errno) -> Int {
+    public static func read(_ fd: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(Errno)
+        -> Int
+    {
         var done = 0
         while done < buffer.count, let base = buffer.baseAddress {
             let n = kernel(SYS_pread64, Int(fd), Int(bitPattern: base + done), buffer.count - done, offset + done)

@@ -116,7 +116,8 @@ public final class ExecutableMemory: @unchecked Sendable {
         return Int32(truncatingIfNeeded: fd)
     }
 
-    private static func mapExecutable(_ fd: Int32, _ size: Int, _ near: UInt?) throws(Errno) -> UnsafeMutableRawPointer {
+    private static func mapExecutable(_ fd: Int32, _ size: Int, _ near: UInt?) throws(Errno) -> UnsafeMutableRawPointer
+    {
         let protection = HostMemory.read | HostMemory.execute
         if let near {
             let step: UInt = 32 << 20, span = UInt(size)

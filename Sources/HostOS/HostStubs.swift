@@ -9,82 +9,82 @@ import Glibc
 
 enum HostStubs {
     #if arch(x86_64)
-    // copy(destination, source, count) -> bytes not copied. `rep movsb` faults with the remaining count in rcx.
-    private static let copy: [UInt8] = [
-        0x48, 0x89, 0xd1,  // mov rcx, rdx
-        0xf3, 0xa4,  // rep movsb
-        0x48, 0x89, 0xc8,  // mov rax, rcx       <- a fault lands here
-        0xc3,
-    ]
-    // load32/load64(address, result) -> 0, or 1 after a fault. Likewise store32 and cas32(address, expected, desired, seen).
-    private static let load32: [UInt8] = [0x8b, 0x07, 0x89, 0x06, 0x31, 0xc0, 0xc3]
-    private static let load64: [UInt8] = [0x48, 0x8b, 0x07, 0x48, 0x89, 0x06, 0x31, 0xc0, 0xc3]
-    private static let store32: [UInt8] = [0x89, 0x37, 0x31, 0xc0, 0xc3]
-    private static let cas32: [UInt8] = [
-        0x89, 0xf0,  // mov eax, esi
-        0xf0, 0x0f, 0xb1, 0x17,  // lock cmpxchg [rdi], edx
-        0x89, 0x01,  // mov [rcx], eax
-        0x31, 0xc0, 0xc3,
-    ]
-    private static let fail: [UInt8] = [0xb8, 1, 0, 0, 0, 0xc3]  // mov eax, 1; ret
-    // safeSystemCall(flag, arguments[7]) -> the kernel's result, or -512 when *flag was set before the kernel acted.
-    private static let safeCall: [UInt8] = [
-        0x53,  // push rbx
-        0x48, 0x89, 0xfb,  // mov rbx, rdi
-        0x48, 0x8b, 0x06,  // mov rax, [rsi]
-        0x48, 0x8b, 0x7e, 0x08,  // mov rdi, [rsi+8]
-        0x48, 0x8b, 0x56, 0x18,  // mov rdx, [rsi+24]
-        0x4c, 0x8b, 0x56, 0x20,  // mov r10, [rsi+32]
-        0x4c, 0x8b, 0x46, 0x28,  // mov r8, [rsi+40]
-        0x4c, 0x8b, 0x4e, 0x30,  // mov r9, [rsi+48]
-        0x48, 0x8b, 0x76, 0x10,  // mov rsi, [rsi+16]
-        0x83, 0x3b, 0x00,  // cmp dword [rbx], 0      <- window starts
-        0x75, 0x04,  // jne interrupted
-        0x0f, 0x05,  // syscall
-        0x5b, 0xc3,  // pop rbx; ret             <- window ended
-        0x48, 0xc7, 0xc0, 0x00, 0xfe, 0xff, 0xff,  // interrupted: mov rax, -512
-        0x5b, 0xc3,
-    ]
-    private static let safeWindow = (start: 31, end: 38, interrupted: 40)
-    // Sized accesses for an interpreter; log2 of the size is the second argument. 0, or the signal number of a fault.
-    // load(address, log2, result)
-    private static let sizedLoad: [UInt8] = [
-        0x83, 0xfe, 0x01,  // cmp esi, 1
-        0x72, 0x10, 0x74, 0x17,  // jb byte; je half
-        0x83, 0xfe, 0x02, 0x74, 0x1b,  // cmp esi, 2; je word
-        0x48, 0x8b, 0x07, 0x48, 0x89, 0x02, 0x31, 0xc0, 0xc3,  // mov rax, [rdi]; mov [rdx], rax; xor eax, eax; ret
-        0x0f, 0xb6, 0x07, 0x48, 0x89, 0x02, 0x31, 0xc0, 0xc3,  // byte: movzx eax, byte [rdi]; ...
-        0x0f, 0xb7, 0x07, 0x48, 0x89, 0x02, 0x31, 0xc0, 0xc3,  // half: movzx eax, word [rdi]; ...
-        0x8b, 0x07, 0x48, 0x89, 0x02, 0x31, 0xc0, 0xc3,  // word: mov eax, [rdi]; ...
-    ]
-    // store(address, log2, value)
-    private static let sizedStore: [UInt8] = [
-        0x83, 0xfe, 0x01,  // cmp esi, 1
-        0x72, 0x0d, 0x74, 0x10,  // jb byte; je half
-        0x83, 0xfe, 0x02, 0x74, 0x11,  // cmp esi, 2; je word
-        0x48, 0x89, 0x17, 0x31, 0xc0, 0xc3,  // mov [rdi], rdx; xor eax, eax; ret
-        0x88, 0x17, 0x31, 0xc0, 0xc3,  // byte: mov [rdi], dl; ...
-        0x66, 0x89, 0x17, 0x31, 0xc0, 0xc3,  // half: mov [rdi], dx; ...
-        0x89, 0x17, 0x31, 0xc0, 0xc3,  // word: mov [rdi], edx; ...
-    ]
-    // compareExchange(address, log2, expected, desired, seen)
-    private static let sizedExchange: [UInt8] = [
-        0x48, 0x89, 0xd0,  // mov rax, rdx
-        0x83, 0xfe, 0x01,  // cmp esi, 1
-        0x72, 0x12, 0x74, 0x1d,  // jb byte; je half
-        0x83, 0xfe, 0x02, 0x74, 0x26,  // cmp esi, 2; je word
-        0xf0, 0x48, 0x0f, 0xb1, 0x0f,  // lock cmpxchg [rdi], rcx
-        0x49, 0x89, 0x00, 0x31, 0xc0, 0xc3,  // mov [r8], rax; xor eax, eax; ret
-        0xf0, 0x0f, 0xb0, 0x0f, 0x0f, 0xb6, 0xc0,  // byte: lock cmpxchg [rdi], cl; movzx eax, al
-        0x49, 0x89, 0x00, 0x31, 0xc0, 0xc3,
-        0xf0, 0x66, 0x0f, 0xb1, 0x0f, 0x0f, 0xb7, 0xc0,  // half: lock cmpxchg [rdi], cx; movzx eax, ax
-        0x49, 0x89, 0x00, 0x31, 0xc0, 0xc3,
-        0xf0, 0x0f, 0xb1, 0x0f, 0x89, 0xc0,  // word: lock cmpxchg [rdi], ecx; mov eax, eax
-        0x49, 0x89, 0x00, 0x31, 0xc0, 0xc3,
-    ]
-    private static let signalReturn: [UInt8] = [0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05]  // mov eax, 15; syscall
+        // copy(destination, source, count) -> bytes not copied. `rep movsb` faults with the remaining count in rcx.
+        private static let copy: [UInt8] = [
+            0x48, 0x89, 0xd1,  // mov rcx, rdx
+            0xf3, 0xa4,  // rep movsb
+            0x48, 0x89, 0xc8,  // mov rax, rcx       <- a fault lands here
+            0xc3,
+        ]
+        // load32/load64(address, result) -> 0, or 1 after a fault. Likewise store32 and cas32(address, expected, desired, seen).
+        private static let load32: [UInt8] = [0x8b, 0x07, 0x89, 0x06, 0x31, 0xc0, 0xc3]
+        private static let load64: [UInt8] = [0x48, 0x8b, 0x07, 0x48, 0x89, 0x06, 0x31, 0xc0, 0xc3]
+        private static let store32: [UInt8] = [0x89, 0x37, 0x31, 0xc0, 0xc3]
+        private static let cas32: [UInt8] = [
+            0x89, 0xf0,  // mov eax, esi
+            0xf0, 0x0f, 0xb1, 0x17,  // lock cmpxchg [rdi], edx
+            0x89, 0x01,  // mov [rcx], eax
+            0x31, 0xc0, 0xc3,
+        ]
+        private static let fail: [UInt8] = [0xb8, 1, 0, 0, 0, 0xc3]  // mov eax, 1; ret
+        // safeSystemCall(flag, arguments[7]) -> the kernel's result, or -512 when *flag was set before the kernel acted.
+        private static let safeCall: [UInt8] = [
+            0x53,  // push rbx
+            0x48, 0x89, 0xfb,  // mov rbx, rdi
+            0x48, 0x8b, 0x06,  // mov rax, [rsi]
+            0x48, 0x8b, 0x7e, 0x08,  // mov rdi, [rsi+8]
+            0x48, 0x8b, 0x56, 0x18,  // mov rdx, [rsi+24]
+            0x4c, 0x8b, 0x56, 0x20,  // mov r10, [rsi+32]
+            0x4c, 0x8b, 0x46, 0x28,  // mov r8, [rsi+40]
+            0x4c, 0x8b, 0x4e, 0x30,  // mov r9, [rsi+48]
+            0x48, 0x8b, 0x76, 0x10,  // mov rsi, [rsi+16]
+            0x83, 0x3b, 0x00,  // cmp dword [rbx], 0      <- window starts
+            0x75, 0x04,  // jne interrupted
+            0x0f, 0x05,  // syscall
+            0x5b, 0xc3,  // pop rbx; ret             <- window ended
+            0x48, 0xc7, 0xc0, 0x00, 0xfe, 0xff, 0xff,  // interrupted: mov rax, -512
+            0x5b, 0xc3,
+        ]
+        private static let safeWindow = (start: 31, end: 38, interrupted: 40)
+        // Sized accesses for an interpreter; log2 of the size is the second argument. 0, or the signal number of a fault.
+        // load(address, log2, result)
+        private static let sizedLoad: [UInt8] = [
+            0x83, 0xfe, 0x01,  // cmp esi, 1
+            0x72, 0x10, 0x74, 0x17,  // jb byte; je half
+            0x83, 0xfe, 0x02, 0x74, 0x1b,  // cmp esi, 2; je word
+            0x48, 0x8b, 0x07, 0x48, 0x89, 0x02, 0x31, 0xc0, 0xc3,  // mov rax, [rdi]; mov [rdx], rax; xor eax, eax; ret
+            0x0f, 0xb6, 0x07, 0x48, 0x89, 0x02, 0x31, 0xc0, 0xc3,  // byte: movzx eax, byte [rdi]; ...
+            0x0f, 0xb7, 0x07, 0x48, 0x89, 0x02, 0x31, 0xc0, 0xc3,  // half: movzx eax, word [rdi]; ...
+            0x8b, 0x07, 0x48, 0x89, 0x02, 0x31, 0xc0, 0xc3,  // word: mov eax, [rdi]; ...
+        ]
+        // store(address, log2, value)
+        private static let sizedStore: [UInt8] = [
+            0x83, 0xfe, 0x01,  // cmp esi, 1
+            0x72, 0x0d, 0x74, 0x10,  // jb byte; je half
+            0x83, 0xfe, 0x02, 0x74, 0x11,  // cmp esi, 2; je word
+            0x48, 0x89, 0x17, 0x31, 0xc0, 0xc3,  // mov [rdi], rdx; xor eax, eax; ret
+            0x88, 0x17, 0x31, 0xc0, 0xc3,  // byte: mov [rdi], dl; ...
+            0x66, 0x89, 0x17, 0x31, 0xc0, 0xc3,  // half: mov [rdi], dx; ...
+            0x89, 0x17, 0x31, 0xc0, 0xc3,  // word: mov [rdi], edx; ...
+        ]
+        // compareExchange(address, log2, expected, desired, seen)
+        private static let sizedExchange: [UInt8] = [
+            0x48, 0x89, 0xd0,  // mov rax, rdx
+            0x83, 0xfe, 0x01,  // cmp esi, 1
+            0x72, 0x12, 0x74, 0x1d,  // jb byte; je half
+            0x83, 0xfe, 0x02, 0x74, 0x26,  // cmp esi, 2; je word
+            0xf0, 0x48, 0x0f, 0xb1, 0x0f,  // lock cmpxchg [rdi], rcx
+            0x49, 0x89, 0x00, 0x31, 0xc0, 0xc3,  // mov [r8], rax; xor eax, eax; ret
+            0xf0, 0x0f, 0xb0, 0x0f, 0x0f, 0xb6, 0xc0,  // byte: lock cmpxchg [rdi], cl; movzx eax, al
+            0x49, 0x89, 0x00, 0x31, 0xc0, 0xc3,
+            0xf0, 0x66, 0x0f, 0xb1, 0x0f, 0x0f, 0xb7, 0xc0,  // half: lock cmpxchg [rdi], cx; movzx eax, ax
+            0x49, 0x89, 0x00, 0x31, 0xc0, 0xc3,
+            0xf0, 0x0f, 0xb1, 0x0f, 0x89, 0xc0,  // word: lock cmpxchg [rdi], ecx; mov eax, eax
+            0x49, 0x89, 0x00, 0x31, 0xc0, 0xc3,
+        ]
+        private static let signalReturn: [UInt8] = [0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05]  // mov eax, 15; syscall
     #else
-    #error("this host architecture has no machine-code stubs yet")
+        #error("this host architecture has no machine-code stubs yet")
     #endif
 
     typealias Copy = @convention(c) (UInt, UInt, UInt) -> UInt
@@ -137,7 +137,8 @@ enum HostStubs {
         safeInterrupted = safeCallAddress + UInt(safeWindow.interrupted)
         restorerAddress = place(signalReturn)
         copyAddress = place(copy)
-        guard (try? HostMemory.protect(UInt(bitPattern: page), 4096, HostMemory.read | HostMemory.execute)) != nil else {
+        guard (try? HostMemory.protect(UInt(bitPattern: page), 4096, HostMemory.read | HostMemory.execute)) != nil
+        else {
             fatalError("the host forbids executable memory")
         }
     }
@@ -185,7 +186,9 @@ public enum GuestCopy {
     /// Copies `count` bytes. Returns how many were *not* copied: 0 is success.
     @inline(__always)
     public static func copy(to destination: UInt, from source: UInt, count: Int) -> Int {
-        Int(bitPattern: unsafeBitCast(HostStubs.copyAddress, to: HostStubs.Copy.self)(destination, source, UInt(bitPattern: count)))
+        Int(
+            bitPattern: unsafeBitCast(HostStubs.copyAddress, to: HostStubs.Copy.self)(
+                destination, source, UInt(bitPattern: count)))
     }
 
     public static func load32(_ address: UInt) -> UInt32? {

@@ -82,7 +82,9 @@ public enum ThreadSlot {
     }
 
     @inline(never) static func get(_ index: Int) -> UnsafeMutableRawPointer? { clx_thread_slot()[index] }
-    @inline(never) static func set(_ index: Int, _ pointer: UnsafeMutableRawPointer?) { clx_thread_slot()[index] = pointer }
+    @inline(never) static func set(_ index: Int, _ pointer: UnsafeMutableRawPointer?) {
+        clx_thread_slot()[index] = pointer
+    }
 }
 
 /// Monotonic and wall clocks in nanoseconds.

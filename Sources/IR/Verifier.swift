@@ -145,7 +145,7 @@ struct Verifier {
             if qualifier.print(op.aux) == nil { fail("bad \(qualifier)") }
         }
         switch op.opcode {
-        case .gotoTB, .pushReturn, .call: break
+        case .gotoTB, .pushReturn, .countExecution, .call: break
         default: if op.aux & ~mask != 0 { fail("`aux` has bits without meaning") }
         }
         if form.qualifiers.contains(.memory) {

@@ -39,7 +39,8 @@ public final class GuestProcess: @unchecked Sendable {
 
     init(
         options: UserModeOptions, memory: UserAddressSpace, engine: Engine, architecture: any GuestArchitecture,
-        guest: LinuxGuestABI, registers: GuestRegisters, executablePath: String, arguments: [[UInt8]], image: LoadedProgram,
+        guest: LinuxGuestABI, registers: GuestRegisters, executablePath: String, arguments: [[UInt8]],
+        image: LoadedProgram,
         resolver: ProgramResolver, willExit: @escaping () -> Void
     ) {
         self.resolver = resolver

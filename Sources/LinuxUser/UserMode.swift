@@ -58,7 +58,8 @@ private func start(
     process.breakEnd = image.dataEnd
 
     let stack = InitialStack(
-        arguments: asked.arguments, environment: options.environment, fileName: Array(asked.hostPath.utf8), image: image,
+        arguments: asked.arguments, environment: options.environment, fileName: Array(asked.hostPath.utf8),
+        image: image,
         hardwareCapabilities: guest.hardwareCapabilities, seed: options.seed)
     let thread = GuestThread(process: process, vcpu: engine.makeVCPU())
     do throws(Errno) {
@@ -122,7 +123,9 @@ private func makeStack(
     let guardGap: UInt64 = 1 << 20
     let size = (max(options.stackSize, 1 << 16) + 4095) & ~4095
     let top = memory.limit - 4096
-    guard size <= memory.limit / 2 else { throw UserModeError("-s: the stack is larger than half the address space", status: 1) }
+    guard size <= memory.limit / 2 else {
+        throw UserModeError("-s: the stack is larger than half the address space", status: 1)
+    }
     let flags =
         HostMemory.privateCopy | HostMemory.anonymous | HostMemory.noReserve | HostMemory.fixedNoReplace
     let rights: PageRights = isExecutable ? [.read, .write, .execute] : [.read, .write]

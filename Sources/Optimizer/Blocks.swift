@@ -1,6 +1,7 @@
 // The pass `blocks`: the shape of the graph. Branches to blocks that only branch go to the end of the chain; unreachable blocks
 // go; a block whose only predecessor only goes there is joined to it; and blocks lie in an order that hosts can rely on:
-// the entry first, cold blocks last, each after one of its predecessors.
+// the entry first, cold blocks last, each after one of its predecessors. Of the checks for exit requests one per turn of a loop
+// stays.
 
 import IR
 
@@ -17,10 +18,30 @@ private struct Straightening {
     func run() {
         graph.lay(region)
         var needsWork = false
+        for b in 0..<region.blockCount { dropCheck(b) }
         for b in 0..<region.blockCount { needsWork = thread(b) || needsWork }
         countReachable()
         for b in 0..<region.blockCount where graph.predecessors[b] == 0 || absorbed(by: b) != nil { needsWork = true }
         if needsWork || !isOrdered() { rebuild() }
+    }
+
+    // MARK: Checks
+
+    /// Removes the check of a block that goes to one that checks, and nowhere else. One block after the other: two that lead
+    /// to each other do not both lose theirs.
+    private func dropCheck(_ b: Int) {
+        let last = region.lastOp(b)
+        guard last.opcode == .br, last.c.i != b, check(last.c.i) != nil, let at = check(b) else { return }
+        let end = Int(region.blocks[b].end)
+        for k in at..<end - 1 { region.ops[k] = region.ops[k + 1] }
+        region.blocks[b].end -= 1
+    }
+
+    /// The check among the first ops of a block.
+    private func check(_ b: Int) -> Int? {
+        let start = Int(region.blocks[b].start)
+        for k in start..<min(start + 3, Int(region.blocks[b].end)) where region.ops[k].opcode == .checkExit { return k }
+        return nil
     }
 
     // MARK: Threading

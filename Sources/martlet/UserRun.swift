@@ -82,11 +82,18 @@ private final class EngineSession {
         options.disabledPasses = line.disabledPasses
         options.disassembleHost = disassembleHostCode
         if let perfMap { options.codeListener = { perfMap.add($0, $1, $2) } }
-        let host: any HostBackEnd = options.tier == .interpreter ? InterpreterHost() : X64Host()
+        let host: any HostBackEnd = options.tier == .interpreter ? Self.interpreter() : X64Host()
         let engine = try Engine(guest: guest, host: host, memory: memory, options: options)
         memory.onCodeChange = { start, length in engine.invalidate(start: start, length: length) }
         self.engine = engine
         return engine
+    }
+
+    /// The interpreter, with guest accesses that survive a host fault.
+    private static func interpreter() -> InterpreterHost {
+        InterpreterHost(
+            access: GuestAccess(
+                load: GuestCopy.sizedLoad, store: GuestCopy.sizedStore, compareExchange: GuestCopy.sizedCompareExchange))
     }
 
     func finish() {

@@ -46,9 +46,10 @@ final class Bench {
     let host: InterpreterHost
 
     init(access: GuestAccess = .direct, codeSize: Int = 1 << 20) {
-        memory = .allocate(byteCount: VCPUHeader.stride + Self.stateSize, alignment: 64)
-        memory.initializeMemory(as: UInt8.self, repeating: 0, count: VCPUHeader.stride + Self.stateSize)
-        state = memory + VCPUHeader.stride
+        let below = ExecutionCounters.bytes + VCPUHeader.stride
+        memory = .allocate(byteCount: below + Self.stateSize, alignment: 64)
+        memory.initializeMemory(as: UInt8.self, repeating: 0, count: below + Self.stateSize)
+        state = memory + below
         jumpCache = .allocate(capacity: JumpCache.count)
         jumpCache.initialize(repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: JumpCache.count)
         header = VCPUHeader.of(state)
@@ -249,6 +250,18 @@ final class Bench {
     let exit = bench.enter(loop)
     #expect(exit.reason == ExitReason.sideExit && bench["a0"] == 1000 && bench["pc"] == 0x4000)
     #expect(bench.header.pointee.exitPC == 0x4000 && bench.header.pointee.sideExitAddress == 0)
+}
+
+@Test func aCounterThatRunsOutLeavesAsHot() throws {
+    let bench = Bench()
+    let compiled = try bench.compile("block0:\n  count_execution 4097, 0x6000\n  a0 = add.i64 a0, 1\n  exit_tb 16\n")
+    // Counters are taken modulo their number.
+    bench.state.storeBytes(of: 3 as UInt32, toByteOffset: ExecutionCounters.offset(1), as: UInt32.self)
+    #expect(bench.enter(compiled).reason == 16)
+    #expect(bench.enter(compiled).reason == 16)
+    #expect(bench.enter(compiled).reason == ExitReason.hot)
+    #expect(bench["a0"] == 2 && bench["pc"] == 0x6000 && bench.header.pointee.exitPC == 0x6000)
+    #expect(bench.enter(compiled).reason == 16)
 }
 
 @Test func lookUpsHitAndMissTheJumpCache() throws {

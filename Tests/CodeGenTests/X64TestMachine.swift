@@ -267,10 +267,46 @@ final class TestMachine {
             if !sameRounding { rounding = UInt32(random.below(4)) }
             let got = runX64(native)
             let expected = runInterpreter(reference)
-            let text = differences(got, expected)
-            if !text.isEmpty { return "rounding \(rounding): \(text)\n\(region.text())\n\(bytes(native))" }
+            if got != expected { return reduced() }
         }
         return nil
+    }
+
+    /// The difference that the initial state shows, after removing every op of the region that it does not need.
+    private func reduced() -> String {
+        var text = describeDifference() ?? "the difference is gone when run again"
+        var i = region.opCount - 1
+        while i >= 0 {
+            let savedOps = (0..<region.opCount).map { region.ops[$0] }
+            let savedBlocks = (0..<region.blockCount).map { region.blocks[$0] }
+            removeOp(i)
+            if region.verify(globals: Self.globals, helpers: Self.helpers).isEmpty, let still = describeDifference() {
+                text = still
+            } else {
+                for (k, op) in savedOps.enumerated() { region.ops[k] = op }
+                for (k, block) in savedBlocks.enumerated() { region.blocks[k] = block }
+                region.s.pointee.opCount = savedOps.count
+            }
+            i -= 1
+        }
+        return text
+    }
+
+    private func removeOp(_ i: Int) {
+        let count = region.opCount
+        for k in i..<(count - 1) { region.ops[k] = region.ops[k + 1] }
+        region.s.pointee.opCount = count - 1
+        for b in 0..<region.blockCount {
+            if region.blocks[b].start > i { region.blocks[b].start -= 1 }
+            if region.blocks[b].end > i { region.blocks[b].end -= 1 }
+        }
+    }
+
+    private func describeDifference() -> String? {
+        guard let native = compile(), let reference = compileInterpreter() else { return nil }
+        let got = runX64(native)
+        let text = differences(got, runInterpreter(reference))
+        return text.isEmpty ? nil : "rounding \(rounding): \(text)\n\(region.text())\n\(bytes(native))"
     }
 }
 

@@ -20,7 +20,9 @@ private struct ELFBuilder {
     var bytes: [UInt8] {
         var out = [UInt8](repeating: 0, count: max(size, 64))
         func put<T: FixedWidthInteger>(_ value: T, _ at: Int) {
-            withUnsafeBytes(of: value.littleEndian) { for (i, b) in $0.enumerated() where at + i < out.count { out[at + i] = b } }
+            withUnsafeBytes(of: value.littleEndian) {
+                for (i, b) in $0.enumerated() where at + i < out.count { out[at + i] = b }
+            }
         }
         out[0] = 0x7f
         out[1] = 0x45
@@ -61,7 +63,8 @@ private struct ELFBuilder {
         let limit: (UInt16) -> UInt64? = { $0 == 243 ? 0x40_0000_0000 : nil }
         do throws(UserModeError) {
             let file = try ProgramLoader.open(path, shown: "prog", limit: limit, runs: "riscv64")
-            _ = try ProgramLoader.openInterpreter(of: file, shown: "prog", prefix: prefix, limit: limit, runs: "riscv64")
+            _ = try ProgramLoader.openInterpreter(
+                of: file, shown: "prog", prefix: prefix, limit: limit, runs: "riscv64")
             return nil
         } catch {
             #expect(error.status == 126 || error.status == 127)

@@ -33,7 +33,8 @@ import Testing
         #expect(mailbox.pointee.signal == SIGUSR2)
         #expect(flag.pointee == 1)
         var time = timespec(tv_sec: 20, tv_nsec: 0)
-        #expect(safeSystemCall(flag, SYS_nanosleep, Int(bitPattern: withUnsafeMutablePointer(to: &time) { $0 })) == -512)
+        #expect(
+            safeSystemCall(flag, SYS_nanosleep, Int(bitPattern: withUnsafeMutablePointer(to: &time) { $0 })) == -512)
         // Further signals stay pending until the mask is set again.
         _ = kernel(SYS_tgkill, Int(process), Int(target), Int(SIGUSR2))
         mailbox.pointee.signal = 0

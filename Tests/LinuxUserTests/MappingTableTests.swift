@@ -14,7 +14,9 @@ private struct PageModel {
             if let last {
                 if entry.start < last.end { return false }
                 // Adjacent and equal entries must have been merged.
-                if entry.start == last.end, entry.rights == last.rights, entry.isShared == last.isShared { return false }
+                if entry.start == last.end, entry.rights == last.rights, entry.isShared == last.isShared {
+                    return false
+                }
             }
             for page in Int(entry.start >> 12)..<Int(entry.end >> 12) { seen[page] = (entry.rights, entry.isShared) }
             last = entry

@@ -193,8 +193,9 @@ extension Allocator {
     private mutating func freeSlot(_ t: Int) {
         guard t >= region.globalCount else { return }
         let slot = Int(out.s.pointee.homeSlot[t])
-        // Slots of values that cross blocks stay taken: another path may still read them.
-        if slot >= 0, region.blockCount == 1 { slotUsed[slot] = false }
+        // Slots of values that cross blocks stay taken: another path may still read them. So do those of locals, which may
+        // be assigned again.
+        if slot >= 0, region.blockCount == 1, region.temps[t].kind == .temp { slotUsed[slot] = false }
     }
 
     /// Brings `t` into its fixed register. `overwritten`: registers the op overwrites, that one perhaps among them.

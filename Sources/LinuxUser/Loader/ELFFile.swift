@@ -40,7 +40,9 @@ struct ELFFile: ~Copyable {
 
     /// e_machine of a file that starts like an ELF file; nil for anything else.
     static func machine(of start: UnsafeRawBufferPointer) -> UInt16? {
-        guard start.count >= 20, start[0] == 0x7f, start[1] == 0x45, start[2] == 0x4c, start[3] == 0x46 else { return nil }
+        guard start.count >= 20, start[0] == 0x7f, start[1] == 0x45, start[2] == 0x4c, start[3] == 0x46 else {
+            return nil
+        }
         return start.loadUnaligned(fromByteOffset: 18, as: UInt16.self)
     }
 
@@ -77,9 +79,15 @@ struct ELFFile: ~Copyable {
             throw close(
                 error == .isdir ? refuse("is a directory, not a program", .acces) : refuse(error.message, error))
         }
-        func u16(_ at: Int) -> UInt16 { start.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: at, as: UInt16.self) } }
-        func u32(_ at: Int) -> UInt32 { start.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: at, as: UInt32.self) } }
-        func u64(_ at: Int) -> UInt64 { start.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: at, as: UInt64.self) } }
+        func u16(_ at: Int) -> UInt16 {
+            start.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: at, as: UInt16.self) }
+        }
+        func u32(_ at: Int) -> UInt32 {
+            start.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: at, as: UInt32.self) }
+        }
+        func u64(_ at: Int) -> UInt64 {
+            start.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: at, as: UInt64.self) }
+        }
 
         if got == 0 { throw close(refuse("is empty, not a program")) }
         guard got >= 4, start[0] == 0x7f, start[1] == 0x45, start[2] == 0x4c, start[3] == 0x46 else {
@@ -139,7 +147,9 @@ struct ELFFile: ~Copyable {
                 case 1:  // PT_LOAD
                     if inMemory == 0 { continue }
                     try inside("segment \(index)")
-                    guard inFile <= inMemory else { throw refuse("segment \(index) is larger in the file than in memory") }
+                    guard inFile <= inMemory else {
+                        throw refuse("segment \(index) is larger in the file than in memory")
+                    }
                     guard address & 4095 == offset & 4095 || inFile == 0 else {
                         throw refuse("segment \(index) is not aligned to pages")
                     }

@@ -31,20 +31,26 @@ struct ProgramLoader {
 
     /// The interpreter of `program`, opened and checked.
     static func openInterpreter(
-        of program: borrowing ELFFile, shown: String, prefix: String?, limit: @escaping (UInt16) -> UInt64?, runs: String
+        of program: borrowing ELFFile, shown: String, prefix: String?, limit: @escaping (UInt16) -> UInt64?,
+        runs: String
     ) throws(UserModeError) -> ELFFile? {
         guard let name = program.interpreter else { return nil }
         let path = GuestPaths.hostPath(name, prefix: prefix)
         if !HostFile.exists(path) {
-            let hint = prefix == nil ? "; -L DIR names the folder that holds the guest's libraries" : " (looked up under -L too)"
-            throw UserModeError("\(shown): needs the interpreter \(name), which does not exist\(hint)", status: 127, errno: .noent)
+            let hint =
+                prefix == nil
+                ? "; -L DIR names the folder that holds the guest's libraries" : " (looked up under -L too)"
+            throw UserModeError(
+                "\(shown): needs the interpreter \(name), which does not exist\(hint)", status: 127, errno: .noent)
         }
         let file: ELFFile
         do throws(UserModeError) {
             file = try ELFFile(
-                path: path, shown: "\(shown): interpreter \(name)", needsExecutePermission: false, limit: limit, runs: runs)
+                path: path, shown: "\(shown): interpreter \(name)", needsExecutePermission: false, limit: limit,
+                runs: runs)
         } catch {
-            throw UserModeError(error.description, status: error.status, errno: error.errno == .noexec ? .libbad : error.errno)
+            throw UserModeError(
+                error.description, status: error.status, errno: error.errno == .noexec ? .libbad : error.errno)
         }
         if file.inode == program.inode {
             throw UserModeError("\(shown): names itself as its interpreter", status: 126, errno: .libbad)
@@ -56,7 +62,9 @@ struct ProgramLoader {
     }
 
     /// Maps `program` and its interpreter.
-    func load(_ program: borrowing ELFFile, interpreter: consuming ELFFile?, shown: String) throws(UserModeError) -> LoadedProgram {
+    func load(_ program: borrowing ELFFile, interpreter: consuming ELFFile?, shown: String) throws(UserModeError)
+        -> LoadedProgram
+    {
         var image = LoadedProgram()
         let base = try map(program, shown: shown, preferred: memory.limit / 3 * 2 & ~0xfff)
         image.entry = program.entry &+ base

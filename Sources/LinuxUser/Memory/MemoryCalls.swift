@@ -47,7 +47,8 @@ enum MemoryCalls {
             length = length &+ (start - mapping.start)
             start = mapping.start
         }
-        try thread.memory.protect(start, length: length, rights: PageRights(rawValue: UInt8(truncatingIfNeeded: call.a2 & 7)))
+        try thread.memory.protect(
+            start, length: length, rights: PageRights(rawValue: UInt8(truncatingIfNeeded: call.a2 & 7)))
         return 0
     }
 
@@ -95,7 +96,8 @@ enum MemoryCalls {
     static func mincore(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         let pages = call.a1 / 4096 &+ (call.a1 & 4095 == 0 ? 0 : 1)
         return kernel(
-            SYS_mincore, try range(thread, call.a0, call.a1), call.word(1), try thread.memory.writePointer(call.a2, pages))
+            SYS_mincore, try range(thread, call.a0, call.a1), call.word(1),
+            try thread.memory.writePointer(call.a2, pages))
     }
 
     /// Ranges outside the guest's address space are unmapped as far as it can know.

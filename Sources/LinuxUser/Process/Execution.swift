@@ -170,7 +170,8 @@ extension ProcessCalls {
         let program: ResolvedProgram
         do throws(UserModeError) {
             program = try resolver.resolve(
-                GuestPaths.hostPath(path, prefix: process.prefix, executable: process.executablePath), shown: path, arguments: list.isEmpty ? [[]] : list)
+                GuestPaths.hostPath(path, prefix: process.prefix, executable: process.executablePath), shown: path,
+                arguments: list.isEmpty ? [[]] : list)
             if program.isGuest { try resolver.check(program, shown: program.hostPath) }
         } catch {
             if process.diagnostics.isEnabled(.unimplemented) { process.diagnostics.write("execve: \(error)\n") }

@@ -229,7 +229,9 @@ private struct ParentPipe {
     func waitForChild() {
         HostFile.close(write)
         var byte: UInt8 = 0
-        while withUnsafeMutablePointer(to: &byte, { kernel(SYS_read, Int(read), Int(bitPattern: $0), 1) }) == Errno.intr.negated {}
+        while withUnsafeMutablePointer(to: &byte, { kernel(SYS_read, Int(read), Int(bitPattern: $0), 1) })
+            == Errno.intr.negated
+        {}
         HostFile.close(read)
     }
 }

@@ -40,7 +40,8 @@ extension GuestThread {
             case .illegalInstruction: raise(SignalNumber.ill, code: 1, address: pc)  // ILL_ILLOPC
             case .memoryFault(let address, _, let kind): raiseFault(address, kind)
             case .outOfCodeMemory:
-                writeStandardError("martlet: the code cache is too small to hold one instruction; -tb-size makes it larger\n")
+                writeStandardError(
+                    "martlet: the code cache is too small to hold one instruction; -tb-size makes it larger\n")
                 process.end(status: 1)
             }
         }

@@ -107,7 +107,11 @@ extension GuestThread {
     func storeStack(_ buffer: UnsafeMutableRawBufferPointer, _ offset: Int, at stackPointer: UInt64) {
         let disabled: Int32 = 2, inUse: Int32 = 1
         var flags = alternateStack.flags
-        if alternateStack.size == 0 { flags |= disabled } else if alternateStack.contains(stackPointer) { flags |= inUse }
+        if alternateStack.size == 0 {
+            flags |= disabled
+        } else if alternateStack.contains(stackPointer) {
+            flags |= inUse
+        }
         buffer.storeBytes(of: alternateStack.base, toByteOffset: offset, as: UInt64.self)
         buffer.storeBytes(of: flags, toByteOffset: offset + 8, as: Int32.self)
         buffer.storeBytes(of: alternateStack.size, toByteOffset: offset + 16, as: UInt64.self)

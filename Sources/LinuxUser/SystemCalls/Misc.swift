@@ -82,10 +82,10 @@ enum MiscCalls {
         return 0
     }
 
-    /// riscv_flush_icache(2): later fetches see what stores have written, here by forgetting translations of the range.
+    /// riscv_flush_icache(2): later fetches see what stores have written. The kernel fences all code, whatever the range.
     static func flushInstructionCache(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         if call.a2 & ~1 != 0 { throw .inval }
-        if call.a1 > call.a0 { thread.process.engine.invalidate(start: call.a0, length: call.a1 &- call.a0) }
+        thread.process.engine.synchronizeCode()
         return 0
     }
 

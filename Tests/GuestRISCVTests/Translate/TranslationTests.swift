@@ -136,10 +136,12 @@ import Testing
         for (word, bits) in [(UInt32(0xf010_0053), 32), (0xf210_0053, 64)] {
             let word = word | index << 15
             let name = try #require(disassemble(word)?.split(separator: ",").last.map(String.init))
-            let line = try #require(Translated(bytes([word])).text.split(separator: "\n").first { $0.contains("bitcast") })
+            let lines = Translated(bytes([word])).text.split(separator: "\n")
+            let line = try #require(lines.first { $0.contains("bitcast") })
             let text = try #require(line.split(separator: " ").last).replacing("0x", with: "")
             let pattern = UInt64(bitPattern: try #require(Int64(text, radix: line.contains("0x") ? 16 : 10)))
-            let value = bits == 32 ? Double(Float(bitPattern: UInt32(truncatingIfNeeded: pattern))) : Double(bitPattern: pattern)
+            let single = Float(bitPattern: UInt32(truncatingIfNeeded: pattern))
+            let value = bits == 32 ? Double(single) : Double(bitPattern: pattern)
             switch name {
             case "min": #expect(value == (bits == 32 ? Double(Float.leastNormalMagnitude) : .leastNormalMagnitude))
             case "nan": #expect(value.isNaN && !value.isSignalingNaN && value.sign == .plus)
