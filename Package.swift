@@ -23,7 +23,7 @@ let package = Package(
         // Translator
         .target(name: "IR", swiftSettings: hot),
         .target(name: "Optimizer", dependencies: ["IR"], swiftSettings: hot),
-        .target(name: "CodeGen", dependencies: ["IR"], swiftSettings: hot),
+        .target(name: "CodeGen", dependencies: ["IR", "SoftFloat"], swiftSettings: hot),
         .target(name: "CodeGenX64", dependencies: ["IR", "CodeGen"], swiftSettings: hot),
         .target(name: "CodeGenInterpreter", dependencies: ["IR", "CodeGen", "SoftFloat"], swiftSettings: hot),
         // Contract

@@ -1,6 +1,6 @@
-// What Swift cannot import from the C library by itself: raw system calls, prototypes hidden behind _GNU_SOURCE, variadic
-// functions, and the kernel's own structure layouts. Header only. Never define _GNU_SOURCE here: it changes structures that the
-// Glibc module has already imported.
+// What Swift cannot import from the C library by itself: raw system calls, prototypes hidden behind _GNU_SOURCE,
+// variadic functions, and the kernel's own structure layouts. Header only. Never define _GNU_SOURCE here: it changes
+// structures that the Glibc module has already imported.
 #pragma once
 
 #include <errno.h>
@@ -40,8 +40,8 @@ struct clx_kernel_sigaction {
     uint64_t mask;
 };
 
-/// A few pointers per thread, readable from a signal handler. The storage belongs to the one Swift file that calls this function:
-/// a static of an imported inline function exists once per object file.
+/// A few pointers per thread, readable from a signal handler. The storage belongs to the one Swift file that calls
+/// this function: a static of an imported inline function exists once per object file.
 static inline void **clx_thread_slot(void) {
     static __thread void *slots[2];
     return slots;

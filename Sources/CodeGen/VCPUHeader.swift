@@ -83,6 +83,8 @@ public struct VCPUHeader {
     public var owner: UnsafeMutableRawPointer?
     /// Host registers at a side exit or fault: 16 general registers, then 16 vector registers' low 64 bits.
     public var savedRegisters: InlineArray<32, UInt64> = .init(repeating: 0)
+    /// Operands a, b, c of a floating-point op that is evaluated in software, and its result.
+    public var softOperands: InlineArray<4, UInt64> = .init(repeating: 0)
     /// Host code address of the side exit.
     public var sideExitAddress: UInt64 = 0
     /// Counters, always on: translations entered through the cpu loop, look-ups that missed in line, ...

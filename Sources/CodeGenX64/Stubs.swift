@@ -17,6 +17,7 @@ struct HeaderFields {
     let hostMXCSR = field(\.hostMXCSR)
     let hostStack = field(\.hostStack)
     let savedRegisters = field(\.savedRegisters)
+    let softOperands = field(\.softOperands)
     let sideExitAddress = field(\.sideExitAddress)
     let lookupMisses = field(\.lookupMisses)
     let returnMisses = field(\.returnMisses)
@@ -39,6 +40,7 @@ struct ConstantPool {
     var reverse64: UInt = 0, reverse32: UInt = 0
     /// 2^63 and 2^64 (as double and single), 2^32 likewise.
     var two63Double: UInt = 0, two63Single: UInt = 0
+    var two32Double: UInt = 0, two32Single: UInt = 0
     /// ones above the low 16 bits of a 64-bit element
     var onesAbove16: UInt = 0
     /// By the low six bits of MXCSR: the accrued flags in the guest's numbering.
@@ -56,6 +58,8 @@ struct Stubs {
     var misaligned: UInt = 0
     var helperExit: UInt = 0
     var lookupMiss: UInt = 0
+    /// r11: a `FloatOperation`; operands and result in the header. Keeps every other register.
+    var softFloat: UInt = 0
     var faultExit: UInt = 0
     var pool = ConstantPool()
 
@@ -108,6 +112,8 @@ struct Stubs {
         asm.unary(.inc, .qword, header.lookupMisses)
         asm.mov(.rax, imm: Int64(ExitReason.lookup))
         asm.jmp(to: stubs.epilogue)
+        stubs.softFloat = asm.address
+        emitSoftFloat(&asm)
         stubs.pool = emitPool(&asm)
         return stubs
     }
@@ -142,6 +148,8 @@ struct Stubs {
         pool.two63Double = pair(0x43e0_0000_0000_0000, 0)
         pool.two63Single = pair(0x5f00_0000, 0)
         pool.onesAbove16 = pair(0xffff_ffff_ffff_0000, 0)
+        pool.two32Double = pair(0x41f0_0000_0000_0000, 0)
+        pool.two32Single = pair(0x4f80_0000, 0)
         pool.flagTable = asm.address
         for word in 0..<8 {
             var bytes: UInt64 = 0

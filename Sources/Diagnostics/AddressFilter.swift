@@ -6,8 +6,8 @@ public struct AddressFilter: Equatable, Sendable {
 
     public init() {}
 
-    /// Parses `RANGE,RANGE,...`: `0x1000..0x2000`, `0x1000+0x100` (start and length) or `0x1000-0x100` (the length before and up to
-    /// the start).
+    /// Parses `RANGE,RANGE,...`: `0x1000..0x2000`, `0x1000+0x100` (start and length) or `0x1000-0x100` (the length
+    /// before and up to the start).
     public init(parsing text: String) throws(DiagnosticsError) {
         for item in text.split(separator: ",") {
             guard let range = Self.range(item) else { throw .badFilter(String(item)) }

@@ -19,8 +19,8 @@ public final class Diagnostics: Sendable {
         self.fd = fd
     }
 
-    /// `items` and `filter` as given to -d and -dfilter; `file` as given to -D: `%d` in it becomes the process id. Standard error
-    /// when nil.
+    /// `items` and `filter` as given to -d and -dfilter; `file` as given to -D: `%d` in it becomes the process id.
+    /// Standard error when nil.
     public convenience init(items: String?, filter: String? = nil, file: String? = nil) throws(DiagnosticsError) {
         let chosen = try items.map { text throws(DiagnosticsError) in try LogItem.parse(text) } ?? []
         let ranges =

@@ -297,6 +297,8 @@ public final class VCPU {
         case .misaligned:
             recover()
             return .memoryFault(address: header.pointee.exitValue, access: .write, kind: .misaligned)
+        case .misalignedFetch:
+            return .memoryFault(address: programCounter, access: .execute, kind: .misaligned)
         case .helperFault:
             let value = header.pointee.exitValue
             return resolveFault(value & ~(1 << 63), value >> 63 != 0 ? .write : .read)

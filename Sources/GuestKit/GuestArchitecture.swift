@@ -39,6 +39,8 @@ public enum GuestExit: Int, Sendable {
     case yield = 21
     /// A memory access that is misaligned where alignment is required; `exitValue` is the address; pc is at it.
     case misaligned = 22
+    /// A jump to an address where no instruction can start; pc is at the jump.
+    case misalignedFetch = 24
     /// A helper's guest access failed; `exitValue` is the address | 1 << 63 for a write; pc is at the instruction.
     case helperFault = 23
 }

@@ -17,7 +17,8 @@ public enum MemoryFaultKind: UInt8, Sendable {
 
 /// What a host memory fault in generated code means.
 public enum FaultResolution: Equatable, Sendable {
-    /// The page was write-protected only because it holds translated code. It is writable again: drop its translations, retry.
+    /// The page was write-protected only because it holds translated code. It is writable again: drop its
+    /// translations, retry.
     case codeWrite(page: UInt64, length: UInt64)
     /// The guest did it: raise the guest's exception.
     case guestFault(MemoryFaultKind)
@@ -27,18 +28,19 @@ public enum FaultResolution: Equatable, Sendable {
 
 /// Guest memory as the engine sees it. Lock order: the engine's translation lock before the memory's own lock.
 public protocol CodeMemory: AnyObject, Sendable {
-    /// Host bytes readable as guest code from `address` to the end of its run of executable pages (the run may be cut short at a
-    /// later page boundary), or nil when `address` is not executable.
+    /// Host bytes readable as guest code from `address` to the end of its run of executable pages (the run may be cut
+    /// short at a later page boundary), or nil when `address` is not executable.
     func executableBytes(at address: UInt64) -> UnsafeRawBufferPointer?
 
     /// The engine caches code made from these bytes: later writes to their pages must fault until `resolveFault` or
     /// `prepareWrite` lifts that. To be called before the bytes are read for translation.
     func protectCode(start: UInt64, length: UInt64)
 
-    /// Decides a SIGSEGV that generated code raised. (SIGBUS is `.bus` without asking.) Callable from the fault handler.
+    /// Decides a SIGSEGV that generated code raised. (SIGBUS is `.bus` without asking.) Callable from the fault
+    /// handler.
     func resolveFault(address: UInt64, access: MemoryAccess) -> FaultResolution
 
-    /// True when the page's bytes may change without a fault, through another mapping of the same object: the engine drops
-    /// translations of such pages at instruction fences.
+    /// True when the page's bytes may change without a fault, through another mapping of the same object: the engine
+    /// drops translations of such pages at instruction fences.
     func hasUntrackedAliases(_ address: UInt64) -> Bool
 }

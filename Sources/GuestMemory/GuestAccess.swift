@@ -1,4 +1,5 @@
-// Access to guest memory from host code: copies that report EFAULT for what the guest has not mapped, and never touch host memory.
+// Access to guest memory from host code: copies that report EFAULT for what the guest has not mapped, and never touch
+// host memory.
 
 import HostOS
 
@@ -7,8 +8,8 @@ extension UserAddressSpace {
     @inlinable @inline(__always)
     public func hostAddress(_ address: UInt64) -> Int { Int(truncatingIfNeeded: address &+ Self.guestBase) }
 
-    /// Throws EFAULT unless [address, address + length) lies in the guest's part of the address space. The pages may still be
-    /// unmapped; the host kernel finds that out by itself.
+    /// Throws EFAULT unless [address, address + length) lies in the guest's part of the address space. The pages may
+    /// still be unmapped; the host kernel finds that out by itself.
     @inlinable
     public func checkRange(_ address: UInt64, _ length: UInt64) throws(Errno) {
         if address > limit || length > limit &- address { throw .fault }

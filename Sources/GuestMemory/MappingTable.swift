@@ -1,4 +1,5 @@
-// The guest's mappings, sorted and disjoint; adjacent ones with the same attributes are one. Pure bookkeeping, no lock, no host calls.
+// The guest's mappings, sorted and disjoint; adjacent ones with the same attributes are one. Pure bookkeeping, no
+// lock, no host calls.
 
 /// Guest page rights, numbered as PROT_READ, PROT_WRITE, PROT_EXEC.
 public struct PageRights: OptionSet, Hashable, Sendable {
@@ -58,7 +59,8 @@ public struct MappingTable: Sendable {
         return index == entries.count || entries[index].start >= end
     }
 
-    /// One past the last address reachable from `start` through mappings that have `rights`; `start` itself when there is none.
+    /// One past the last address reachable from `start` through mappings that have `rights`; `start` itself when there
+    /// is none.
     public func extent(from start: UInt64, upTo end: UInt64, with rights: PageRights = []) -> UInt64 {
         var at = start
         var index = firstIndex(endingAfter: start)

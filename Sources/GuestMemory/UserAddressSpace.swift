@@ -1,10 +1,11 @@
-// The address space of a user-mode guest: guest addresses are host addresses (plus `guestBase`, which is zero today), below a limit
-// that Martlet keeps free of its own memory. A table says what the guest has mapped; the host's mappings follow it, except that
+// The address space of a user-mode guest: guest addresses are host addresses (plus `guestBase`, which is zero today),
+// below a limit that Martlet keeps free of its own memory. A table says what the guest has mapped; the host's mappings
+// follow it, except that
 //   - no guest page is executable on the host, and every accessible one is readable;
 //   - pages with translated code are not writable on the host until somebody writes to them.
 //
-// Every change of the guest's mappings goes through here. Changes that touch translated code are reported to `onCodeChange` after
-// the table has changed and outside the lock, so that the engine may take its own lock first.
+// Every change of the guest's mappings goes through here. Changes that touch translated code are reported to
+// `onCodeChange` after the table has changed and outside the lock, so that the engine may take its own lock first.
 
 import Diagnostics
 import HostOS
@@ -57,7 +58,8 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
 
     // MARK: Changes of the map
 
-    /// mmap(2). `flags` are the kernel's; `hint` is exact with MAP_FIXED or MAP_FIXED_NOREPLACE. Returns the guest address.
+    /// mmap(2). `flags` are the kernel's; `hint` is exact with MAP_FIXED or MAP_FIXED_NOREPLACE. Returns the guest
+    /// address.
     public func map(
         _ hint: UInt64, length: UInt64, rights: PageRights, flags: Int32, fd: Int32 = -1, offset: UInt64 = 0,
         kind: MappingKind = .ordinary
@@ -66,7 +68,8 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
         let size = try pageCeiling(length)
         let isShared = flags & 3 != HostMemory.privateCopy
         let exact = flags & (HostMemory.fixed | HostMemory.fixedNoReplace) != 0
-        let hostFlags = flags & ~(HostMemory.fixed | HostMemory.fixedNoReplace | 0x40)  // 0x40: MAP_32BIT of the host only
+        let only32Bit: Int32 = 0x40  // MAP_32BIT: the host has it, the guest does not
+        let hostFlags = flags & ~(HostMemory.fixed | HostMemory.fixedNoReplace | only32Bit)
         if exact {
             guard hint & (Self.pageSize - 1) == 0 else { throw .inval }
             guard hint <= limit, size <= limit - hint else { throw .nomem }
@@ -253,7 +256,8 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
         } else {
             throw .inval
         }
-        let hostFlags = Int(flags & ~0o120000) | 0o40000  // without SHM_RND and SHM_EXEC, with SHM_REMAP over our reservation
+        // Without SHM_RND and SHM_EXEC, with SHM_REMAP over our reservation.
+        let hostFlags = Int(flags & ~0o120000) | 0o40000
         let result = kernel(30, Int(segment), Int(bitPattern: host(address)), hostFlags)
         if result < 0 && result >= -4095 {
             if table.isFree(address, address + size) { try? HostMemory.unmap(host(address), Int(size)) }
@@ -341,8 +345,8 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
         lock.withLock { table.mapping(at: address)?.isShared ?? false }
     }
 
-    /// Before the host kernel or a host copy writes to guest memory: makes code pages in the range writable and drops their
-    /// translations.
+    /// Before the host kernel or a host copy writes to guest memory: makes code pages in the range writable and drops
+    /// their translations.
     public func prepareWrite(_ address: UInt64, _ length: UInt64) {
         guard address < limit, length > 0 else { return }
         let end = min(address &+ min(length, limit), limit)
@@ -441,7 +445,8 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
         do throws(Errno) { try reserve(start, end - start) } catch { throw .nomem }
     }
 
-    /// Offers free ranges from the top down until `place` accepts one; a range that the host itself occupies is passed over.
+    /// Offers free ranges from the top down until `place` accepts one; a range that the host itself occupies is passed
+    /// over.
     private func findGap(_ size: UInt64, _ place: (UInt64) throws(Errno) -> Void) throws(Errno) -> UInt64 {
         var top = placementTop
         for _ in 0..<64 {

@@ -20,8 +20,9 @@ public struct FaultContext {
     public var faultAddress: UInt64 { info.load(fromByteOffset: 16, as: UInt64.self) }
 
     #if arch(x86_64)
-        // ucontext_t: flags 8, link 8, stack 24, then gregs[23] at 40, the FP state pointer at 224, the signal mask at 296.
-        // gregs order: r8...r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, eflags, segments, err, trapno, oldmask, cr2.
+        // ucontext_t: flags 8, link 8, stack 24, then gregs[23] at 40, the FP state pointer at 224, the signal mask at
+        // 296. gregs order: r8...r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, eflags, segments, err, trapno,
+        // oldmask, cr2.
         private static let gregs = 40, ripIndex = 16, errIndex = 19, fpPointer = 224, maskOffset = 296
 
         public var programCounter: UInt {
@@ -36,7 +37,8 @@ public struct FaultContext {
             context.load(fromByteOffset: Self.gregs + 8 * Self.errIndex, as: UInt64.self) & 2 != 0
         }
 
-        /// A general register by its hardware number: 0 rax, 1 rcx, 2 rdx, 3 rbx, 4 rsp, 5 rbp, 6 rsi, 7 rdi, 8... r8...
+        /// A general register by its hardware number: 0 rax, 1 rcx, 2 rdx, 3 rbx, 4 rsp, 5 rbp, 6 rsi, 7 rdi, 8...
+        /// r8...
         public subscript(register number: Int) -> UInt64 {
             get { context.load(fromByteOffset: Self.offset(number), as: UInt64.self) }
             nonmutating set { context.storeBytes(of: newValue, toByteOffset: Self.offset(number), as: UInt64.self) }

@@ -18,7 +18,8 @@ public enum HostFile {
         return moveHigh(Int32(truncatingIfNeeded: fd))
     }
 
-    /// Moves a descriptor of ours to a number that guests do not meet; the old number is closed. Stays when it cannot move.
+    /// Moves a descriptor of ours to a number that guests do not meet; the old number is closed. Stays when it cannot
+    /// move.
     public static func moveHigh(_ fd: Int32) -> Int32 {
         for floor in [900, 200] {
             let moved = kernel(SYS_fcntl, Int(fd), Int(F_DUPFD_CLOEXEC), floor)

@@ -1,4 +1,5 @@
-// Host mappings, and code memory under write-xor-execute: one memory file seen through a writable and an executable view.
+// Host mappings, and code memory under write-xor-execute: one memory file seen through a writable and an executable
+// view.
 
 import CLinux
 import Glibc
@@ -37,7 +38,8 @@ public enum HostMemory {
 
 /// Memory for generated code: `writable` and `executable` are two views of the same bytes; no page is ever both.
 ///
-/// Both views are shared mappings, so a forked child sees the parent's later writes until it calls `adopt` or `startAfresh`.
+/// Both views are shared mappings, so a forked child sees the parent's later writes until it calls `adopt` or
+/// `startAfresh`.
 public final class ExecutableMemory: @unchecked Sendable {
     public let size: Int
     public let writable: UnsafeMutableRawPointer

@@ -1,9 +1,10 @@
 // Host signals: dispositions, masks, alternate stacks, and the two handlers of the process.
 //
-// Memory faults go, in order, to the machine-code stubs, to the registered code-fault handler (the engine's), and else end the
-// process as an internal error. Every other caught signal is only *recorded* in the thread's mailbox: the handler blocks all further
-// signals of that thread on return, sets the thread's request flag, and cancels a system call that has not started. The thread's own
-// loop empties the mailbox and sets the mask again, so at most one signal is recorded at a time and the kernel queues the rest.
+// Memory faults go, in order, to the machine-code stubs, to the registered code-fault handler (the engine's), and else
+// end the process as an internal error. Every other caught signal is only *recorded* in the thread's mailbox: the
+// handler blocks all further signals of that thread on return, sets the thread's request flag, and cancels a system
+// call that has not started. The thread's own loop empties the mailbox and sets the mask again, so at most one signal
+// is recorded at a time and the kernel queues the rest.
 //
 // This is the one place with process-wide mutable state: signal dispatch belongs to the process.
 
@@ -22,8 +23,8 @@ public struct SignalMailbox {
     public init(requestFlag: UnsafeMutablePointer<UInt32>?) { self.requestFlag = requestFlag }
 }
 
-/// Decides a memory fault raised by generated code. Returns true after changing the context so that execution can go on.
-/// Arguments: siginfo_t and ucontext_t, to be wrapped in a `FaultContext`.
+/// Decides a memory fault raised by generated code. Returns true after changing the context so that execution can go
+/// on. Arguments: siginfo_t and ucontext_t, to be wrapped in a `FaultContext`.
 public typealias CodeFaultHandler = @convention(c) (UnsafeMutableRawPointer, UnsafeMutableRawPointer) -> Bool
 
 nonisolated(unsafe) private var codeFaultHandler: CodeFaultHandler? = nil
@@ -42,7 +43,8 @@ public enum HostSignals {
         HostStubs.install()
         install(SIGSEGV, handler: unsafeBitCast(faultHandler as RawHandler, to: UInt.self))
         install(SIGBUS, handler: unsafeBitCast(faultHandler as RawHandler, to: UInt.self))
-        // The language runtime may have put crash reporters here; a guest that dies must die silently, as it would natively.
+        // The language runtime may have put crash reporters here; a guest that dies must die silently, as it would
+        // natively.
         for signal in [SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGFPE] where inheritedHandler(signal) > 1 {
             install(signal, handler: 0)
         }
@@ -72,8 +74,8 @@ public enum HostSignals {
 
     typealias RawHandler = @convention(c) (Int32, UnsafeMutableRawPointer?, UnsafeMutableRawPointer?) -> Void
 
-    /// Raw rt_sigaction: the C library refuses its internal signals 32 and 33, which guests' C libraries need. SA_RESTART keeps a
-    /// call that had not started apart from one that returns EINTR.
+    /// Raw rt_sigaction: the C library refuses its internal signals 32 and 33, which guests' C libraries need.
+    /// SA_RESTART keeps a call that had not started apart from one that returns EINTR.
     private static func install(_ signal: Int32, handler: UInt, flags: UInt64 = 0) {
         var action = clx_kernel_sigaction()
         action.handler = handler
@@ -137,7 +139,8 @@ public enum HostSignals {
             fault.programCounter = HostStubs.safeInterrupted
         }
         guard let mailbox = ThreadSlot.mailbox else { return }
-        // Only a user-sent fault signal can find the box full, since it cannot be blocked; it is dropped, as it is not queued either.
+        // Only a user-sent fault signal can find the box full, since it cannot be blocked; it is dropped, as it is not
+        // queued either.
         if mailbox.pointee.signal != 0 { return }
         for index in 0..<16 {
             mailbox.pointee.info[index] = fault.info.load(fromByteOffset: 8 &* index, as: UInt64.self)
@@ -147,7 +150,8 @@ public enum HostSignals {
         fault.returnMask = ~faultSignals
     }
 
-    /// A fault of the host program itself. Never returns control to the faulting instruction as if nothing had happened.
+    /// A fault of the host program itself. Never returns control to the faulting instruction as if nothing had
+    /// happened.
     fileprivate static func hostFault(_ fault: FaultContext) {
         report("martlet: internal error: host memory fault at pc 0x", fault.programCounter)
         report(", address 0x", UInt(fault.faultAddress))

@@ -1,8 +1,8 @@
-// Machine code that Swift cannot express, placed in one read-and-execute page at start-up: copies and atomics on guest memory that
-// report a host fault instead of dying, a system call that cannot lose a signal, and the signal return.
+// Machine code that Swift cannot express, placed in one read-and-execute page at start-up: copies and atomics on guest
+// memory that report a host fault instead of dying, a system call that cannot lose a signal, and the signal return.
 //
-// Signal handlers recognise these stubs by program counter, so every faulting or restartable instruction has a known address.
-// Invariant: `install` runs once, before any guest code, and the variables below never change afterwards.
+// Signal handlers recognise these stubs by program counter, so every faulting or restartable instruction has a known
+// address. Invariant: `install` runs once, before any guest code, and the variables below never change afterwards.
 
 import CLinux
 import Glibc
@@ -16,7 +16,8 @@ enum HostStubs {
             0x48, 0x89, 0xc8,  // mov rax, rcx       <- a fault lands here
             0xc3,
         ]
-        // load32/load64(address, result) -> 0, or 1 after a fault. Likewise store32 and cas32(address, expected, desired, seen).
+        // load32/load64(address, result) -> 0, or 1 after a fault. Likewise store32 and cas32(address, expected,
+        // desired, seen).
         private static let load32: [UInt8] = [0x8b, 0x07, 0x89, 0x06, 0x31, 0xc0, 0xc3]
         private static let load64: [UInt8] = [0x48, 0x8b, 0x07, 0x48, 0x89, 0x06, 0x31, 0xc0, 0xc3]
         private static let store32: [UInt8] = [0x89, 0x37, 0x31, 0xc0, 0xc3]
@@ -27,7 +28,8 @@ enum HostStubs {
             0x31, 0xc0, 0xc3,
         ]
         private static let fail: [UInt8] = [0xb8, 1, 0, 0, 0, 0xc3]  // mov eax, 1; ret
-        // safeSystemCall(flag, arguments[7]) -> the kernel's result, or -512 when *flag was set before the kernel acted.
+        // safeSystemCall(flag, arguments[7]) -> the kernel's result, or -512 when *flag was set before the kernel
+        // acted.
         private static let safeCall: [UInt8] = [
             0x53,  // push rbx
             0x48, 0x89, 0xfb,  // mov rbx, rdi
@@ -46,8 +48,8 @@ enum HostStubs {
             0x5b, 0xc3,
         ]
         private static let safeWindow = (start: 31, end: 38, interrupted: 40)
-        // Sized accesses for an interpreter; log2 of the size is the second argument. 0, or the signal number of a fault.
-        // load(address, log2, result)
+        // Sized accesses for an interpreter; log2 of the size is the second argument. 0, or the signal number of a
+        // fault. load(address, log2, result)
         private static let sizedLoad: [UInt8] = [
             0x83, 0xfe, 0x01,  // cmp esi, 1
             0x72, 0x10, 0x74, 0x17,  // jb byte; je half
@@ -164,8 +166,9 @@ enum HostStubs {
     }
 }
 
-/// Enters the host kernel with a call that may block. Returns -512 (`interruptedBeforeKernel`) when `*flag` is set, or becomes set by
-/// a signal handler, before the kernel has done anything; there is no window in which such a signal is lost.
+/// Enters the host kernel with a call that may block. Returns -512 (`interruptedBeforeKernel`) when `*flag` is set, or
+/// becomes set by a signal handler, before the kernel has done anything; there is no window in which such a signal is
+/// lost.
 public func safeSystemCall(
     _ flag: UnsafeMutablePointer<UInt32>, _ number: Int32, _ a0: Int = 0, _ a1: Int = 0, _ a2: Int = 0, _ a3: Int = 0,
     _ a4: Int = 0, _ a5: Int = 0
@@ -180,8 +183,8 @@ public func safeSystemCall(
 /// `safeSystemCall`'s result for a call that never started: the caller restarts it or turns it into EINTR.
 public let interruptedBeforeKernel = -512
 
-/// Copies and atomics on memory that may be unmapped or protected: they return failure where a plain access would fault.
-/// Requires `HostSignals.start()`.
+/// Copies and atomics on memory that may be unmapped or protected: they return failure where a plain access would
+/// fault. Requires `HostSignals.start()`.
 public enum GuestCopy {
     /// Copies `count` bytes. Returns how many were *not* copied: 0 is success.
     @inline(__always)
@@ -212,8 +215,9 @@ public enum GuestCopy {
         return call(address, expected, desired, &seen) == 0 ? seen : nil
     }
 
-    // Sized accesses as C functions, for code that cannot call Swift: log2 of the size in the second argument; the result is 0, or
-    // the signal number of the host fault, and nothing has changed then. Aligned accesses are single-copy atomic.
+    // Sized accesses as C functions, for code that cannot call Swift: log2 of the size in the second argument; the
+    // result is 0, or the signal number of the host fault, and nothing has changed then. Aligned accesses are
+    // single-copy atomic.
 
     public typealias SizedLoad = @convention(c) (UInt64, UInt64, UnsafeMutablePointer<UInt64>) -> Int32
     public typealias SizedStore = @convention(c) (UInt64, UInt64, UInt64) -> Int32

@@ -4,8 +4,9 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// A mutual-exclusion lock usable from any number of threads. Copies name the same lock; memory is never freed, because locks live
-/// as long as the objects of a whole process or machine. Held across fork(), it is held by the forking thread in the child too.
+/// A mutual-exclusion lock usable from any number of threads. Copies name the same lock; memory is never freed,
+/// because locks live as long as the objects of a whole process or machine. Held across fork(), it is held by the
+/// forking thread in the child too.
 public struct Lock: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
 

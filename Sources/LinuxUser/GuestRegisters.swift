@@ -1,5 +1,5 @@
-// Where the registers that system calls, signals and program start need are in the CPU state: looked up by name once, then plain
-// loads and stores.
+// Where the registers that system calls, signals and program start need are in the CPU state: looked up by name once,
+// then plain loads and stores.
 
 import GuestKit
 import LinuxABI

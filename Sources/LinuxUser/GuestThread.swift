@@ -1,4 +1,5 @@
-// A guest thread: one host thread, one vCPU, its signal state. Its object is used by its own thread only, except `requestExit`.
+// A guest thread: one host thread, one vCPU, its signal state. Its object is used by its own thread only, except
+// `requestExit`.
 
 import ExecutionEngine
 import GuestMemory
@@ -67,7 +68,8 @@ public final class GuestThread {
         }
     }
 
-    /// A host system call that may wait. Signals for the guest end it: -512 when it had not started (see `SystemCallResult`).
+    /// A host system call that may wait. Signals for the guest end it: -512 when it had not started (see
+    /// `SystemCallResult`).
     public func blocking(
         _ number: Int32, _ a0: Int = 0, _ a1: Int = 0, _ a2: Int = 0, _ a3: Int = 0, _ a4: Int = 0, _ a5: Int = 0
     ) -> Int {

@@ -6,9 +6,10 @@ import GuestMemory
 import HostOS
 import LinuxABI
 
-/// Runs a guest program in this process. `guestFor` gives the guest for an ELF machine number, or nil for machines Martlet does not
-/// run; `runs` names those it does, for messages. Does not return when the guest runs to its end (the process ends with the guest's
-/// status, or by its signal); returns the exit status after having told the user why the program could not be started.
+/// Runs a guest program in this process. `guestFor` gives the guest for an ELF machine number, or nil for machines
+/// Martlet does not run; `runs` names those it does, for messages. Does not return when the guest runs to its end (the
+/// process ends with the guest's status, or by its signal); returns the exit status after having told the user why the
+/// program could not be started.
 public func runUserProgram(
     _ options: UserModeOptions, runs: String, guestFor: @escaping (UInt16) -> UserModeGuest?
 ) -> Int32 {
@@ -116,7 +117,8 @@ private func makeMemory(_ guest: UserModeGuest, _ options: UserModeOptions) thro
     }
 }
 
-/// Maps the stack at the top of the address space; mappings are placed below it. Returns the address after its last byte.
+/// Maps the stack at the top of the address space; mappings are placed below it. Returns the address after its last
+/// byte.
 private func makeStack(
     _ memory: UserAddressSpace, _ options: UserModeOptions, isExecutable: Bool
 ) throws(UserModeError) -> UInt64 {

@@ -28,8 +28,8 @@ public struct UserModeOptions: Sendable {
     /// -seed: makes AT_RANDOM repeatable.
     public var seed: UInt64?
     public var diagnostics: Diagnostics = .silent
-    /// Arguments that make a fresh Martlet behave like this one, put between its argv[0] and `-0 ARGV0 -- PATH ARGS...` when a
-    /// guest program executes another one: the mode word and the options, without the program.
+    /// Arguments that make a fresh Martlet behave like this one, put between its argv[0] and `-0 ARGV0 -- PATH
+    /// ARGS...` when a guest program executes another one: the mode word and the options, without the program.
     public var relaunchArguments: [[UInt8]] = [Array("run".utf8)]
 
     public init(program: String) { self.program = program }

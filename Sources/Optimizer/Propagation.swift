@@ -241,16 +241,19 @@ struct Propagation: ~Copyable {
         return true
     }
 
-    /// The best name for an operand.
-    @inline(__always) private mutating func best(_ t: Temp) -> Temp {
+    /// The best name for an operand. `isImmediate`: a small constant costs nothing there.
+    @inline(__always) private mutating func best(_ t: Temp, isImmediate: Bool = true) -> Temp {
         let v = value(t)
         if values[Int(v)].first == t { return t }
-        return otherName(t, v)
+        return otherName(t, v, isImmediate)
     }
 
-    private mutating func otherName(_ t: Temp, _ v: UInt32) -> Temp {
+    private mutating func otherName(_ t: Temp, _ v: UInt32, _ isImmediate: Bool) -> Temp {
         if values[Int(v)].facts.isConstant, temps[t.i].type.isInteger {
-            return temps[t.i].kind == .const ? t : constant(values[Int(v)].facts.ones, temps[t.i].type)
+            let word = values[Int(v)].facts.ones
+            // A constant that may need a register is no better than the global, which has one.
+            if t.i < globalCount, !isImmediate || Int64(bitPattern: word) != Int64(Int32(truncatingIfNeeded: word)) { return t }
+            return temps[t.i].kind == .const ? t : constant(word, temps[t.i].type)
         }
         // A global is in a register or will be: it stays.
         if t.i < globalCount { return t }
@@ -263,7 +266,8 @@ struct Propagation: ~Copyable {
     private mutating func visit(_ i: Int) {
         var op = ops[i]
         var sources = region.sources(op, table)
-        if sources > 0 { op.a = best(op.a) }
+        // Addresses are in registers.
+        if sources > 0 { op.a = best(op.a, isImmediate: op.opcode != .gld && op.opcode != .gst) }
         if sources > 1 { op.b = best(op.b) }
         if sources > 2 { op.c = best(op.c) }
         if sources > 3 { op.d = best(op.d) }

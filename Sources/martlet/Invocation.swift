@@ -48,6 +48,9 @@ struct Invocation {
         case "version", "-version", "--version":
             writeStandardOutput("martlet version \(martletVersion)\n")
             return 0
+        case _ where command.hasPrefix("-") || command.contains("/"):
+            // Options or a program without the word: `martlet ./hello`.
+            return try runUser(Array(arguments.dropFirst()))
         default:
             throw CommandError("unknown command '\(command)'; wanted run, help or version ('martlet run PROGRAM')")
         }

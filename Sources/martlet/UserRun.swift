@@ -102,10 +102,9 @@ private final class EngineSession {
         let perInstruction = c.guestInstructions == 0 ? 0 : c.translationTime / UInt64(c.guestInstructions)
         writeStandardError(
             """
-            martlet: stats: translations \(c.translations), guest instructions \(c.guestInstructions), \
-            guest bytes \(c.guestBytes), host bytes \(c.hostBytes)
-            martlet: stats: translation ns \(c.translationTime), ns per guest instruction \(perInstruction)
-            martlet: stats: links \(c.links), invalidated \(c.invalidated), flushes \(c.flushes), optimized \(c.optimized)
+            translation: \(perInstruction) ns per guest instruction (\(c.guestInstructions) in \(c.translations) translations, \
+            \(c.optimized) of them optimized; \(c.hostBytes) host bytes for \(c.guestBytes) guest bytes)
+            chaining: \(c.links) links, \(c.invalidated) invalidated, \(c.flushes) flushes
 
             """)
     }

@@ -18,6 +18,8 @@ struct RegionGenerator {
     private var singles: [Temp] = []
     private var locals: [Temp] = []
     private(set) var opCount = 0
+    /// By block: may be branched back to.
+    private var headers: [Bool] = []
 
     init(_ machine: TestMachine, seed: UInt64) {
         self.machine = machine
@@ -36,7 +38,9 @@ struct RegionGenerator {
         locals = []
         // Loop counters are locals that nothing else assigns.
         var ids: [BlockID] = []
+        headers = (0..<blocks).map { i in i > 0 && random.chance(30) }
         for i in 0..<blocks { ids.append(builder.newBlock(guestPC: 0x1000 &+ UInt64(4 * i), isCold: i > 0 && random.chance(15))) }
+        for i in 0..<blocks { machine.region.blocks[ids[i].i].isLoopHeader = headers[i] }
         let counter = builder.local(.i64)
         builder.begin(ids[0])
         builder.mov(counter, builder.const(Int64(random.below(4))))
@@ -51,7 +55,9 @@ struct RegionGenerator {
         for i in 0..<blocks {
             if i > 0 { builder.begin(ids[i]) }
             let marks = (integers.count, words.count, doubles.count, singles.count)
-            for k in 0..<(1 + random.below(opsPerBlock)) {
+            if machine.region.blocks[ids[i].i].isLoopHeader || random.chance(30) { builder.checkExit(0x1000 &+ UInt64(64 * i)) }
+            builder.insnStart(0x1000 &+ UInt64(64 * i))
+            for k in 1..<(2 + random.below(opsPerBlock)) {
                 if random.chance(30) { builder.insnStart(0x1000 &+ UInt64(64 * i + 2 * k)) }
                 op()
             }
@@ -341,10 +347,10 @@ struct RegionGenerator {
     private mutating func terminate(_ i: Int, _ ids: [BlockID], _ counter: Temp) {
         let isLast = i == blocks - 1
         // Back to any block but the first, a few times.
-        if i > 1, random.chance(40) {
-            let header = ids[1 + random.below(i)]
+        let candidates = (0...i).filter { headers[$0] }
+        if !candidates.isEmpty, random.chance(60) {
+            let header = ids[random.pick(candidates)]
             let next = isLast ? builder.newBlock() : ids[i + 1]
-            machine.region.blocks[header.i].isLoopHeader = true
             builder.sub(counter, builder.const(1), into: counter)
             builder.brcond(.gt, counter, builder.const(0), header, next)
             if isLast {

@@ -1,6 +1,5 @@
 // Random regions on the x86-64 host against the interpreter: registers, memory, flags and exits must be equal.
 
-import Glibc
 import IR
 import Testing
 
@@ -8,8 +7,8 @@ import Testing
     /// `rounds` regions of `blocks` blocks; stops at the first difference.
     private func compare(_ seed: UInt64, rounds: Int, blocks: Int, ops: Int, floats: Bool) {
         let machine = TestMachine()
-        alarm(120)  // a region that never ends
-        defer { alarm(0) }
+        Watchdog.start()
+        defer { Watchdog.stop() }
         var random = TestRandom(seed)
         for round in 0..<rounds {
             var generator = RegionGenerator(machine, seed: random.next())

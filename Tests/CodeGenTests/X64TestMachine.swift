@@ -82,6 +82,29 @@ private let exitHelper: Helper = { state, a, _, _, _ in
     return a &+ 1
 }
 
+/// Generated code that does not come back is asked to after a second or two.
+enum Watchdog {
+    nonisolated(unsafe) static var header: UnsafeMutablePointer<VCPUHeader>?
+    nonisolated(unsafe) static var ticks = 0
+
+    static func start() {
+        var action = sigaction()
+        action.__sigaction_handler.sa_handler = { _ in
+            ticks += 1
+            if ticks > 1, let header { header.pointee.exitRequest = 1 }
+        }
+        action.sa_flags = SA_RESTART
+        sigaction(SIGALRM, &action, nil)
+        var timer = itimerval(it_interval: timeval(tv_sec: 1, tv_usec: 0), it_value: timeval(tv_sec: 1, tv_usec: 0))
+        setitimer(ITIMER_REAL, &timer, nil)
+    }
+    static func stop() {
+        var timer = itimerval()
+        setitimer(ITIMER_REAL, &timer, nil)
+        header = nil
+    }
+}
+
 /// What a run left behind.
 struct Outcome: Equatable {
     var exit: UInt64
@@ -223,6 +246,9 @@ final class TestMachine {
 
     func runX64(_ compiled: CompiledRegion) -> Outcome {
         prepare(x64)
+        Watchdog.ticks = 0
+        Watchdog.header = header
+        defer { Watchdog.header = nil }
         return outcome(x64, x64.enter(state, compiled.entry))
     }
 

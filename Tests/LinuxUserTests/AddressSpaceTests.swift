@@ -153,8 +153,9 @@ private let anonymous = HostMemory.privateCopy | HostMemory.anonymous
     @Test func sizedAccessesReadWriteAndReportFaults() throws {
         HostSignals.start()
         let page = try HostMemory.map(
-            0, 4096, HostMemory.read | HostMemory.write, HostMemory.privateCopy | HostMemory.anonymous)
-        defer { try? HostMemory.unmap(UInt(bitPattern: page), 4096) }
+            0, 8192, HostMemory.read | HostMemory.write, HostMemory.privateCopy | HostMemory.anonymous)
+        defer { try? HostMemory.unmap(UInt(bitPattern: page), 8192) }
+        try HostMemory.protect(UInt(bitPattern: page) + 4096, 4096, HostMemory.none)
         let address = UInt64(UInt(bitPattern: page))
         let load = GuestCopy.sizedLoad, store = GuestCopy.sizedStore, exchange = GuestCopy.sizedCompareExchange
         let pattern: UInt64 = 0xf1f2_f3f4_f5f6_f7f8

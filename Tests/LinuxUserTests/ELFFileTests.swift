@@ -54,7 +54,7 @@ private struct ELFBuilder {
 @Suite struct ELFFileTests {
     private func failure(_ bytes: [UInt8], mode: Int = 0o755) -> String? {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("elf-\(UUID().uuidString)").path
-        FileManager.default.createFile(atPath: path, contents: Data(bytes), attributes: [.posixPermissions: mode])
+        _ = FileManager.default.createFile(atPath: path, contents: Data(bytes), attributes: [.posixPermissions: mode])
         defer { try? FileManager.default.removeItem(atPath: path) }
         return failure(path: path)
     }
@@ -135,7 +135,7 @@ private struct ELFBuilder {
         #expect(missing?.contains("needs the interpreter /lib/ld-none.so, which does not exist") == true)
         #expect(failure(builder("").bytes) == "prog: has no proper interpreter name")
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("self-\(UUID().uuidString)").path
-        FileManager.default.createFile(
+        _ = FileManager.default.createFile(
             atPath: path, contents: Data(builder(path).bytes), attributes: [.posixPermissions: 0o755])
         defer { try? FileManager.default.removeItem(atPath: path) }
         #expect(failure(path: path) == "prog: names itself as its interpreter")
@@ -145,7 +145,7 @@ private struct ELFBuilder {
 @Suite struct ScriptTests {
     private func resolve(_ text: String, _ arguments: [String]) throws -> ResolvedProgram {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("script-\(UUID().uuidString)").path
-        FileManager.default.createFile(
+        _ = FileManager.default.createFile(
             atPath: path, contents: Data(text.utf8), attributes: [.posixPermissions: 0o755])
         defer { try? FileManager.default.removeItem(atPath: path) }
         let resolver = ProgramResolver(prefix: nil, limit: { $0 == 243 ? 1 << 38 : nil }, runs: "riscv64")

@@ -1,4 +1,5 @@
-// The parts of HostOS on which user mode's correctness rests: calls that cannot lose a signal, code memory, per-thread slots.
+// The parts of HostOS on which user mode's correctness rests: calls that cannot lose a signal, code memory, per-thread
+// slots.
 
 import CLinux
 import Glibc
@@ -26,7 +27,9 @@ import Testing
             HostSignals.set(SIGUSR2, .byDefault)
         }
         HostSignals.set(SIGUSR2, .record)
-        let oldMask = HostSignals.mask
+        // Threads that run tests may block all signals.
+        let outerMask = HostSignals.setMask(0), oldMask: UInt64 = 0
+        defer { HostSignals.setMask(outerMask) }
         let target = HostProcess.threadID, process = HostProcess.processID
         // Before the call: it does not start.
         _ = kernel(SYS_tgkill, Int(process), Int(target), Int(SIGUSR2))

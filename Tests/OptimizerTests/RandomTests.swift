@@ -11,13 +11,18 @@ import Testing
 /// A vCPU that runs regions from given states.
 private final class Runner {
     static let stateSize = 256
-    static let memorySize = 64
+    static let memorySize = 96
+    /// The first page is not there.
+    static let access = GuestAccess(
+        load: { $0 < 4096 ? false : GuestAccess.direct.load($0, $1, $2) },
+        store: { $0 < 4096 ? false : GuestAccess.direct.store($0, $1, $2) },
+        compareExchange: { $0 < 4096 ? false : GuestAccess.direct.compareExchange($0, $1, $2, $3, $4) })
     let memory = UnsafeMutableRawPointer.allocate(byteCount: VCPUHeader.stride + stateSize, alignment: 64)
     /// Guest memory: addresses are host addresses.
-    let guest = UnsafeMutableRawPointer.allocate(byteCount: memorySize + 32, alignment: 64)
+    let guest = UnsafeMutableRawPointer.allocate(byteCount: memorySize, alignment: 64)
     let code: CodeBuffer
     let cache: UnsafeMutablePointer<JumpCacheEntry>
-    let host = InterpreterHost(access: .direct)
+    let host = InterpreterHost(access: access)
     var state: UnsafeMutableRawPointer { memory + VCPUHeader.stride }
 
     init() {
@@ -57,7 +62,7 @@ private final class Runner {
         // a5 is a guest address, sometimes a bad one.
         let address = random.below(8) == 0 ? 0 : UInt64(UInt(bitPattern: guest))
         state.storeBytes(of: address, toByteOffset: 40, as: UInt64.self)
-        for i in 0..<Self.memorySize + 32 { guest.storeBytes(of: UInt8(truncatingIfNeeded: random.next()), toByteOffset: i, as: UInt8.self) }
+        for i in 0..<Self.memorySize { guest.storeBytes(of: UInt8(truncatingIfNeeded: random.next()), toByteOffset: i, as: UInt8.self) }
         code.used = 0
         let compiled = try #require(host.compile(region, translation: 1))
         let exit = host.enter(state, compiled.entry)

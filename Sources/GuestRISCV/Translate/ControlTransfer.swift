@@ -10,7 +10,7 @@ extension RISCVTranslator {
     mutating func jal(_ a: Args.J) -> Bool {
         let target = wrapped(unit.pc &+ UInt64(bitPattern: a.imm))
         if isMisaligned(target) {
-            exit(.misaligned, at: unit.pc)
+            exit(.misalignedFetch, at: unit.pc)
             return true
         }
         move(a.rd, word(Int64(bitPattern: next)))
@@ -45,7 +45,7 @@ extension RISCVTranslator {
     private mutating func branch(_ a: Args.B, if condition: Condition) -> Bool {
         let target = wrapped(unit.pc &+ UInt64(bitPattern: a.imm))
         if isMisaligned(target) {
-            exit(.misaligned, if: condition, x(a.rs1), x(a.rs2))
+            exit(.misalignedFetch, if: condition, x(a.rs1), x(a.rs2))
             unit.jump(to: next)
         } else {
             unit.branch(condition, x(a.rs1), x(a.rs2), taken: target, next: next)
@@ -54,7 +54,7 @@ extension RISCVTranslator {
     }
 
     private mutating func exitIfMisaligned(_ target: Temp) {
-        exit(.misaligned, if: .tstne, target, ir.const(2))
+        exit(.misalignedFetch, if: .tstne, target, ir.const(2))
     }
 
     /// Leaves with the pc at this instruction when cond(a, b); goes on in a new block otherwise.

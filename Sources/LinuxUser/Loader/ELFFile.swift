@@ -1,5 +1,5 @@
-// Reading and checking an ELF program before anything of it is mapped. Every malformed file is one clear error here, so that the
-// loader proper works on values that are known to be consistent.
+// Reading and checking an ELF program before anything of it is mapped. Every malformed file is one clear error here,
+// so that the loader proper works on values that are known to be consistent.
 //
 // Source: System V gABI, chapters 4 and 5 (ELF-64).
 
@@ -46,8 +46,8 @@ struct ELFFile: ~Copyable {
         return start.loadUnaligned(fromByteOffset: 18, as: UInt16.self)
     }
 
-    /// Opens and checks `path`. `shown` is how the user knows the file. `accepts` names the machines that can run; `limit` is the
-    /// first address that a segment may not reach.
+    /// Opens and checks `path`. `shown` is how the user knows the file. `accepts` names the machines that can run;
+    /// `limit` is the first address that a segment may not reach.
     init(
         path: String, shown: String, needsExecutePermission: Bool, limit: (UInt16) -> UInt64?, runs: String
     ) throws(UserModeError) {

@@ -9,7 +9,8 @@
 //      argument pointers, 0
 //      argument count                          <- stack pointer, 16-byte aligned
 //
-// Source: System V gABI, chapter 3 (process initialization); RISC-V ELF psABI; Linux fs/binfmt_elf.c for the order of strings.
+// Source: System V gABI, chapter 3 (process initialization); RISC-V ELF psABI; Linux fs/binfmt_elf.c for the order of
+// strings.
 
 import CLinux
 import GuestMemory

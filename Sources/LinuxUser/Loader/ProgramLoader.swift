@@ -114,7 +114,8 @@ struct ProgramLoader {
         } catch {
             let reason =
                 error == .exist || error == .nomem || error == .perm
-                ? "its addresses 0x\(String(span.start, radix: 16))...0x\(String(span.end, radix: 16)) are not available on this host"
+                ? "its addresses 0x\(String(span.start, radix: 16))...0x\(String(span.end, radix: 16)) "
+                    + "are not available on this host"
                 : error.message
             throw UserModeError("\(shown): cannot be mapped: \(reason)", status: 126, errno: .nomem)
         }

@@ -83,7 +83,8 @@ enum MemoryCalls {
         kernel(SYS_munlock, try range(thread, call.a0, call.a1), call.word(1))
     }
 
-    /// mlockall(2): pages are locked as they are touched, since the process also holds large reservations of Martlet's own.
+    /// mlockall(2): pages are locked as they are touched, since the process also holds large reservations of Martlet's
+    /// own.
     static func mlockall(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         let onFault = 4
         return kernel(SYS_mlockall, call.word(0) | onFault)

@@ -1,8 +1,8 @@
 // execve(2): what kind of file a path names, and the step into the new program.
 //
-// A guest program is run by a fresh Martlet (/proc/self/exe) with the same options, which then opens the program by its host path; a
-// program of the host is executed by the host kernel; `#!` lines are followed here, so that their interpreter may be either. All
-// errors are found before the point of no return.
+// A guest program is run by a fresh Martlet (/proc/self/exe) with the same options, which then opens the program by
+// its host path; a program of the host is executed by the host kernel; `#!` lines are followed here, so that their
+// interpreter may be either. All errors are found before the point of no return.
 
 import CLinux
 import GuestMemory

@@ -1,4 +1,5 @@
-// System calls that make, name and end threads and processes. A guest thread is a host thread, a guest process a host process.
+// System calls that make, name and end threads and processes. A guest thread is a host thread, a guest process a host
+// process.
 
 import CLinux
 import ExecutionEngine
@@ -212,7 +213,8 @@ private struct ParentPipe {
 
     init?() {
         var ends: InlineArray<2, Int32> = [-1, -1]
-        let status = withUnsafeMutablePointer(to: &ends) { kernel(SYS_pipe2, Int(bitPattern: $0), 0o2000000) }  // O_CLOEXEC
+        let closeOnExec = 0o2000000
+        let status = withUnsafeMutablePointer(to: &ends) { kernel(SYS_pipe2, Int(bitPattern: $0), closeOnExec) }
         if status != 0 { return nil }
         read = HostFile.moveHigh(ends[0])
         write = HostFile.moveHigh(ends[1])

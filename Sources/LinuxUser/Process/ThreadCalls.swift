@@ -16,7 +16,8 @@ enum ThreadCalls {
         return Int(thread.tid)
     }
 
-    /// set_robust_list(2): the host kernel walks the list when the process is killed; `GuestThread.finish` when the thread ends.
+    /// set_robust_list(2): the host kernel walks the list when the process is killed; `GuestThread.finish` when the
+    /// thread ends.
     static func setRobustList(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         guard call.a1 == 24 else { throw .inval }
         let pointer = call.a0 == 0 ? 0 : try thread.memory.readPointer(call.a0, 24)

@@ -9,7 +9,8 @@ import HostOS
 let systemCallLength: UInt64 = 4
 
 extension GuestThread {
-    /// Body of the host thread: from here until the guest thread has ended. The process's first thread never returns from it.
+    /// Body of the host thread: from here until the guest thread has ended. The process's first thread never returns
+    /// from it.
     func main() {
         let stack = HostSignals.installAlternateStack()
         ThreadSlot.mailbox = mailbox

@@ -1,4 +1,5 @@
-// System calls on signals. Masks and pending sets live in the host kernel; dispositions are kept here and mirrored there.
+// System calls on signals. Masks and pending sets live in the host kernel; dispositions are kept here and mirrored
+// there.
 
 import CLinux
 import GuestMemory
@@ -78,8 +79,8 @@ enum SignalCalls {
         return 0
     }
 
-    /// rt_sigpending(2): the recorded signal has not been delivered yet, but the guest could not see it as pending natively either,
-    /// since it is not blocked.
+    /// rt_sigpending(2): the recorded signal has not been delivered yet, but the guest could not see it as pending
+    /// natively either, since it is not blocked.
     static func sigpending(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         guard call.a1 <= 8 else { throw .inval }
         return kernel(SYS_rt_sigpending, try thread.memory.writePointer(call.a0, call.a1), Int(call.a1))

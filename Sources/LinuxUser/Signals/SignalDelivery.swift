@@ -1,8 +1,8 @@
 // From a recorded host signal or a guest fault to the guest's handler, and back.
 //
-// The host keeps pending and blocked signals: the host thread's mask is the guest's, so only signals that the guest may take now are
-// ever recorded, one at a time (HostSignals). Signals that the guest does not catch keep the host's own disposition and act on the
-// process exactly as they would natively.
+// The host keeps pending and blocked signals: the host thread's mask is the guest's, so only signals that the guest
+// may take now are ever recorded, one at a time (HostSignals). Signals that the guest does not catch keep the host's
+// own disposition and act on the process exactly as they would natively.
 
 import CLinux
 import GuestMemory
@@ -30,7 +30,8 @@ extension GuestThread {
         switch action.handler {
         case SignalAction.ignore: return
         case SignalAction.byDefault:
-            // The guest changed its mind after the host had recorded the signal, or it is a fault signal sent by a process.
+            // The guest changed its mind after the host had recorded the signal, or it is a fault signal sent by a
+            // process.
             if HostSignals.bit(signal) & SignalNumber.ignoredByDefault != 0 { return }
             if HostSignals.bit(signal) & HostSignals.faultSignals != 0 { HostSignals.dieBy(signal) }
             HostSignals.setMask(signalMask)
@@ -42,7 +43,8 @@ extension GuestThread {
     /// A fault of the guest's current instruction: cannot be blocked or ignored.
     func raise(_ signal: Int32, code: Int32, address: UInt64) {
         logInterrupt {
-            "fault: signal \(signal) code \(code) address 0x\(String(address, radix: 16)) pc 0x\(String(self.pc, radix: 16))"
+            "fault: signal \(signal) code \(code) address 0x\(String(address, radix: 16)) "
+                + "pc 0x\(String(self.pc, radix: 16))"
         }
         let action = process.lock.withLock { process.actions[Int(signal)] }
         if action.handler <= SignalAction.ignore || signalMask & HostSignals.bit(signal) != 0 {

@@ -1,0 +1,95 @@
+// Floating-point ops evaluated by SoftFloat: what a host does for the cases its own FPU cannot do exactly.
+
+import IR
+import SoftFloat
+
+/// One op's meaning without its operands, in 64 bits, so that generated code can name it as a constant.
+///
+///     bits 0-7 opcode, 8-15 type, 16-31 aux, 32-39 type of the result, 40-47 type of operand a
+public struct FloatOperation: Sendable {
+    public let word: UInt64
+    @inlinable public init(word: UInt64) { self.word = word }
+
+    public init(_ op: Op, result: ValueType, operand: ValueType) {
+        word =
+            UInt64(op.opcode.rawValue) | UInt64(op.type.rawValue) &<< 8 | UInt64(op.aux) &<< 16
+            | UInt64(result.rawValue) &<< 32 | UInt64(operand.rawValue) &<< 40
+    }
+
+    private var op: Op {
+        Op(
+            Opcode(rawValue: UInt8(truncatingIfNeeded: word)) ?? .fadd,
+            ValueType(rawValue: UInt8(truncatingIfNeeded: word &>> 8)) ?? .f64, aux: UInt16(truncatingIfNeeded: word &>> 16))
+    }
+    private var isWideResult: Bool { UInt8(truncatingIfNeeded: word &>> 32) == ValueType.i64.rawValue }
+    private var isWideOperand: Bool { UInt8(truncatingIfNeeded: word &>> 40) == ValueType.i64.rawValue }
+
+    /// The result's bits. `dynamic`: the current rounding mode, 0...4. Raised flags are added to `flags` in the numbering of the IR.
+    public func evaluate(_ a: UInt64, _ b: UInt64, _ c: UInt64, dynamic: UInt32, flags: inout UInt32) -> UInt64 {
+        let op = self.op
+        let mode = op.rounding == .dynamic ? UInt8(truncatingIfNeeded: dynamic) : op.rounding.rawValue
+        var status = Status(rounding: RoundingMode(rawValue: mode) ?? .nearestEven)
+        let result =
+            op.opcode == .fcvt
+            ? convert(op, a, &status)
+            : op.type == .f64
+                ? evaluate(Binary64.self, op, a, b, c, &status)
+                : evaluate(
+                    Binary32.self, op, a, UInt32(truncatingIfNeeded: b), UInt32(truncatingIfNeeded: c), &status)
+        flags |= UInt32(status.flags.rawValue)
+        return result
+    }
+
+    /// `wide` is operand a, an integer for `itof`.
+    private func evaluate<F: BinaryFormat>(
+        _: F.Type, _ op: Op, _ wide: UInt64, _ b: F.Bits, _ c: F.Bits, _ s: inout Status
+    ) -> UInt64 {
+        let a = F.Bits(truncatingIfNeeded: wide)
+        switch op.opcode {
+        case .fadd: return UInt64(F.add(a, b, &s))
+        case .fsub: return UInt64(F.subtract(a, b, &s))
+        case .fmul: return UInt64(F.multiply(a, b, &s))
+        case .fdiv: return UInt64(F.divide(a, b, &s))
+        case .fsqrt: return UInt64(F.squareRoot(a, &s))
+        case .fma:
+            return UInt64(
+                F.fusedMultiplyAdd(a, b, c, negateProduct: op.negatesProduct, negateAddend: op.negatesAddend, &s))
+        case .fmin: return UInt64(F.minimumNumber(a, b, &s))
+        case .fmax: return UInt64(F.maximumNumber(a, b, &s))
+        case .fminimum: return UInt64(F.minimum(a, b, &s))
+        case .fmaximum: return UInt64(F.maximum(a, b, &s))
+        case .fround: return UInt64(F.roundToIntegral(a, raisesInexact: op.raisesInexact, &s))
+        case .ftoi:
+            switch (isWideResult, op.isUnsigned) {
+            case (false, false): return UInt64(bitPattern: Int64(F.toInt32(a, &s)))
+            case (false, true): return UInt64(F.toUInt32(a, &s))
+            case (true, false): return UInt64(bitPattern: F.toInt64(a, &s))
+            case (true, true): return F.toUInt64(a, &s)
+            }
+        case .itof:
+            switch (isWideOperand, op.isUnsigned) {
+            case (false, false): return UInt64(F.from(Int32(truncatingIfNeeded: wide), &s))
+            case (false, true): return UInt64(F.from(UInt32(truncatingIfNeeded: wide), &s))
+            case (true, false): return UInt64(F.from(Int64(bitPattern: wide), &s))
+            case (true, true): return UInt64(F.from(wide, &s))
+            }
+        default: return 0  // hosts ask for no other op
+        }
+    }
+
+    private func convert(_ op: Op, _ a: UInt64, _ s: inout Status) -> UInt64 {
+        switch op.sourceFormat {
+        case .binary16: convert(Binary16.self, op, UInt16(truncatingIfNeeded: a), &s)
+        case .binary32: convert(Binary32.self, op, UInt32(truncatingIfNeeded: a), &s)
+        case .binary64: convert(Binary64.self, op, a, &s)
+        }
+    }
+
+    private func convert<F: BinaryFormat>(_: F.Type, _ op: Op, _ a: F.Bits, _ s: inout Status) -> UInt64 {
+        switch op.targetFormat {
+        case .binary16: UInt64(F.toBinary16(a, &s))
+        case .binary32: UInt64(F.toBinary32(a, &s))
+        case .binary64: F.toBinary64(a, &s)
+        }
+    }
+}

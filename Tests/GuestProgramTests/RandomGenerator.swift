@@ -1,0 +1,400 @@
+// The generator of random programs: rows of the decode tables with random bits in their free fields, and around them
+// what makes most of them sensible (addresses in the sandbox, targets in the program).
+
+import GuestRISCV
+
+/// What a program may contain.
+struct RandomProfile: Sendable {
+    var name: String
+    var extensions: RISCVExtensions
+    /// Known to the reference emulator as well.
+    var hasReference: Bool
+
+    /// What `qemu-riscv64-static` 7.2 knows.
+    static let common: RandomProfile = {
+        let base: RISCVExtensions = [.rv64, .i, .m, .a, .f, .d, .c]
+        let more: RISCVExtensions = [.zicsr, .zifencei, .zihintpause, .zba, .zbb, .zbc, .zbs, .zfhmin]
+        return RandomProfile(
+            name: "common", extensions: base.union(more).completed.subtracting(.zcf), hasReference: true)
+    }()
+    /// All that Martlet knows.
+    static let all = RandomProfile(name: "all", extensions: RISCVCPU.standard.extensions, hasReference: false)
+}
+
+/// The rows of the tables by what they need.
+struct RowClasses {
+    enum Kind: CaseIterable { case plain, float, load, store, atomic, loadReserved, storeConditional, jump, csr, none }
+
+    let extensions: RISCVExtensions
+    private(set) var rows: [Kind: [Int]] = [:]
+
+    init(_ extensions: RISCVExtensions) {
+        self.extensions = extensions
+        for row in 0..<InstructionTable.count where InstructionTable.isAllowed(row, by: extensions) {
+            rows[Self.kind(row), default: []].append(row)
+        }
+    }
+
+    static func kind(_ row: Int) -> Kind {
+        let name = InstructionTable.name(row)
+        if InstructionTable.width(row) == 16 {
+            switch name {
+            case "c_ebreak": return .none
+            case "c_j", "c_beqz", "c_bnez", "c_jr", "c_jalr": return .jump
+            case "c_lw", "c_ld", "c_fld", "c_lbu", "c_lhu", "c_lh", "c_lwsp", "c_ldsp", "c_fldsp": return .load
+            case "c_sw", "c_sd", "c_fsd", "c_sb", "c_sh", "c_swsp", "c_sdsp", "c_fsdsp": return .store
+            default: return .plain
+            }
+        }
+        switch InstructionTable.match(row) & 0x7f {
+        case 0x03, 0x07: return .load
+        case 0x23, 0x27: return .store
+        case 0x2f:
+            if name.hasPrefix("lr_") { return .loadReserved }
+            if name.hasPrefix("sc_") { return .storeConditional }
+            return name == "amocas_q" ? .none : .atomic
+        case 0x63, 0x67, 0x6f: return .jump
+        case 0x43, 0x47, 0x4b, 0x4f, 0x53: return .float
+        case 0x0f: return name.hasPrefix("cbo") ? .store : .plain
+        case 0x73:
+            if name.hasPrefix("csr") { return .csr }
+            return name.hasPrefix("mop") || name == "wrs_sto" ? .plain : .none
+        default: return .plain
+        }
+    }
+
+    subscript(kind: Kind) -> [Int] { rows[kind] ?? [] }
+
+    /// Whether `word` is the instruction of `row` and not one of a more specific row.
+    func isInstruction(_ word: UInt32, _ row: Int) -> Bool {
+        for other in 0..<row
+        where InstructionTable.width(other) == InstructionTable.width(row)
+            && word & InstructionTable.mask(other) == InstructionTable.match(other)
+            && InstructionTable.isAllowed(other, by: extensions)
+        {
+            return false
+        }
+        return true
+    }
+}
+
+struct RandomGenerator {
+    private var random: RandomSource
+    private let profile: RandomProfile
+    private let classes: RowClasses
+    /// Registers that bodies do not write: the loop counter and the hash.
+    private let counter: Int
+    private let collector: Int
+    private var functionLinks: [Int] = []
+    /// Registers that functions return by; 1 and 5 are what the manual calls link registers.
+    private static let links = [1, 5, 6]
+    /// Whether the items being made run thousands of times.
+    private var isHot = false
+    private var faults = 0
+
+    /// The program of this seed.
+    static func program(seed: UInt64, _ profile: RandomProfile, size: Int = 1) -> RandomProgram {
+        var generator = RandomGenerator(seed: seed, profile)
+        return generator.make(seed: seed, size: size)
+    }
+
+    private init(seed: UInt64, _ profile: RandomProfile) {
+        random = RandomSource(seed: seed)
+        self.profile = profile
+        classes = RowClasses(profile.extensions)
+        counter = 16 + random.below(8)
+        collector = 24 + random.below(8)
+    }
+
+    private mutating func make(seed: UInt64, size: Int) -> RandomProgram {
+        var functions: [[Item]] = []
+        for number in 0..<4 {
+            let link = number < 3 ? random.pick(Self.links) : 5
+            var items = (0..<(2 + random.below(6))).map { _ in plainItem(avoiding: Self.links) }
+            // One that calls another: the callee comes first in the list and has another link register.
+            if let callee = functionLinks.firstIndex(where: { $0 != link }) {
+                items.insert(Item([.jump(Encode.jal(functionLinks[callee]), .function(callee))]), at: items.count / 2)
+            }
+            items.append(
+                link == 1 && random.chance(50)
+                    ? Item([.half(0x8082)]) : Item([Encode.jalr(0, link, 0)]))
+            functions.append(items)
+            functionLinks.append(link)
+        }
+        var segments: [Segment] = []
+        for number in 0..<(5 * size) {
+            isHot = number % 5 >= 3
+            faults = 0
+            let iterations = isHot ? (number % 5 == 4 ? 2400 + random.below(600) : 300 + random.below(200)) : 1 + random.below(5)
+            segments.append(segment(iterations, items: isHot ? 10 + random.below(40) : 30 + random.below(60)))
+        }
+        return RandomProgram(
+            seed: seed, extensions: profile.extensions,
+            frame: ProgramFrame(counter: counter, random: RandomSource(seed: random.next())), collector: collector,
+            segments: segments, functions: functions)
+    }
+
+    private mutating func segment(_ iterations: Int, items count: Int) -> Segment {
+        var items = [refresh()]
+        while items.count < count { items.append(item(at: items.count)) }
+        items.append(collect())
+        return Segment(iterations: iterations, items: items)
+    }
+
+    private mutating func item(at index: Int) -> Item {
+        switch random.below(100) {
+        case 0..<36: return plainItem()
+        case 36..<62: return plainItem(.float)
+        case 62..<78: return accesses()
+        case 78..<81: return reserved()
+        case 81..<91: return jump(at: index)
+        case 91..<94: return csr()
+        case 94..<98: return refresh()
+        default:
+            faults += 1
+            return isHot && faults > 1 ? plainItem() : fault()
+        }
+    }
+
+    // MARK: Words
+
+    /// A random instruction of `row` that does not write what must not be written.
+    private mutating func word(_ row: Int, avoiding: [Int] = []) -> UInt32 {
+        let width = InstructionTable.width(row)
+        while true {
+            let free = ~InstructionTable.mask(row) & (width == 16 ? 0xffff : .max)
+            var word = InstructionTable.match(row) | UInt32(truncatingIfNeeded: random.next()) & free
+            if width == 32, random.chance(25) { word = withNearRegisters(word, free) }
+            let rd = Int(word >> 7 & 31)
+            if rd == counter || rd == collector { continue }
+            if avoiding.contains(rd) { continue }
+            if free & 0x7000 == 0x7000, RowClasses.kind(row) == .float {
+                let mode = random.chance(1) && !isHot ? 5 : UInt32(random.pick([0, 1, 2, 3, 4, 7, 7, 7]))
+                word = word & ~0x7000 | mode << 12
+            }
+            if classes.isInstruction(word, row) { return word }
+        }
+    }
+
+    /// The same with small register numbers, so that instructions depend on each other.
+    private mutating func withNearRegisters(_ word: UInt32, _ free: UInt32) -> UInt32 {
+        var result = word
+        for shift in [7, 15, 20, 27] as [UInt32] where free >> shift & 31 == 31 {
+            result = result & ~(31 << shift) | UInt32(8 + random.below(4)) << shift
+        }
+        return free & 0x7000 == 0x7000 ? result & ~0x7000 | word & 0x7000 : result
+    }
+
+    private func piece(_ row: Int, _ word: UInt32) -> Piece {
+        InstructionTable.width(row) == 16 ? .half(UInt16(truncatingIfNeeded: word)) : .word(word)
+    }
+
+    private mutating func plainItem(_ kind: RowClasses.Kind = .plain, avoiding: [Int] = []) -> Item {
+        let row = random.pick(classes[kind])
+        return Item([piece(row, word(row, avoiding: avoiding))])
+    }
+
+    /// A register that may be written.
+    private mutating func register(not other: Int = 0) -> Int {
+        while true {
+            let candidate = 1 + random.below(31)
+            if candidate != counter, candidate != collector, candidate != other { return candidate }
+        }
+    }
+
+    // MARK: Memory
+
+    /// An address in the sandbox and accesses relative to it.
+    private mutating func accesses() -> Item {
+        let isAligned = random.chance(70)
+        let base = random.chance(40) ? 8 + random.below(8) : random.chance(15) ? 2 : register()
+        var pieces = sandboxAddress(base, isAligned: isAligned)
+        for _ in 0..<(1 + random.below(4)) {
+            let kind: RowClasses.Kind = random.pick(isAligned ? [.load, .store, .load, .store, .atomic] : [.load, .store])
+            let row = random.pick(classes[kind])
+            guard let access = access(row, base: base, isAligned: isAligned) else { continue }
+            pieces.append(piece(row, access))
+            if writesInteger(row, access, base) { break }
+        }
+        return Item(pieces)
+    }
+
+    /// The access of `row` relative to `base`, or nil when its encoding has another base.
+    private mutating func access(_ row: Int, base: Int, isAligned: Bool) -> UInt32? {
+        var word = word(row)
+        if InstructionTable.width(row) == 16 {
+            if InstructionTable.name(row).hasSuffix("sp") { return base == 2 ? word : nil }
+            guard base >= 8, base < 16 else { return nil }
+            return word & ~(7 << 7) | UInt32(base - 8) << 7
+        }
+        word = word & ~(31 << 15) | UInt32(base) << 15
+        if isAligned {
+            switch word & 0x7f {
+            case 0x03, 0x07: word &= ~(7 << 20)
+            case 0x23, 0x27: word &= ~(7 << 7)
+            default: break
+            }
+        }
+        return word
+    }
+
+    private func writesInteger(_ row: Int, _ word: UInt32, _ register: Int) -> Bool {
+        if InstructionTable.width(row) == 16 {
+            return RowClasses.kind(row) == .load && (Int(word >> 2 & 7) + 8 == register || Int(word >> 7 & 31) == register)
+        }
+        return word & 0x7f != 0x07 && word & 0x7f != 0x23 && word & 0x7f != 0x27 && Int(word >> 7 & 31) == register
+    }
+
+    /// Sets `base` to the sandbox's middle and up to 2 KiB away, by a constant or by what some register holds.
+    private mutating func sandboxAddress(_ base: Int, isAligned: Bool) -> [Piece] {
+        let middle = (ProgramMap.sandbox + ProgramMap.sandboxSize / 2) >> 12
+        let mask = isAligned ? ~7 : ~0
+        if random.chance(50) {
+            let offset = (random.below(4096) - 2048) & mask
+            return [.word(Encode.lui(base, middle)), .word(Encode.addi(base, base, offset))]
+        }
+        let index = register(not: base)
+        return [
+            .word(Encode.andi(index, 1 + random.below(31), random.pick([0x7ff, 0x0ff, 0x03f]) & mask)),
+            .word(Encode.lui(base, middle)), .word(Encode.add(base, base, index)),
+        ]
+    }
+
+    /// A load-reserved and its store-conditional, or a store-conditional alone, which fails.
+    private mutating func reserved() -> Item {
+        let base = register()
+        var pieces = sandboxAddress(base, isAligned: true)
+        let store = random.pick(classes[.storeConditional])
+        let load = classes[.loadReserved].first { InstructionTable.match($0) & 0x7000 == InstructionTable.match(store) & 0x7000 }
+        guard let load else { return plainItem() }
+        if random.chance(80) {
+            let first = word(load, avoiding: [base]) & ~(31 << 15) | UInt32(base) << 15
+            pieces.append(.word(first))
+            for _ in 0..<random.below(3) {
+                pieces.append(.word(Encode.add(register(not: base), random.below(32), random.below(32))))
+            }
+        }
+        pieces.append(.word(word(store) & ~(31 << 15) | UInt32(base) << 15))
+        return Item(pieces)
+    }
+
+    /// An access that faults: to the page at 0, to an address that is none, over the sandbox's end, or a write to the pool.
+    private mutating func fault() -> Item {
+        let base = register()
+        let way = random.below(4)
+        let kind: RowClasses.Kind = random.pick(way == 3 ? [.store] : way == 2 ? [.load, .store] : [.load, .store, .atomic])
+        let row = random.pick(classes[kind].filter { InstructionTable.width($0) == 32 })
+        var word = word(row, avoiding: [base]) & ~(31 << 15) | UInt32(base) << 15
+        var address: [UInt32]
+        switch way {
+        case 0: address = [Encode.addi(base, 0, random.below(128) * 8)]
+        case 1: address = [Encode.addi(base, 0, 1 + random.below(500)), Encode.slli(base, base, 48 + random.below(8))]
+        case 2:
+            // Every wider access crosses; a byte at the last address does not.
+            address = [Encode.lui(base, ProgramMap.sandboxEnd >> 12), Encode.addi(base, base, -1 - random.below(8))]
+        default: address = [Encode.lui(base, ProgramMap.pool >> 12), Encode.addi(base, base, random.below(256) * 8)]
+        }
+        switch word & 0x7f {
+        case 0x03, 0x07: word &= 0xfffff
+        case 0x23, 0x27: word &= ~0xfe00_0f80
+        default: break
+        }
+        address.append(word)
+        return Item(address)
+    }
+
+    /// New values from the pool, at a place that depends on the loop's counter.
+    private mutating func refresh() -> Item {
+        let index = register()
+        let base = register(not: index)
+        var words = [
+            Encode.slli(index, counter, 3 + random.below(3)), Encode.andi(index, index, 0x7f8),
+            Encode.lui(base, ProgramMap.pool >> 12), Encode.add(base, base, index),
+        ]
+        for _ in 0..<(2 + random.below(5)) {
+            let offset = random.below(256) * 8
+            switch random.below(6) {
+            case 0, 1: words.append(Encode.ld(register(not: base), base, offset))
+            case 2, 3, 4: words.append(Encode.fld(random.below(32), base, offset))
+            default: words.append(Encode.i(0x07, 2, random.below(32), base, offset))
+            }
+        }
+        return Item(words)
+    }
+
+    // MARK: Control
+
+    private mutating func jump(at index: Int) -> Item {
+        if random.chance(25) {
+            let function = random.below(functionLinks.count)
+            return Item([.jump(Encode.jal(functionLinks[function]), .function(function))])
+        }
+        let row = random.pick(classes[.jump])
+        let name = InstructionTable.name(row)
+        let target = Piece.Target.item(index + 1 + random.below(8))
+        let near = Piece.Target.item(index + 1 + random.below(3))
+        switch name {
+        case "c_j": return Item([.shortJump(0xa001, near)])
+        case "c_beqz", "c_bnez":
+            let half = (name == "c_beqz" ? 0xc001 : 0xe001) | UInt16(random.below(8)) << 7
+            return Item([.shortBranch(half, near)])
+        case "c_jr", "c_jalr":
+            let base = register()
+            let half = (name == "c_jr" ? 0x8002 : 0x9002) | UInt16(base) << 7
+            return Item([.word(Encode.auipc(base)), .low(Encode.addi(base, base, 0), target, back: 1, extra: 0), .half(half)])
+        case "jal":
+            return Item([.jump(Encode.jal(random.chance(50) ? 0 : register()), target)])
+        case "jalr": return indirect(target, .item(index + 1 + random.below(8)))
+        default:
+            // Forms of the branch with both operands free; the other bits are the offset.
+            let registers = UInt32(truncatingIfNeeded: random.next()) & 0x01ff_8000
+            return Item([.branch(InstructionTable.match(row) | registers, target)])
+        }
+    }
+
+    /// `jalr` to one of two places, which a comparison chooses; the lowest bit of the address is to be ignored.
+    private mutating func indirect(_ first: Piece.Target, _ second: Piece.Target) -> Item {
+        let base = register()
+        let choice = register(not: base)
+        let link = random.chance(40) ? 0 : random.chance(50) ? random.pick([1, 5]) : register()
+        return Item([
+            .word(Encode.slt(choice, random.below(32), random.below(32))), .word(Encode.slli(choice, choice, 3)),
+            .word(Encode.auipc(base)), .word(Encode.add(base, base, choice)),
+            .word(Encode.jalr(link, base, 12 + random.below(2))),
+            .jump(Encode.jal(0), first), .word(Encode.nop), .jump(Encode.jal(0), second),
+        ])
+    }
+
+    // MARK: CSRs
+
+    /// Something with fflags, frm or fcsr, and then, nearly always, a valid rounding mode.
+    private mutating func csr() -> Item {
+        let row = random.pick(classes[.csr])
+        let isUnknown = !isHot && random.chance(3)
+        let number: UInt32 = isUnknown ? 0x800 : UInt32(1 + random.below(3))
+        var pieces: [Piece] = [.word(word(row) & 0xf_ffff | number << 20)]
+        if isHot || random.chance(90) {
+            let rd = random.chance(50) ? 0 : register()
+            pieces.append(.word(Encode.csrrwi(rd, 2, random.below(5))))
+        }
+        return Item(pieces)
+    }
+
+    // MARK: Hash
+
+    /// Folds some registers into the collector.
+    private mutating func collect() -> Item {
+        var words: [UInt32] = []
+        for _ in 0..<8 {
+            words += [Encode.rori(collector, collector, 7), Encode.add(collector, collector, 1 + random.below(31))]
+        }
+        let temporary = register()
+        for _ in 0..<6 {
+            words += [
+                Encode.moveDouble(toInteger: temporary, random.below(32)), Encode.rori(collector, collector, 9),
+                Encode.add(collector, collector, temporary),
+            ]
+        }
+        return Item(words)
+    }
+}
