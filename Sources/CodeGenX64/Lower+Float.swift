@@ -1,221 +1,191 @@
-// Floating point on the host's FPU: results exact, flags accrued in MXCSR, NaN results made the guest's canonical one out of
-// line. What the FPU cannot do exactly goes to SoftFloat through `softFloat`, which keeps all registers.
+// Floating-point arithmetic on the host's FPU with the guest's results and flags.
 //
-// A NaN result raises the right flags in hardware (SDM volume 1, 11.5.2: invalid for signalling operands and for invalid
-// operations), except for the multiply-add of infinity, zero and a quiet NaN.
+// - Flags accrue in MXCSR while generated code runs; the dynamic rounding mode is MXCSR's.
+// - A NaN result becomes the guest's: the positive quiet NaN without payload. The check is in line, the rest a cold stub.
+// - An op with a rounding of its own changes MXCSR around its instruction, or has the mode in an immediate.
+// Scalar instructions leave garbage above the value in a register; nothing here lets it raise a flag.
 
 import CodeGen
 import IR
 
 extension Lowering {
+    // MARK: Rounding
+
+    /// Makes a static rounding mode the current one; true if `restoreRounding` must follow. Ties to away are not the host's:
+    /// front ends call SoftFloat for them.
+    private mutating func applyRounding(_ op: OpPointer) -> Bool {
+        let rounding = op.pointee.rounding
+        if rounding == .dynamic { return false }
+        assert(rounding != .nearestMaxMagnitude, "the host has no ties to away")
+        asm.vstmxcsr(header.guestMXCSR)
+        asm.mov(.dword, .r11, header.guestMXCSR)
+        loadControl(clear: RoundingControl.mask, set: RoundingControl.bits(UInt32(rounding.rawValue)))
+        return true
+    }
+
+    /// MXCSR = r11 with bits cleared and set.
+    private mutating func loadControl(clear: UInt32, set: UInt32) {
+        asm.alu(.and, .dword, .r11, imm: Int32(bitPattern: ~clear))
+        if set != 0 { asm.alu(.or, .dword, .r11, imm: Int32(bitPattern: set)) }
+        asm.mov(.dword, frameScratch, .r11)
+        asm.vldmxcsr(frameScratch)
+    }
+
+    /// Back to the mode of before, keeping the flags raised since.
+    private mutating func restoreRounding() {
+        asm.vstmxcsr(frameScratch)
+        asm.mov(.dword, .r11, frameScratch)
+        asm.alu(.and, .dword, .r11, imm: 63)
+        asm.alu(.or, .dword, header.guestMXCSR, .r11)
+        asm.vldmxcsr(header.guestMXCSR)
+    }
+
+    private var frameScratch: Address { Address(.rsp, FrameLayout.scratch) }
+
+    /// The rounding immediate of `vround` and `vcvtps2ph`: a mode, or 4 for MXCSR's.
+    private func roundingImmediate(_ op: OpPointer) -> UInt8 {
+        let rounding = op.pointee.rounding
+        if rounding == .dynamic { return 4 }
+        return UInt8(truncatingIfNeeded: RoundingControl.bits(UInt32(rounding.rawValue)) &>> 13)
+    }
+
     // MARK: Arithmetic
 
-    /// Rounding that MXCSR does not hold: the whole op in software.
-    private func needsSoftware(_ op: OpPointer) -> Bool { op.pointee.rounding != .dynamic }
-
     mutating func arithmetic(_ row: RVM, _ s: StepPointer, _ op: OpPointer) {
-        if needsSoftware(op) { return softFloat(s, op) }
-        let d = xmm(s.pointee.dst), a = xmm(s.pointee.a)
+        let d = xmm(s.pointee.dst)
+        let restores = applyRounding(op)
         if s.pointee.b == Place.memory {
-            asm.rvm(row, d, a, home(op.pointee.b))
+            asm.rvm(row, d, xmm(s.pointee.a), home(op.pointee.b))
         } else {
-            asm.rvm(row, d, a, xmm(s.pointee.b))
+            asm.rvm(row, d, xmm(s.pointee.a), xmm(s.pointee.b))
         }
-        checkNaN(s, op.pointee.type)
+        if restores { restoreRounding() }
+        checkNaN(d, op.pointee.type, s)
+    }
+
+    /// A NaN in `x` is replaced out of line (`coldFloat`). Results are never signalling, so this raises nothing.
+    private mutating func checkNaN(_ x: XMM, _ type: ValueType, _ s: StepPointer) {
+        asm.rm(.vucomi(type.fp), x, x)
+        let stub = addCold(.float, value: s - steps)
+        asm.jcc(.p, stub.label)
+        asm.bind(stub.back)
     }
 
     mutating func squareRoot(_ s: StepPointer, _ op: OpPointer) {
-        if needsSoftware(op) { return softFloat(s, op) }
-        let d = xmm(s.pointee.dst), row = RVM.vsqrt(op.pointee.type.fp)
-        if s.pointee.a == Place.memory {
-            asm.rvm(row, d, d, home(op.pointee.a))
-        } else {
-            asm.rvm(row, d, xmm(s.pointee.a), xmm(s.pointee.a))
-        }
-        checkNaN(s, op.pointee.type)
-    }
-
-    /// The row gives the result a register of its own.
-    mutating func multiplyAdd(_ s: StepPointer, _ op: OpPointer) {
-        if needsSoftware(op) { return softFloat(s, op) }
-        let d = xmm(s.pointee.dst), type = op.pointee.type.fp
-        asm.vmov(.vmovaps, d, xmm(s.pointee.a))
-        let row: RVM =
-            switch (op.pointee.negatesProduct, op.pointee.negatesAddend) {
-            case (false, false): .vfmadd(.o213, type)
-            case (false, true): .vfmsub(.o213, type)
-            case (true, false): .vfnmadd(.o213, type)
-            case (true, true): .vfnmsub(.o213, type)
-            }
-        asm.rvm(row, d, xmm(s.pointee.b), xmm(s.pointee.c))
-        checkNaN(s, op.pointee.type)
-    }
-
-    /// A NaN in the result's register goes to the op's cold stub.
-    private mutating func checkNaN(_ s: StepPointer, _ type: ValueType) {
         let d = xmm(s.pointee.dst)
-        asm.rm(.vucomi(type.fp), d, d)
-        leaveIf(.p, s)
+        let a = floatInRegister(s, op)
+        let restores = applyRounding(op)
+        asm.rvm(.vsqrt(op.pointee.type.fp), d, a, a)
+        if restores { restoreRounding() }
+        checkNaN(d, op.pointee.type, s)
     }
 
-    /// Jumps to the op's cold stub, and goes on after it.
-    private mutating func leaveIf(_ condition: ConditionCode, _ s: StepPointer) {
-        let stub = addCold(.float, value: s - steps)
-        asm.jcc(condition, stub.label)
-        asm.bind(stub.back)
+    /// Operand `a` in its register, or in the result's after a load from its home.
+    private mutating func floatInRegister(_ s: StepPointer, _ op: OpPointer) -> XMM {
+        if s.pointee.a != Place.memory { return xmm(s.pointee.a) }
+        load(s.pointee.dst, op.pointee.a)
+        return xmm(s.pointee.dst)
     }
 
-    /// minimumNumber and its kin. Without NaNs: the hardware's minimum of (a, b) and of (b, a) differ only for zeros of both
-    /// signs; or-ing them gives -0, and-ing +0. The row gives the result a register of its own.
+    /// The result is in no source's register: the cold stub looks at a and b again.
+    mutating func multiplyAdd(_ s: StepPointer, _ op: OpPointer) {
+        let d = xmm(s.pointee.dst), a = xmm(s.pointee.a), b = xmm(s.pointee.b), c = xmm(s.pointee.c)
+        let t = op.pointee.type.fp
+        let restores = applyRounding(op)
+        asm.vmov(.vmovaps, d, c)
+        switch (op.pointee.negatesProduct, op.pointee.negatesAddend) {
+        case (false, false): asm.rvm(.vfmadd(.o231, t), d, a, b)
+        case (false, true): asm.rvm(.vfmsub(.o231, t), d, a, b)
+        case (true, false): asm.rvm(.vfnmadd(.o231, t), d, a, b)
+        case (true, true): asm.rvm(.vfnmsub(.o231, t), d, a, b)
+        }
+        if restores { restoreRounding() }
+        checkNaN(d, op.pointee.type, s)
+    }
+
+    // MARK: Minimum and maximum
+
+    /// The host's instructions take the second operand for NaNs and zeros, and raise invalid for quiet NaNs: so NaNs go out of
+    /// line before them, and both orders are taken together, which for zeros of different signs leaves the right one.
     mutating func minMax(_ s: StepPointer, _ op: OpPointer) {
-        let d = xmm(s.pointee.dst), a = xmm(s.pointee.a), b = xmm(s.pointee.b), type = op.pointee.type
+        let d = xmm(s.pointee.dst), a = xmm(s.pointee.a), b = xmm(s.pointee.b)
+        let t = op.pointee.type.fp
         let isMin = op.pointee.opcode == .fmin || op.pointee.opcode == .fminimum
-        let row: RVM = isMin ? .vmin(type.fp) : .vmax(type.fp)
+        asm.rm(.vucomi(t), a, b)
         let stub = addCold(.float, value: s - steps)
-        asm.rm(.vucomi(type.fp), a, b)
         asm.jcc(.p, stub.label)
-        asm.rvm(row, .xmm15, b, a)
-        asm.rvm(row, d, a, b)
-        asm.rvm(isMin ? .vor(type.packed) : .vand(type.packed), d, d, .xmm15)
+        let row: RVM = isMin ? .vmin(t) : .vmax(t)
+        asm.rvm(row, .xmm15, a, b)
+        asm.rvm(row, d, b, a)
+        asm.rvm(isMin ? .vor(op.pointee.type.packed) : .vand(op.pointee.type.packed), d, d, .xmm15)
         asm.bind(stub.back)
+    }
+
+    private mutating func coldMinMax(_ s: StepPointer, _ op: OpPointer) {
+        guard op.pointee.opcode == .fmin || op.pointee.opcode == .fmax else { return loadNaN(s.pointee.dst, op.pointee.type) }
+        // The operand that is a number, if one is.
+        let type = op.pointee.type
+        let a = xmm(s.pointee.a), b = xmm(s.pointee.b)
+        asm.rm(.vucomi(type.fp), a, a)
+        let aIsNaN = asm.jccShort(.p)
+        move(s.pointee.dst, s.pointee.a, type)
+        let done = asm.jmpShort()
+        asm.land(aIsNaN)
+        asm.rm(.vucomi(type.fp), b, b)
+        move(s.pointee.dst, s.pointee.b, type)
+        let bIsNumber = asm.jccShort(.np)
+        loadNaN(s.pointee.dst, type)
+        asm.land(bIsNumber)
+        asm.land(done)
     }
 
     // MARK: Signs
 
+    /// fneg and fabs: one bitwise instruction with a constant.
     mutating func sign(_ row: RVM, _ mask: UInt, _ s: StepPointer, _ op: OpPointer) {
-        let d = xmm(s.pointee.dst)
-        var a = XMM.xmm15
-        if s.pointee.a == Place.memory {
-            asm.vmov(op.pointee.type.vectorMove, a, home(op.pointee.a))
-        } else {
-            a = xmm(s.pointee.a)
-        }
-        asm.rvm(row, d, a, .rip(mask))
+        let a = floatInRegister(s, op)
+        asm.rvm(row, xmm(s.pointee.dst), a, .rip(mask))
     }
 
     mutating func copySign(_ s: StepPointer, _ op: OpPointer) {
         let d = xmm(s.pointee.dst), a = xmm(s.pointee.a), b = xmm(s.pointee.b)
-        let type = op.pointee.type, packed = type.packed, pool = stubs.pool
-        // xmm15: the sign to merge in.
-        if op.pointee.signOp == .copyNegated {
-            asm.rvm(.vxor(packed), .xmm15, b, .rip(pool.sign(type)))
-            asm.rvm(.vand(packed), .xmm15, .xmm15, .rip(pool.sign(type)))
-        } else {
-            asm.rvm(.vand(packed), .xmm15, b, .rip(pool.sign(type)))
-        }
+        let type = op.pointee.type, t = op.pointee.type.packed
+        let negated = op.pointee.signOp == .copyNegated
+        asm.rvm(negated ? .vandn(t) : .vand(t), .xmm15, b, .rip(stubs.pool.sign(type)))
         if op.pointee.signOp == .xor {
-            asm.rvm(.vxor(packed), d, a, .xmm15)
+            asm.rvm(.vxor(t), d, a, .xmm15)
         } else {
-            asm.rvm(.vand(packed), d, a, .rip(pool.magnitude(type)))
-            asm.rvm(.vor(packed), d, d, .xmm15)
+            asm.rvm(.vand(t), d, a, .rip(stubs.pool.magnitude(type)))
+            asm.rvm(.vor(t), d, d, .xmm15)
         }
     }
 
     // MARK: Comparison
 
+    /// Compared so that one condition says "true and ordered"; equality needs the parity too.
     mutating func compareFloat(_ s: StepPointer, _ op: OpPointer) {
-        let d = gpr(s.pointee.dst), a = xmm(s.pointee.a), b = xmm(s.pointee.b), type = op.pointee.type.fp
-        let condition = op.pointee.floatCondition
-        let isSignaling = condition.rawValue >= FloatCondition.eqSignaling.rawValue
-        let row: RM = isSignaling ? .vcomi(type) : .vucomi(type)
+        let d = gpr(s.pointee.dst), a = xmm(s.pointee.a), b = xmm(s.pointee.b)
+        let t = op.pointee.type.fp
         asm.zero(d)
-        switch condition {
+        switch op.pointee.floatCondition {
         case .eq, .eqSignaling:
-            asm.rm(row, a, b)
-            asm.mov(.r11, imm: 0)
+            asm.zero(.r11)
+            asm.rm(op.pointee.floatCondition == .eq ? .vucomi(t) : .vcomi(t), a, b)
             asm.set(.np, d)
             asm.binary(.cmov(.ne), .dword, d, .r11)
-        case .lt, .ltSignaling:
-            asm.rm(row, b, a)
-            asm.set(.a, d)
-        case .le, .leSignaling:
-            asm.rm(row, b, a)
-            asm.set(.ae, d)
+        case .lt: less(.a, .vucomi(t), d, a, b)
+        case .ltSignaling: less(.a, .vcomi(t), d, a, b)
+        case .le: less(.ae, .vucomi(t), d, a, b)
+        case .leSignaling: less(.ae, .vcomi(t), d, a, b)
         }
     }
 
-    // MARK: Conversion
-
-    /// VROUND's immediate: bits 0-1 the mode, bit 2 MXCSR's mode instead, bit 3 no inexact flag (SDM: ROUNDSD).
-    mutating func roundToIntegral(_ s: StepPointer, _ op: OpPointer) {
-        var imm: UInt8
-        switch op.pointee.rounding {
-        case .nearestEven: imm = 0
-        case .down: imm = 1
-        case .up: imm = 2
-        case .towardZero: imm = 3
-        case .dynamic: imm = 4
-        case .nearestMaxMagnitude: return softFloat(s, op)
-        }
-        if !op.pointee.raisesInexact { imm |= 8 }
-        let d = xmm(s.pointee.dst), a = xmm(s.pointee.a)
-        asm.rvmi(.vround(op.pointee.type.fp), d, a, a, imm: imm)
-        checkNaN(s, op.pointee.type)
+    private mutating func less(_ code: ConditionCode, _ row: RM, _ d: GPR, _ a: XMM, _ b: XMM) {
+        asm.rm(row, b, a)
+        asm.set(code, d)
     }
 
-    mutating func convertFormat(_ s: StepPointer, _ op: OpPointer) {
-        let d = xmm(s.pointee.dst), a = xmm(s.pointee.a)
-        switch (op.pointee.sourceFormat, op.pointee.targetFormat) {
-        case (.binary32, .binary64):
-            asm.rvm(.vcvtss2sd, d, a, a)
-            checkNaN(s, .f64)
-        case (.binary64, .binary32) where op.pointee.rounding == .dynamic:
-            asm.rvm(.vcvtsd2ss, d, a, a)
-            checkNaN(s, .f32)
-        default: softFloat(s, op)
-        }
-    }
-
-    /// The hardware's result for what does not fit, and for the most negative number, is that number: then software decides.
-    mutating func toInteger(_ s: StepPointer, _ op: OpPointer) {
-        let d = gpr(s.pointee.dst), a = xmm(s.pointee.a), type = op.pointee.type
-        let isWide = temps[op.pointee.dst.i].type == .i64
-        let truncates = op.pointee.rounding == .towardZero
-        guard truncates || (op.pointee.rounding == .dynamic && !op.pointee.isUnsigned) else { return softFloat(s, op) }
-        let row: FPToInt = truncates ? .vcvtt2si(type.fp) : .vcvt2si(type.fp)
-        if !op.pointee.isUnsigned {
-            let size: OperandSize = isWide ? .qword : .dword
-            asm.toInt(row, size, d, a)
-            asm.alu(.cmp, size, d, imm: 1)  // overflows for the most negative number only
-            return leaveIf(.o, s)
-        }
-        // Unsigned: only 0 ... the limit of the signed conversion is done here, so that no flag is raised wrongly.
-        let stub = addCold(.float, value: s - steps)
-        let pool = stubs.pool
-        let limit = isWide
-            ? (type == .f32 ? pool.two63Single : pool.two63Double) : (type == .f32 ? pool.two32Single : pool.two32Double)
-        asm.rm(.vucomi(type.fp), a, .rip(limit))
-        asm.jcc(.ae, stub.label)
-        asm.rvm(.vxor(.ps), .xmm15, .xmm15, .xmm15)
-        asm.rm(.vucomi(type.fp), a, .xmm15)
-        asm.jcc(.b, stub.label)
-        asm.toInt(row, .qword, d, a)
-        asm.bind(stub.back)
-    }
-
-    mutating func fromInteger(_ s: StepPointer, _ op: OpPointer) {
-        let d = xmm(s.pointee.dst), a = gpr(s.pointee.a), type = op.pointee.type
-        let isWide = temps[op.pointee.a.i].type == .i64
-        let isExact = !isWide && type == .f64
-        guard op.pointee.rounding == .dynamic || isExact else { return softFloat(s, op) }
-        if !op.pointee.isUnsigned {
-            asm.rvm(.vxor(.ps), d, d, d)
-            asm.vcvtsi2(type.fp, isWide ? .qword : .dword, d, d, a)
-        } else if !isWide {
-            asm.mov(.dword, .r11, a)
-            asm.rvm(.vxor(.ps), d, d, d)
-            asm.vcvtsi2(type.fp, .qword, d, d, .r11)
-        } else {
-            let stub = addCold(.float, value: s - steps)
-            asm.test(.qword, a, a)
-            asm.jcc(.s, stub.label)
-            asm.rvm(.vxor(.ps), d, d, d)
-            asm.vcvtsi2(type.fp, .qword, d, d, a)
-            asm.bind(stub.back)
-        }
-    }
-
-    // MARK: NaN boxing
+    // MARK: NaN boxes
 
     mutating func box(_ s: StepPointer, _ op: OpPointer) {
         let d = xmm(s.pointee.dst), a = xmm(s.pointee.a)
@@ -226,9 +196,8 @@ extension Lowering {
         }
     }
 
-    /// The row gives the result a register of its own.
     mutating func unbox(_ s: StepPointer, _ op: OpPointer) {
-        let d = xmm(s.pointee.dst), a = xmm(s.pointee.a)
+        let a = xmm(s.pointee.a)
         if op.pointee.targetFormat == .binary16 {
             asm.vmov(.qword, .r11, a)
             asm.shift(.sar, .qword, .r11, imm: 16)
@@ -237,8 +206,10 @@ extension Lowering {
             asm.vpextr(.dword, .r11, a, lane: 1)
             asm.alu(.cmp, .dword, .r11, imm: -1)
         }
-        asm.vmov(.vmovaps, d, a)
-        leaveIf(.ne, s)
+        move(s.pointee.dst, s.pointee.a, .f32)
+        let stub = addCold(.float, value: s - steps)
+        asm.jcc(.ne, stub.label)
+        asm.bind(stub.back)
     }
 
     // MARK: Environment
@@ -246,10 +217,10 @@ extension Lowering {
     mutating func getFlags(_ s: StepPointer) {
         let d = gpr(s.pointee.dst)
         asm.vstmxcsr(header.guestMXCSR)
-        asm.mov(.dword, .r11, header.guestMXCSR)
-        asm.alu(.and, .dword, .r11, imm: 63)
-        asm.lea(.qword, d, .rip(stubs.pool.flagTable))
-        asm.movzx(d, .byte, Address(d, index: .r11, .x1))
+        asm.mov(.dword, d, header.guestMXCSR)
+        asm.alu(.and, .dword, d, imm: 63)
+        asm.lea(.qword, .r11, .rip(stubs.pool.flagTable))
+        asm.movzx(d, .byte, Address(.r11, index: d))
         asm.alu(.or, .dword, d, header.fpFlags)
     }
 
@@ -262,11 +233,15 @@ extension Lowering {
         asm.vldmxcsr(header.guestMXCSR)
     }
 
-    /// The row keeps a out of rax and gives rax away.
+    /// rax is free here.
     mutating func setRounding(_ s: StepPointer) {
         let a = gpr(s.pointee.a)
-        asm.mov(.dword, header.fpRounding, a)
-        asm.lea(.dword, .r11, Address(a, index: a, .x1))
+        asm.zero(.rax)
+        asm.mov(.qword, .r11, a)
+        asm.alu(.cmp, .qword, .r11, imm: 4)
+        asm.binary(.cmov(.a), .dword, .r11, .rax)
+        asm.mov(.dword, header.fpRounding, .r11)
+        asm.alu(.add, .dword, .r11, .r11)
         asm.mov(.rax, imm: Int64(RoundingControl.table))
         asm.bmi(.shrx, .dword, .rax, .rax, .r11)
         asm.alu(.and, .dword, .rax, imm: 3)
@@ -281,51 +256,244 @@ extension Lowering {
 
     // MARK: Out of line
 
-    /// What an op's hot code could not do: a canonical NaN, or the whole op in software.
     mutating func coldFloat(_ stub: ColdStub, _ s: StepPointer, _ op: OpPointer) {
+        let type = op.pointee.type
         switch op.pointee.opcode {
-        case .fma, .fmin, .fmax, .fminimum, .fmaximum, .ftoi, .itof: softFloat(s, op)
-        case .unboxf where op.pointee.targetFormat == .binary16:
-            asm.vmov(.vmovss, xmm(s.pointee.dst), .rip(stubs.pool.nan16))
-        default:
-            let type = temps[op.pointee.dst.i].type
-            asm.vmov(type.vectorMove, xmm(s.pointee.dst), .rip(stubs.pool.nan(type)))
+        case .fma: coldMultiplyAdd(s, op)
+        case .fmin, .fmax, .fminimum, .fmaximum: coldMinMax(s, op)
+        case .fcvt, .unboxf: loadNaN(s.pointee.dst, op.pointee.targetFormat)
+        case .ftoi: coldToInteger(s, op)
+        case .itof: coldFromInteger(s, op)
+        default: loadNaN(s.pointee.dst, type)
         }
         asm.jmp(stub.back)
     }
 
-    /// The op by SoftFloat. Only the result's register and r11 change.
-    private mutating func softFloat(_ s: StepPointer, _ op: OpPointer) {
-        let sources = OpcodeTable.shared.sources(op.pointee.opcode)
-        if sources > 0 { passOperand(0, s.pointee.a, op.pointee.a) }
-        if sources > 1 { passOperand(1, s.pointee.b, op.pointee.b) }
-        if sources > 2 { passOperand(2, s.pointee.c, op.pointee.c) }
-        let result = temps[op.pointee.dst.i].type
-        let operation = FloatOperation(op.pointee, result: result, operand: temps[op.pointee.a.i].type)
-        asm.mov(.r11, imm: Int64(bitPattern: operation.word))
-        asm.call(to: stubs.softFloat, scratch: .r11)
-        let from = softOperand(3)
-        if result.isFloat {
-            asm.vmov(result.vectorMove, xmm(s.pointee.dst), from)
-        } else {
-            asm.mov(.qword, gpr(s.pointee.dst), from)
+    private mutating func loadNaN(_ dst: UInt8, _ type: ValueType) {
+        asm.vmov(type.vectorMove, xmm(dst), .rip(stubs.pool.nan(type)))
+    }
+
+    private mutating func loadNaN(_ dst: UInt8, _ format: FloatFormat) {
+        switch format {
+        case .binary16: asm.vmov(.vmovss, xmm(dst), .rip(stubs.pool.nan16))
+        case .binary32: loadNaN(dst, .f32)
+        case .binary64: loadNaN(dst, .f64)
         }
     }
 
-    private func softOperand(_ index: Int32) -> Address {
-        Address(.rbp, Int32(truncatingIfNeeded: header.softOperands.value) &+ 8 &* index)
+    /// Infinity times zero is invalid even when a quiet NaN is added (IEEE 754-2019, 7.2 leaves it open; the guest's rule), which
+    /// the host does not say. A product that is a NaN raises exactly what is missing; any other raises nothing that stays.
+    private mutating func coldMultiplyAdd(_ s: StepPointer, _ op: OpPointer) {
+        let t = op.pointee.type.fp
+        asm.vstmxcsr(frameScratch)
+        asm.rvm(.vmul(t), .xmm15, xmm(s.pointee.a), xmm(s.pointee.b))
+        asm.rm(.vucomi(t), .xmm15, .xmm15)
+        let isNaN = asm.jccShort(.p)
+        asm.vldmxcsr(frameScratch)
+        asm.land(isNaN)
+        loadNaN(s.pointee.dst, op.pointee.type)
     }
 
-    private mutating func passOperand(_ index: Int32, _ place: UInt8, _ t: Temp) {
-        let to = softOperand(index)
-        let type = temps[t.i].type
-        if place == Place.memory {
-            asm.mov(type.size == 8 ? .qword : .dword, .r11, home(t))
-            asm.mov(.qword, to, .r11)
-        } else if type.isFloat {
-            asm.vmov(.qword, to, xmm(place))
-        } else {
-            asm.mov(.qword, to, gpr(place))
+    // MARK: Rounding and conversions
+
+    mutating func roundToIntegral(_ s: StepPointer, _ op: OpPointer) {
+        let d = xmm(s.pointee.dst), a = xmm(s.pointee.a)
+        let quiet: UInt8 = op.pointee.raisesInexact ? 0 : 8
+        asm.rvmi(.vround(op.pointee.type.fp), d, a, a, imm: roundingImmediate(op) | quiet)
+        checkNaN(d, op.pointee.type, s)
+    }
+
+    mutating func convertFormat(_ s: StepPointer, _ op: OpPointer) {
+        let d = xmm(s.pointee.dst), a = xmm(s.pointee.a)
+        switch (op.pointee.sourceFormat, op.pointee.targetFormat) {
+        case (.binary64, .binary32):
+            let restores = applyRounding(op)
+            asm.rvm(.vcvtsd2ss, d, a, a)
+            if restores { restoreRounding() }
+            checkNaN(d, .f32, s)
+        case (.binary32, .binary64):
+            asm.rvm(.vcvtss2sd, d, a, a)
+            checkNaN(d, .f64, s)
+        case (.binary16, .binary32):
+            halfToSingle(d, a)
+            checkNaN(d, .f32, s)
+        case (.binary16, .binary64):
+            halfToSingle(.xmm15, a)
+            asm.rvm(.vcvtss2sd, d, .xmm15, .xmm15)
+            checkNaN(d, .f64, s)
+        case (.binary32, .binary16):
+            asm.rvmi(.vinsertps, .xmm15, a, a, imm: 0x0e)  // the other elements are zeros
+            asm.mri(.vcvtps2ph, .xmm15, .xmm15, imm: roundingImmediate(op))
+            asm.rm(.vucomi(.ss), a, a)
+            asm.vmov(.vmovaps, d, .xmm15)
+            let stub = addCold(.float, value: s - steps)
+            asm.jcc(.p, stub.label)
+            asm.bind(stub.back)
+        case (.binary64, .binary16): doubleToHalf(s, op, d, a)
+        case (.binary16, .binary16), (.binary32, .binary32), (.binary64, .binary64):
+            // The same format: only NaNs change, and signalling ones raise invalid.
+            move(s.pointee.dst, s.pointee.a, op.pointee.type)
+            if op.pointee.sourceFormat != .binary16 {
+                checkNaN(d, op.pointee.type, s)
+            } else {
+                halfToSingle(.xmm15, a)
+                checkNaN(.xmm15, .f32, s)
+            }
         }
+    }
+
+    /// Only the low element may raise flags.
+    private mutating func halfToSingle(_ d: XMM, _ a: XMM) {
+        asm.rvm(.vand(.ps), d, a, .rip(stubs.pool.low16))
+        asm.rm(.vcvtph2ps, d, d)
+    }
+
+    /// By way of a single rounded to odd (truncated, the last bit set when inexact), which does not round twice: 24 bits are two
+    /// more than twice 11. The flags of that step are dropped.
+    private mutating func doubleToHalf(_ s: StepPointer, _ op: OpPointer, _ d: XMM, _ a: XMM) {
+        asm.rm(.vucomi(.sd), a, a)  // raises invalid for a signalling NaN
+        let stub = addCold(.float, value: s - steps)
+        asm.jcc(.p, stub.label)
+        asm.vstmxcsr(header.guestMXCSR)
+        asm.mov(.dword, .r11, header.guestMXCSR)
+        loadControl(clear: 63, set: RoundingControl.mask)
+        asm.rvm(.vcvtsd2ss, .xmm15, a, a)
+        asm.vstmxcsr(frameScratch)
+        asm.mov(.dword, .r11, frameScratch)
+        asm.shift(.shr, .dword, .r11, imm: 5)
+        asm.alu(.and, .dword, .r11, imm: 1)
+        asm.vmov(.dword, d, .r11)
+        asm.rvm(.vor(.ps), .xmm15, .xmm15, d)
+        asm.rvmi(.vinsertps, .xmm15, .xmm15, .xmm15, imm: 0x0e)
+        asm.vldmxcsr(header.guestMXCSR)
+        asm.mri(.vcvtps2ph, d, .xmm15, imm: roundingImmediate(op))
+        asm.bind(stub.back)
+    }
+
+    // MARK: To integers
+
+    /// Signed results out of range, and NaNs, come from the host as the smallest number with invalid raised; the cold stub makes
+    /// the largest of them where that is due. Unsigned ones: see `toUnsigned`.
+    mutating func toInteger(_ s: StepPointer, _ op: OpPointer) {
+        let size = temps[op.pointee.dst.i].type.operandSize
+        let d = gpr(s.pointee.dst), a = xmm(s.pointee.a)
+        let t = op.pointee.type.fp
+        if op.pointee.isUnsigned { return toUnsigned(s, op, size) }
+        let stub: ColdStub
+        switch op.pointee.rounding {
+        case .towardZero: asm.toInt(.vcvtt2si(t), size, d, a)
+        case .dynamic: asm.toInt(.vcvt2si(t), size, d, a)
+        default:
+            // Rounded quietly, converted; then rounded again for the inexact flag if the number was in range.
+            let imm = roundingImmediate(op)
+            asm.rvmi(.vround(t), .xmm15, a, a, imm: imm | 8)
+            asm.toInt(.vcvtt2si(t), size, d, .xmm15)
+            asm.alu(.cmp, size, d, imm: 1)
+            stub = addCold(.float, value: s - steps)
+            asm.jcc(.o, stub.label)
+            asm.rvmi(.vround(t), .xmm15, a, a, imm: imm)
+            asm.bind(stub.back)
+            return
+        }
+        asm.alu(.cmp, size, d, imm: 1)  // overflows for the smallest number only
+        stub = addCold(.float, value: s - steps)
+        asm.jcc(.o, stub.label)
+        asm.bind(stub.back)
+    }
+
+    /// The quietly rounded number is converted as a signed 64-bit one when it is below 2^63 (2^32: all results are below); the
+    /// rest is cold. Rounding once more raises inexact, only when the result is good.
+    private mutating func toUnsigned(_ s: StepPointer, _ op: OpPointer, _ size: OperandSize) {
+        let d = gpr(s.pointee.dst), a = xmm(s.pointee.a)
+        let type = op.pointee.type, t = op.pointee.type.fp
+        let imm = roundingImmediate(op)
+        let stub = addCold(.float, value: s - steps)
+        asm.rvmi(.vround(t), .xmm15, a, a, imm: imm | 8)
+        if size == .qword {
+            asm.rm(.vucomi(t), .xmm15, .rip(stubs.pool.two63(type)))
+            asm.jcc(.ae, stub.label)
+            asm.toInt(.vcvtt2si(t), .qword, d, .xmm15)
+            asm.test(.qword, d, d)
+            asm.jcc(.s, stub.label)
+        } else {
+            asm.toInt(.vcvtt2si(t), .qword, d, .xmm15)
+            asm.mov(.dword, .r11, d)
+            asm.alu(.cmp, .qword, .r11, d)
+            asm.jcc(.ne, stub.label)
+        }
+        asm.rvmi(.vround(t), .xmm15, a, a, imm: imm)
+        asm.bind(stub.back)
+    }
+
+    private mutating func coldToInteger(_ s: StepPointer, _ op: OpPointer) {
+        let type = op.pointee.type, t = op.pointee.type.fp
+        let size = temps[op.pointee.dst.i].type.operandSize
+        let d = gpr(s.pointee.dst), a = xmm(s.pointee.a)
+        if !op.pointee.isUnsigned {
+            // The smallest number is there: right for numbers not above zero. (Carry: zero is less, or a is a NaN.)
+            asm.rvm(.vxor(.ps), .xmm15, .xmm15, .xmm15)
+            asm.rm(.vucomi(t), .xmm15, a)
+            let isNegative = asm.jccShort(.ae)
+            asm.unary(.not, size, d)
+            asm.land(isNegative)
+            return
+        }
+        var isDone: ShortJump?
+        if size == .qword {
+            // xmm15 is the rounded number: between 2^63 and 2^64 it is converted less 2^63, which is exact.
+            asm.rm(.vucomi(t), .xmm15, .rip(stubs.pool.two63(type)))
+            let isLess = asm.jccShort(.b)
+            asm.rm(.vucomi(t), .xmm15, .rip(stubs.pool.two64(type)))
+            let isMore = asm.jccShort(.ae)
+            asm.rvm(.vsub(t), .xmm15, .xmm15, .rip(stubs.pool.two63(type)))
+            asm.toInt(.vcvtt2si(t), .qword, d, .xmm15)
+            asm.bitTest(.bts, .qword, d, imm: 63)
+            isDone = asm.jmpShort()
+            asm.land(isLess)
+            asm.land(isMore)
+        }
+        // Out of range or NaN: invalid, and zero for what is negative, else the largest number.
+        asm.toInt(.vcvtt2si(.sd), .qword, .r11, .rip(stubs.pool.nan64))
+        asm.rvm(.vxor(.ps), .xmm15, .xmm15, .xmm15)
+        asm.rm(.vucomi(t), .xmm15, a)
+        asm.alu(.sbb, .qword, d, d)
+        if let isDone { asm.land(isDone) }
+    }
+
+    // MARK: From integers
+
+    mutating func fromInteger(_ s: StepPointer, _ op: OpPointer) {
+        let d = xmm(s.pointee.dst), a = gpr(s.pointee.a)
+        let t = op.pointee.type.fp
+        let isWide = temps[op.pointee.a.i].type == .i64
+        // A 32-bit integer in a double is exact.
+        let restores = !isWide && op.pointee.type == .f64 ? false : applyRounding(op)
+        asm.rvm(.vxor(.ps), d, d, d)  // no dependency on what was there
+        if !op.pointee.isUnsigned {
+            asm.vcvtsi2(t, isWide ? .qword : .dword, d, d, a)
+        } else if !isWide {
+            asm.mov(.dword, .r11, a)
+            asm.vcvtsi2(t, .qword, d, d, .r11)
+        } else {
+            let stub = addCold(.float, value: s - steps)
+            asm.test(.qword, a, a)
+            asm.jcc(.s, stub.label)
+            asm.vcvtsi2(t, .qword, d, d, a)
+            asm.bind(stub.back)
+        }
+        if restores { restoreRounding() }
+    }
+
+    /// 2^63 and more: half of it, the last bit sticky, converted and doubled.
+    private mutating func coldFromInteger(_ s: StepPointer, _ op: OpPointer) {
+        let d = xmm(s.pointee.dst)
+        let t = op.pointee.type.fp
+        asm.mov(.qword, .r11, gpr(s.pointee.a))
+        asm.shift(.shr, .qword, .r11, imm: 1)
+        let isEven = asm.jccShort(.ae)
+        asm.alu(.or, .qword, .r11, imm: 1)
+        asm.land(isEven)
+        asm.vcvtsi2(t, .qword, d, d, .r11)
+        asm.rvm(.vadd(t), d, d, d)
     }
 }

@@ -358,4 +358,6 @@ extension ConstantPool {
     @inline(__always) func sign(_ type: ValueType) -> UInt { type == .f32 ? sign32 : sign64 }
     @inline(__always) func magnitude(_ type: ValueType) -> UInt { type == .f32 ? magnitude32 : magnitude64 }
     @inline(__always) func nan(_ type: ValueType) -> UInt { type == .f32 ? nan32 : nan64 }
+    @inline(__always) func two63(_ type: ValueType) -> UInt { type == .f32 ? two63Single : two63Double }
+    @inline(__always) func two64(_ type: ValueType) -> UInt { type == .f32 ? two64Single : two64Double }
 }

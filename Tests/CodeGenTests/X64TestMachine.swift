@@ -96,11 +96,11 @@ enum Watchdog {
         action.sa_flags = SA_RESTART
         sigaction(SIGALRM, &action, nil)
         var timer = itimerval(it_interval: timeval(tv_sec: 1, tv_usec: 0), it_value: timeval(tv_sec: 1, tv_usec: 0))
-        setitimer(ITIMER_REAL, &timer, nil)
+        setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &timer, nil)
     }
     static func stop() {
         var timer = itimerval()
-        setitimer(ITIMER_REAL, &timer, nil)
+        setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &timer, nil)
         header = nil
     }
 }

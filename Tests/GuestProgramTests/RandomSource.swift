@@ -59,8 +59,16 @@ extension RandomSource {
 
 /// A binary floating-point format as numbers, to make bit patterns of all classes.
 struct RandomFloatFormat: Sendable {
-    var width: UInt64
-    var fractionBits: UInt64
+    let width: UInt64
+    let fractionBits: UInt64
+    /// One of each class, both signs, with the neighbours that rounding cares about.
+    private(set) var edges: [UInt64] = []
+
+    private init(width: UInt64, fractionBits: UInt64) {
+        self.width = width
+        self.fractionBits = fractionBits
+        edges = makeEdges()
+    }
 
     static let binary16 = RandomFloatFormat(width: 16, fractionBits: 10)
     static let binary32 = RandomFloatFormat(width: 32, fractionBits: 23)
@@ -74,8 +82,7 @@ struct RandomFloatFormat: Sendable {
     /// The pattern of 2^`exponent`; it must be a normal number.
     func power(_ exponent: Int) -> UInt64 { UInt64(Int(bias) + exponent) << fractionBits }
 
-    /// One of each class, both signs, with the neighbours that rounding cares about.
-    var edges: [UInt64] {
+    private func makeEdges() -> [UInt64] {
         let one = power(0)
         let half = power(-1)
         var positive: [UInt64] = [
@@ -93,8 +100,8 @@ struct RandomFloatFormat: Sendable {
             positive += [power(31) - 2, power(30), power(62) | fractionMask]
         }
         if width == 64 {  // the ends of the narrower formats
-            for pattern in [Float(0x1p-126), 0x1p-149, 0x1p-150, .greatestFiniteMagnitude, 0x1p-25, 65504, 65520, 0x1p-14] {
-                positive += [Double(pattern).bitPattern - 1, Double(pattern).bitPattern, Double(pattern).bitPattern + 1]
+            for pattern in [Double(0x1p-126), 0x1p-149, 0x1p-150, 0x1.fffffep127, 0x1p-25, 65504, 65520, 0x1p-14] {
+                positive += [pattern.bitPattern - 1, pattern.bitPattern, pattern.bitPattern + 1]
             }
             positive += [0x47ef_ffff_f000_0000, 0x47ef_ffff_efff_ffff, 0x41df_ffff_ffc0_0000, 0x41df_ffff_ffe0_0000]
         }

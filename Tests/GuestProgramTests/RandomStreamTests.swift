@@ -6,7 +6,7 @@
 
 import Testing
 
-@Suite struct RandomStreamTests {
+@Suite(.serialized) struct RandomStreamTests {
     static let firstSeed = environmentValue("MARTLET_FUZZ_SEED").flatMap { UInt64($0) } ?? 1
     static let count = environmentValue("MARTLET_FUZZ_COUNT").flatMap { Int($0) } ?? 8
 

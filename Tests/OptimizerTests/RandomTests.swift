@@ -3,6 +3,7 @@
 
 import CodeGen
 import CodeGenInterpreter
+import Foundation
 import IR
 import Testing
 
@@ -14,9 +15,9 @@ private final class Runner {
     static let memorySize = 96
     /// The first page is not there.
     static let access = GuestAccess(
-        load: { $0 < 4096 ? false : GuestAccess.direct.load($0, $1, $2) },
-        store: { $0 < 4096 ? false : GuestAccess.direct.store($0, $1, $2) },
-        compareExchange: { $0 < 4096 ? false : GuestAccess.direct.compareExchange($0, $1, $2, $3, $4) })
+        load: { $0 < 4096 ? 11 : GuestAccess.direct.load($0, $1, $2) },
+        store: { $0 < 4096 ? 11 : GuestAccess.direct.store($0, $1, $2) },
+        compareExchange: { $0 < 4096 ? 11 : GuestAccess.direct.compareExchange($0, $1, $2, $3, $4) })
     let memory = UnsafeMutableRawPointer.allocate(byteCount: VCPUHeader.stride + stateSize, alignment: 64)
     /// Guest memory: addresses are host addresses.
     let guest = UnsafeMutableRawPointer.allocate(byteCount: memorySize, alignment: 64)
@@ -284,8 +285,8 @@ private struct Generator {
         switch random.below(isLast ? 3 : 10) {
         case 0: ir.exitTB(16 + random.below(4))
         case 1: ir.gotoTB(0x8000 + UInt64(i))
-        case 2: ir.lookupAndGoto(x(), .indirect)
-        case 3, 4 where hasLoops && i > 0:
+        case 2: ir.lookupAndGoto(ir.and(x(), ir.const(-2)), .indirect)
+        case 3 where hasLoops && i > 0, 4 where hasLoops && i > 0:
             // Back at most five times in all.
             let back = ids[1 + random.below(i)]
             let latch = ir.newBlock()
@@ -326,7 +327,9 @@ private func compare(seeds: Range<UInt64>, level: OptimizationLevel, blocks: Int
         region: region, globals: caseGlobals, helpers: caseHelpers, disabled: disabled, sharesGuestLoads: true, verifies: true)
     var before = 0
     var after = 0
-    for seed in seeds {
+    // MARTLET_SOAK=n: n times as many.
+    let soak = ProcessInfo.processInfo.environment["MARTLET_SOAK"].flatMap { UInt64($0) } ?? 1
+    for seed in seeds.lowerBound..<seeds.lowerBound + UInt64(seeds.count) * soak {
         region.reset(pc: 0x1000)
         var generator = Generator(region, seed: seed, hasLoops: hasLoops)
         generator.generate(blocks: blocks, ops: ops)

@@ -1,0 +1,322 @@
+// Proves an allocation right by running its steps on symbols: which value is in which register, spill slot and home of a global,
+// on every path. For debug builds and tests; nothing here is on a hot path.
+//
+// A value is a number. Moves, loads and stores copy numbers between locations; an op gives its result a new number. At each op
+// the operands' places must hold the numbers that the region says their temps have now, and the op's row must allow them; at
+// exits and helpers that look, homes must be current; at every point that can stop, recovery must find each global. Where paths
+// join, a location keeps the temps whose current value it holds on all of them (iterated to a fixed point, for loops).
+
+import IR
+
+public struct AllocationChecker {
+    private let region: Region
+    private let allocation: Allocation
+    private let host: HostDescription
+    private let helpers: [HelperDescriptor]
+
+    /// Locations by number: 64 registers, then the spill slots, then the globals' homes.
+    private static let registers = 64
+    private let firstHome: Int
+    private let locationCount: Int
+
+    // The state on the path being followed.
+    private var content: [Int] = []
+    private var current: [Int] = []
+    private var recovery: [UInt8] = []
+    private var isReachable = false
+    private var nextValue = 0
+    /// The next op of the current block that has not happened yet; the block's end.
+    private var position = 0
+    private var blockEnd = 0
+
+    /// By label: for each location the temps it holds (ascending); nil: not reached.
+    private var entries: [[[Int32]]?] = []
+    private var isChanged = false
+    private var isReporting = false
+    private var problems: [String] = []
+    private var step = 0
+
+    /// What is wrong with `allocation` of `region`, one line each; empty when it is right. For an allocation that succeeded.
+    public static func check(
+        _ region: Region, _ allocation: Allocation, _ host: HostDescription, helpers: [HelperDescriptor]
+    ) -> [String] {
+        var checker = AllocationChecker(region, allocation, host, helpers)
+        return checker.run()
+    }
+
+    private init(_ region: Region, _ allocation: Allocation, _ host: HostDescription, _ helpers: [HelperDescriptor]) {
+        self.region = region
+        self.allocation = allocation
+        self.host = host
+        self.helpers = helpers
+        firstHome = Self.registers + host.spillSlots
+        locationCount = firstHome + region.globalCount
+    }
+
+    private mutating func run() -> [String] {
+        entries = Array(repeating: nil, count: allocation.s.pointee.labelCount)
+        repeat {
+            isChanged = false
+            follow()
+        } while isChanged
+        isReporting = true
+        follow()
+        return problems
+    }
+
+    private mutating func fail(_ text: String) {
+        if isReporting, problems.count < 20 { problems.append("step \(step): \(text)") }
+    }
+
+    private mutating func newValue() -> Int {
+        nextValue += 1
+        return nextValue
+    }
+
+    /// One pass over all steps.
+    private mutating func follow() {
+        nextValue = 0
+        current = (0..<region.tempCount).map { _ in newValue() }
+        content = (0..<locationCount).map { _ in newValue() }
+        for g in 0..<region.globalCount { content[firstHome + g] = current[g] }
+        recovery = Array(repeating: 255, count: region.globalCount)
+        isReachable = true
+        position = 0
+        blockEnd = 0
+        step = 0
+        while step < allocation.stepCount {
+            perform(allocation.steps[step])
+            step += 1
+        }
+        if isReachable { fail("the last block does not end") }
+    }
+
+    // MARK: Steps
+
+    private mutating func perform(_ s: Step) {
+        if s.kind == .label { return label(Int(s.label)) }
+        guard isReachable else { return }
+        switch s.kind {
+        case .label: break
+        case .op: perform(op: region.ops[Int(s.index)], Int(s.index), s)
+        case .move: content[Int(s.dst)] = content[Int(s.a)]
+        case .load:
+            if let home = home(Temp(s.index)) { content[Int(s.dst)] = content[home] }
+        case .store:
+            if let home = home(Temp(s.index)) {
+                content[home] = s.a == Place.constant ? current[Int(s.index2)] : content[Int(s.a)]
+            }
+            if Int(s.index) < region.globalCount { recovery[Int(s.index)] = 255 }
+        case .constant:
+            if region.temps[Int(s.index)].kind != .const { fail("temp \(s.index) is no constant") }
+            content[Int(s.dst)] = current[Int(s.index)]
+        case .jump:
+            finishBlock()
+            reach(Int(s.label))
+            isReachable = false
+        case .dirty: recovery[Int(s.index)] = s.a
+        case .clean: recovery[Int(s.index)] = 255
+        case .resetState: for g in 0..<region.globalCount { recovery[g] = 255 }
+        }
+    }
+
+    private mutating func home(_ t: Temp) -> Int? {
+        if t.i < region.globalCount { return firstHome + t.i }
+        let slot = allocation.homeSlot(t)
+        if slot >= 0, slot < host.spillSlots { return Self.registers + slot }
+        fail("temp \(t.i) has no home")
+        return nil
+    }
+
+    /// Ops without steps of their own: `mov` makes two temps equal; what the allocator left out has a result that nobody holds.
+    private mutating func catchUp(to end: Int) {
+        while position < end {
+            let op = region.ops[position]
+            if op.opcode == .mov {
+                current[op.dst.i] = current[op.a.i]
+            } else if !op.dst.isNone, op.opcode.row.hasResult {
+                let effects = op.opcode.row.effects
+                if !effects.isDisjoint(with: [.sideEffect, .fpFlags]) { fail("op \(position) was left out") }
+                current[op.dst.i] = newValue()
+            } else if op.opcode != .br {
+                fail("op \(position) was left out")
+            }
+            position += 1
+        }
+    }
+
+    private mutating func finishBlock() { catchUp(to: blockEnd) }
+
+    // MARK: Paths
+
+    private mutating func label(_ l: Int) {
+        if isReachable {
+            finishBlock()
+            reach(l)
+        }
+        if l < region.blockCount {
+            position = Int(region.blocks[l].start)
+            blockEnd = Int(region.blocks[l].end)
+        } else {
+            position = blockEnd
+        }
+        guard let entry = entries[l] else {
+            isReachable = false
+            return
+        }
+        isReachable = true
+        // Temps that share a location are equal here: they get one number.
+        var classOf = Array(0..<region.tempCount)
+        func root(_ t: Int) -> Int {
+            var r = t
+            while classOf[r] != r { r = classOf[r] }
+            return r
+        }
+        for temps in entry where temps.count > 1 {
+            for t in temps.dropFirst() { classOf[root(Int(t))] = root(Int(temps[0])) }
+        }
+        let numbers = (0..<region.tempCount).map { _ in newValue() }
+        for t in 0..<region.tempCount { current[t] = numbers[root(t)] }
+        for k in 0..<locationCount { content[k] = entry[k].isEmpty ? newValue() : current[Int(entry[k][0])] }
+    }
+
+    /// An edge to label `l` from the current state.
+    private mutating func reach(_ l: Int) {
+        var holders: [Int: [Int32]] = [:]
+        for t in 0..<region.tempCount { holders[current[t], default: []].append(Int32(t)) }
+        let here = content.map { holders[$0] ?? [] }
+        guard let old = entries[l] else {
+            entries[l] = here
+            isChanged = true
+            return
+        }
+        var met = old
+        for k in 0..<locationCount where !old[k].isEmpty {
+            met[k] = old[k].filter { here[k].contains($0) }
+            if met[k].count != old[k].count { isChanged = true }
+        }
+        entries[l] = met
+    }
+
+    // MARK: Ops
+
+    private mutating func perform(op: Op, _ index: Int, _ s: Step) {
+        if index < position || index >= blockEnd { fail("op \(index) is not of this block, or came before") }
+        catchUp(to: index)
+        position = index + 1
+        let row = host.rows[Int(op.opcode.rawValue)]
+        let effects = op.opcode.row.effects
+        let sources = op.opcode == .call ? op.callArguments : Int(op.opcode.row.sources)
+        let operands = [(op.a, s.a, row.a), (op.b, s.b, row.b), (op.c, s.c, row.c), (op.d, s.d, row.d)].prefix(sources)
+        if op.opcode == .call {
+            checkCall(op, index, s)
+        } else {
+            var memory = 0
+            for (k, (t, place, rule)) in operands.enumerated() {
+                checkOperand("operand \(k) of op \(index) (\(op.opcode.row.name))", t, place, rule)
+                if place == Place.memory { memory += 1 }
+            }
+            if memory > 1 { fail("op \(index) has \(memory) operands in memory") }
+        }
+        if effects.contains(.exit) { checkHomes("op \(index)") }
+        if effects.contains(.fault) || op.opcode == .checkExit || op.opcode == .countExecution { checkRecovery(index) }
+        if op.opcode == .call { afterCall(op) }
+
+        for r in 0..<Self.registers where row.clobbers.has(UInt8(r)) {
+            if effects.contains(.fault), let g = recovery.firstIndex(of: UInt8(r)) {
+                fail("op \(index) overwrites the only copy of global \(g) before it may fault")
+            }
+            content[r] = newValue()
+        }
+        content[Int(host.scratchGeneral)] = newValue()
+        content[Int(host.scratchFloat)] = newValue()
+        if op.opcode.row.hasResult, !op.dst.isNone {
+            checkResult(op, index, s, row, operands.map(\.1))
+            current[op.dst.i] = newValue()
+            content[Int(s.dst & 63)] = current[op.dst.i]
+        }
+        if op.opcode == .brcond {
+            reach(Int(s.label))
+            reach(Int(s.label2))
+        }
+        if effects.contains(.terminator) { isReachable = false }
+    }
+
+    private mutating func checkOperand(_ name: String, _ t: Temp, _ place: UInt8, _ rule: OperandRule) {
+        let info = region.temps[t.i]
+        switch place {
+        case Place.constant:
+            let fits = info.value == Int64(Int32(truncatingIfNeeded: info.value))
+            if info.kind != .const { fail("\(name) is no constant") }
+            if !rule.allowsAnyConstant && !(rule.allowsConstant32 && fits) { fail("\(name) may not be this constant") }
+        case Place.memory:
+            if !rule.allowsMemory { fail("\(name) may not be in memory") }
+            if let home = home(t), content[home] != current[t.i] { fail("\(name): the home of temp \(t.i) is stale") }
+        case 0..<64:
+            if RegisterSet.float.has(place) != info.type.isFloat { fail("\(name) is in a register of the wrong class") }
+            if rule.isFixed, place != rule.fixedRegister { fail("\(name) is not in \(host.registerName(rule.fixedRegister))") }
+            if content[Int(place)] != current[t.i] { fail("\(name): \(host.registerName(place)) does not hold temp \(t.i)") }
+        default: fail("\(name) has no place")
+        }
+    }
+
+    private mutating func checkResult(_ op: Op, _ index: Int, _ s: Step, _ row: ConstraintRow, _ sources: [UInt8]) {
+        let r = s.dst
+        if op.opcode == .call {
+            if r != host.resultRegister { fail("the result of op \(index) is not in the result register") }
+            return
+        }
+        guard r < 64, host.allocatable.has(r) else { return fail("op \(index) has no register for its result") }
+        if RegisterSet.float.has(r) != region.type(op.dst).isFloat { fail("the result of op \(index) has the wrong class") }
+        if row.fixedResult != 255 {
+            if r != row.fixedResult { fail("the result of op \(index) is not in \(host.registerName(row.fixedResult))") }
+        } else if row.clobbers.has(r) {
+            fail("the result of op \(index) is in a register that the op overwrites")
+        }
+        guard row.earlyResult else { return }
+        for (k, place) in sources.enumerated() where place == r && ![row.a, row.b, row.c, row.d][k].isFixed {
+            fail("the early result of op \(index) is in a source's register")
+        }
+        if op.opcode.row.effects.contains(.fault), let g = recovery.firstIndex(of: r) {
+            fail("op \(index) overwrites the only copy of global \(g) before it may fault")
+        }
+    }
+
+    private mutating func checkHomes(_ what: String) {
+        for g in 0..<region.globalCount where content[firstHome + g] != current[g] {
+            fail("\(what) looks at global \(g), whose home is stale")
+        }
+    }
+
+    /// Recovery would find every global.
+    private mutating func checkRecovery(_ index: Int) {
+        for g in 0..<region.globalCount {
+            let r = recovery[g]
+            if r == 255 {
+                if content[firstHome + g] != current[g] { fail("op \(index) may stop while the home of global \(g) is stale") }
+            } else if content[Int(r)] != current[g] {
+                fail("op \(index) may stop, and \(host.registerName(r)) does not hold global \(g)")
+            }
+        }
+    }
+
+    private mutating func checkCall(_ op: Op, _ index: Int, _ s: Step) {
+        let helper = helpers[Int(op.imm)]
+        let arguments = [op.a, op.b, op.c, op.d]
+        for k in 0..<op.callArguments {
+            checkOperand("argument \(k) of op \(index)", arguments[k], host.argumentRegisters[k], .register)
+        }
+        if helper.reads == .all { checkHomes("helper \(helper.name)") }
+    }
+
+    private mutating func afterCall(_ op: Op) {
+        for r in 0..<Self.registers where !host.calleeSaved.has(UInt8(r)) {
+            content[r] = newValue()
+        }
+        guard helpers[Int(op.imm)].writes == .all else { return }
+        for g in 0..<region.globalCount {
+            current[g] = newValue()
+            content[firstHome + g] = current[g]
+        }
+    }
+}
