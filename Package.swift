@@ -60,7 +60,8 @@ let package = Package(
         .testTarget(name: "SoftFloatTests", dependencies: ["SoftFloat"]),
         .testTarget(name: "DecodeTreeTests", dependencies: ["DecodeTree"]),
         .testTarget(name: "IRTests", dependencies: ["IR"]),
-        .testTarget(name: "OptimizerTests", dependencies: ["IR", "Optimizer", "CodeGen", "CodeGenInterpreter"]),
+        .testTarget(
+            name: "OptimizerTests", dependencies: ["IR", "Optimizer", "CodeGen", "CodeGenInterpreter"], exclude: ["Cases"]),
         .testTarget(name: "CodeGenTests", dependencies: ["IR", "CodeGen", "CodeGenX64", "CodeGenInterpreter", "SoftFloat"]),
         .testTarget(name: "GuestRISCVTests", dependencies: ["IR", "GuestKit", "GuestRISCV", "SoftFloat"]),
         .testTarget(

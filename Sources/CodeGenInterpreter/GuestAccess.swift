@@ -1,5 +1,5 @@
 // How the interpreter reaches guest memory. A guest access may fault on the host, and no Swift function can be left
-// from a signal handler: so accesses are made by three C functions that the embedder gives, which report a fault as
+// from a signal handler: so accesses are made by four C functions that the embedder gives, which report a fault as
 // failure.
 
 import Synchronization
@@ -16,16 +16,23 @@ public struct GuestAccess: Sendable {
     public typealias CompareExchange =
         @convention(c) (UInt64, UInt64, UInt64, UInt64, UnsafeMutablePointer<UInt64>) -> Int32
 
+    /// (address, operands): a sequentially consistent compare-and-exchange of 16 aligned bytes. `operands` are four words:
+    /// the expected pair, low word first, then the desired pair. The old pair is written over the expected one.
+    public typealias CompareExchangePair = @convention(c) (UInt64, UnsafeMutableRawPointer) -> Int32
+
     public let load: Load
     public let store: Store
     public let compareExchange: CompareExchange
+    public let compareExchangePair: CompareExchangePair
 
     public init(
-        load: @escaping Load, store: @escaping Store, compareExchange: @escaping CompareExchange
+        load: @escaping Load, store: @escaping Store, compareExchange: @escaping CompareExchange,
+        compareExchangePair: @escaping CompareExchangePair
     ) {
         self.load = load
         self.store = store
         self.compareExchange = compareExchange
+        self.compareExchangePair = compareExchangePair
     }
 
     /// Plain accesses: a host fault ends the process (only address 0 is caught). For tests and for guests whose memory
@@ -59,6 +66,17 @@ public struct GuestAccess: Sendable {
             case 2: seen.pointee = exchange(p, expected, desired, as: UInt32.self)
             default: seen.pointee = exchange(p, expected, desired, as: UInt64.self)
             }
+            return 0
+        },
+        compareExchangePair: { address, operands in
+            guard let p = pointer(address) else { return segmentationViolation }
+            let words = operands.assumingMemoryBound(to: UInt.self)
+            let old = atomic(p, as: WordPair.self).pointee.compareExchange(
+                expected: WordPair(first: words[0], second: words[1]),
+                desired: WordPair(first: words[2], second: words[3]), ordering: .sequentiallyConsistent
+            ).original
+            words[0] = old.first
+            words[1] = old.second
             return 0
         })
 }

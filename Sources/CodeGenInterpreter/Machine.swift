@@ -198,6 +198,7 @@ struct Machine: ~Copyable {
         case .gst: return store(i)
         case .grmw: return readModifyWrite(i)
         case .gcas: return compareAndSwap(i)
+        case .gcas128: return compareAndSwapPair(i)
         case .fence: fence(i)
         // Floating point
         case .fadd: float(i, Binary32.add, Binary64.add)

@@ -126,6 +126,17 @@ extension Machine {
         return .goOn
     }
 
+    /// Operands and old value are in the CPU state: see `IRBuilder.gcas128`.
+    mutating func compareAndSwapPair(_ i: Instruction) -> Outcome {
+        let address = get(i.op.a)
+        if i.op.memOp.refuses(address) { return raise(misalignedExit, address: address, isWrite: true) }
+        let signal = access.compareExchangePair(address, state + Int(truncatingIfNeeded: i.op.imm))
+        if signal != 0 {
+            return raise(ExitReason.fault, address: address, isWrite: true, signal: signal)
+        }
+        return .goOn
+    }
+
     func fence(_ i: Instruction) {
         if i.op.aux != 0 { atomicMemoryFence(ordering: .sequentiallyConsistent) }
     }

@@ -47,6 +47,7 @@ extension Opcode {
         case .gst: ConstraintRow(a: .registerOrConstant, b: .registerOrConstant32)
         case .grmw: ConstraintRow(fixedResult: rax, earlyResult: true)
         case .gcas: ConstraintRow(b: .fixed(rax), fixedResult: rax, earlyResult: true)
+        case .gcas128: ConstraintRow(clobbers: RegisterSet(.rax, .rdx, .rbx, .rcx))
         case .fence: ConstraintRow()
         // Floating point
         case .fadd, .fsub, .fmul, .fdiv: ConstraintRow(b: .registerOrMemory)

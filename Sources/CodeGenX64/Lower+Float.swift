@@ -2,7 +2,8 @@
 //
 // - Flags accrue in MXCSR while generated code runs; the dynamic rounding mode is MXCSR's.
 // - A NaN result becomes the guest's: the positive quiet NaN without payload. The check is in line, the rest a cold stub.
-// - An op with a rounding of its own changes MXCSR around its instruction, or has the mode in an immediate.
+// - An op with a rounding of its own changes MXCSR around its instruction, or has the mode in an immediate. Ties to away, which
+//   the host lacks, go to SoftFloat (`softFloat`).
 // Scalar instructions leave garbage above the value in a register; nothing here lets it raise a flag.
 
 import CodeGen
@@ -11,12 +12,10 @@ import IR
 extension Lowering {
     // MARK: Rounding
 
-    /// Makes a static rounding mode the current one; true if `restoreRounding` must follow. Ties to away are not the host's:
-    /// front ends call SoftFloat for them.
+    /// Makes a static rounding mode the current one; true if `restoreRounding` must follow.
     private mutating func applyRounding(_ op: OpPointer) -> Bool {
         let rounding = op.pointee.rounding
         if rounding == .dynamic { return false }
-        assert(rounding != .nearestMaxMagnitude, "the host has no ties to away")
         asm.vstmxcsr(header.guestMXCSR)
         asm.mov(.dword, .r11, header.guestMXCSR)
         loadControl(clear: RoundingControl.mask, set: RoundingControl.bits(UInt32(rounding.rawValue)))
@@ -52,6 +51,7 @@ extension Lowering {
     // MARK: Arithmetic
 
     mutating func arithmetic(_ row: RVM, _ s: StepPointer, _ op: OpPointer) {
+        if op.pointee.rounding == .nearestMaxMagnitude { return softFloat(s, op) }
         let d = xmm(s.pointee.dst)
         let restores = applyRounding(op)
         if s.pointee.b == Place.memory {
@@ -72,6 +72,7 @@ extension Lowering {
     }
 
     mutating func squareRoot(_ s: StepPointer, _ op: OpPointer) {
+        if op.pointee.rounding == .nearestMaxMagnitude { return softFloat(s, op) }
         let d = xmm(s.pointee.dst)
         let a = floatInRegister(s, op)
         let restores = applyRounding(op)
@@ -89,6 +90,7 @@ extension Lowering {
 
     /// The result is in no source's register: the cold stub looks at a and b again.
     mutating func multiplyAdd(_ s: StepPointer, _ op: OpPointer) {
+        if op.pointee.rounding == .nearestMaxMagnitude { return softFloat(s, op) }
         let d = xmm(s.pointee.dst), a = xmm(s.pointee.a), b = xmm(s.pointee.b), c = xmm(s.pointee.c)
         let t = op.pointee.type.fp
         let restores = applyRounding(op)
@@ -294,9 +296,47 @@ extension Lowering {
         loadNaN(s.pointee.dst, op.pointee.type)
     }
 
+    // MARK: SoftFloat
+
+    /// The op by SoftFloat. Only the result's register and r11 change.
+    private mutating func softFloat(_ s: StepPointer, _ op: OpPointer) {
+        let sources = OpcodeTable.shared.sources(op.pointee.opcode)
+        if sources > 0 { passOperand(0, s.pointee.a, op.pointee.a) }
+        if sources > 1 { passOperand(1, s.pointee.b, op.pointee.b) }
+        if sources > 2 { passOperand(2, s.pointee.c, op.pointee.c) }
+        let result = temps[op.pointee.dst.i].type
+        let operation = FloatOperation(op.pointee, result: result, operand: temps[op.pointee.a.i].type)
+        asm.mov(.r11, imm: Int64(bitPattern: operation.word))
+        asm.call(to: stubs.softFloat, scratch: .r11)
+        let from = softOperand(3)
+        if result.isFloat {
+            asm.vmov(result.vectorMove, xmm(s.pointee.dst), from)
+        } else {
+            asm.mov(.qword, gpr(s.pointee.dst), from)
+        }
+    }
+
+    private func softOperand(_ index: Int32) -> Address {
+        Address(.rbp, Int32(truncatingIfNeeded: header.softOperands.value) &+ 8 &* index)
+    }
+
+    private mutating func passOperand(_ index: Int32, _ place: UInt8, _ t: Temp) {
+        let to = softOperand(index)
+        let type = temps[t.i].type
+        if place == Place.memory {
+            asm.mov(type.size == 8 ? .qword : .dword, .r11, home(t))
+            asm.mov(.qword, to, .r11)
+        } else if type.isFloat {
+            asm.vmov(.qword, to, xmm(place))
+        } else {
+            asm.mov(.qword, to, gpr(place))
+        }
+    }
+
     // MARK: Rounding and conversions
 
     mutating func roundToIntegral(_ s: StepPointer, _ op: OpPointer) {
+        if op.pointee.rounding == .nearestMaxMagnitude { return softFloat(s, op) }
         let d = xmm(s.pointee.dst), a = xmm(s.pointee.a)
         let quiet: UInt8 = op.pointee.raisesInexact ? 0 : 8
         asm.rvmi(.vround(op.pointee.type.fp), d, a, a, imm: roundingImmediate(op) | quiet)
@@ -304,6 +344,7 @@ extension Lowering {
     }
 
     mutating func convertFormat(_ s: StepPointer, _ op: OpPointer) {
+        if op.pointee.rounding == .nearestMaxMagnitude { return softFloat(s, op) }
         let d = xmm(s.pointee.dst), a = xmm(s.pointee.a)
         switch (op.pointee.sourceFormat, op.pointee.targetFormat) {
         case (.binary64, .binary32):
@@ -375,6 +416,7 @@ extension Lowering {
     /// Signed results out of range, and NaNs, come from the host as the smallest number with invalid raised; the cold stub makes
     /// the largest of them where that is due. Unsigned ones: see `toUnsigned`.
     mutating func toInteger(_ s: StepPointer, _ op: OpPointer) {
+        if op.pointee.rounding == .nearestMaxMagnitude { return softFloat(s, op) }
         let size = temps[op.pointee.dst.i].type.operandSize
         let d = gpr(s.pointee.dst), a = xmm(s.pointee.a)
         let t = op.pointee.type.fp
@@ -463,6 +505,7 @@ extension Lowering {
     // MARK: From integers
 
     mutating func fromInteger(_ s: StepPointer, _ op: OpPointer) {
+        if op.pointee.rounding == .nearestMaxMagnitude { return softFloat(s, op) }
         let d = xmm(s.pointee.dst), a = gpr(s.pointee.a)
         let t = op.pointee.type.fp
         let isWide = temps[op.pointee.a.i].type == .i64

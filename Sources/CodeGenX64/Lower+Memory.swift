@@ -250,4 +250,18 @@ extension Lowering {
         if new == .r11 { reverse(.rax, size) }
         extend(.rax, memOp, op.pointee.type)
     }
+
+    /// Operands and old value are in the CPU state. The instruction's registers are the row's clobbers.
+    mutating func compareAndSwapPair(_ s: StepPointer, _ op: OpPointer) {
+        let m = guestAddress(s.pointee.a, op.pointee.a, 0, op.pointee.memOp)
+        let operands = Int32(truncatingIfNeeded: op.pointee.imm) &- Int32(StateRegister.bias)
+        asm.mov(.qword, .rax, Address(.rbp, operands))
+        asm.mov(.qword, .rdx, Address(.rbp, operands &+ 8))
+        asm.mov(.qword, .rbx, Address(.rbp, operands &+ 16))
+        asm.mov(.qword, .rcx, Address(.rbp, operands &+ 24))
+        point()
+        asm.lockCmpxchg16b(m)
+        asm.mov(.qword, Address(.rbp, operands), .rax)
+        asm.mov(.qword, Address(.rbp, operands &+ 8), .rdx)
+    }
 }

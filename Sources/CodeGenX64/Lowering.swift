@@ -266,6 +266,7 @@ struct Lowering: ~Copyable {
         case .gst: storeGuest(s, op)
         case .grmw: readModifyWrite(s, op)
         case .gcas: compareAndSwap(s, op)
+        case .gcas128: compareAndSwapPair(s, op)
         case .fence: if op.pointee.aux & UInt16(FenceOrder.storeLoad.rawValue) != 0 { asm.mfence() }
         // Floating point
         case .fadd: arithmetic(.vadd(op.pointee.type.fp), s, op)

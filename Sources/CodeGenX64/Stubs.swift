@@ -38,10 +38,13 @@ struct ConstantPool {
     var nan32: UInt = 0, nan64: UInt = 0, nan16: UInt = 0
     /// Shuffles that reverse the low 8 or 4 bytes.
     var reverse64: UInt = 0, reverse32: UInt = 0
-    /// 2^63 and 2^64 (as double and single), 2^32 likewise.
-    var two63Double: UInt = 0, two63Single: UInt = 0
-    var two32Double: UInt = 0, two32Single: UInt = 0
-    /// ones above the low 16 bits of a 64-bit element
+    /// 2^63 and 2^64.
+    var two63Double: UInt = 0
+    var two63Single: UInt = 0
+    var two64Double: UInt = 0
+    var two64Single: UInt = 0
+    /// The low 16 bits; ones above them in a 64-bit element.
+    var low16: UInt = 0
     var onesAbove16: UInt = 0
     /// By the low six bits of MXCSR: the accrued flags in the guest's numbering.
     var flagTable: UInt = 0
@@ -151,8 +154,6 @@ struct Stubs {
         pool.two64Single = pair(0x5f80_0000, 0)
         pool.low16 = pair(0xffff, 0)
         pool.onesAbove16 = pair(0xffff_ffff_ffff_0000, 0)
-        pool.two32Double = pair(0x41f0_0000_0000_0000, 0)
-        pool.two32Single = pair(0x4f80_0000, 0)
         pool.flagTable = asm.address
         for word in 0..<8 {
             var bytes: UInt64 = 0

@@ -67,6 +67,7 @@ public final class Engine: @unchecked Sendable {
     }
 
     func invalidateLocked(start: UInt64, length: UInt64) {
+        translator.forgetWindow()
         let victims = cache.overlapping(start, length)
         if victims.isEmpty { return }
         for index in victims { kill(index) }
@@ -101,7 +102,7 @@ public final class Engine: @unchecked Sendable {
     /// through another mapping. Stores through the translated page's own mapping are seen at once anyway.
     public func synchronizeCode() {
         lock.withLock {
-            for page in cache.pages.keys {
+            for page in cache.pages.pages {
                 let start = page << TranslationCache.pageBits
                 if memory.hasUntrackedAliases(start) {
                     invalidateLocked(start: start, length: 1 << TranslationCache.pageBits)
@@ -115,6 +116,7 @@ public final class Engine: @unchecked Sendable {
     /// Empties the code cache. Holds the lock; the calling vCPU must not count as running. Waits until no vCPU runs
     /// generated code.
     func flushLocked() {
+        translator.forgetWindow()
         for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.request(EngineRequest.pause | EngineRequest.forget) } }
         for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.waitUntilStopped() } }
         cache.flush()

@@ -24,6 +24,8 @@ public struct EngineOptions: Sendable {
     public var tier = Tier.automatic
     /// Executions after which a baseline translation is made again as an optimized region.
     public var hotThreshold: UInt32 = 1000
+    /// Time spent translating is counted (two clock readings a translation).
+    public var measuresTime = false
     /// Optimizer passes turned off by name.
     public var disabledPasses: Set<String> = []
     public var diagnostics: Diagnostics

@@ -29,6 +29,12 @@ struct Translation {
     var isOptimized: Bool
 }
 
+/// Guest bytes [start, end) that a translation was made from.
+struct GuestRange {
+    var start: UInt64
+    var end: UInt64
+}
+
 /// A chained jump: slot of a translation.
 struct Link {
     var source: UInt32
@@ -55,7 +61,7 @@ final class TranslationCache: @unchecked Sendable {
     var compiled: [CompiledRegion] = []
     private(set) var links: [Link] = []
     /// Guest page -> translations on it.
-    private(set) var pages: [UInt64: [UInt32]] = [:]
+    private(set) var pages = PageIndex()
     /// Records of all translations since the last flush.
     private let recordArena: UnsafeMutableRawPointer
     private let recordCapacity: Int
@@ -110,7 +116,8 @@ final class TranslationCache: @unchecked Sendable {
 
     /// Adds a translation. `isFindable` false: for one use, known only by host address.
     func add(
-        pc: UInt64, flags: UInt64, _ region: CompiledRegion, ranges: [(UInt64, UInt64)], isOptimized: Bool, isFindable: Bool
+        pc: UInt64, flags: UInt64, _ region: CompiledRegion, ranges: UnsafeBufferPointer<GuestRange>, isOptimized: Bool,
+        isFindable: Bool
     ) -> Int? {
         guard recordUsed + region.records.count <= recordCapacity else { return nil }
         let index = count
@@ -119,8 +126,12 @@ final class TranslationCache: @unchecked Sendable {
             records.copyMemory(from: base, byteCount: region.records.count)
             recordUsed += region.records.count
         }
-        let lowest = ranges.map(\.0).min() ?? pc
-        let highest = ranges.map(\.1).max() ?? pc
+        var lowest = pc
+        var highest = pc
+        for range in ranges {
+            lowest = min(lowest, range.start)
+            highest = max(highest, range.end)
+        }
         rows[index] = Translation(
             pc: pc, flags: flags, entry: region.entry, codeSize: region.codeSize, records: UnsafeRawPointer(records),
             recordBytes: region.records.count, lowest: lowest, highest: highest, nextInBucket: 0, incoming: 0,
@@ -133,9 +144,11 @@ final class TranslationCache: @unchecked Sendable {
             let bucket = buckets + Self.bucket(pc, flags)
             rows[index].nextInBucket = bucket.pointee
             atomic(bucket).pointee.store(UInt32(index + 1), ordering: .releasing)
-            for range in ranges where range.1 > range.0 {
-                for page in (range.0 >> Self.pageBits)...((range.1 &- 1) >> Self.pageBits) {
-                    if pages[page]?.last != UInt32(index) { pages[page, default: []].append(UInt32(index)) }
+            for range in ranges where range.end > range.start {
+                var page = range.start >> Self.pageBits
+                while page <= (range.end &- 1) >> Self.pageBits {
+                    pages.add(index, page: page)
+                    page += 1
                 }
             }
         }
@@ -170,16 +183,11 @@ final class TranslationCache: @unchecked Sendable {
         let first = start >> Self.pageBits
         let last = end >> Self.pageBits
         var found: [Int] = []
-        func take(_ list: [UInt32]) {
-            for t in list {
-                let row = rows + Int(t)
-                if row.pointee.isValid, row.pointee.lowest <= end, row.pointee.highest > start { found.append(Int(t)) }
+        for page in touchedPages(first, last) {
+            pages.forEach(page: page) { t in
+                let row = rows + t
+                if row.pointee.isValid, row.pointee.lowest <= end, row.pointee.highest > start, found.last != t { found.append(t) }
             }
-        }
-        if last - first < UInt64(pages.count) {
-            for page in first...last { if let list = pages[page] { take(list) } }
-        } else {
-            for (page, list) in pages where page >= first && page <= last { take(list) }
         }
         return found
     }
@@ -189,10 +197,16 @@ final class TranslationCache: @unchecked Sendable {
         guard length > 0 else { return }
         let first = start >> Self.pageBits
         let last = (start &+ (length &- 1)) >> Self.pageBits
-        let candidates = last - first < UInt64(pages.count) ? Array(first...last) : pages.keys.filter { $0 >= first && $0 <= last }
-        for page in candidates {
-            if let list = pages[page], !list.contains(where: { rows[Int($0)].isValid }) { pages[page] = nil }
+        for page in touchedPages(first, last) {
+            var isAlive = false
+            pages.forEach(page: page) { if rows[$0].isValid { isAlive = true } }
+            if !isAlive { pages.clear(page: page) }
         }
+    }
+
+    /// Pages of first...last that may hold translations; a huge range is cut down to the pages that do.
+    private func touchedPages(_ first: UInt64, _ last: UInt64) -> [UInt64] {
+        last - first < UInt64(pages.pageCount) + 16 ? Array(first...last) : pages.pages.filter { $0 >= first && $0 <= last }
     }
 
     /// Forgets everything. No vCPU may be in generated code.
@@ -201,7 +215,7 @@ final class TranslationCache: @unchecked Sendable {
         buckets.update(repeating: 0, count: 1 << Self.bucketBits)
         compiled.removeAll(keepingCapacity: true)
         links.removeAll(keepingCapacity: true)
-        pages.removeAll(keepingCapacity: true)
+        pages.removeAll()
         recordUsed = 0
     }
 }

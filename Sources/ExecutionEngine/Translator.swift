@@ -27,6 +27,12 @@ struct Translator {
     let allocator: AllocatorBox?
     let optimizer: OptimizerStorage
     let helpers: UnsafeMutablePointer<HelperTraits>
+    private let planned: UnsafeMutablePointer<PlannedBlock>
+    private let ranges: UnsafeMutablePointer<GuestRange>
+    /// The code page translated from last: guest address, and its bytes. Write-protected, so that every change of it comes
+    /// through `forgetWindow`.
+    private var window: (start: UInt64, bytes: UnsafeRawBufferPointer) = (1, UnsafeRawBufferPointer(start: nil, count: 0))
+    private let measuresTime: Bool
 
     init(guest: any GuestArchitecture, host: any HostBackEnd, options: EngineOptions) {
         self.guest = guest
@@ -40,6 +46,9 @@ struct Translator {
         optimizer = OptimizerStorage(
             region: region, globals: guest.globals, helpers: guest.helpers, disabled: options.disabledPasses,
             sharesGuestLoads: true)
+        planned = .allocate(capacity: RegionPlan.blockLimit)
+        ranges = .allocate(capacity: RegionPlan.blockLimit)
+        measuresTime = options.measuresTime
         helpers = .allocate(capacity: max(guest.helpers.count, 1))
         for (i, helper) in guest.helpers.enumerated() { (helpers + i).initialize(to: HelperTraits(helper)) }
     }
@@ -51,23 +60,21 @@ struct Translator {
 
     /// Translates the code at `pc`. With `isTemporary` the translation is one instruction, for one execution: nothing finds it,
     /// and its page is not write-protected.
-    func translate(
+    mutating func translate(
         _ engine: Engine, pc: UInt64, flags: UInt64, plan: RegionPlan, optimize: Bool, isTemporary: Bool = false
     ) -> TranslationResult {
-        guard engine.memory.executableBytes(at: pc) != nil else { return .notExecutable }
         guard let index = engine.cache.nextIndex else { return .full }
-        let start = HostClock.monotonic()
+        let start = measuresTime ? HostClock.monotonic() : 0
         var plan = plan
         while true {
-            var ranges: [(UInt64, UInt64)] = []
-            guard build(engine, index, pc, flags, plan, optimize, isTemporary, &ranges) else { return .notExecutable }
+            guard let blocks = build(engine, index, pc, flags, plan, optimize, isTemporary) else { return .notExecutable }
             log(engine, .ops, pc)
             let failed = region.s.pointee.overflowed || !prepare(engine, optimize, pc)
             if !failed {
                 guard let compiled = host.compile(region, allocation, translation: index) else { return .full }
                 guard
                     let added = engine.cache.add(
-                        pc: pc, flags: flags, compiled, ranges: ranges, isOptimized: optimize, isFindable: !isTemporary)
+                        pc: pc, flags: flags, compiled, ranges: UnsafeBufferPointer(start: ranges, count: blocks), isOptimized: optimize, isFindable: !isTemporary)
                 else { return .full }
                 account(engine, compiled, start)
                 logHost(engine, compiled, pc)
@@ -80,20 +87,20 @@ struct Translator {
         }
     }
 
-    /// Front end: guest bytes to IR, block by block.
-    private func build(
-        _ engine: Engine, _ index: Int, _ pc: UInt64, _ flags: UInt64, _ plan: RegionPlan, _ optimize: Bool,
-        _ isTemporary: Bool, _ ranges: inout [(UInt64, UInt64)]
-    ) -> Bool {
-        guard let bytes = engine.memory.executableBytes(at: pc) else { return false }
-        // Longest block there can be; protecting comes before reading.
-        if !isTemporary { engine.memory.protectCode(start: pc, length: UInt64(min(bytes.count, 4))) }
+    /// Front end: guest bytes to IR, block by block. Returns the number of blocks, whose guest bytes are in `ranges`; nil when
+    /// there is no code at `pc`.
+    private mutating func build(
+        _ engine: Engine, _ index: Int, _ pc: UInt64, _ flags: UInt64, _ plan: RegionPlan, _ optimize: Bool, _ isTemporary: Bool
+    ) -> Int? {
+        guard let bytes = code(engine, at: pc, isTemporary: isTemporary) else { return nil }
         region.reset(pc: pc, flags: flags)
         // A region made from a profile takes only blocks that have run.
-        let usesProfile = optimize && engine.countsExecutions
+        let accepts: ((UInt64) -> Bool)? =
+            optimize && engine.countsExecutions ? { engine.cache.find($0, flags) != nil } : nil
         var unit = TranslationUnit(
-            region: region, pc: pc, flags: flags, plan: plan, code: bytes, pcOffset: guest.pcOffset,
-            accepts: { usesProfile ? engine.cache.find($0, flags) != nil : true })
+            region: region, pc: pc, flags: flags, plan: plan, code: bytes, pcOffset: guest.pcOffset, planned: planned,
+            accepts: accepts)
+        var count = 0
         while unit.beginNextBlock() {
             let start = unit.pc
             if start == pc {
@@ -101,30 +108,51 @@ struct Translator {
                 if !optimize, !isTemporary, engine.countsExecutions {
                     unit.ir.countExecution(pc, counter: index & (ExecutionCounters.count - 1))
                 }
-            } else {
-                guard let bytes = engine.memory.executableBytes(at: start) else {
-                    unit.exit(.fetchFault, at: start)
-                    unit.endBlock()
-                    continue
-                }
-                if !isTemporary { engine.memory.protectCode(start: start, length: 2) }
+            } else if let bytes = code(engine, at: start, isTemporary: isTemporary) {
                 unit.setCode(bytes, at: start)
+            } else {
+                unit.exit(.fetchFault, at: start)
+                unit.endBlock()
+                continue
             }
             guest.translateBlock(&unit)
             unit.endBlock()
-            ranges.append((start, max(unit.pc, start &+ 2)))
+            ranges[count] = GuestRange(start: start, end: max(unit.pc, start &+ 2))
+            count += 1
         }
         region.s.pointee.guestInstructions = unit.instructionCount
-        region.s.pointee.guestLength = ranges.reduce(0) { $0 + Int($1.1 &- $1.0) }
-        if !isTemporary {
-            for range in ranges { engine.memory.protectCode(start: range.0, length: range.1 &- range.0) }
-        }
-        return true
+        var length = 0
+        for i in 0..<count { length += Int(ranges[i].end &- ranges[i].start) }
+        region.s.pointee.guestLength = length
+        return count
     }
+
+    /// Code bytes at `pc`, write-protected before they are read: to the end of the page, and a little beyond when an instruction
+    /// may cross it.
+    private mutating func code(_ engine: Engine, at pc: UInt64, isTemporary: Bool) -> UnsafeRawBufferPointer? {
+        let pageMask: UInt64 = 4095
+        let longest: UInt64 = 16
+        let offset = pc &- window.start
+        if !isTemporary, offset < UInt64(window.bytes.count), UInt64(window.bytes.count) - offset >= longest {
+            return UnsafeRawBufferPointer(rebasing: window.bytes[Int(offset)...])
+        }
+        guard let bytes = engine.memory.executableBytes(at: pc) else { return nil }
+        let toPageEnd = (pc | pageMask) &+ 1 &- pc
+        let length = min(UInt64(bytes.count), toPageEnd >= longest ? toPageEnd : toPageEnd &+ longest)
+        let limited = UnsafeRawBufferPointer(rebasing: bytes[..<Int(length)])
+        if isTemporary { return limited }
+        engine.memory.protectCode(start: pc, length: length)
+        window = (pc, limited)
+        return limited
+    }
+
+    /// The page last translated from may have changed.
+    mutating func forgetWindow() { window = (1, UnsafeRawBufferPointer(start: nil, count: 0)) }
 
     /// Middle: optimizer, then register allocation.
     private func prepare(_ engine: Engine, _ optimize: Bool, _ pc: UInt64) -> Bool {
-        Optimizer.run(region, optimizer, level: optimize ? .full : .baseline)
+        // What will be optimized when it is hot is not worth a pass before that.
+        if optimize || !engine.countsExecutions { Optimizer.run(region, optimizer, level: optimize ? .full : .baseline) }
         if region.s.pointee.overflowed { return false }
         log(engine, .optimizedOps, pc)
         guard let allocator else { return true }
@@ -136,7 +164,7 @@ struct Translator {
         engine.counters.guestInstructions += region.s.pointee.guestInstructions
         engine.counters.guestBytes += region.s.pointee.guestLength
         engine.counters.hostBytes += compiled.codeSize
-        engine.counters.translationTime &+= HostClock.monotonic() &- start
+        if measuresTime { engine.counters.translationTime &+= HostClock.monotonic() &- start }
         options.codeListener?(compiled.entry, compiled.codeSize, region.s.pointee.guestPC)
     }
 

@@ -10,6 +10,8 @@ public struct RegionPlan: Sendable {
     public var maxBlocks: Int
     /// Guest instructions in all.
     public var maxInstructions: Int
+    /// No plan has more blocks.
+    public static let blockLimit = 256
     /// Guest addresses a block may start in.
     public var lowest: UInt64
     public var highest: UInt64
@@ -48,14 +50,15 @@ public struct TranslationUnit: ~Copyable {
     /// Guest instructions translated so far, over all blocks.
     public private(set) var instructionCount = 0
     /// Which guest addresses are worth a block of this region (asked once per jump to a new one).
-    private let accepts: (UInt64) -> Bool
-    /// Blocks of the region by guest address.
-    public private(set) var planned: [PlannedBlock]
+    private let accepts: ((UInt64) -> Bool)?
+    /// Blocks of the region: room for `RegionPlan.blockLimit`, owned by the caller.
+    private let planned: UnsafeMutablePointer<PlannedBlock>
+    private var plannedCount = 0
     private var current = 0
 
     public init(
         region: Region, pc: UInt64, flags: UInt64, plan: RegionPlan, code: UnsafeRawBufferPointer, pcOffset: Int,
-        accepts: @escaping (UInt64) -> Bool = { _ in true }
+        planned: UnsafeMutablePointer<PlannedBlock>, accepts: ((UInt64) -> Bool)? = nil
     ) {
         self.pcOffset = pcOffset
         self.accepts = accepts
@@ -66,10 +69,10 @@ public struct TranslationUnit: ~Copyable {
         self.code = code.baseAddress ?? UnsafeRawPointer(bitPattern: 1)!
         codeStart = pc
         codeLength = code.count
-        planned = []
-        planned.reserveCapacity(plan.maxBlocks)
+        self.planned = planned
         let entry = ir.newBlock(guestPC: pc)
-        planned.append(PlannedBlock(pc: pc, block: entry, isTranslated: false, end: pc))
+        planned[0] = PlannedBlock(pc: pc, block: entry, isTranslated: false, end: pc)
+        plannedCount = 1
     }
 
     // MARK: For front ends
@@ -98,7 +101,7 @@ public struct TranslationUnit: ~Copyable {
     public var isFull: Bool {
         instructionCount >= plan.maxInstructions || ir.region.s.pointee.overflowed
             || ir.region.opCount &+ 512 > ir.region.s.pointee.opCapacity
-            || (planned.count > 1 || current > 0 ? startsPlannedBlock(pc) : false)
+            || (plannedCount > 1 ? startsPlannedBlock(pc) : false)
     }
 
     /// Ends the block: control goes to guest `target`.
@@ -142,7 +145,10 @@ public struct TranslationUnit: ~Copyable {
 
     /// Moves to the next block that is planned and not translated; false when none is left.
     public mutating func beginNextBlock() -> Bool {
-        guard let next = planned.firstIndex(where: { !$0.isTranslated }) else { return false }
+        // Blocks are translated in the order in which they were planned.
+        var next = current
+        while next < plannedCount, planned[next].isTranslated { next &+= 1 }
+        guard next < plannedCount else { return false }
         current = next
         planned[next].isTranslated = true
         pc = planned[next].pc
@@ -195,7 +201,7 @@ public struct TranslationUnit: ~Copyable {
     }
 
     private func startsPlannedBlock(_ pc: UInt64) -> Bool {
-        pc != planned[current].pc && planned.contains { $0.pc == pc }
+        pc != planned[current].pc && find(pc) != nil
     }
 
     private func isBackward(_ index: Int) -> Bool {
@@ -207,12 +213,18 @@ public struct TranslationUnit: ~Copyable {
     }
 
     private mutating func blockInRegion(_ target: UInt64) -> Int? {
-        if let found = planned.firstIndex(where: { $0.pc == target }) { return found }
-        guard planned.count < plan.maxBlocks, instructionCount < plan.maxInstructions, target >= plan.lowest,
-            target < plan.highest, accepts(target)
+        if let found = find(target) { return found }
+        guard plannedCount < plan.maxBlocks, plannedCount < RegionPlan.blockLimit, instructionCount < plan.maxInstructions,
+            target >= plan.lowest, target < plan.highest, accepts?(target) ?? true
         else { return nil }
         let block = ir.newBlock(guestPC: target)
-        planned.append(PlannedBlock(pc: target, block: block, isTranslated: false, end: target))
-        return planned.count - 1
+        planned[plannedCount] = PlannedBlock(pc: target, block: block, isTranslated: false, end: target)
+        plannedCount &+= 1
+        return plannedCount &- 1
+    }
+
+    private func find(_ pc: UInt64) -> Int? {
+        for i in 0..<plannedCount where planned[i].pc == pc { return i }
+        return nil
     }
 }

@@ -162,7 +162,7 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
         guard old & (Self.pageSize - 1) == 0, flags & ~7 == 0, newLength > 0, !isFixed || mayMove, !keepsOld || mayMove
         else { throw .inval }
         let oldSize = try pageCeiling(oldLength), newSize = try pageCeiling(newLength)
-        guard old <= limit, oldSize <= limit - old, newSize <= limit else { throw .inval }
+        guard old <= limit, oldSize <= limit - old else { throw .fault }
         if keepsOld && oldSize != newSize { throw .inval }
         let end = old + oldSize
         if isFixed {
@@ -178,6 +178,7 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
         }
         guard let source = table.mapping(at: old), source.end >= end else { throw .fault }
         if oldSize == 0 && !source.isShared { throw .inval }
+        if newSize > limit { throw .nomem }
         // Moved pages keep their host protection: give code pages back their write permission first.
         if unprotectCode(old, end) { changes.append((old, oldSize)) }
 

@@ -2,7 +2,7 @@
 //
 //     offset 0    x0 ... x31      reachable with 8-bit displacements where the host has them; x0's slot stays 0
 //            256  f0 ... f31      NaN-boxed when narrower than 64 bits
-//            512  pc, reservation, frm
+//            512  pc, reservation, frm, operands of amocas.q
 //
 // Offsets come from `MemoryLayout.offset(of:)`, never from this drawing. The accrued exception flags (fflags) are not
 // here: the host keeps them where its floating-point instructions do, and IR reads them with `fp_get_flags`.
@@ -23,6 +23,8 @@ public struct RISCVState {
     public var frm: UInt32 = 0
     /// Exception flags raised by the last call of a SoftFloat helper.
     public var softFlags: UInt32 = 0
+    /// Operands of `amocas.q` while it executes: the expected pair, then the new pair.
+    public var pairOperands: InlineArray<4, UInt64> = .init(repeating: 0)
 
     public init() {}
 
@@ -45,6 +47,7 @@ enum StateOffset {
     static let reservationValue = RISCVState.offset(\.reservationValue)
     static let frm = RISCVState.offset(\.frm)
     static let softFlags = RISCVState.offset(\.softFlags)
+    static let pairOperands = RISCVState.offset(\.pairOperands)
 }
 
 /// The IR globals, in temp order: x1...x31, f0...f31: fewer than 64, so that a set of them is one word. x0 is no global:

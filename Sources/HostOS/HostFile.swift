@@ -4,6 +4,10 @@ import CLinux
 import Glibc
 
 public enum HostFile {
+    /// Flags of open(2), as the kernel takes them. `createNew` is O_CREAT | O_EXCL.
+    public static let closeOnExec = Int(O_CLOEXEC), noFollow = Int(O_NOFOLLOW), directoryOnly = Int(O_DIRECTORY)
+    public static let createNew = Int(O_CREAT | O_EXCL), pathOnly = 0x20_0000
+
     /// Opens for reading, close-on-exec.
     public static func openForReading(_ path: String) throws(Errno) -> Int32 {
         Int32(

@@ -84,6 +84,20 @@ enum HostStubs {
             0xf0, 0x0f, 0xb1, 0x0f, 0x89, 0xc0,  // word: lock cmpxchg [rdi], ecx; mov eax, eax
             0x49, 0x89, 0x00, 0x31, 0xc0, 0xc3,
         ]
+        // compareExchangePair(address, operands): operands are the expected pair, then the desired one.
+        private static let pairExchange: [UInt8] = [
+            0x53,  // push rbx
+            0x48, 0x8b, 0x06,  // mov rax, [rsi]
+            0x48, 0x8b, 0x56, 0x08,  // mov rdx, [rsi+8]
+            0x48, 0x8b, 0x5e, 0x10,  // mov rbx, [rsi+16]
+            0x48, 0x8b, 0x4e, 0x18,  // mov rcx, [rsi+24]
+            0xf0, 0x48, 0x0f, 0xc7, 0x0f,  // lock cmpxchg16b [rdi]
+            0x48, 0x89, 0x06,  // mov [rsi], rax
+            0x48, 0x89, 0x56, 0x08,  // mov [rsi+8], rdx
+            0x31, 0xc0,  // xor eax, eax
+            0x5b, 0xc3,  // pop rbx; ret             <- a fault lands here, with the signal in eax
+        ]
+        private static let pairFault = (at: UInt(16), landing: UInt(30))
         private static let signalReturn: [UInt8] = [0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05]  // mov eax, 15; syscall
     #else
         #error("this host architecture has no machine-code stubs yet")
@@ -106,6 +120,7 @@ enum HostStubs {
     nonisolated(unsafe) static var sizedStoreAddress: UInt = 0
     nonisolated(unsafe) static var sizedExchangeAddress: UInt = 0
     nonisolated(unsafe) static var sizedEnd: UInt = 0
+    nonisolated(unsafe) static var pairExchangeAddress: UInt = 0
     nonisolated(unsafe) static var safeCallAddress: UInt = 0
     nonisolated(unsafe) static var safeWindowStart: UInt = 0
     nonisolated(unsafe) static var safeWindowEnd: UInt = 0
@@ -133,6 +148,7 @@ enum HostStubs {
         sizedStoreAddress = place(sizedStore)
         sizedExchangeAddress = place(sizedExchange)
         sizedEnd = place([0xc3])
+        pairExchangeAddress = place(pairExchange)
         safeCallAddress = place(safeCall)
         safeWindowStart = safeCallAddress + UInt(safeWindow.start)
         safeWindowEnd = safeCallAddress + UInt(safeWindow.end)
@@ -151,6 +167,11 @@ enum HostStubs {
         if pc >= sizedLoadAddress && pc < sizedEnd && sizedEnd != 0 {
             fault[register: 0] = UInt64(UInt32(bitPattern: fault.signal))
             fault.programCounter = sizedEnd
+            return true
+        }
+        if pc == pairExchangeAddress &+ pairFault.at {
+            fault[register: 0] = UInt64(UInt32(bitPattern: fault.signal))
+            fault.programCounter = pairExchangeAddress &+ pairFault.landing
             return true
         }
         let landing = landing(for: pc)
@@ -224,6 +245,8 @@ public enum GuestCopy {
     public typealias SizedExchange =
         @convention(c) (UInt64, UInt64, UInt64, UInt64, UnsafeMutablePointer<UInt64>) -> Int32
 
+    public typealias PairExchange = @convention(c) (UInt64, UnsafeMutableRawPointer) -> Int32
+
     /// (address, log2 size, result): the value, zero-extended.
     public static var sizedLoad: SizedLoad { unsafeBitCast(HostStubs.sizedLoadAddress, to: SizedLoad.self) }
     /// (address, log2 size, value).
@@ -231,5 +254,10 @@ public enum GuestCopy {
     /// (address, log2 size, expected, desired, seen): sequentially consistent; `seen` is zero-extended.
     public static var sizedCompareExchange: SizedExchange {
         unsafeBitCast(HostStubs.sizedExchangeAddress, to: SizedExchange.self)
+    }
+    /// (address, operands): sequentially consistent, of 16 aligned bytes. `operands` are four words: the expected pair, low
+    /// word first, then the desired one; the old pair is written over the expected one.
+    public static var pairCompareExchange: PairExchange {
+        unsafeBitCast(HostStubs.pairExchangeAddress, to: PairExchange.self)
     }
 }

@@ -90,6 +90,16 @@ public enum ThreadSlot {
 
 /// Monotonic and wall clocks in nanoseconds.
 public enum HostClock {
+    public static let realtimeClock = CLOCK_REALTIME
+
+    /// clock_gettime(2) by way of the vDSO.
+    @inline(__always)
+    public static func read(_ clock: Int32) throws(Errno) -> (seconds: Int64, nanoseconds: Int64) {
+        var time = timespec()
+        if clock_gettime(clock, &time) != 0 { throw Errno(errno) }
+        return (Int64(time.tv_sec), Int64(time.tv_nsec))
+    }
+
     public static func nanoseconds(_ clock: Int32 = CLOCK_MONOTONIC) -> UInt64 {
         var time = timespec()
         clock_gettime(clock, &time)

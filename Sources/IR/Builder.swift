@@ -177,6 +177,12 @@ public struct IRBuilder {
         let type = region.type(new)
         return emit(.gcas, type, type, into: into, aux: memOp.rawValue & 0xfff, address, expected, new)
     }
+    /// Guest compare-and-swap of 16 aligned bytes (sequentially consistent), whose operands are in the CPU state: at `offset`
+    /// the expected pair of words, low word first, then the new pair. The old pair is written over the expected one.
+    @inlinable public func gcas128(_ address: Temp, operands offset: Int) {
+        let memOp = MemOp(log2Size: 4, aligned: true)
+        region.append(Op(.gcas128, .i64, aux: memOp.rawValue, a: address, imm: Int64(offset)))
+    }
     @inlinable public func fence(_ order: FenceOrder) { region.append(Op(.fence, .i64, aux: UInt16(order.rawValue))) }
 
     // MARK: Floating point

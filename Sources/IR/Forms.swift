@@ -161,6 +161,7 @@ extension Opcode {
         case .gst: OpForm(.any, .none, [.memory, .memoryFlags], [.address, b])
         case .grmw: OpForm(.integer, .op, [.atomic, .memory, .memoryFlags], [.plainAddress, b])
         case .gcas: OpForm(.integer, .op, [.memory, .memoryFlags], [.plainAddress, b, c])
+        case .gcas128: OpForm(.only(.i64), .none, [.memory, .memoryFlags], [.plainAddress, .stateOffset])
         case .fence: OpForm(.only(.i64), .none, [.order], [])
         case .fadd, .fsub, .fmul, .fdiv: OpForm(.float, .op, [.rounding], [a, b])
         case .fmin, .fmax, .fminimum, .fmaximum: OpForm(.float, .op, [.rounding], [a, b])

@@ -29,7 +29,7 @@ public struct BlockID: Hashable, Sendable {
 /// - `a`...`d` are sources. `select`: result = cond(a, b) ? c : d. `brcond`: blocks in `c` (holds) and `d` (does not).
 ///   `br`: block in `c`.
 /// - `aux`: condition, memory descriptor (`MemOp`), rounding and kinds; see the accessors below.
-/// - `imm`: displacement of `ld`/`st` (from the CPU state) and `gld`/`gst` (added to `a`); shift/field position and
+/// - `imm`: displacement of `ld`/`st`/`gcas128` (from the CPU state) and `gld`/`gst` (added to `a`); shift/field position and
 ///   length of `extract`, `sextract`, `deposit` (position | length << 8); guest pc of `insn_start`, `goto_tb`,
 ///   `push_return`; helper index of `call`; value of `exit_tb`.
 public struct Op: Sendable {
@@ -63,7 +63,7 @@ public struct Op: Sendable {
     @inlinable public var condition: Condition { Condition(rawValue: UInt8(truncatingIfNeeded: aux)) ?? .eq }
     /// `fsetcond`: the comparison.
     @inlinable public var floatCondition: FloatCondition { FloatCondition(rawValue: UInt8(truncatingIfNeeded: aux)) ?? .eq }
-    /// `gld`, `gst`, `ld`, `st`: the whole of `aux`. `grmw`, `gcas`: its low 12 bits.
+    /// `gld`, `gst`, `gcas128`, `ld`, `st`: the whole of `aux`. `grmw`, `gcas`: its low 12 bits.
     @inlinable public var memOp: MemOp { MemOp(rawValue: aux & 0xfff) }
     /// `grmw`: bits 12-15 of `aux`.
     @inlinable public var atomicOp: AtomicOp { AtomicOp(rawValue: UInt8(truncatingIfNeeded: aux &>> 12)) ?? .swap }

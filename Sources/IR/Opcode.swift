@@ -26,7 +26,7 @@ public enum Opcode: UInt8, CaseIterable, Sendable {
     // Memory: host (relative to the CPU state) and guest
     case ld, st
     case gld, gst
-    case grmw, gcas, fence
+    case grmw, gcas, gcas128, fence
     // Floating point
     case fadd, fsub, fmul, fdiv, fsqrt, fma
     case fmin, fmax, fminimum, fmaximum
@@ -128,6 +128,7 @@ extension Opcode {
         case .gst: OpcodeRow("gst", 0, 2, [.fault, .sideEffect])
         case .grmw: OpcodeRow("grmw", 1, 2, [.fault, .sideEffect])
         case .gcas: OpcodeRow("gcas", 1, 3, [.fault, .sideEffect])
+        case .gcas128: OpcodeRow("gcas128", 0, 1, [.fault, .sideEffect])
         case .fence: OpcodeRow("fence", 0, 0, .sideEffect)
         case .fadd: OpcodeRow("fadd", 1, 2, .fpFlags)
         case .fsub: OpcodeRow("fsub", 1, 2, .fpFlags)

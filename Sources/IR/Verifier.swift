@@ -148,7 +148,9 @@ struct Verifier {
         case .gotoTB, .pushReturn, .countExecution, .call: break
         default: if op.aux & ~mask != 0 { fail("`aux` has bits without meaning") }
         }
-        if form.qualifiers.contains(.memory) {
+        if op.opcode == .gcas128 {
+            if op.memOp != MemOp(log2Size: 4, aligned: true) { fail("the access is of 16 little-endian bytes, aligned") }
+        } else if form.qualifiers.contains(.memory) {
             let size = op.memOp.size
             if op.type.isFloat ? size != op.type.size : size > op.type.size {
                 fail("an access of \(size) bytes does not go with \(op.type.name)")
@@ -200,7 +202,7 @@ struct Verifier {
             }
         case .exitTB:
             if op.imm < 0 || op.imm > Int64(UInt32.max) { fail("the exit value has 32 bits") }
-        case .ld, .st, .gld, .gst, .call, .insnStart, .checkExit, .countExecution, .pushReturn, .gotoTB: break
+        case .ld, .st, .gld, .gst, .gcas128, .call, .insnStart, .checkExit, .countExecution, .pushReturn, .gotoTB: break
         default: if op.imm != 0 { fail("`imm` has no meaning") }
         }
     }

@@ -1,7 +1,7 @@
-// The pass `blocks`: the shape of the graph. Branches to blocks that only branch go to the end of the chain; unreachable blocks
-// go; a block whose only predecessor only goes there is joined to it; and blocks lie in an order that hosts can rely on:
-// the entry first, cold blocks last, each after one of its predecessors. Of the checks for exit requests one per turn of a loop
-// stays.
+// The pass `blocks`: the shape of the graph. Branches to blocks that only branch go to the end of the chain;
+// unreachable blocks go; a block whose only predecessor only goes there is joined to it; and blocks lie in an order
+// that hosts can rely on: the entry first, cold blocks last, each after one of its predecessors. Of the checks for
+// exit requests one per turn of a loop stays.
 
 import IR
 
@@ -27,8 +27,8 @@ private struct Straightening {
 
     // MARK: Checks
 
-    /// Removes the check of a block that goes to one that checks, and nowhere else. One block after the other: two that lead
-    /// to each other do not both lose theirs.
+    /// Removes the check of a block that goes to one that checks, and nowhere else. One block after the other: two
+    /// that lead to each other do not both lose theirs.
     private func dropCheck(_ b: Int) {
         let last = region.lastOp(b)
         guard last.opcode == .br, last.c.i != b, check(last.c.i) != nil, let at = check(b) else { return }
@@ -156,7 +156,8 @@ private struct Straightening {
     }
 
     private func place(
-        cold: Bool, _ isReached: UnsafeMutablePointer<UInt32>, _ isDone: UnsafeMutablePointer<UInt32>, _ count: inout Int
+        cold: Bool, _ isReached: UnsafeMutablePointer<UInt32>, _ isDone: UnsafeMutablePointer<UInt32>,
+        _ count: inout Int
     ) {
         var hasProgress = true
         while hasProgress {
@@ -204,7 +205,9 @@ private struct Straightening {
         region.s.pointee.blockCount = count
         for b in 0..<count {
             let last = region.ops + (Int(region.blocks[b].end) &- 1)
-            if last.pointee.opcode == .br || last.pointee.opcode == .brcond { last.pointee.c = renumbered(last.pointee.c) }
+            if last.pointee.opcode == .br || last.pointee.opcode == .brcond {
+                last.pointee.c = renumbered(last.pointee.c)
+            }
             if last.pointee.opcode == .brcond { last.pointee.d = renumbered(last.pointee.d) }
         }
     }

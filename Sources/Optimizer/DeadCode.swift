@@ -1,7 +1,8 @@
 // The pass `dead`: one walk over the ops, backward, that leaves out what nobody can see.
 //
 // - An op without effects whose temp has no use.
-// - A write to a global that is overwritten in the same block before any op that looks at state: one that may fault or leave,
+// - A write to a global that is overwritten in the same block before any op that looks at state: one that may fault or
+//   leave,
 //   a helper that reads globals, the block's end.
 // - An instruction mark that no such op follows before the next one.
 // - A check for exit requests with another one in the same block.
@@ -16,7 +17,7 @@ func removeDeadCode(_ region: Region, _ storage: OptimizerStorage) {
 private struct DeadCode: ~Copyable {
     let region: Region
     let ops: UnsafeMutablePointer<Op>
-    let table: OpcodeTable
+    let table: OpTraitsTable
     let traits: UnsafeMutablePointer<HelperKind>
     let graph: Graph
     let globalCount: Int
@@ -66,7 +67,7 @@ private struct DeadCode: ~Copyable {
         var i = start
         while i < end {
             let op = ops + i
-            let sources = op.pointee.opcode == .call ? op.pointee.callArguments : table.sources(op.pointee.opcode)
+            let sources = table.sources(op.pointee)
             if sources > 0 { uses[op.pointee.a.i] &+= 1 }
             if sources > 1 { uses[op.pointee.b.i] &+= 1 }
             if sources > 2 { uses[op.pointee.c.i] &+= 1 }
@@ -80,14 +81,14 @@ private struct DeadCode: ~Copyable {
         window &+= 1
         var free = free
         // The instruction may go on in the next block.
-        var needsMark = table.effects(ops[end &- 1].opcode).isDisjoint(with: .exit)
+        var needsMark = !table[ops[end &- 1].opcode].isExit
         var hasCheck = false
         var i = end &- 1
         while i >= start {
             let op = ops + i
             let opcode = op.pointee.opcode
-            let effects = table.effects(opcode)
-            let sources = opcode == .call ? op.pointee.callArguments : table.sources(opcode)
+            let traits = table[opcode]
+            let sources = opcode == .call ? op.pointee.callArguments : traits.sources
             switch opcode {
             case .insnStart:
                 if !needsMark { break }
@@ -96,15 +97,15 @@ private struct DeadCode: ~Copyable {
                 ops[free] = op.pointee
             case .checkExit where hasCheck: break
             default:
-                if isDead(op, opcode, effects) {
+                if isDead(op, opcode, traits) {
                     release(op, sources)
                     break
                 }
-                if table.hasResult(opcode), op.pointee.dst.i < globalCount { overwritten[op.pointee.dst.i] = window }
-                if looksAtState(op, opcode, effects) {
+                if traits.hasResult, op.pointee.dst.i < globalCount { overwritten[op.pointee.dst.i] = window }
+                if traits.looksAtState {
                     window &+= 1
                     // A check and an exit have their own pc.
-                    if opcode == .checkExit { hasCheck = true } else if !effects.contains(.exit) { needsMark = true }
+                    if opcode == .checkExit { hasCheck = true } else if !traits.isExit { needsMark = true }
                 }
                 if sources > 0 { read(op.pointee.a) }
                 if sources > 1 { read(op.pointee.b) }
@@ -121,15 +122,10 @@ private struct DeadCode: ~Copyable {
     @inline(__always) private func read(_ t: Temp) { if t.i < globalCount { overwritten[t.i] = 0 } }
 
     @inline(__always)
-    private func looksAtState(_ op: UnsafeMutablePointer<Op>, _ opcode: Opcode, _ effects: OpEffects) -> Bool {
-        !effects.isDisjoint(with: [.fault, .exit]) || opcode == .call || opcode == .checkExit
-    }
-
-    @inline(__always)
-    private func isDead(_ op: UnsafeMutablePointer<Op>, _ opcode: Opcode, _ effects: OpEffects) -> Bool {
-        guard table.hasResult(opcode), !op.pointee.dst.isNone else { return false }
+    private func isDead(_ op: UnsafeMutablePointer<Op>, _ opcode: Opcode, _ own: OpTraits) -> Bool {
+        guard own.hasResult, !op.pointee.dst.isNone else { return false }
         if opcode == .mov, op.pointee.a == op.pointee.dst { return true }
-        if !effects.isDisjoint(with: [.sideEffect, .fpFlags]) {
+        if own.hasEffects {
             guard opcode == .call, traits[Int(op.pointee.imm)].contains(.isPure) else { return false }
         }
         let t = op.pointee.dst.i

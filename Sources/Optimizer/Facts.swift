@@ -1,7 +1,8 @@
-// What is known about a value's bits, whatever the path that made it: the algebra behind the removal of extensions, masks and
-// comparisons.
+// What is known about a value's bits, whatever the path that made it: the algebra behind the removal of extensions,
+// masks and comparisons.
 //
-// An i32 is described as the 64-bit word that is its sign extension; an f64 by its bit pattern; of an f32 nothing is known.
+// An i32 is described as the 64-bit word that is its sign extension; an f64 by its bit pattern; of an f32 nothing is
+// known.
 
 import IR
 

@@ -1,6 +1,6 @@
-// The pass `flow`: what is known of the bits of each global at every block's entry: constants, extensions from 32 bits, boxes.
-// An optimistic iteration: nothing is known to contradict anything until a path shows it, so that facts hold around loops. Where paths
-// disagree only a few coarse facts remain, so that it ends soon.
+// The pass `flow`: what is known of the bits of each global at every block's entry: constants, extensions from 32
+// bits, boxes. An optimistic iteration: nothing is known to contradict anything until a path shows it, so that facts
+// hold around loops. Where paths disagree only a few coarse facts remain, so that it ends soon.
 //
 // It changes nothing; `propagate` reads `OptimizerStorage.entryFacts`.
 
@@ -72,8 +72,8 @@ private struct FactWalk: ~Copyable {
             if op.opcode == .call, storage.traits[Int(op.imm)].contains(.writesGlobals) {
                 for g in 0..<globalCount { facts[g] = Facts(type: region.temps[g].type) }
             }
-            guard storage.table.hasResult(op.opcode), !op.dst.isNone else { continue }
-            let sources = op.opcode == .call ? 0 : storage.table.sources(op.opcode)
+            guard storage.table[op.opcode].hasResult, !op.dst.isNone else { continue }
+            let sources = op.opcode == .call ? 0 : storage.table.sources(op)
             let none = Facts.unknown
             let result = transfer(
                 op, result: region.type(op.dst), sources > 0 ? known(op.a) : none, sources > 1 ? known(op.b) : none,

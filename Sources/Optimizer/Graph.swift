@@ -1,5 +1,5 @@
-// The control-flow graph as the passes see it: the order of the blocks' ops, and predecessors. Raw arrays, filled anew by each pass
-// that needs them.
+// The control-flow graph as the passes see it: the order of the blocks' ops, and predecessors. Raw arrays, filled anew
+// by each pass that needs them.
 
 import IR
 
@@ -84,10 +84,6 @@ struct Graph {
 
 extension Region {
     @inline(__always) func lastOp(_ block: Int) -> Op { ops[Int(blocks[block].end) &- 1] }
-
-    @inline(__always) func sources(_ op: Op, _ table: OpcodeTable) -> Int {
-        op.opcode == .call ? op.callArguments : table.sources(op.opcode)
-    }
 }
 
 extension OptimizerStorage {

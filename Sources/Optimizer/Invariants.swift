@@ -1,6 +1,6 @@
-// The pass `invariants`: an op without effects in a loop, on operands that the loop does not change, runs once before the loop. Only
-// ops whose result is a temp: a write to a global stays where it can be seen. What is moved may run where it did not before:
-// divisions are not moved.
+// The pass `invariants`: an op without effects in a loop, on operands that the loop does not change, runs once before
+// the loop. Only ops whose result is a temp: a write to a global stays where it can be seen. What is moved may run
+// where it did not before: divisions are not moved.
 
 import IR
 
@@ -45,27 +45,29 @@ private struct LoopBody {
         for b in 0..<region.blockCount where loop.isInside(b) {
             for k in Int(region.blocks[b].start)..<Int(region.blocks[b].end) {
                 let op = region.ops[k]
-                if op.opcode == .st { changesState = true }
+                switch op.opcode {
+                case .gld, .gst, .grmw, .gcas, .fence, .insnStart, .checkExit, .countExecution, .pushReturn: break
+                default: if storage.table[op.opcode].hasEffects { changesState = true }
+                }
                 if op.opcode == .call {
                     let kind = storage.traits[Int(op.imm)]
-                    if !kind.contains(.isPure) { changesState = true }
                     if kind.contains(.writesGlobals) { changesGlobals = true }
                 }
-                if storage.table.hasResult(op.opcode), !op.dst.isNone { changed[op.dst.i] = 1 }
+                if storage.table[op.opcode].hasResult, !op.dst.isNone { changed[op.dst.i] = 1 }
             }
         }
     }
 
     func isInvariant(_ op: Op) -> Bool {
-        guard storage.table.hasResult(op.opcode), region.temps[op.dst.i].kind == .temp,
-            storage.table.effects(op.opcode).isDisjoint(with: [.sideEffect, .fault, .fpFlags])
+        guard storage.table[op.opcode].hasResult, region.temps[op.dst.i].kind == .temp,
+            !storage.table[op.opcode].hasEffects
         else { return false }
         switch op.opcode {
         case .mov, .divu, .divs, .remu, .rems: return false
         case .ld: if changesState { return false }
         default: break
         }
-        let sources = storage.table.sources(op.opcode)
+        let sources = storage.table.sources(op)
         return (sources < 1 || isUnchanged(op.a)) && (sources < 2 || isUnchanged(op.b))
             && (sources < 3 || isUnchanged(op.c)) && (sources < 4 || isUnchanged(op.d))
     }

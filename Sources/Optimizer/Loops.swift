@@ -85,7 +85,8 @@ struct LoopEditor: ~Copyable {
         return true
     }
 
-    /// Applies marks and `before`; `shadows` gives the local of each global. False when there was no room: nothing has changed.
+    /// Applies marks and `before`; `shadows` gives the local of each global. False when there was no room: nothing has
+    /// changed.
     mutating func leave(shadows: UnsafeMutablePointer<UInt32>) -> Bool {
         let s = region.s
         guard region.blockCount < s.pointee.blockCapacity,

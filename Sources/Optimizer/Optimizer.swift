@@ -37,8 +37,8 @@ struct PassSet: OptionSet {
 }
 
 public enum Optimizer {
-    /// Improves `region` in place. The result does the same to guest state and memory, also as seen from every op that can
-    /// leave the region. A temp may not fit any more: then the region is marked overflowed, as when it was built.
+    /// Improves `region` in place. The result does the same to guest state and memory, also as seen from every op that
+    /// can leave the region. A temp may not fit any more: then the region is marked overflowed, as when it was built.
     public static func run(_ region: Region, _ storage: OptimizerStorage, level: OptimizationLevel) {
         if region.s.pointee.overflowed || region.blockCount == 0 || !storage.fits(region) { return }
         let s = storage
@@ -74,8 +74,9 @@ public enum Optimizer {
     private static func verify(_ pass: Pass, _ region: Region, _ storage: OptimizerStorage) {
         if region.s.pointee.overflowed { return }
         let messages = region.verify(globals: storage.globals, helpers: storage.helpers)
-        precondition(
-            messages.isEmpty,
+        if messages.isEmpty { return }
+        // Prints in optimized code too, where a precondition does not.
+        fatalError(
             "optimizer pass \(pass.rawValue): \(messages.joined(separator: "; "))\n"
                 + region.print(globals: storage.globals, helpers: storage.helpers))
     }

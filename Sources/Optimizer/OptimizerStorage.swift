@@ -1,5 +1,5 @@
-// The optimizer's memory: allocated once for regions up to a size, used again for each of them. Also what it has to know of the
-// guest: globals (for the verifier) and helpers.
+// The optimizer's memory: allocated once for regions up to a size, used again for each of them. Also what it has to
+// know of the guest: globals (for the verifier) and helpers.
 
 import IR
 
@@ -18,7 +18,7 @@ public final class OptimizerStorage: @unchecked Sendable {
     let verifies: Bool
     let sharesGuestLoads: Bool
 
-    let table = OpcodeTable.shared
+    let table = OpTraitsTable()
     /// By helper.
     let traits: UnsafeMutablePointer<HelperKind>
 
@@ -52,8 +52,8 @@ public final class OptimizerStorage: @unchecked Sendable {
     /// - Parameters:
     ///   - region: regions of its capacities and globals will be optimized.
     ///   - disabled: names of passes that are not to run (`Pass`).
-    ///   - sharesGuestLoads: guest loads have no effects, so that of two loads from one address with nothing between them that
-    ///     could change memory, one is enough. False where guest memory may be devices.
+    ///   - sharesGuestLoads: guest loads have no effects, so that of two loads from one address with nothing between
+    ///     them that could change memory, one is enough. False where guest memory may be devices.
     public init(
         region: Region, globals: [GlobalDescriptor], helpers: [HelperDescriptor], disabled: Set<String> = [],
         sharesGuestLoads: Bool = false, verifies: Bool = OptimizerStorage.verifiesByDefault
@@ -89,6 +89,7 @@ public final class OptimizerStorage: @unchecked Sendable {
     }
 
     deinit {
+        table.deallocate()
         traits.deallocate()
         current.deallocate()
         home.deallocate()
@@ -110,9 +111,9 @@ public final class OptimizerStorage: @unchecked Sendable {
     /// True in debug builds.
     public static var verifiesByDefault: Bool {
         #if DEBUG
-        true
+            true
         #else
-        false
+            false
         #endif
     }
 

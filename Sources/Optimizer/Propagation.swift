@@ -1,6 +1,7 @@
-// The pass `propagate`: one walk over the ops, forward, that knows the value number of every name (Values.swift). Each op gets the
-// best names for its operands, is rewritten by the rules of its opcode (Rules*.swift) until none applies, and is replaced by
-// a copy when its value is already there. It removes nothing: copies that nobody uses any more are the business of `dead`.
+// The pass `propagate`: one walk over the ops, forward, that knows the value number of every name (Values.swift). Each
+// op gets the best names for its operands, is rewritten by the rules of its opcode (Rules*.swift) until none applies,
+// and is replaced by a copy when its value is already there. It removes nothing: copies that nobody uses any more are
+// the business of `dead`.
 //
 // A block that one earlier block alone leads to goes on with what was known at that block's end. Any other block starts
 // with nothing but the facts of `flow`.
@@ -17,7 +18,7 @@ struct Propagation: ~Copyable {
     let region: Region
     let ops: UnsafeMutablePointer<Op>
     let temps: UnsafeMutablePointer<TempInfo>
-    let table: OpcodeTable
+    let table: OpTraitsTable
     let globalCount: Int
     let sharesGuestLoads: Bool
     let graph: Graph
@@ -83,8 +84,10 @@ struct Propagation: ~Copyable {
         for i in 0..<region.blockCount {
             let b = Int(graph.order[i])
             start(b, parent: graph.parent(b), previous: previous)
+            // As the graph has it: the walk may decide the branch.
+            let isSaved = leavesMore(b)
             walk(b)
-            if leavesMore(b) { save(b) }
+            if isSaved { save(b) }
             previous = b
         }
     }
@@ -113,7 +116,8 @@ struct Propagation: ~Copyable {
     }
 
     private mutating func save(_ b: Int) {
-        storage.snapshots[b] = Snapshot(epochs: epochs, root: UInt32(truncatingIfNeeded: root), usesEntryFacts: usesEntryFacts)
+        storage.snapshots[b] = Snapshot(
+            epochs: epochs, root: UInt32(truncatingIfNeeded: root), usesEntryFacts: usesEntryFacts)
         (storage.snapshotGlobals + b &* globalCount).update(from: current, count: globalCount)
     }
 
@@ -127,7 +131,9 @@ struct Propagation: ~Copyable {
 
     /// On the edge where x == c was found to hold, the global x is c.
     private mutating func learn(from branch: Op, _ b: Int) {
-        guard branch.opcode == .brcond, branch.c != branch.d, branch.a.i < globalCount, region.isConst(branch.b) else { return }
+        guard branch.opcode == .brcond, branch.c != branch.d, branch.a.i < globalCount, region.isConst(branch.b) else {
+            return
+        }
         let holdsHere = branch.c.i == b
         if branch.condition == (holdsHere ? .eq : .ne) { assign(branch.a, value(branch.b)) }
     }
@@ -174,8 +180,9 @@ struct Propagation: ~Copyable {
         case .local: note(local: t)
         case .temp: break
         }
-        let v = newValue(Value(
-            facts: facts, imm: 0, key: Value.opaque, a: 0, b: 0, c: 0, d: 0, epoch: 0, first: t, other: .none))
+        let v = newValue(
+            Value(
+                facts: facts, imm: 0, key: Value.opaque, a: 0, b: 0, c: 0, d: 0, epoch: 0, first: t, other: .none))
         current[t.i] = v
         return v
     }
@@ -252,7 +259,9 @@ struct Propagation: ~Copyable {
         if values[Int(v)].facts.isConstant, temps[t.i].type.isInteger {
             let word = values[Int(v)].facts.ones
             // A constant that may need a register is no better than the global, which has one.
-            if t.i < globalCount, !isImmediate || Int64(bitPattern: word) != Int64(Int32(truncatingIfNeeded: word)) { return t }
+            if t.i < globalCount, !isImmediate || Int64(bitPattern: word) != Int64(Int32(truncatingIfNeeded: word)) {
+                return t
+            }
             return temps[t.i].kind == .const ? t : constant(word, temps[t.i].type)
         }
         // A global is in a register or will be: it stays.
@@ -265,7 +274,7 @@ struct Propagation: ~Copyable {
 
     private mutating func visit(_ i: Int) {
         var op = ops[i]
-        var sources = region.sources(op, table)
+        var sources = table.sources(op)
         // Addresses are in registers.
         if sources > 0 { op.a = best(op.a, isImmediate: op.opcode != .gld && op.opcode != .gst) }
         if sources > 1 { op.b = best(op.b) }
@@ -275,10 +284,10 @@ struct Propagation: ~Copyable {
         var tries = 0
         while op.opcode != .mov, simplify(&op, sources), tries < 8 {
             tries += 1
-            sources = region.sources(op, table)
+            sources = table.sources(op)
             read(op, sources)
         }
-        if table.hasResult(op.opcode), !op.dst.isNone {
+        if table[op.opcode].hasResult, !op.dst.isNone {
             finish(&op)
             ops[i] = op
         } else {
@@ -299,23 +308,23 @@ struct Propagation: ~Copyable {
     @inline(__always) private mutating func finish(_ op: inout Op) {
         if op.opcode == .mov { return copy(&op) }
         let result = temps[op.dst.i].type
-        let effects = table.effects(op.opcode)
+        let traits = table[op.opcode]
         var v = Value(
             facts: .unknown, imm: op.imm, key: Value.key(op.opcode, op.type, result, op.aux), a: a, b: b, c: c, d: d,
             epoch: 0, first: op.dst, other: .none)
         var isShared = true
-        if effects.isDisjoint(with: [.sideEffect, .readsMemory]) {
+        if traits.isComputed {
             let none = Facts.unknown
             v.facts = transfer(
                 op, result: result, a == 0 ? none : values[Int(a)].facts, b == 0 ? none : values[Int(b)].facts,
                 c == 0 ? none : values[Int(c)].facts, d == 0 ? none : values[Int(d)].facts)
-            if v.facts.isConstant, result.isInteger, !effects.contains(.fpFlags) {
+            if v.facts.isConstant, result.isInteger, !traits.setsFlags {
                 op = Op(.mov, result, dst: op.dst, a: constant(v.facts.ones, result))
                 a = value(op.a)
                 return copy(&op)
             }
-            if effects.contains(.fpFlags) { v.epoch = epochs.float }
-            if effects.contains(.commutative), a > b { swap(&v.a, &v.b) }
+            if traits.setsFlags { v.epoch = epochs.float }
+            if traits.isCommutative, a > b { swap(&v.a, &v.b) }
         } else {
             v.facts = transfer(op, result: result, .unknown, .unknown, .unknown, .unknown)
             switch op.opcode {
@@ -376,6 +385,9 @@ struct Propagation: ~Copyable {
         switch op.opcode {
         case .st: epochs.state = newEpoch()
         case .gst, .grmw, .gcas, .fence: epochs.guest = newEpoch()
+        case .gcas128:
+            epochs.state = newEpoch()
+            epochs.guest = newEpoch()
         case .fpSetFlags, .fpSetRounding: epochs.float = newEpoch()
         case .call:
             let kind = storage.traits[Int(op.imm)]
@@ -385,7 +397,12 @@ struct Propagation: ~Copyable {
                 usesEntryFacts = false
                 current.update(repeating: 0, count: globalCount)
             }
-        default: break
+        case .gld, .fpGetFlags, .insnStart, .checkExit, .countExecution, .pushReturn: break
+        // What is not listed may change anything but globals.
+        default:
+            if table[op.opcode].hasEffects, !table[op.opcode].setsFlags {
+                epochs = Epochs(state: newEpoch(), guest: newEpoch(), float: newEpoch())
+            }
         }
     }
 
@@ -396,7 +413,9 @@ struct Propagation: ~Copyable {
     @inline(__always) func word(_ v: UInt32) -> UInt64 { values[Int(v)].facts.ones }
     @inline(__always) func facts(_ v: UInt32) -> Facts { values[Int(v)].facts }
     /// Is `v` computed by `opcode` on `type`?
-    @inline(__always) func isOp(_ v: UInt32, _ opcode: Opcode, _ type: ValueType) -> Bool { values[Int(v)].is(opcode, type) }
+    @inline(__always) func isOp(_ v: UInt32, _ opcode: Opcode, _ type: ValueType) -> Bool {
+        values[Int(v)].is(opcode, type)
+    }
 
     /// The op becomes a copy of `t`.
     func become(_ op: inout Op, _ t: Temp) -> Bool {

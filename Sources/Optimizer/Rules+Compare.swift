@@ -56,7 +56,9 @@ extension Propagation {
         if word == 1, x.facts.zeros == ~1 { return zero(&op, isEqual ? .ne : .eq) }
         if word == 0 {
             // cond(x, y) != 0 == cond(x, y), cond(x, y) == 0 == !cond(x, y)
-            if x.opcode == .setcond { return compare(&op, ValueType(key: x.key), isEqual ? x.condition.inverted : x.condition, x.a, x.b) }
+            if x.is(.setcond) {
+                return compare(&op, ValueType(key: x.key), isEqual ? x.condition.inverted : x.condition, x.a, x.b)
+            }
             // x - y == 0 == (x == y), x ^ y == 0 == (x == y)
             if x.is(.sub, op.type) || x.is(.xor, op.type) { return compare(&op, op.type, op.condition, x.a, x.b) }
             // x & y == 0
@@ -80,7 +82,8 @@ extension Propagation {
             return false
         }
         // Not for a constant that needs a register.
-        return Int64(bitPattern: other) == Int64(Int32(truncatingIfNeeded: other)) && compare(&op, op.condition, x.a, other)
+        return Int64(bitPattern: other) == Int64(Int32(truncatingIfNeeded: other))
+            && compare(&op, op.condition, x.a, other)
     }
 
     private func compare(_ op: inout Op, _ type: ValueType, _ condition: Condition, _ x: UInt32, _ y: UInt32) -> Bool {

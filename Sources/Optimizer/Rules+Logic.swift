@@ -13,7 +13,8 @@ extension Propagation {
             let mask = word(b)
             // x & m == x when m has every bit that x can have
             if ~mask & ~x.facts.zeros == 0 { return become(&op, op.a) }
-            if x.key != Value.opaque, x.is(.and, op.type) || x.is(.or, op.type) || x.is(.xor, op.type), isConstant(x.b) {
+            if x.key != Value.opaque, x.is(.and, op.type) || x.is(.or, op.type) || x.is(.xor, op.type), isConstant(x.b)
+            {
                 let inner = word(x.b)
                 // (x & c) & m == x & (c & m)
                 if x.is(.and, op.type) { return become(&op, .and, x.a, constant: inner & mask) }
@@ -86,7 +87,7 @@ extension Propagation {
         // (x ^ c) ^ d == x ^ (c ^ d)
         if x.is(.xor, op.type), isConstant(x.b) { return become(&op, .xor, x.a, constant: word(x.b) ^ bits) }
         // cond(x, y) ^ 1 == !cond(x, y)
-        return bits == 1 && x.opcode == .setcond && becomeComparison(&op, x, isInverted: true)
+        return bits == 1 && x.is(.setcond) && becomeComparison(&op, x, isInverted: true)
     }
 
     /// andc, orc, eqv

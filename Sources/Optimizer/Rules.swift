@@ -1,5 +1,6 @@
-// The rules of each opcode, and the rules of moves, width changes, boxes and memory. A rule rewrites the op at hand into one
-// that computes the same value for less; true means it has, and the op is looked at again. Operands' numbers are in `a`...`d`.
+// The rules of each opcode, and the rules of moves, width changes, boxes and memory. A rule rewrites the op at hand
+// into one that computes the same value for less; true means it has, and the op is looked at again. Operands' numbers
+// are in `a`...`d`.
 //
 // A rule that uses an operand's operand needs a name for it here: the `become` functions say false when there is none.
 
@@ -63,7 +64,7 @@ extension Propagation {
             if let word = fold(op, result: temps[op.dst.i].type, word(a), sources < 2 ? 0 : word(b)) {
                 return become(&op, constant: word)
             }
-        } else if table.effects(op.opcode).contains(.commutative) {
+        } else if table[op.opcode].isCommutative {
             swap(&op.a, &op.b)
             return true
         }
@@ -74,16 +75,14 @@ extension Propagation {
 
     private func trunc(_ op: inout Op) -> Bool {
         let x = values[Int(a)]
-        switch x.opcode {
         // trunc(sext(x)) == trunc(zext(x)) == x
-        case .sext, .zext: return become(&op, number: x.a)
+        if x.is(.sext) || x.is(.zext) { return become(&op, number: x.a) }
         // The upper half does not matter.
-        case .extract, .sextract:
-            let (position, length) = (x.imm & 0xff, x.imm &>> 8)
-            return position == 0 && length >= 32 && become(&op, unary: .trunc, x.a)
-        case .and: return isConstant(x.b) && word(x.b) & 0xffff_ffff == 0xffff_ffff && become(&op, unary: .trunc, x.a)
-        default: return false
+        if x.is(.extract) || x.is(.sextract) {
+            return x.imm & 0xff == 0 && x.imm &>> 8 >= 32 && become(&op, unary: .trunc, x.a)
         }
+        return x.is(.and) && isConstant(x.b) && word(x.b) & 0xffff_ffff == 0xffff_ffff
+            && become(&op, unary: .trunc, x.a)
     }
 
     // sext(trunc(x)) == sextract(x, 0, 32), zext(trunc(x)) == extract(x, 0, 32)
@@ -93,7 +92,7 @@ extension Propagation {
 
     // bitcast(bitcast(x)) == x
     private func bitcast(_ op: inout Op) -> Bool {
-        values[Int(a)].opcode == .bitcast && become(&op, number: values[Int(a)].a)
+        values[Int(a)].is(.bitcast) && become(&op, number: values[Int(a)].a)
     }
 
     // MARK: NaN boxes
@@ -101,7 +100,7 @@ extension Propagation {
     // boxf(unboxf(x)) == x when x is boxed
     private func boxf(_ op: inout Op) -> Bool {
         let x = values[Int(a)]
-        guard x.opcode == .unboxf, x.aux == op.aux else { return false }
+        guard x.is(.unboxf), x.aux == op.aux else { return false }
         let box = UInt64.max &<< (op.targetFormat == .binary16 ? 16 : 32)
         return facts(x.a).ones & box == box && become(&op, number: x.a)
     }
@@ -109,7 +108,7 @@ extension Propagation {
     // unboxf(boxf(x)) == x
     private func unboxf(_ op: inout Op) -> Bool {
         let x = values[Int(a)]
-        return x.opcode == .boxf && x.aux == op.aux && op.targetFormat == .binary32 && become(&op, number: x.a)
+        return x.is(.boxf) && x.aux == op.aux && op.targetFormat == .binary32 && become(&op, number: x.a)
     }
 
     // MARK: Memory
@@ -130,11 +129,10 @@ extension Propagation {
         let bits = 8 &* op.memOp.size
         if op.type.isFloat || bits >= 64 { return .none }
         let x = values[Int(v)]
-        switch x.opcode {
-        case .extract where x.imm & 0xff == 0 && x.imm &>> 8 >= Int64(bits): return name(x.a)
-        case .sextract where x.imm & 0xff == 0 && x.imm &>> 8 >= Int64(bits): return name(x.a)
-        case .and where isConstant(x.b) && word(x.b) & lowMask(UInt64(bits)) == lowMask(UInt64(bits)): return name(x.a)
-        default: return .none
+        if x.is(.extract) || x.is(.sextract) {
+            return x.imm & 0xff == 0 && x.imm &>> 8 >= Int64(bits) ? name(x.a) : .none
         }
+        let mask = lowMask(UInt64(truncatingIfNeeded: bits))
+        return x.is(.and) && isConstant(x.b) && word(x.b) & mask == mask ? name(x.a) : .none
     }
 }

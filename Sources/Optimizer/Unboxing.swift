@@ -1,6 +1,6 @@
-// The pass `unboxing`: a global that a loop both unboxes (`unboxf`, which must check the box) and writes only by `boxf` gets a
-// local beside it that holds the unboxed value: set before the loop and at each write. The loop then reads the local; the
-// global is still written, as its state can be seen.
+// The pass `unboxing`: a global that a loop both unboxes (`unboxf`, which must check the box) and writes only by
+// `boxf` gets a local beside it that holds the unboxed value: set before the loop and at each write. The loop then
+// reads the local; the global is still written, as its state can be seen.
 //
 //     before:  $s = unboxf f
 //     loop:    %1 = unboxf f          ->  %1 = mov $s
@@ -44,7 +44,9 @@ func carryUnboxed(_ region: Region, _ storage: OptimizerStorage) -> Bool {
         for b in 0..<region.blockCount where body[b] != 0 {
             for k in Int(region.blocks[b].start)..<Int(region.blocks[b].end) {
                 let op = region.ops[k]
-                guard op.opcode == .unboxf, op.targetFormat == .binary32, op.a.i < count, locals[op.a.i] != 0 else { continue }
+                guard op.opcode == .unboxf, op.targetFormat == .binary32, op.a.i < count, locals[op.a.i] != 0 else {
+                    continue
+                }
                 region.ops[k] = Op(.mov, .f32, dst: op.dst, a: Temp(locals[op.a.i]))
             }
         }
@@ -64,7 +66,7 @@ private func survey(
             let op = region.ops[k]
             if op.opcode == .call, storage.traits[Int(op.imm)].contains(.writesGlobals) { return false }
             if op.opcode == .unboxf, op.targetFormat == .binary32, op.a.i < count { seen[op.a.i] |= UInt32(unboxes) }
-            guard storage.table.hasResult(op.opcode), op.dst.i < count else { continue }
+            guard storage.table[op.opcode].hasResult, op.dst.i < count else { continue }
             let isBox = op.opcode == .boxf && op.targetFormat == .binary32
             seen[op.dst.i] |= UInt32(isBox ? writesBox : writesOther)
         }

@@ -1,9 +1,9 @@
-// Value numbers. Each thing computed in a region gets a number; temps, globals and locals are names that hold a number at a
-// time. An assignment changes which number a name holds, never what is known of a number: that is how a changed global does not
-// disturb what was computed from it.
+// Value numbers. Each thing computed in a region gets a number; temps, globals and locals are names that hold a number
+// at a time. An assignment changes which number a name holds, never what is known of a number: that is how a changed
+// global does not disturb what was computed from it.
 //
-// A number may have several names over time. `name` finds one that holds it *here*: still holding it, and assigned on the way
-// to here.
+// A number may have several names over time. `name` finds one that holds it *here*: still holding it, and assigned on
+// the way to here.
 
 import IR
 
@@ -25,11 +25,15 @@ struct Value {
 
     static let opaque = UInt64.max
 
-    @inline(__always) var opcode: Opcode? { key == Value.opaque ? nil : Opcode(rawValue: UInt8(truncatingIfNeeded: key)) }
+    /// Does it compute `opcode`, on any type?
+    @inline(__always) func `is`(_ opcode: Opcode) -> Bool {
+        UInt8(truncatingIfNeeded: key) == opcode.rawValue && key != Value.opaque
+    }
     @inline(__always) var aux: UInt16 { UInt16(truncatingIfNeeded: key &>> 32) }
     @inline(__always) var condition: Condition { Condition(rawValue: UInt8(truncatingIfNeeded: key &>> 32)) ?? .eq }
 
-    @inline(__always) static func key(_ opcode: Opcode, _ type: ValueType, _ result: ValueType, _ aux: UInt16) -> UInt64 {
+    @inline(__always) static func key(_ opcode: Opcode, _ type: ValueType, _ result: ValueType, _ aux: UInt16) -> UInt64
+    {
         UInt64(opcode.rawValue) | UInt64(type.rawValue) &<< 8 | UInt64(result.rawValue) &<< 16 | UInt64(aux) &<< 32
     }
     /// Does it compute `opcode` on `type`?
@@ -38,8 +42,8 @@ struct Value {
     }
 }
 
-/// The table that finds a value by its key: direct mapped, never cleared: an entry is believed only if the value it names, which
-/// is of this region, has the key looked for.
+/// The table that finds a value by its key: direct mapped, never cleared: an entry is believed only if the value it
+/// names, which is of this region, has the key looked for.
 enum ValueHash {
     static let count = 512
 
@@ -50,7 +54,8 @@ enum ValueHash {
     }
 }
 
-/// Versions of what ops read besides their operands. Numbers are given once per run: equal numbers mean nothing has changed.
+/// Versions of what ops read besides their operands. Numbers are given once per run: equal numbers mean nothing has
+/// changed.
 struct Epochs {
     var state: UInt32
     var guest: UInt32

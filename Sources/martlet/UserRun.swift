@@ -80,6 +80,7 @@ private final class EngineSession {
         options.chaining = !diagnostics.isEnabled(.noChaining)
         options.tier = line.tier.flatMap(Tier.init(rawValue:)) ?? .automatic
         options.disabledPasses = line.disabledPasses
+        options.measuresTime = line.statistics
         options.disassembleHost = disassembleHostCode
         if let perfMap { options.codeListener = { perfMap.add($0, $1, $2) } }
         let host: any HostBackEnd = options.tier == .interpreter ? Self.interpreter() : X64Host()
@@ -93,7 +94,8 @@ private final class EngineSession {
     private static func interpreter() -> InterpreterHost {
         InterpreterHost(
             access: GuestAccess(
-                load: GuestCopy.sizedLoad, store: GuestCopy.sizedStore, compareExchange: GuestCopy.sizedCompareExchange))
+                load: GuestCopy.sizedLoad, store: GuestCopy.sizedStore, compareExchange: GuestCopy.sizedCompareExchange,
+                compareExchangePair: GuestCopy.pairCompareExchange))
     }
 
     func finish() {

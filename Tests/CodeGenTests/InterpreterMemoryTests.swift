@@ -212,11 +212,13 @@ private let badAddress: UInt64 = 0x7fff_0000_0000_0000
 private let failing = GuestAccess(
     load: { $0 >= badAddress ? 11 : GuestAccess.direct.load($0, $1, $2) },
     store: { $0 >= badAddress ? 7 : GuestAccess.direct.store($0, $1, $2) },
-    compareExchange: { $0 >= badAddress ? 7 : GuestAccess.direct.compareExchange($0, $1, $2, $3, $4) })
+    compareExchange: { $0 >= badAddress ? 7 : GuestAccess.direct.compareExchange($0, $1, $2, $3, $4) },
+    compareExchangePair: { $0 >= badAddress ? 7 : GuestAccess.direct.compareExchangePair($0, $1) })
 
 @Test(arguments: [
     ("a1 = gld.i64.u32 [a0 + 4]", 4, false, 11), ("gst.i64.u8 [a0 - 0], a1", 0, true, 7),
     ("a1 = grmw.add.i64.u32 [a0], 1", 0, true, 11), ("a1 = gcas.i64.u32 [a0], 1, 2", 0, true, 7),
+    ("gcas128.u128.al [a0], [64]", 0, true, 7),
 ]) func aFailedAccessIsAFaultAtItsInstruction(_ op: String, _ offset: Int, _ isWrite: Bool, _ signal: Int) throws {
     let bench = Bench(access: failing)
     bench["a0"] = badAddress

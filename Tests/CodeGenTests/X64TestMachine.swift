@@ -90,8 +90,8 @@ enum Watchdog {
     static func start() {
         var action = sigaction()
         action.__sigaction_handler.sa_handler = { _ in
-            ticks += 1
-            if ticks > 1, let header { header.pointee.exitRequest = 1 }
+            Watchdog.ticks += 1
+            if Watchdog.ticks > 1, let header = Watchdog.header { header.pointee.exitRequest = 1 }
         }
         action.sa_flags = SA_RESTART
         sigaction(SIGALRM, &action, nil)
@@ -287,6 +287,8 @@ final class TestMachine {
     /// Runs the region on both hosts with `runs` random states; returns a description of the first difference.
     func compare(_ random: inout TestRandom, runs: Int, sameRounding: Bool = false) -> String? {
         guard let native = compile() else { return "not compiled" }
+        let problems = checkAllocation()
+        if !problems.isEmpty { return reducedAllocation() }
         guard let reference = compileInterpreter() else { return "not compiled by the interpreter" }
         for _ in 0..<runs {
             randomize(&random)
@@ -299,14 +301,16 @@ final class TestMachine {
     }
 
     /// The difference that the initial state shows, after removing every op of the region that it does not need.
-    private func reduced() -> String {
-        var text = describeDifference() ?? "the difference is gone when run again"
+    private func reduced() -> String { reduce { self.describeDifference() } }
+
+    private func reduce(_ describe: () -> String?) -> String {
+        var text = describe() ?? "gone when done again"
         var i = region.opCount - 1
         while i >= 0 {
             let savedOps = (0..<region.opCount).map { region.ops[$0] }
             let savedBlocks = (0..<region.blockCount).map { region.blocks[$0] }
             removeOp(i)
-            if region.verify(globals: Self.globals, helpers: Self.helpers).isEmpty, let still = describeDifference() {
+            if region.verify(globals: Self.globals, helpers: Self.helpers).isEmpty, let still = describe() {
                 text = still
             } else {
                 for (k, op) in savedOps.enumerated() { region.ops[k] = op }
@@ -316,6 +320,30 @@ final class TestMachine {
             i -= 1
         }
         return text
+    }
+
+    func checkAllocation() -> [String] {
+        AllocationChecker.check(region, allocation, x64.description!, helpers: Self.helpers)
+    }
+
+    /// The region whose allocation is wrong, reduced likewise.
+    private func reducedAllocation() -> String {
+        reduce {
+            guard self.allocate() else { return nil }
+            let problems = self.checkAllocation()
+            return problems.isEmpty ? nil : "\(problems.joined(separator: "\n"))\n\(self.region.text())\n\(self.stepsText())"
+        }
+    }
+
+    func stepsText() -> String {
+        (0..<allocation.stepCount).map { k in
+            let s = allocation.steps[k]
+            let places = [s.dst, s.a, s.b, s.c, s.d].map { p in
+                p == 255 ? "-" : p == 254 ? "const" : p == 253 ? "mem" : x64.description!.registerName(p)
+            }
+            let name = s.kind == .op ? "\(region.ops[Int(s.index)].opcode) \(s.index)" : "\(s.kind) \(s.index)"
+            return "\(k): \(name) \(places.joined(separator: " ")) label \(s.label) \(s.label2)"
+        }.joined(separator: "\n")
     }
 
     private func removeOp(_ i: Int) {

@@ -64,7 +64,8 @@ struct Difference: CustomStringConvertible {
 
 struct RandomRunner {
     private let folder: RandomFolder
-    var seconds = 60
+    /// A program takes well under a second; more is a hang.
+    var seconds = 30
 
     init() throws { folder = try RandomFolder() }
 
@@ -88,7 +89,7 @@ struct RandomRunner {
 
     /// The first differences in words, nil when there are none.
     static func difference(_ run: ProcessRun, _ expected: ProcessRun) -> String? {
-        if run.ending != expected.ending {
+        if run.timedOut || run.ending != expected.ending {
             return "ends with \(run.ending) instead of \(expected.ending); stderr: \(run.errorText.suffix(400))"
         }
         if run.output == expected.output {
@@ -121,11 +122,13 @@ struct RandomRunner {
 
     /// The smallest program found that still differs between the two modes: items are erased, halves of the list first,
     /// then loops shortened. Bounded in time.
-    func reduced(_ program: RandomProgram, _ modes: [RandomMode], seconds limit: Int = 90) throws -> RandomProgram {
+    func reduced(_ program: RandomProgram, _ modes: [RandomMode], seconds limit: Int = 60) throws -> RandomProgram {
         let deadline = time(nil) + limit
         var best = program
+        var quick = self
+        quick.seconds = 3
         func stillFails(_ candidate: RandomProgram) -> Bool {
-            (try? !differences(candidate, modes).isEmpty) ?? false
+            (try? !quick.differences(candidate, modes).isEmpty) ?? false
         }
         for segment in best.segments.indices where time(nil) < deadline {
             for iterations in [1, 64] where best.segments[segment].iterations > iterations {
@@ -203,7 +206,10 @@ struct RandomRunner {
         for difference in try self.differences(small, modes) {
             report += "\(difference.mode) against \(difference.expectedMode): \(difference.description)\n"
         }
-        if let keep = environmentValue("MARTLET_FUZZ_KEEP") { try writeFile("\(keep)/\(seed)", small.build().file) }
+        if let keep = environmentValue("MARTLET_FUZZ_KEEP") {
+            try writeFile("\(keep)/\(seed)-\(profile.name)", program.build().file)
+            try writeFile("\(keep)/\(seed)-\(profile.name)-reduced", small.build().file)
+        }
         return (report, program.dynamicCount)
     }
 }

@@ -72,7 +72,11 @@ private func caseFiles() -> [String] {
         } else if line == "---" {
             isInput = false
         } else if !cases.isEmpty {
-            if isInput { cases[cases.count - 1].input += line + "\n" } else { cases[cases.count - 1].expected += line + "\n" }
+            if isInput {
+                cases[cases.count - 1].input += line + "\n"
+            } else {
+                cases[cases.count - 1].expected += line + "\n"
+            }
         }
     }
     #expect(!cases.isEmpty)

@@ -1,5 +1,5 @@
-// Random regions do the same before and after: run by the interpreter, they leave equal globals, CPU state, guest memory, flags and
-// exits, also where a guest access faults in the middle.
+// Random regions do the same before and after: run by the interpreter, they leave equal globals, CPU state, guest
+// memory, flags and exits, also where a guest access faults in the middle.
 
 import CodeGen
 import CodeGenInterpreter
@@ -17,7 +17,8 @@ private final class Runner {
     static let access = GuestAccess(
         load: { $0 < 4096 ? 11 : GuestAccess.direct.load($0, $1, $2) },
         store: { $0 < 4096 ? 11 : GuestAccess.direct.store($0, $1, $2) },
-        compareExchange: { $0 < 4096 ? 11 : GuestAccess.direct.compareExchange($0, $1, $2, $3, $4) })
+        compareExchange: { $0 < 4096 ? 11 : GuestAccess.direct.compareExchange($0, $1, $2, $3, $4) },
+        compareExchangePair: { $0 < 4096 ? 11 : GuestAccess.direct.compareExchangePair($0, $1) })
     let memory = UnsafeMutableRawPointer.allocate(byteCount: VCPUHeader.stride + stateSize, alignment: 64)
     /// Guest memory: addresses are host addresses.
     let guest = UnsafeMutableRawPointer.allocate(byteCount: memorySize, alignment: 64)
@@ -33,7 +34,8 @@ private final class Runner {
         cache = .allocate(capacity: JumpCache.count)
         cache.initialize(repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: JumpCache.count)
         host.configure(
-            HostConfiguration(helpers: caseHelpers, globals: caseGlobals, pcOffset: 96, stateSize: Self.stateSize), code: code)
+            HostConfiguration(helpers: caseHelpers, globals: caseGlobals, pcOffset: 96, stateSize: Self.stateSize),
+            code: code)
     }
 
     deinit {
@@ -63,12 +65,15 @@ private final class Runner {
         // a5 is a guest address, sometimes a bad one.
         let address = random.below(8) == 0 ? 0 : UInt64(UInt(bitPattern: guest))
         state.storeBytes(of: address, toByteOffset: 40, as: UInt64.self)
-        for i in 0..<Self.memorySize { guest.storeBytes(of: UInt8(truncatingIfNeeded: random.next()), toByteOffset: i, as: UInt8.self) }
+        for i in 0..<Self.memorySize {
+            guest.storeBytes(of: UInt8(truncatingIfNeeded: random.next()), toByteOffset: i, as: UInt8.self)
+        }
         code.used = 0
         let compiled = try #require(host.compile(region, translation: 1))
         let exit = host.enter(state, compiled.entry)
         return Outcome(
-            exit: exit.raw, exitPC: exit.reason == ExitReason.fault ? header.pointee.exitPC : 0, flags: header.pointee.fpFlags,
+            exit: exit.raw, exitPC: exit.reason == ExitReason.fault ? header.pointee.exitPC : 0,
+            flags: header.pointee.fpFlags,
             state: [UInt8](UnsafeRawBufferPointer(start: state, count: Self.stateSize)),
             guest: [UInt8](UnsafeRawBufferPointer(start: guest, count: Self.memorySize)))
     }
@@ -142,15 +147,21 @@ private struct Generator {
             }
         return ir.const(value, type)
     }
-    mutating func x() -> Temp { random.below(4) == 0 ? constant() : random.pick(random.below(2) == 0 ? Self.a : integers) }
+    mutating func x() -> Temp {
+        random.below(4) == 0 ? constant() : random.pick(random.below(2) == 0 ? Self.a : integers)
+    }
     mutating func w() -> Temp { random.below(4) == 0 ? constant(.i32) : random.pick(words) }
     mutating func amount() -> Temp { random.below(3) == 0 ? x() : ir.const(Int64(random.below(64))) }
-    mutating func target() -> Temp? { random.below(2) == 0 ? random.pick(Self.a) : random.below(6) == 0 && !locals.isEmpty ? random.pick(locals) : nil }
+    mutating func target() -> Temp? {
+        random.below(2) == 0 ? random.pick(Self.a) : random.below(6) == 0 && !locals.isEmpty ? random.pick(locals) : nil
+    }
     mutating func keep(_ t: Temp) { if t.i >= 12 && !locals.contains(t) { integers.append(t) } }
     mutating func keepWord(_ t: Temp) { if t.i >= 12 { words.append(t) } }
 
     mutating func binary() {
-        let logic: [Opcode] = [.and, .or, .xor, .andc, .orc, .eqv, .add, .add, .sub, .mul, .mulhu, .mulhs, .rotl, .rotr, .clmul]
+        let logic: [Opcode] = [
+            .and, .or, .xor, .andc, .orc, .eqv, .add, .add, .sub, .mul, .mulhu, .mulhs, .rotl, .rotr, .clmul,
+        ]
         keep(ir.binary(random.pick(logic), x(), x(), into: target()))
     }
     mutating func shift() { keep(ir.binary(random.pick([.shl, .shr, .sar]), x(), amount(), into: target())) }
@@ -162,7 +173,9 @@ private struct Generator {
         let position = random.below(64)
         let length = random.below(3) == 0 && position <= 32 ? 32 : 1 + random.below(64 - position)
         let p = random.below(2) == 0 && position + length <= 64 ? 0 : position
-        keep(random.below(2) == 0 ? ir.extract(x(), p, length, into: target()) : ir.sextract(x(), p, length, into: target()))
+        keep(
+            random.below(2) == 0
+                ? ir.extract(x(), p, length, into: target()) : ir.sextract(x(), p, length, into: target()))
     }
     mutating func word() {
         let opcodes: [Opcode] = [.add, .sub, .mul, .and, .or, .xor, .shl, .shr, .sar, .rotl, .mulhu, .mulhs]
@@ -176,29 +189,40 @@ private struct Generator {
         default: keep(ir.sextract(ir.add(x(), constant()), 0, 32, into: target()))
         }
     }
-    mutating func unary() { keep(ir.unary(random.pick([.not, .neg, .clz, .ctz, .popcnt, .bswap]), x(), into: target())) }
+    mutating func unary() {
+        keep(ir.unary(random.pick([.not, .neg, .clz, .ctz, .popcnt, .bswap]), x(), into: target()))
+    }
     mutating func compare() {
         let condition = random.pick(Condition.allCases)
         switch random.below(5) {
         case 0: keep(ir.setcond(condition, x(), x(), into: target()))
         case 1: keep(ir.select(condition, x(), x(), x(), x(), into: target()))
         case 2: keep(ir.setcond(random.pick([.eq, .ne]), ir.setcond(condition, x(), x()), ir.const(0), into: target()))
-        case 3: keep(ir.select(condition, w(), w(), ir.const(Int64(random.below(2))), ir.const(Int64(random.below(2))), into: target()))
+        case 3:
+            keep(
+                ir.select(
+                    condition, w(), w(), ir.const(Int64(random.below(2))), ir.const(Int64(random.below(2))),
+                    into: target()))
         default: keepWord(ir.setcond(condition, w(), w(), result: .i32))
         }
     }
     mutating func divide() {
         // Neither by zero nor overflowing.
         let n = ir.shr(x(), ir.const(1))
-        let d = random.below(2) == 0 ? ir.const(Int64(1 + random.below(40))) : ir.or(ir.shr(x(), ir.const(1)), ir.const(1))
+        let d =
+            random.below(2) == 0 ? ir.const(Int64(1 + random.below(40))) : ir.or(ir.shr(x(), ir.const(1)), ir.const(1))
         keep(ir.binary(random.pick([.divu, .remu, .divs, .rems]), n, d, into: target()))
     }
     mutating func float() {
         switch random.below(9) {
         case 0: singles.append(ir.unboxf(random.pick(Self.f), .binary32))
         case 1: ir.boxf(random.pick(singles), .binary32, into: random.pick(Self.f))
-        case 2, 3: singles.append(ir.fbinary(random.pick([.fadd, .fsub, .fmul, .fmin]), random.pick(singles), random.pick(singles)))
-        case 4: ir.fbinary(random.pick([.fadd, .fmul, .fdiv]), random.pick(Self.f), random.pick(Self.f), into: random.pick(Self.f))
+        case 2, 3:
+            singles.append(
+                ir.fbinary(random.pick([.fadd, .fsub, .fmul, .fmin]), random.pick(singles), random.pick(singles)))
+        case 4:
+            ir.fbinary(
+                random.pick([.fadd, .fmul, .fdiv]), random.pick(Self.f), random.pick(Self.f), into: random.pick(Self.f))
         case 5: keep(ir.bitcast(random.pick(Self.f), to: .i64, into: target()))
         case 6: ir.bitcast(x(), to: .f64, into: random.pick(Self.f))
         case 7: random.below(2) == 0 ? ir.fpSetFlags(x()) : keep(ir.fpGetFlags(into: target()))
@@ -223,7 +247,10 @@ private struct Generator {
     }
     mutating func call() {
         let kind = random.below(3)
-        keep(kind == 0 ? ir.call(HelperID(0), caseHelpers[0], x(), x(), into: target()) : ir.call(HelperID(kind), caseHelpers[kind], x(), into: target()))
+        keep(
+            kind == 0
+                ? ir.call(HelperID(0), caseHelpers[0], x(), x(), into: target())
+                : ir.call(HelperID(kind), caseHelpers[kind], x(), into: target()))
     }
 
     mutating func op() {
@@ -251,7 +278,9 @@ private struct Generator {
 
     mutating func generate(blocks: Int, ops: Int) {
         var ids: [BlockID] = []
-        for i in 0..<blocks { ids.append(ir.newBlock(guestPC: UInt64(0x1000 + 64 * i), isCold: i > 0 && random.below(8) == 0)) }
+        for i in 0..<blocks {
+            ids.append(ir.newBlock(guestPC: UInt64(0x1000 + 64 * i), isCold: i > 0 && random.below(8) == 0))
+        }
         let counter = ir.local(.i64)
         ir.begin(ids[0])
         if random.below(2) == 0 { ir.checkExit(0x1000) }
@@ -297,7 +326,10 @@ private struct Generator {
             ir.region.blocks[back.i].isLoopHeader = true
             ir.br(back)
         case 5: ir.br(forward!)
-        case 6: ir.brcond(random.pick([.ne, .eq]), ir.setcond(random.pick(Condition.allCases), x(), x()), ir.const(0), ids[i + 1], forward!)
+        case 6:
+            ir.brcond(
+                random.pick([.ne, .eq]), ir.setcond(random.pick(Condition.allCases), x(), x()), ir.const(0), ids[i + 1],
+                forward!)
         default: ir.brcond(random.pick(Condition.allCases), x(), x(), ids[i + 1], forward!)
         }
     }
@@ -315,7 +347,9 @@ private func copy(_ region: Region, _ other: Region) {
     t.pointee.slotCount = s.slotCount
 }
 
-private func compare(seeds: Range<UInt64>, level: OptimizationLevel, blocks: Int, ops: Int, hasLoops: Bool, disabled: Set<String> = []) throws {
+private func compare(
+    seeds: Range<UInt64>, level: OptimizationLevel, blocks: Int, ops: Int, hasLoops: Bool, disabled: Set<String> = []
+) throws {
     let runner = Runner()
     let region = Region.allocate(globals: caseGlobals)
     let optimized = Region.allocate(globals: caseGlobals)
@@ -324,7 +358,8 @@ private func compare(seeds: Range<UInt64>, level: OptimizationLevel, blocks: Int
         optimized.deallocate()
     }
     let storage = OptimizerStorage(
-        region: region, globals: caseGlobals, helpers: caseHelpers, disabled: disabled, sharesGuestLoads: true, verifies: true)
+        region: region, globals: caseGlobals, helpers: caseHelpers, disabled: disabled, sharesGuestLoads: true,
+        verifies: true)
     var before = 0
     var after = 0
     // MARTLET_SOAK=n: n times as many.
@@ -347,8 +382,9 @@ private func compare(seeds: Range<UInt64>, level: OptimizationLevel, blocks: Int
                     seed \(seed), state \(k)
                     \(region.print(globals: caseGlobals, helpers: caseHelpers))
                     \(optimized.print(globals: caseGlobals, helpers: caseHelpers))
-                    exits \(expected.exit) \(found.exit), pc \(expected.exitPC) \(found.exitPC), flags \(expected.flags) \(found.flags)
-                    state bytes \(zip(expected.state, found.state).enumerated().filter { $1.0 != $1.1 }.map { $0.offset })
+                    exits \(expected.exit) \(found.exit), pc \(expected.exitPC) \(found.exitPC)
+                    flags \(expected.flags) \(found.flags)
+                    state bytes \((0..<Runner.stateSize).filter { expected.state[$0] != found.state[$0] })
                     """)
                 return
             }

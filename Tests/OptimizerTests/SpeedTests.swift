@@ -1,11 +1,14 @@
-// What the optimizer costs. The printed figures are of release builds without the verifier; the test only bounds them generously.
+// What the optimizer costs. The printed figures are of release builds without the verifier; the test only bounds them
+// generously.
 
 import IR
 import Testing
 
 @testable import Optimizer
 
-@Test(arguments: [OptimizationLevel.baseline, .full]) func optimizingTakesLittleTimePerOp(_ level: OptimizationLevel) throws {
+@Test(arguments: [OptimizationLevel.baseline, .full]) func optimizingTakesLittleTimePerOp(_ level: OptimizationLevel)
+    throws
+{
     let region = Region.allocate(globals: caseGlobals)
     defer { region.deallocate() }
     let storage = OptimizerStorage(

@@ -56,6 +56,7 @@ public struct Allocator: ~Copyable {
     // By block.
     let entry: UnsafeMutablePointer<RegisterState>
     let hasEntry: UnsafeMutablePointer<Bool>
+    let isWalked: UnsafeMutablePointer<Bool>
     let layout: UnsafeMutablePointer<UInt32>
     let layoutIndex: UnsafeMutablePointer<UInt32>
     let predecessors: UnsafeMutablePointer<UInt32>
@@ -93,6 +94,7 @@ public struct Allocator: ~Copyable {
         uses = .allocate(capacity: opCapacity * 5)
         entry = .allocate(capacity: blockCapacity)
         hasEntry = .allocate(capacity: blockCapacity)
+        isWalked = .allocate(capacity: blockCapacity)
         layout = .allocate(capacity: blockCapacity)
         layoutIndex = .allocate(capacity: blockCapacity)
         predecessors = .allocate(capacity: blockCapacity)
@@ -112,6 +114,7 @@ public struct Allocator: ~Copyable {
         uses.deallocate()
         entry.deallocate()
         hasEntry.deallocate()
+        isWalked.deallocate()
         layout.deallocate()
         layoutIndex.deallocate()
         predecessors.deallocate()
@@ -130,17 +133,22 @@ public struct Allocator: ~Copyable {
             findVariables()
             flowDistances()
         }
-        for i in 0..<region.blockCount {
-            let block = Int(layout[i])
-            if block == 0 {
-                enterRegion()
-            } else if !hasEntry[block] {
-                continue  // unreachable
-            } else {
-                enterBlock(block)
+        // A block reached only from one that is laid out after it (a cold one) comes in a later round; what no round reaches
+        // is unreachable.
+        var left = region.blockCount
+        var hasProgressed = true
+        while left > 0, hasProgressed {
+            hasProgressed = false
+            for i in 0..<region.blockCount {
+                let block = Int(layout[i])
+                if isWalked[block] || (block != 0 && !hasEntry[block]) { continue }
+                if block == 0 { enterRegion() } else { enterBlock(block) }
+                isWalked[block] = true
+                hasProgressed = true
+                left -= 1
+                walk(block, helpers)
+                if out.s.pointee.failed { return false }
             }
-            walk(block, helpers)
-            if out.s.pointee.failed { return false }
         }
         out.s.pointee.labelCount = labelCount
         return !out.s.pointee.failed
@@ -152,6 +160,7 @@ public struct Allocator: ~Copyable {
         next.update(repeating: NextUse.dead, count: temps)
         preferred.update(repeating: 255, count: temps)
         hasEntry.update(repeating: false, count: region.blockCount)
+        isWalked.update(repeating: false, count: region.blockCount)
         slotUsed.update(repeating: false, count: host.spillSlots)
         out.s.pointee.homeSlot.update(repeating: -1, count: temps)
         out.s.pointee.stepCount = 0

@@ -61,6 +61,9 @@ public struct AllocationChecker {
         } while isChanged
         isReporting = true
         follow()
+        var isEmitted = Array(repeating: false, count: entries.count)
+        for k in 0..<allocation.stepCount where allocation.steps[k].kind == .label { isEmitted[Int(allocation.steps[k].label)] = true }
+        for l in 0..<entries.count where entries[l] != nil && !isEmitted[l] { problems.append("label \(l) is nowhere") }
         return problems
     }
 

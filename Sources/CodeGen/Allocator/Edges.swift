@@ -145,8 +145,8 @@ extension Allocator {
                 weigh(Int(layout[l]), depth: depthInside(first, last, l), weight, written)
             }
             var result = RegisterState()
-            place(&result, weight, written, count, .general, reserve: 3)
-            place(&result, weight, written, count, .float, reserve: 3)
+            place(&result, header, weight, written, count, .general, reserve: 3)
+            place(&result, header, weight, written, count, .float, reserve: 3)
             return result
         }
     }
@@ -203,8 +203,8 @@ extension Allocator {
     }
 
     private func place(
-        _ result: inout RegisterState, _ weight: UnsafeMutablePointer<UInt32>, _ written: UnsafeMutablePointer<UInt32>,
-        _ count: Int, _ registers: RegisterSet, reserve: Int
+        _ result: inout RegisterState, _ header: Int, _ weight: UnsafeMutablePointer<UInt32>,
+        _ written: UnsafeMutablePointer<UInt32>, _ count: Int, _ registers: RegisterSet, reserve: Int
     ) {
         var available = RegisterSet(rawValue: host.allocatable.rawValue & registers.rawValue)
         var left = available.rawValue.nonzeroBitCount - reserve
@@ -217,8 +217,8 @@ extension Allocator {
             if best < 0 { return }
             let t = isFlat ? best : Int(variables[best])
             weight[best] = 0
-            // A temp that no path brings here has no value to hold.
-            if t >= region.globalCount, place[t] == 255, out.s.pointee.homeSlot[t] < 0 { continue }
+            // A temp that is not live at the header has no value to hold: not every edge brings it.
+            if t >= region.globalCount, entryDistance(header, t) == NextUse.dead { continue }
             // Keep the register it is in, or had last.
             var r = place[t] != 255 ? place[t] : preferred[t]
             if r == 255 || !available.has(r) {

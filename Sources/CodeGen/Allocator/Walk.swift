@@ -61,26 +61,32 @@ extension Allocator {
             // Fixed registers first, so that nothing else is put there.
             var fixed = row.clobbers
             if row.fixedResult != 255 { fixed.insert(RegisterSet(row.fixedResult)) }
-            if row.a.isFixed && !fitsConstant(op.a, row.a) { places.0 = fix(op.a, row.a, u[0], fixed); locked.insert(RegisterSet(places.0)) }
+            // The result's old value lives on through an op that may fault.
+            let kept = keepsOldResult ? op.dst : Temp.none
+            if row.a.isFixed && !fitsConstant(op.a, row.a) {
+                places.0 = fix(op.a, row.a, op.a == kept ? NextUse.home : u[0], fixed)
+                locked.insert(RegisterSet(places.0))
+            }
             if sources > 1, row.b.isFixed && !fitsConstant(op.b, row.b) {
-                places.1 = fix(op.b, row.b, u[1], fixed.union(locked))
+                places.1 = fix(op.b, row.b, op.b == kept ? NextUse.home : u[1], fixed.union(locked))
                 locked.insert(RegisterSet(places.1))
             }
             if sources > 2, row.c.isFixed && !fitsConstant(op.c, row.c) {
-                places.2 = fix(op.c, row.c, u[2], fixed.union(locked))
+                places.2 = fix(op.c, row.c, op.c == kept ? NextUse.home : u[2], fixed.union(locked))
                 locked.insert(RegisterSet(places.2))
             }
             // What else lives in registers that the op overwrites moves away.
             if fixed.rawValue != 0 { vacate(fixed, except: locked, avoid: fixed.union(locked)) }
             let avoid = fixed.union(locked)
-            places.0 = places.0 == Place.none ? source(op.a, row.a, u[0], avoid, &locked, &memoryTaken) : places.0
+            let early = row.earlyResult ? fixed : RegisterSet()
+            places.0 = places.0 == Place.none ? source(op.a, row.a, u[0], avoid, early, &locked, &memoryTaken) : places.0
             if sources > 1, places.1 == Place.none {
-                places.1 = source(op.b, row.b, u[1], avoid.union(locked), &locked, &memoryTaken)
+                places.1 = source(op.b, row.b, u[1], avoid.union(locked), early, &locked, &memoryTaken)
             }
             if sources > 2, places.2 == Place.none {
-                places.2 = source(op.c, row.c, u[2], avoid.union(locked), &locked, &memoryTaken)
+                places.2 = source(op.c, row.c, u[2], avoid.union(locked), early, &locked, &memoryTaken)
             }
-            if sources > 3 { places.3 = source(op.d, row.d, u[3], avoid.union(locked), &locked, &memoryTaken) }
+            if sources > 3 { places.3 = source(op.d, row.d, u[3], avoid.union(locked), early, &locked, &memoryTaken) }
             // The values' next uses are now those after the op; what is dead leaves its register.
             next[op.a.i] = u[0]
             if sources > 1 { next[op.b.i] = u[1] }
@@ -96,6 +102,7 @@ extension Allocator {
             if sources > 0 { releaseDead(op, sources) }
             out.append(
                 Step(.op, a: places.0, b: places.1, c: places.2, d: places.3, index: UInt32(truncatingIfNeeded: i)))
+            freeDeadSlots(op, sources)
             return
         }
 
@@ -134,6 +141,7 @@ extension Allocator {
             Step(
                 .op, dst: result, a: places.0, b: places.1, c: places.2, d: places.3, index: UInt32(truncatingIfNeeded: i)))
         if row.earlyResult { releaseDead(op, sources) }
+        freeDeadSlots(op, sources)
         define(dst, result, u[4])
     }
 
@@ -160,6 +168,7 @@ extension Allocator {
         if sources > 2 { next[op.c.i] = u[2] }
         if sources > 3 { next[op.d.i] = u[3] }
         releaseDead(op, sources)
+        freeDeadSlots(op, sources)
     }
 
     private func stillOwned(_ set: RegisterSet) -> RegisterSet {
@@ -177,17 +186,24 @@ extension Allocator {
     @inline(__always) private mutating func releaseIfDead(_ t: Temp, _ dst: Temp) {
         guard next[t.i] == NextUse.dead else { return }
         let r = place[t.i]
-        if r == 255 {
-            freeSlot(t.i)
-            return
-        }
+        if r == 255 { return }
         // A global that this op redefines: `define` replaces it (recovery still names its register at this op).
         if t.i < region.globalCount {
-            if t == dst { free.insert(RegisterSet(r)) ; return }
+            if t == dst {
+                free.insert(RegisterSet(r))
+                return
+            }
             if isDirty(r) { return }
         }
         release(r)
-        freeSlot(t.i)
+    }
+
+    /// Gives back the slots of sources that are not needed any more. After the op: it may read them.
+    private mutating func freeDeadSlots(_ op: Op, _ sources: Int) {
+        if sources > 0, next[op.a.i] == NextUse.dead { freeSlot(op.a.i) }
+        if sources > 1, next[op.b.i] == NextUse.dead { freeSlot(op.b.i) }
+        if sources > 2, next[op.c.i] == NextUse.dead { freeSlot(op.c.i) }
+        if sources > 3, next[op.d.i] == NextUse.dead { freeSlot(op.d.i) }
     }
 
     private mutating func freeSlot(_ t: Int) {
@@ -242,10 +258,10 @@ extension Allocator {
         }
     }
 
-    /// A source without a fixed register.
+    /// A source without a fixed register. `early`: registers that the op writes before it has read this source.
     private mutating func source(
-        _ t: Temp, _ rule: OperandRule, _ nextUse: UInt32, _ avoid: RegisterSet, _ locked: inout RegisterSet,
-        _ memoryTaken: inout Bool
+        _ t: Temp, _ rule: OperandRule, _ nextUse: UInt32, _ avoid: RegisterSet, _ early: RegisterSet,
+        _ locked: inout RegisterSet, _ memoryTaken: inout Bool
     ) -> UInt8 {
         if fitsConstant(t, rule) { return Place.constant }
         let current = place[t.i]
@@ -254,7 +270,7 @@ extension Allocator {
             return Place.memory
         }
         // A register that another operand holds as a copy is not in `avoid`'s way when it is the value's own.
-        if current != 255, locked.has(current) { return current }
+        if current != 255, locked.has(current), !early.has(current) { return current }
         let r = load(t, avoid: avoid)
         locked.insert(RegisterSet(r))
         return r
@@ -266,15 +282,16 @@ extension Allocator {
         let u = uses + i &* 5
         let dst = op.dst.i
         let source = op.a.i
+        if dst == source {
+            next[dst] = u[4]
+            return
+        }
         next[source] = u[0]
         if region.temps[source].kind == .const {
             constantMove(dst, op.a, u[4])
             return
         }
         let current = place[source]
-        if dst == source {
-            return
-        }
         if current != 255, u[0] == NextUse.dead, source >= region.globalCount {
             // The temp ends here: its register becomes the destination's.
             release(current)

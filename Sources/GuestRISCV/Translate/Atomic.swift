@@ -86,8 +86,22 @@ extension RISCVTranslator {
     mutating func amocas_d(_ a: Args.AMO) -> Bool {
         xlen == .i64 ? compareAndSwap(a, word64) : compareAndSwapPairs(a)
     }
-    /// Not implemented (illegal): the IR has no 128-bit compare-and-swap.
-    mutating func amocas_q(_ a: Args.AMO) -> Bool { false }
+    mutating func amocas_q(_ a: Args.AMO) -> Bool {
+        let operands = StateOffset.pairOperands
+        store(pairOf: a.rd, operands)
+        store(pairOf: a.rs2, operands + 16)
+        ir.gcas128(address(a.rs1).base, operands: operands)
+        if a.rd != 0 {
+            ir.ld(operands, .u64, into: Global.x(a.rd))
+            ir.ld(operands + 8, .u64, into: Global.x(a.rd &+ 1))
+        }
+        return true
+    }
+    /// The pair of x0 is 0, whatever x1 is.
+    private func store(pairOf i: Int32, _ offset: Int) {
+        ir.st(x(i), offset, .u64)
+        ir.st(i == 0 ? x(0) : x(i &+ 1), offset + 8, .u64)
+    }
 
     private func compareAndSwap(_ a: Args.AMO, _ access: MemOp) -> Bool {
         ir.gcas(address(a.rs1).base, expected: x(a.rd), new: x(a.rs2), access, into: destination(a.rd))

@@ -98,7 +98,7 @@ enum MemoryCalls {
         let pages = call.a1 / 4096 &+ (call.a1 & 4095 == 0 ? 0 : 1)
         return kernel(
             SYS_mincore, try range(thread, call.a0, call.a1), call.word(1),
-            try thread.memory.writePointer(call.a2, pages))
+            thread.output(call.a2, pages))
     }
 
     /// Ranges outside the guest's address space are unmapped as far as it can know.

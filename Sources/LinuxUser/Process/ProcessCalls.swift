@@ -194,15 +194,15 @@ enum ProcessCalls {
 
     /// wait4(2).
     static func wait4(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let status = call.a1 == 0 ? 0 : try thread.memory.writePointer(call.a1, 4)
-        let usage = call.a3 == 0 ? 0 : try thread.memory.writePointer(call.a3, 144)
+        let status = thread.optionalOutput(call.a1, 4)
+        let usage = thread.optionalOutput(call.a3, 144)
         return thread.blocking(SYS_wait4, Int(call.int32(0)), status, call.word(2), usage)
     }
 
     /// waitid(2), with the kernel's fifth argument.
     static func waitid(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let information = call.a2 == 0 ? 0 : try thread.memory.writePointer(call.a2, 128)
-        let usage = call.a4 == 0 ? 0 : try thread.memory.writePointer(call.a4, 144)
+        let information = thread.optionalOutput(call.a2, 128)
+        let usage = thread.optionalOutput(call.a4, 144)
         return thread.blocking(SYS_waitid, call.word(0), Int(call.int32(1)), information, call.word(3), usage)
     }
 }

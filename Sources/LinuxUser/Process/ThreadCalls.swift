@@ -20,7 +20,7 @@ enum ThreadCalls {
     /// thread ends.
     static func setRobustList(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         guard call.a1 == 24 else { throw .inval }
-        let pointer = call.a0 == 0 ? 0 : try thread.memory.readPointer(call.a0, 24)
+        let pointer = thread.optionalInput(call.a0, 24)
         let result = kernel(SYS_set_robust_list, pointer, 24)
         if result == 0 { thread.robustList = call.a0 }
         return result
@@ -37,15 +37,15 @@ enum ThreadCalls {
     /// futex(2): guest words are host words, so the host's futex is the guest's.
     static func futex(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         let operation = call.int32(1) & 0x7f  // without FUTEX_PRIVATE_FLAG (128)
-        let word = try thread.memory.readPointer(call.a0, 4)
+        let word = thread.input(call.a0, 4)
         var timeout = call.word(3), second = 0
         switch operation {
         case 0, 6, 9, 11, 13:  // waiting calls take a struct timespec, or null
             if operation == 6 || operation == 13 { thread.memory.prepareWrite(call.a0, 4) }
-            timeout = call.a3 == 0 ? 0 : try thread.memory.readPointer(call.a3, 16)
-            if operation == 11 { second = try thread.memory.readPointer(call.a4, 4) }
+            timeout = thread.optionalInput(call.a3, 16)
+            if operation == 11 { second = thread.input(call.a4, 4) }
         case 3, 4, 5, 12:  // two words; the fourth argument is a count
-            second = try thread.memory.readPointer(call.a4, 4)
+            second = thread.input(call.a4, 4)
             thread.memory.prepareWrite(call.a4, 4)
         case 7, 8: thread.memory.prepareWrite(call.a0, 4)
         default: break

@@ -22,12 +22,12 @@ enum SignalCalls {
     }
 
     static func sigqueueinfo(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let information = try thread.memory.readPointer(call.a2, 128)
+        let information = thread.input(call.a2, 128)
         return kernel(SYS_rt_sigqueueinfo, Int(call.int32(0)), Int(call.int32(1)), information)
     }
 
     static func tgsigqueueinfo(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let information = try thread.memory.readPointer(call.a3, 128)
+        let information = thread.input(call.a3, 128)
         return kernel(SYS_rt_tgsigqueueinfo, Int(call.int32(0)), Int(call.int32(1)), Int(call.int32(2)), information)
     }
 
@@ -83,7 +83,7 @@ enum SignalCalls {
     /// natively either, since it is not blocked.
     static func sigpending(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         guard call.a1 <= 8 else { throw .inval }
-        return kernel(SYS_rt_sigpending, try thread.memory.writePointer(call.a0, call.a1), Int(call.a1))
+        return kernel(SYS_rt_sigpending, thread.output(call.a0, call.a1), Int(call.a1))
     }
 
     /// rt_sigsuspend(2).
@@ -102,9 +102,9 @@ enum SignalCalls {
     /// rt_sigtimedwait(2).
     static func sigtimedwait(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         guard call.a3 == 8 else { throw .inval }
-        let set = try thread.memory.readPointer(call.a0, 8)
-        let information = call.a1 == 0 ? 0 : try thread.memory.writePointer(call.a1, 128)
-        let timeout = call.a2 == 0 ? 0 : try thread.memory.readPointer(call.a2, 16)
+        let set = thread.input(call.a0, 8)
+        let information = thread.optionalOutput(call.a1, 128)
+        let timeout = thread.optionalInput(call.a2, 16)
         return thread.blocking(SYS_rt_sigtimedwait, set, information, timeout, 8)
     }
 

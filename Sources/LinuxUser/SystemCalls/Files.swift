@@ -2,7 +2,6 @@
 // fcntl(2).)
 
 import CLinux
-import Glibc
 import HostOS
 import LinuxABI
 
@@ -18,7 +17,7 @@ enum FileCalls {
     /// openat2(2): struct open_how has the same layout everywhere.
     static func openat2(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         let flags = try thread.load(call.a2, as: UInt64.self)
-        let how = try thread.input(call.a2, call.a3)
+        let how = thread.input(call.a2, call.a3)
         return try open(thread, directory: call.int32(0), path: call.a1, flags: flags) { path in
             thread.blocking(Int32(SYS_openat2), Int(call.int32(0)), path, how, call.word(3))
         }
@@ -30,10 +29,10 @@ enum FileCalls {
         let raw = try GuestPaths.guestPath(thread, address)
         let file = ProcFile(raw)
         raw.release()
-        let isPathOnly = flags & 0x20_0000 != 0
+        let isPathOnly = flags & UInt64(HostFile.pathOnly) != 0
         if let file, file != .executable, flags & 3 == 0, !isPathOnly { return file.open(thread.process, flags: flags) }
-        let createsNew = flags & UInt64(O_CREAT | O_EXCL) == UInt64(O_CREAT | O_EXCL)
-        let followLink = flags & UInt64(O_NOFOLLOW) == 0 && !createsNew
+        let createsNew = flags & UInt64(HostFile.createNew) == UInt64(HostFile.createNew)
+        let followLink = flags & UInt64(HostFile.noFollow) == 0 && !createsNew
         let path = try GuestPaths.hostPath(thread, address, followLink: followLink)
         defer { path.release() }
         return body(path.address)
@@ -113,7 +112,7 @@ enum FileCalls {
         }
         let path = try GuestPaths.hostPath(thread, call.a1, followLink: false)
         defer { path.release() }
-        let buffer = try thread.output(call.a2, UInt64(call.int32(3)))
+        let buffer = thread.output(call.a2, UInt64(call.int32(3)))
         return kernel(SYS_readlinkat, Int(call.int32(0)), path.address, buffer, Int(call.int32(3)))
     }
 
@@ -133,8 +132,8 @@ enum FileCalls {
         let path = try GuestPaths.hostPath(thread, call.a1, followLink: call.a4 & 0x400 != 0)
         defer { path.release() }
         let room = try thread.load(call.a2, as: UInt32.self)
-        let handle = try thread.output(call.a2, 8 &+ UInt64(room))
-        let mount = try thread.output(call.a3, 8)
+        let handle = thread.output(call.a2, 8 &+ UInt64(room))
+        let mount = thread.output(call.a3, 8)
         return kernel(Int32(SYS_name_to_handle_at), Int(call.int32(0)), path.address, handle, mount, call.word(4))
     }
 
@@ -197,16 +196,16 @@ enum FileCalls {
         func pass(_ argument: Int) -> Int { thread.blocking(Int32(SYS_fcntl), call.word(0), call.word(1), argument) }
         switch call.int32(1) {
         case 0, 1, 2, 3, 4, 8, 9, 10, 11: return pass(call.word(2))  // F_DUPFD ... F_SETFL, F_SETOWN ... F_GETSIG
-        case 5, 36: return pass(try thread.output(call.a2, UInt64(StructSize.flock)))  // F_GETLK, F_OFD_GETLK
+        case 5, 36: return pass(thread.output(call.a2, UInt64(StructSize.flock)))  // F_GETLK, F_OFD_GETLK
         // F_SETLK, F_SETLKW, F_OFD_*
-        case 6, 7, 37, 38: return pass(try thread.input(call.a2, UInt64(StructSize.flock)))
-        case 15: return pass(try thread.input(call.a2, 8))  // F_SETOWN_EX
-        case 16: return pass(try thread.output(call.a2, 8))  // F_GETOWN_EX
-        case 17: return pass(try thread.output(call.a2, 8))  // F_GETOWNER_UIDS
+        case 6, 7, 37, 38: return pass(thread.input(call.a2, UInt64(StructSize.flock)))
+        case 15: return pass(thread.input(call.a2, 8))  // F_SETOWN_EX
+        case 16: return pass(thread.output(call.a2, 8))  // F_GETOWN_EX
+        case 17: return pass(thread.output(call.a2, 8))  // F_GETOWNER_UIDS
         // leases, F_DUPFD_CLOEXEC, seals
         case 1024, 1025, 1026, 1027, 1028, 1030, 1031, 1032, 1033, 1034: return pass(call.word(2))
-        case 1035, 1037: return pass(try thread.output(call.a2, 8))  // F_GET_RW_HINT, F_GET_FILE_RW_HINT
-        case 1036, 1038: return pass(try thread.input(call.a2, 8))  // F_SET_RW_HINT, F_SET_FILE_RW_HINT
+        case 1035, 1037: return pass(thread.output(call.a2, 8))  // F_GET_RW_HINT, F_GET_FILE_RW_HINT
+        case 1036, 1038: return pass(thread.input(call.a2, 8))  // F_SET_RW_HINT, F_SET_FILE_RW_HINT
         default:
             reportUnimplemented(thread, "fcntl command \(call.int32(1))")
             throw .inval
@@ -227,8 +226,8 @@ enum FileCalls {
         switch argument.kind {
         case .none: return pass(0)
         case .value: return pass(call.word(2))
-        case .input: return pass(try thread.input(call.a2, UInt64(argument.size)))
-        case .output, .both: return pass(try thread.output(call.a2, UInt64(argument.size)))
+        case .input: return pass(thread.input(call.a2, UInt64(argument.size)))
+        case .output, .both: return pass(thread.output(call.a2, UInt64(argument.size)))
         case .interfaceList: return try interfaceList(thread, call)
         }
     }
@@ -238,7 +237,7 @@ enum FileCalls {
         let length = try thread.load(call.a2, as: Int32.self)
         let room = try thread.load(call.a2 &+ 8, as: UInt64.self)
         if length < 0 { throw .inval }
-        var list: InlineArray<2, Int> = [Int(length), try thread.optionalOutput(room, UInt64(length))]
+        var list: InlineArray<2, Int> = [Int(length), thread.optionalOutput(room, UInt64(length))]
         let result = withUnsafeMutablePointer(to: &list) {
             kernel(SYS_ioctl, call.word(0), Int(call.uint32(1)), Int(bitPattern: $0))
         }

@@ -4,26 +4,25 @@ import GuestMemory
 import HostOS
 
 extension GuestThread {
-    /// The host pointer to a guest range that the host kernel reads.
+    /// What the host kernel gets for a range outside the guest's part of the address space: an address that no program
+    /// may use. The kernel itself then finds EFAULT, after the errors that it looks for first.
+    private static let unusablePointer = -4096
+
+    /// The host pointer to a guest range that the host kernel reads. For the kernel only: it may be unusable.
     @inline(__always)
-    func input(_ address: UInt64, _ length: UInt64) throws(Errno) -> Int {
-        try memory.readPointer(address, length)
+    func input(_ address: UInt64, _ length: UInt64) -> Int {
+        (try? memory.readPointer(address, length)) ?? Self.unusablePointer
     }
 
-    /// The host pointer to a guest range that the host kernel writes.
+    /// The host pointer to a guest range that the host kernel writes. For the kernel only: it may be unusable.
     @inline(__always)
-    func output(_ address: UInt64, _ length: UInt64) throws(Errno) -> Int {
-        try memory.writePointer(address, length)
+    func output(_ address: UInt64, _ length: UInt64) -> Int {
+        (try? memory.writePointer(address, length)) ?? Self.unusablePointer
     }
 
     /// As `input` and `output`, but a null pointer stays null.
-    func optionalInput(_ address: UInt64, _ length: UInt64) throws(Errno) -> Int {
-        address == 0 ? 0 : try input(address, length)
-    }
-
-    func optionalOutput(_ address: UInt64, _ length: UInt64) throws(Errno) -> Int {
-        address == 0 ? 0 : try output(address, length)
-    }
+    func optionalInput(_ address: UInt64, _ length: UInt64) -> Int { address == 0 ? 0 : input(address, length) }
+    func optionalOutput(_ address: UInt64, _ length: UInt64) -> Int { address == 0 ? 0 : output(address, length) }
 
     func load<T: BitwiseCopyable>(_ address: UInt64, as type: T.Type) throws(Errno) -> T {
         try memory.read(address, as: type)
@@ -48,7 +47,7 @@ extension UnsafeMutableRawBufferPointer {
     var word: Int { Int(bitPattern: baseAddress) }
 }
 
-/// Reads a guest array of struct iovec and gives `body` a host copy whose ranges have been checked.
+/// Reads a guest array of struct iovec and gives `body` a host copy in which bad ranges are unusable pointers.
 /// `writes`: the kernel will write through it.
 func withVectors<R>(
     _ thread: GuestThread, _ address: UInt64, count: UInt64, writes: Bool,
@@ -63,7 +62,7 @@ func withVectors<R>(
             let length = buffer.load(fromByteOffset: offset &+ 8, as: UInt64.self)
             if length > UInt64(Int64.max) { throw .inval }
             if length == 0 { continue }
-            let host = writes ? try thread.output(base, length) : try thread.input(base, length)
+            let host = writes ? thread.output(base, length) : thread.input(base, length)
             buffer.storeBytes(of: host, toByteOffset: offset, as: Int.self)
         }
         return try body(buffer.word, Int(count))

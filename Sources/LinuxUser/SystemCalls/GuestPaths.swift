@@ -10,7 +10,6 @@
 // not know.
 
 import CLinux
-import Glibc
 import HostOS
 
 /// A path in host memory, owned until `release`.
@@ -40,7 +39,7 @@ enum GuestPaths {
                 path.release()
                 throw error
             }
-            if memchr(path.bytes + done, 0, chunk) != nil { return path }
+            if part.contains(0) { return path }
             done &+= chunk
         }
         path.release()
@@ -100,11 +99,11 @@ enum GuestPaths {
     /// Replaces an absolute path by its place under `prefix` when there is something with that name; false otherwise.
     static func resolve(_ path: HostPath, under prefix: String, followLink: Bool) -> Bool {
         let directory = withPath(prefix) {
-            kernel(SYS_openat, AT.currentDirectory, $0, Int(O_CLOEXEC) | Int(O_DIRECTORY) | openPathOnly)
+            kernel(SYS_openat, AT.currentDirectory, $0, HostFile.closeOnExec | HostFile.directoryOnly | HostFile.pathOnly)
         }
         if directory < 0 { return false }
         defer { _ = kernel(SYS_close, directory) }
-        let flags = openPathOnly | Int(O_CLOEXEC) | (followLink ? 0 : Int(O_NOFOLLOW))
+        let flags = HostFile.pathOnly | HostFile.closeOnExec | (followLink ? 0 : HostFile.noFollow)
         let how: InlineArray<3, UInt64> = [UInt64(flags), 0, resolveInRoot]
         let found = withUnsafePointer(to: how) {
             kernel(SYS_openat2, directory, path.address, Int(bitPattern: $0), 24)
@@ -141,6 +140,5 @@ enum GuestPaths {
         withUnsafeTemporaryAllocation(byteCount: 256, alignment: 16) { body(Int(bitPattern: $0.baseAddress)) }
     }
 
-    private static let openPathOnly = 0x20_0000  // O_PATH
     private static let resolveInRoot: UInt64 = 0x10  // RESOLVE_IN_ROOT
 }

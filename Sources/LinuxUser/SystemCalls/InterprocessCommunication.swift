@@ -1,7 +1,6 @@
 // System V message queues and semaphores, as far as they are more than rows. (msgop(2), semctl(2).)
 
 import CLinux
-import Glibc
 import HostOS
 import LinuxABI
 
@@ -9,13 +8,13 @@ enum IPCCalls {
     /// struct msgbuf: an eight-byte type, then the text whose size is given.
     static func messageSend(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         if call.a2 > UInt64(Int64.max) &- 8 { throw .inval }
-        let message = try thread.input(call.a1, call.a2 &+ 8)
+        let message = thread.input(call.a1, call.a2 &+ 8)
         return thread.blocking(Int32(SYS_msgsnd), call.word(0), message, call.word(2), call.word(3))
     }
 
     static func messageReceive(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         if call.a2 > UInt64(Int64.max) &- 8 { throw .inval }
-        let message = try thread.output(call.a1, call.a2 &+ 8)
+        let message = thread.output(call.a1, call.a2 &+ 8)
         return thread.blocking(Int32(SYS_msgrcv), call.word(0), message, call.word(2), call.word(3), call.word(4))
     }
 
@@ -25,9 +24,9 @@ enum IPCCalls {
         }
         switch call.int32(2) {
         case 0, 11, 12, 14, 15, 16: return pass(call.word(3))  // IPC_RMID, GETPID, GETVAL, GETNCNT, GETZCNT, SETVAL
-        case 3, 19: return pass(try thread.output(call.a3, 40))  // IPC_INFO, SEM_INFO: struct seminfo
-        case 13: return pass(try thread.output(call.a3, try semaphoreCount(call) &* 2))  // GETALL
-        case 17: return pass(try thread.input(call.a3, try semaphoreCount(call) &* 2))  // SETALL
+        case 3, 19: return pass(thread.output(call.a3, 40))  // IPC_INFO, SEM_INFO: struct seminfo
+        case 13: return pass(thread.output(call.a3, try semaphoreCount(call) &* 2))  // GETALL
+        case 17: return pass(thread.input(call.a3, try semaphoreCount(call) &* 2))  // SETALL
         case 2, 18, 20:  // IPC_STAT, SEM_STAT, SEM_STAT_ANY
             let layout = thread.process.guest.semaphoreSet
             return try withScratch(SemaphoreSetLayout.host.size &+ layout.size) { (buffer) throws(Errno) in

@@ -3,7 +3,6 @@
 
 import CLinux
 import ExecutionEngine
-import Glibc
 import HostOS
 import LinuxABI
 
@@ -29,7 +28,7 @@ enum MiscCalls {
     }
 
     static func setLimit(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let new = try thread.input(call.a1, 16)
+        let new = thread.input(call.a1, 16)
         if isKeptFromHost(call.int32(0)) {
             _ = try thread.load(call.a1, as: UInt64.self)
             return 0
@@ -38,8 +37,8 @@ enum MiscCalls {
     }
 
     static func processLimit(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        var new = try thread.optionalInput(call.a2, 16)
-        let old = try thread.optionalOutput(call.a3, 16)
+        var new = thread.optionalInput(call.a2, 16)
+        let old = thread.optionalOutput(call.a3, 16)
         if new != 0 && isKeptFromHost(call.int32(1)) {
             _ = try thread.load(call.a2, as: UInt64.self)
             new = 0
@@ -54,10 +53,10 @@ enum MiscCalls {
             kernel(SYS_prctl, Int(call.int32(0)), second, call.word(2), call.word(3), call.word(4))
         }
         switch call.int32(0) {
-        case 2, 37, 9, 19, 5: return pass(try thread.output(call.a1, 4))  // GET_PDEATHSIG, GET_CHILD_SUBREAPER, ...
-        case 40: return pass(try thread.output(call.a1, 8))  // GET_TID_ADDRESS
-        case 15: return pass(try thread.input(call.a1, 1))  // SET_NAME
-        case 16: return pass(try thread.output(call.a1, 16))  // GET_NAME
+        case 2, 37, 9, 19, 5: return pass(thread.output(call.a1, 4))  // GET_PDEATHSIG, GET_CHILD_SUBREAPER, ...
+        case 40: return pass(thread.output(call.a1, 8))  // GET_TID_ADDRESS
+        case 15: return pass(thread.input(call.a1, 1))  // SET_NAME
+        case 16: return pass(thread.output(call.a1, 16))  // GET_NAME
         case 1, 3, 4, 7, 8, 23, 24, 27, 28, 29, 30, 36, 38, 39, 41, 42, 47: return pass(call.word(1))
         case 0x53564d41: return 0  // SET_VMA: names of anonymous mappings are only a convenience
         default:
@@ -92,7 +91,7 @@ enum MiscCalls {
     /// sched_setattr(2): the structure says its own size in its first word.
     static func setSchedulerAttributes(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         let size = try thread.load(call.a1, as: UInt32.self)
-        let attributes = try thread.input(call.a1, UInt64(max(size, 48)))
+        let attributes = thread.input(call.a1, UInt64(max(size, 48)))
         return kernel(Int32(SYS_sched_setattr), call.word(0), attributes, call.word(2))
     }
 }

@@ -39,12 +39,12 @@ func passThrough(
             words[index] = translated.address
             if path == nil { path = translated } else { secondPath = translated }
         case .string:
-            words[index] = value == 0 ? 0 : try thread.input(value, 1)
+            words[index] = value == 0 ? 0 : thread.input(value, 1)
         case .input, .output, .both:
             if value == 0 { continue }
             let length = try byteCount(thread, argument, arguments)
             words[index] =
-                argument.form == .input ? try thread.input(value, length) : try thread.output(value, length)
+                argument.form == .input ? thread.input(value, length) : thread.output(value, length)
         }
     }
     let result =

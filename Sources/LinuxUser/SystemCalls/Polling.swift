@@ -2,14 +2,13 @@
 // packs. (poll(2), select(2), epoll_ctl(2), epoll_wait(2).)
 
 import CLinux
-import Glibc
 import HostOS
 import LinuxABI
 
 enum PollingCalls {
     static func ppoll(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let descriptors = try thread.output(call.a0, UInt64(call.uint32(1)) &* 8)
-        let limit = try thread.optionalOutput(call.a2, 16)
+        let descriptors = thread.output(call.a0, UInt64(call.uint32(1)) &* 8)
+        let limit = thread.optionalOutput(call.a2, 16)
         return try withMask(thread, call.a3, size: call.a4) { mask in
             thread.blocking(Int32(SYS_ppoll), descriptors, Int(call.uint32(1)), limit, mask, 8)
         }
@@ -20,10 +19,10 @@ enum PollingCalls {
         let count = call.int32(0)
         if count < 0 { throw .inval }
         let bytes = (UInt64(min(count, 1 << 20)) &+ 63) / 64 &* 8
-        let read = try thread.optionalOutput(call.a1, bytes)
-        let write = try thread.optionalOutput(call.a2, bytes)
-        let except = try thread.optionalOutput(call.a3, bytes)
-        let limit = try thread.optionalOutput(call.a4, 16)
+        let read = thread.optionalOutput(call.a1, bytes)
+        let write = thread.optionalOutput(call.a2, bytes)
+        let except = thread.optionalOutput(call.a3, bytes)
+        let limit = thread.optionalOutput(call.a4, 16)
         var maskAddress: UInt64 = 0, maskSize: UInt64 = 8
         if call.a5 != 0 {
             maskAddress = try thread.load(call.a5, as: UInt64.self)
@@ -58,7 +57,7 @@ enum PollingCalls {
     }
 
     static func epollWait2(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let limit = try thread.optionalInput(call.a3, 16)
+        let limit = thread.optionalInput(call.a3, 16)
         return try epollWait(thread, call) { events, count, mask in
             thread.blocking(Int32(SYS_epoll_pwait2), call.word(0), events, count, limit, mask, 8)
         }

@@ -2,7 +2,6 @@
 // file with the guest's own view (proc(5)). What is not listed here comes from the host unchanged.
 
 import CLinux
-import Glibc
 import GuestMemory
 import HostOS
 
@@ -38,7 +37,7 @@ enum ProcFile: Equatable {
 
     /// Opens the file: a descriptor of a memory file at offset 0, or -errno.
     func open(_ process: GuestProcess, flags: UInt64) -> Int {
-        let fd = withPath("proc") { kernel(SYS_memfd_create, $0, flags & UInt64(O_CLOEXEC) != 0 ? 1 : 0) }
+        let fd = withPath("proc") { kernel(SYS_memfd_create, $0, flags & UInt64(HostFile.closeOnExec) != 0 ? 1 : 0) }
         if fd < 0 { return fd }
         let content = content(process)
         let isWritten = content.withUnsafeBytes { writeAll(Int32(truncatingIfNeeded: fd), $0) }

@@ -3,7 +3,6 @@
 // recvmmsg(2).)
 
 import CLinux
-import Glibc
 import HostOS
 import LinuxABI
 
@@ -90,7 +89,7 @@ enum SocketCalls {
             func range(_ pointer: Int, _ length: UInt64) throws(Errno) {
                 let guest = header.load(fromByteOffset: pointer, as: UInt64.self)
                 if guest == 0 { return }
-                let host = receives ? try thread.output(guest, length) : try thread.input(guest, length)
+                let host = receives ? thread.output(guest, length) : thread.input(guest, length)
                 header.storeBytes(of: host, toByteOffset: pointer, as: Int.self)
             }
             let nameLength = header.load(fromByteOffset: 8, as: Int32.self)
@@ -99,7 +98,7 @@ enum SocketCalls {
             try range(32, header.load(fromByteOffset: 40, as: UInt64.self))
             let vectors = header.load(fromByteOffset: 16, as: UInt64.self)
             let count = header.load(fromByteOffset: 24, as: UInt64.self)
-            if count > 1024 { throw Errno(EMSGSIZE) }
+            if count > 1024 { throw .msgsize }
             let result = try withVectors(thread, vectors, count: count, writes: receives) { host, _ in
                 header.storeBytes(of: host, toByteOffset: 16, as: Int.self)
                 return body(header)

@@ -26,14 +26,16 @@ struct Translated {
         let region = Region.allocate(globals: guest.globals)
         defer { region.deallocate() }
         region.reset(pc: testPC, flags: flags)
+        let planned = UnsafeMutablePointer<PlannedBlock>.allocate(capacity: RegionPlan.blockLimit)
+        defer { planned.deallocate() }
         (instructions, end) = code.withUnsafeBytes { bytes in
             var unit = TranslationUnit(
-                region: region, pc: testPC, flags: flags, plan: plan, code: bytes, pcOffset: guest.pcOffset)
+                region: region, pc: testPC, flags: flags, plan: plan, code: bytes, pcOffset: guest.pcOffset, planned: planned)
             while unit.beginNextBlock() {
                 guest.translateBlock(&unit)
                 unit.endBlock()
             }
-            return (unit.instructionCount, unit.planned[0].end)
+            return (unit.instructionCount, planned[0].end)
         }
         ops = (0..<region.opCount).map { region.ops[$0] }
         text = region.print(globals: guest.globals, helpers: guest.helpers)
