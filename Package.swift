@@ -49,7 +49,7 @@ let package = Package(
             name: "martlet",
             dependencies: [
                 "CodeGen", "CodeGenX64", "CodeGenInterpreter", "GuestKit", "GuestMemory", "GuestRISCV", "ExecutionEngine", "HostOS",
-                "LinuxABI", "LinuxUser", "Diagnostics", "CCapstone",
+                "LinuxABI", "LinuxUser", "Diagnostics", "Optimizer", "CCapstone",
             ]),
         // Tools
         .target(name: "DecodeTree"),
@@ -66,7 +66,10 @@ let package = Package(
         .testTarget(name: "GuestRISCVTests", dependencies: ["IR", "GuestKit", "GuestRISCV", "SoftFloat"]),
         .testTarget(
             name: "ExecutionEngineTests",
-            dependencies: ["ExecutionEngine", "CodeGenX64", "CodeGenInterpreter", "GuestRISCV", "SoftFloat"]),
+            dependencies: [
+                "ExecutionEngine", "CodeGen", "CodeGenX64", "CodeGenInterpreter", "GuestKit", "GuestMemory", "GuestRISCV",
+                "HostOS", "Diagnostics", "IR", "CLinux",
+            ]),
         .testTarget(
             name: "LinuxUserTests",
             dependencies: [

@@ -8,8 +8,8 @@ public struct RegisterSet: OptionSet, Sendable {
     @inlinable @inline(__always) public init(rawValue: UInt64) { self.rawValue = rawValue }
     @inlinable @inline(__always) public init(_ register: UInt8) { rawValue = 1 &<< UInt64(register & 63) }
     @inlinable @inline(__always) public func has(_ register: UInt8) -> Bool { rawValue &>> UInt64(register & 63) & 1 != 0 }
-    public static let general = RegisterSet(rawValue: 0xffff_ffff)
-    public static let float = RegisterSet(rawValue: 0xffff_ffff_0000_0000)
+    @inlinable public static var general: RegisterSet { RegisterSet(rawValue: 0xffff_ffff) }
+    @inlinable public static var float: RegisterSet { RegisterSet(rawValue: 0xffff_ffff_0000_0000) }
     @inlinable public var first: UInt8 { UInt8(truncatingIfNeeded: rawValue.trailingZeroBitCount) }
 }
 
@@ -20,20 +20,20 @@ public let floatRegisterBase: UInt8 = 32
 public struct OperandRule: Sendable {
     public var rawValue: UInt16
     /// A register of the operand's class is always allowed; these add to it.
-    static let constant32: UInt16 = 1 << 8
-    static let constantAny: UInt16 = 1 << 9
-    static let memory: UInt16 = 1 << 10
-    static let fixedBit: UInt16 = 1 << 11
+    @usableFromInline static var constant32: UInt16 { 1 << 8 }
+    @usableFromInline static var constantAny: UInt16 { 1 << 9 }
+    @usableFromInline static var memory: UInt16 { 1 << 10 }
+    @usableFromInline static var fixedBit: UInt16 { 1 << 11 }
 
-    public static let register = OperandRule(rawValue: 0)
+    public static var register: OperandRule { OperandRule(rawValue: 0) }
     /// Or a constant that fits a sign-extended 32-bit immediate.
-    public static let registerOrConstant32 = OperandRule(rawValue: constant32)
+    public static var registerOrConstant32: OperandRule { OperandRule(rawValue: constant32) }
     /// Or any constant.
-    public static let registerOrConstant = OperandRule(rawValue: constantAny)
+    public static var registerOrConstant: OperandRule { OperandRule(rawValue: constantAny) }
     /// Or the operand's home in memory.
-    public static let registerOrMemory = OperandRule(rawValue: memory)
-    public static let registerMemoryOrConstant32 = OperandRule(rawValue: memory | constant32)
-    public static let registerMemoryOrConstant = OperandRule(rawValue: memory | constantAny)
+    public static var registerOrMemory: OperandRule { OperandRule(rawValue: memory) }
+    public static var registerMemoryOrConstant32: OperandRule { OperandRule(rawValue: memory | constant32) }
+    public static var registerMemoryOrConstant: OperandRule { OperandRule(rawValue: memory | constantAny) }
     /// This register and no other.
     public static func fixed(_ register: UInt8) -> OperandRule { OperandRule(rawValue: fixedBit | UInt16(register)) }
     /// A constant that fits 32 bits, or else this register.

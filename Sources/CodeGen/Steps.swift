@@ -6,9 +6,9 @@ import IR
 /// Where an operand is, in one byte: a register number 0...63, or one of these.
 public enum Place {
     /// The operand's home: CPU state for a global, a spill slot for others (`Allocation.homeSlot`).
-    public static let memory: UInt8 = 253
-    public static let constant: UInt8 = 254
-    public static let none: UInt8 = 255
+    @inlinable public static var memory: UInt8 { 253 }
+    @inlinable public static var constant: UInt8 { 254 }
+    @inlinable public static var none: UInt8 { 255 }
 }
 
 public enum StepKind: UInt8, Sendable {

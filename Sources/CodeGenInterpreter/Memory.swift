@@ -69,7 +69,8 @@ extension Machine {
         var value: UInt64 = 0
         let signal = access.load(address, UInt64(m.log2Size), &value)
         if signal != 0 {
-            return raise(ExitReason.fault, address: address, isWrite: false, signal: signal)
+            return raise(
+                ExitReason.fault, address: faultAddress(address, m, isWrite: false), isWrite: false, signal: signal)
         }
         put(i, m.extended(m.ordered(value)))
         return .goOn
@@ -81,9 +82,24 @@ extension Machine {
         if m.refuses(address) { return raise(misalignedExit, address: address, isWrite: true) }
         let signal = access.store(address, UInt64(m.log2Size), m.ordered(get(i.op.b)))
         if signal != 0 {
-            return raise(ExitReason.fault, address: address, isWrite: true, signal: signal)
+            return raise(
+                ExitReason.fault, address: faultAddress(address, m, isWrite: true), isWrite: true, signal: signal)
         }
         return .goOn
+    }
+
+    /// Where an access that faulted did so: an access over a page's end may be refused by the second page alone. (Pages
+    /// have 4 KiB or a multiple.)
+    private func faultAddress(_ address: UInt64, _ m: MemOp, isWrite: Bool) -> UInt64 {
+        let second = (address &+ UInt64(truncatingIfNeeded: m.size &- 1)) & ~0xfff
+        return second > address && permits(address, isWrite: isWrite) ? second : address
+    }
+
+    /// Tries one byte, changing nothing.
+    private func permits(_ address: UInt64, isWrite: Bool) -> Bool {
+        var value: UInt64 = 0
+        if access.load(address, 0, &value) != 0 { return false }
+        return !isWrite || access.compareExchange(address, 0, value, value, &value) == 0
     }
 
     /// A loop of compare-and-exchange: one primitive serves every kind and size. It counts as a write wherever it

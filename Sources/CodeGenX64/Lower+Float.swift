@@ -478,6 +478,16 @@ extension Lowering {
             let isNegative = asm.jccShort(.ae)
             asm.unary(.not, size, d)
             asm.land(isNegative)
+            if size == .dword && type == .f64 && op.pointee.rounding != .towardZero && op.pointee.rounding != .dynamic {
+                // Rounded to the smallest number exactly, it is in range: only now inexact, as on the hot path.
+                let imm = roundingImmediate(op)
+                asm.rvmi(.vround(t), .xmm15, a, a, imm: imm | 8)
+                asm.toInt(.vcvtt2si(t), .qword, .r11, .xmm15)
+                asm.alu(.cmp, .qword, .r11, imm: .min)
+                let isOutside = asm.jccShort(.ne)
+                asm.rvmi(.vround(t), .xmm15, a, a, imm: imm)
+                asm.land(isOutside)
+            }
             return
         }
         var isDone: ShortJump?

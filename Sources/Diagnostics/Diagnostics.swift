@@ -20,13 +20,15 @@ public final class Diagnostics: Sendable {
     }
 
     /// `items` and `filter` as given to -d and -dfilter; `file` as given to -D: `%d` in it becomes the process id.
-    /// Standard error when nil.
-    public convenience init(items: String?, filter: String? = nil, file: String? = nil) throws(DiagnosticsError) {
+    /// Standard error when nil. `appending`: what the file holds stays, as for a process that goes on with a log.
+    public convenience init(
+        items: String?, filter: String? = nil, file: String? = nil, appending: Bool = false
+    ) throws(DiagnosticsError) {
         let chosen = try items.map { text throws(DiagnosticsError) in try LogItem.parse(text) } ?? []
         let ranges =
             try filter.map { text throws(DiagnosticsError) in try AddressFilter(parsing: text) } ?? AddressFilter()
         var fd: Int32 = 2
-        if let file { fd = try Self.open(file) }
+        if let file { fd = try Self.open(file, appending) }
         self.init(items: chosen, filter: ranges, fd: fd)
     }
 
@@ -45,7 +47,7 @@ public final class Diagnostics: Sendable {
     /// The descriptor the log uses, so that a guest that closes descriptors can be kept away from it.
     public var descriptor: Int32 { fd }
 
-    private static func open(_ pattern: String) throws(DiagnosticsError) -> Int32 {
+    private static func open(_ pattern: String, _ appending: Bool) throws(DiagnosticsError) -> Int32 {
         var path = ""
         var rest = Substring(pattern)
         while let at = rest.firstIndex(of: "%") {
@@ -60,7 +62,7 @@ public final class Diagnostics: Sendable {
         }
         path += rest
         do {
-            return try HostFile.openLog(path)
+            return try HostFile.openLog(path, appending: appending)
         } catch {
             throw .cannotOpen(path: path, reason: error.message)
         }

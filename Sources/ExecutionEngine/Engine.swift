@@ -49,6 +49,8 @@ public final class Engine: @unchecked Sendable {
         FaultRegistry.add(self)
     }
 
+    deinit { FaultRegistry.remove(self) }
+
     public func makeVCPU() -> VCPU {
         let vcpu = VCPU(self)
         lock.withLock { vcpus.append(Unmanaged.passUnretained(vcpu)) }
@@ -78,6 +80,8 @@ public final class Engine: @unchecked Sendable {
     /// Takes one translation out of use: nothing finds it or jumps to it any more. Code that runs in it leaves at its next
     /// exit check, because every vCPU is asked to forget what it remembers.
     private func kill(_ index: Int) {
+        // One that is on several of the pages is named several times.
+        if !cache.rows[index].isValid { return }
         counters.invalidated += 1
         retire(index)
     }
@@ -176,4 +180,7 @@ public struct EngineCounters: Sendable {
     public var invalidated = 0
     public var flushes = 0
     public var optimized = 0
+    /// Of the instructions and nanoseconds above, those of optimized regions.
+    public var optimizedInstructions = 0
+    public var optimizedTime: UInt64 = 0
 }

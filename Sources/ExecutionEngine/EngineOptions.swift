@@ -23,7 +23,7 @@ public struct EngineOptions: Sendable {
     public var chaining = true
     public var tier = Tier.automatic
     /// Executions after which a baseline translation is made again as an optimized region.
-    public var hotThreshold: UInt32 = 1000
+    public var hotThreshold: UInt32 = 4000
     /// Time spent translating is counted (two clock readings a translation).
     public var measuresTime = false
     /// Optimizer passes turned off by name.
@@ -35,7 +35,4 @@ public struct EngineOptions: Sendable {
     public var codeListener: (@Sendable (UInt64, Int, UInt64) -> Void)?
 
     public init(diagnostics: Diagnostics) { self.diagnostics = diagnostics }
-
-    /// The smallest code cache that can hold the host's stubs and any one translation.
-    public static let smallestCodeCache = 256 << 10
 }

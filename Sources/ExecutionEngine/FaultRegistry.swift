@@ -15,29 +15,47 @@ private struct Range {
     var stateBias = 0
 }
 
-nonisolated(unsafe) private var ranges: InlineArray<16, Range> = .init(repeating: Range())
-nonisolated(unsafe) private var rangeCount = 0
+private let rangeLimit = 64
+nonisolated(unsafe) private var ranges: InlineArray<64, Range> = .init(repeating: Range())
+private let rangesLock = Lock()
 
 enum FaultRegistry {
     static let busSignal: UInt32 = 7
 
-    /// Registers an engine. Engines live as long as the process, or at most 16 at a time are created in tests.
+    /// Registers an engine, until `remove`. A host whose code cannot fault has nothing to register.
     static func add(_ engine: Engine) {
         HostSignals.setCodeFaultHandler(engineFaultHandler)
+        if engine.host.faultExitAddress == 0 { return }
+        rangesLock.withLock {
+            for i in 0..<rangeLimit where ranges[i].end == 0 {
+                let start = UInt64(UInt(bitPattern: engine.code.executable))
+                ranges[i].start = start
+                ranges[i].exit = engine.host.faultExitAddress
+                ranges[i].stateRegister = engine.host.stateRegister
+                ranges[i].stateBias = engine.host.stateBias
+                // A range without an end contains nothing: this comes last, and goes first.
+                ranges[i].end = start + UInt64(engine.code.size)
+                return
+            }
+            fatalError("more than \(rangeLimit) engines in one process")
+        }
+    }
+
+    static func remove(_ engine: Engine) {
         let start = UInt64(UInt(bitPattern: engine.code.executable))
-        let range = Range(
-            start: start, end: start + UInt64(engine.code.size), exit: engine.host.faultExitAddress,
-            stateRegister: engine.host.stateRegister, stateBias: engine.host.stateBias)
-        // The newest registration of an address range wins; slots are reused round robin.
-        ranges[rangeCount % 16] = range
-        rangeCount += 1
+        rangesLock.withLock {
+            for i in 0..<rangeLimit where ranges[i].start == start && ranges[i].end != 0 {
+                ranges[i].end = 0
+                ranges[i].start = 0
+            }
+        }
     }
 }
 
 @c func engineFaultHandler(_ info: UnsafeMutableRawPointer, _ context: UnsafeMutableRawPointer) -> Bool {
     let fault = FaultContext(info: info, context: context)
     let address = UInt64(fault.programCounter)
-    for i in 0..<16 {
+    for i in 0..<64 {
         let range = ranges[i]
         guard address >= range.start, address < range.end else { continue }
         let base = UInt(truncatingIfNeeded: fault[register: range.stateRegister] &- UInt64(bitPattern: Int64(range.stateBias)))

@@ -155,6 +155,15 @@ final class TranslationCache: @unchecked Sendable {
         return index
     }
 
+    /// Takes back the newest translation, one that nothing finds or links to. False when it is not the newest.
+    func removeLast(_ index: Int) -> Bool {
+        guard index + 1 == count else { return false }
+        atomic(published).pointee.store(UInt32(index), ordering: .releasing)
+        recordUsed -= rows[index].recordBytes
+        compiled.removeLast()
+        return true
+    }
+
     /// Notes that `slot` of `source` now jumps to `target`.
     func addLink(source: Int, slot: Int, target: Int) {
         links.append(Link(source: UInt32(source), slot: UInt32(slot), next: rows[target].incoming))

@@ -76,7 +76,7 @@ struct Translator {
                     let added = engine.cache.add(
                         pc: pc, flags: flags, compiled, ranges: UnsafeBufferPointer(start: ranges, count: blocks), isOptimized: optimize, isFindable: !isTemporary)
                 else { return .full }
-                account(engine, compiled, start)
+                account(engine, compiled, start, isOptimized: optimize)
                 logHost(engine, compiled, pc)
                 return .done(added)
             }
@@ -159,12 +159,17 @@ struct Translator {
         return allocator.run(helpers)
     }
 
-    private func account(_ engine: Engine, _ compiled: CompiledRegion, _ start: UInt64) {
+    private func account(_ engine: Engine, _ compiled: CompiledRegion, _ start: UInt64, isOptimized: Bool) {
         engine.counters.translations += 1
         engine.counters.guestInstructions += region.s.pointee.guestInstructions
         engine.counters.guestBytes += region.s.pointee.guestLength
         engine.counters.hostBytes += compiled.codeSize
-        if measuresTime { engine.counters.translationTime &+= HostClock.monotonic() &- start }
+        let time = measuresTime ? HostClock.monotonic() &- start : 0
+        engine.counters.translationTime &+= time
+        if isOptimized {
+            engine.counters.optimizedInstructions += region.s.pointee.guestInstructions
+            engine.counters.optimizedTime &+= time
+        }
         options.codeListener?(compiled.entry, compiled.codeSize, region.s.pointee.guestPC)
     }
 

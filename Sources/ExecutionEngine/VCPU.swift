@@ -40,6 +40,8 @@ public final class VCPU {
     /// Registers by global at a recovery point.
     private let recovered: UnsafeMutablePointer<UInt8>
     private let globals: [GlobalDescriptor]
+    /// The engine's generation when generated code was left last.
+    private var exitGeneration: UInt64 = 0
     /// A chain exit that waits for its target's translation.
     private var pendingLink: (source: Int, slot: Int, generation: UInt64)?
 
@@ -151,10 +153,21 @@ public final class VCPU {
                 continue
             }
             if engine.options.diagnostics.items.rawValue != 0 { logExecution(pc) }
-            let exit = engine.host.enter(state, entry)
-            atomic(running).pointee.store(0, ordering: .releasing)
-            if let result = handle(exit) { return result }
+            if let result = handle(enter(entry)) { return result }
         }
+    }
+
+    /// Runs generated code; `running` is set. What its exit says of translations is taken up before `running` is cleared: from
+    /// then on another thread may flush them.
+    private func enter(_ entry: UInt64) -> ExitValue {
+        let exit = engine.host.enter(state, entry)
+        switch exit.reason {
+        case ExitReason.sideExit, ExitReason.hot, ExitReason.fault, UInt32(GuestExit.misaligned.rawValue): recover()
+        default: break
+        }
+        exitGeneration = engine.generation
+        atomic(running).pointee.store(0, ordering: .releasing)
+        return exit
     }
 
     /// Serves the engine's requests. False when the embedder should look (always: the flag may have been set for both).
@@ -250,9 +263,11 @@ public final class VCPU {
     }
 
     private func fetchFault(_ pc: UInt64) -> VCPUExit {
-        switch engine.memory.resolveFault(address: pc, access: .execute) {
-        case .guestFault(let kind): .memoryFault(address: pc, access: .execute, kind: kind)
-        case .retry, .codeWrite: .memoryFault(address: pc, access: .execute, kind: .permission)
+        // An instruction that starts on the last executable bytes misses its rest.
+        let address = engine.memory.executableBytes(at: pc).map { pc &+ UInt64($0.count) } ?? pc
+        return switch engine.memory.resolveFault(address: address, access: .execute) {
+        case .guestFault(let kind): .memoryFault(address: address, access: .execute, kind: kind)
+        case .retry, .codeWrite: .memoryFault(address: address, access: .execute, kind: .permission)
         }
     }
 
@@ -261,19 +276,16 @@ public final class VCPU {
     private func handle(_ exit: ExitValue) -> VCPUExit? {
         switch exit.reason {
         case ExitReason.chain:
-            if engine.options.chaining { pendingLink = (exit.translation, exit.slot, engine.generation) }
+            if engine.options.chaining { pendingLink = (exit.translation, exit.slot, exitGeneration) }
             return nil
         case ExitReason.lookup:
             return nil
         case ExitReason.sideExit:
-            recover()
             return nil
         case ExitReason.hot:
-            recover()
             optimize()
             return nil
         case ExitReason.fault:
-            recover()
             return resolveFault(header.pointee.exitValue, header.pointee.faultIsWrite != 0 ? .write : .read)
         default:
             header.pointee.exitReason = 0
@@ -286,7 +298,7 @@ public final class VCPU {
         case .systemCall: return .systemCall
         case .breakpoint: return .breakpoint
         case .illegalInstruction, nil: return .illegalInstruction
-        case .fetchFault: return fetchFault(header.pointee.exitValue != 0 ? header.pointee.exitValue : programCounter)
+        case .fetchFault: return fetchFault(programCounter)
         case .instructionFence:
             engine.synchronizeCode()
             forget()
@@ -295,7 +307,6 @@ public final class VCPU {
             HostThread.yield()
             return nil
         case .misaligned:
-            recover()
             return .memoryFault(address: header.pointee.exitValue, access: .write, kind: .misaligned)
         case .misalignedFetch:
             return .memoryFault(address: programCounter, access: .execute, kind: .misaligned)
@@ -315,23 +326,23 @@ public final class VCPU {
         case .codeWrite(let page, let length):
             engine.invalidate(start: page, length: length)
             forget()
-            return stepOverWrite(page, length)
+            return stepOverWrite()
         }
     }
 
-    /// The instruction at pc writes to a page that held translated code. When it lies on that page itself, translating it again
-    /// would protect the page again: it is executed alone, from a translation for one use.
-    private func stepOverWrite(_ page: UInt64, _ length: UInt64) -> VCPUExit? {
-        let pc = programCounter
-        guard pc &+ 16 > page, pc < page &+ length else { return nil }
+    /// The instruction at pc writes to a page that held translated code. Translating it as usual could protect that page again (its
+    /// block, or its region, may have code there): it is executed alone, from a translation for one use that protects nothing.
+    private func stepOverWrite() -> VCPUExit? {
         engine.lock.lock()
         let used = engine.code.used
-        let flags = engine.guest.translationFlags(state)
-        let plan = RegionPlan(maxBlocks: 1, maxInstructions: 1)
         let result = engine.translator.translate(
-            engine, pc: pc, flags: flags, plan: plan, optimize: false, isTemporary: true)
+            engine, pc: programCounter, flags: engine.guest.translationFlags(state),
+            plan: RegionPlan(maxBlocks: 1, maxInstructions: 1), optimize: false, isTemporary: true)
         guard case .done(let index) = result else {
-            if case .full = result { engine.flushLocked() }
+            if case .full = result {
+                engine.flushLocked()
+                forget()
+            }
             engine.lock.unlock()
             return nil
         }
@@ -339,13 +350,15 @@ public final class VCPU {
         let generation = engine.generation
         atomic(running).pointee.store(1, ordering: .sequentiallyConsistent)
         engine.lock.unlock()
-        _ = used
         let exit = engine.host.enter(state, entry)
         atomic(running).pointee.store(0, ordering: .releasing)
-        _ = generation
-        // Its exits are not worth linking.
-        if exit.reason == ExitReason.chain { return nil }
-        return handle(exit)
+        // Its exits are not worth linking, but its faults count.
+        let outcome = exit.reason == ExitReason.chain ? nil : handle(exit)
+        engine.lock.withLock {
+            // Nothing refers to it: when nothing came after it, its room is free again.
+            if engine.generation == generation, engine.cache.removeLast(index) { engine.code.used = used }
+        }
+        return outcome
     }
 
     /// Writes dirty globals back from the registers saved at a fault or side exit, and sets pc.

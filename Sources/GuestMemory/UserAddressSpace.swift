@@ -311,9 +311,10 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
         lock.withLock {
             var page = start & ~(Self.pageSize - 1)
             while page <= last {
-                if !code.contains(page) {
+                // Pages that have just been unmapped stay unmarked: what is mapped there next is not protected.
+                if !code.contains(page), let rights = table.mapping(at: page)?.rights, rights.contains(.execute) {
                     code.insert(page)
-                    if let rights = table.mapping(at: page)?.rights, rights.contains(.write) {
+                    if rights.contains(.write) {
                         try? HostMemory.protect(host(page), Int(Self.pageSize), HostMemory.read)
                     }
                 }
@@ -335,8 +336,10 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
                     try? HostMemory.protect(host(page), Int(Self.pageSize), hostProtection(mapping.rights))
                     return .codeWrite(page: page, length: Self.pageSize)
                 }
-                return .retry
-            case .read: return mapping.rights.isEmpty ? .guestFault(.permission) : .retry
+                return hostAllows(address, write: true) ? .retry : .guestFault(.permission)
+            case .read:
+                if mapping.rights.isEmpty { return .guestFault(.permission) }
+                return hostAllows(address, write: false) ? .retry : .guestFault(.permission)
             case .execute: return mapping.rights.contains(.execute) ? .retry : .guestFault(.permission)
             }
         }
@@ -359,6 +362,14 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
     }
 
     // MARK: Under the lock
+
+    /// Asks the host by an access that changes nothing: what the table allows, the host may still refuse, and retrying
+    /// would then never end.
+    private func hostAllows(_ address: UInt64, write: Bool) -> Bool {
+        let word = host(address & ~3)
+        guard let value = GuestCopy.load32(word) else { return false }
+        return !write || GuestCopy.compareExchange32(word, expected: value, desired: value) != nil
+    }
 
     @inline(__always)
     private func host(_ address: UInt64) -> UInt { UInt(truncatingIfNeeded: address &+ Self.guestBase) }

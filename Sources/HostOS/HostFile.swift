@@ -15,9 +15,9 @@ public enum HostFile {
                 withPath(path) { kernel(SYS_openat, Int(AT_FDCWD), $0, Int(O_RDONLY | O_CLOEXEC)) }))
     }
 
-    /// Creates or truncates a log file for appending, out of the way of the descriptors that guests expect to be low.
-    public static func openLog(_ path: String) throws(Errno) -> Int32 {
-        let flags = O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC
+    /// Creates a log file, or empties it unless `appending`; every write goes to its end. The descriptor is out of the way of the descriptors that guests expect to be low.
+    public static func openLog(_ path: String, appending: Bool = false) throws(Errno) -> Int32 {
+        let flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (appending ? 0 : O_TRUNC)
         let fd = try Errno.check(withPath(path) { kernel(SYS_openat, Int(AT_FDCWD), $0, Int(flags), 0o666) })
         return moveHigh(Int32(truncatingIfNeeded: fd))
     }
@@ -85,6 +85,14 @@ public enum HostFile {
                 })
             return String(decoding: buffer[..<n], as: UTF8.self)
         }
+    }
+
+    /// The absolute name of an existing file without symbolic links; nil when there is none.
+    public static func realPath(_ path: String) -> String? {
+        let fd = withPath(path) { kernel(SYS_openat, Int(AT_FDCWD), $0, pathOnly | closeOnExec) }
+        if fd < 0 { return nil }
+        defer { close(Int32(truncatingIfNeeded: fd)) }
+        return try? readLink("/proc/self/fd/\(fd)")
     }
 
     public static func currentDirectory() throws(Errno) -> String {

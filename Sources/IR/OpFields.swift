@@ -69,11 +69,11 @@ public enum JumpHint: UInt8, CaseIterable, Sendable { case indirect, call, `retu
 /// Memory order of a `fence`.
 public struct FenceOrder: OptionSet, Sendable {
     public let rawValue: UInt8
-    public init(rawValue: UInt8) { self.rawValue = rawValue }
-    public static let loadLoad = FenceOrder(rawValue: 1)
-    public static let loadStore = FenceOrder(rawValue: 2)
-    public static let storeLoad = FenceOrder(rawValue: 4)
-    public static let storeStore = FenceOrder(rawValue: 8)
+    @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
+    @inlinable public static var loadLoad: FenceOrder { FenceOrder(rawValue: 1) }
+    @inlinable public static var loadStore: FenceOrder { FenceOrder(rawValue: 2) }
+    @inlinable public static var storeLoad: FenceOrder { FenceOrder(rawValue: 4) }
+    @inlinable public static var storeStore: FenceOrder { FenceOrder(rawValue: 8) }
 }
 
 /// Describes one guest or host memory access. Packs into 16 bits.
@@ -104,9 +104,12 @@ public struct MemOp: RawRepresentable, Equatable, Sendable {
     @inlinable public var isAligned: Bool { rawValue & 32 != 0 }
     @inlinable public var mmuIndex: Int { Int(rawValue &>> 8) & 15 }
 
-    public static let u8 = MemOp(log2Size: 0), s8 = MemOp(log2Size: 0, signed: true)
-    public static let u16 = MemOp(log2Size: 1), s16 = MemOp(log2Size: 1, signed: true)
-    public static let u32 = MemOp(log2Size: 2), s32 = MemOp(log2Size: 2, signed: true)
-    public static let u64 = MemOp(log2Size: 3)
-    public static let u128 = MemOp(log2Size: 4)
+    @inlinable public static var u8: MemOp { MemOp(log2Size: 0) }
+    @inlinable public static var s8: MemOp { MemOp(log2Size: 0, signed: true) }
+    @inlinable public static var u16: MemOp { MemOp(log2Size: 1) }
+    @inlinable public static var s16: MemOp { MemOp(log2Size: 1, signed: true) }
+    @inlinable public static var u32: MemOp { MemOp(log2Size: 2) }
+    @inlinable public static var s32: MemOp { MemOp(log2Size: 2, signed: true) }
+    @inlinable public static var u64: MemOp { MemOp(log2Size: 3) }
+    @inlinable public static var u128: MemOp { MemOp(log2Size: 4) }
 }

@@ -45,19 +45,19 @@ public struct OpEffects: OptionSet, Sendable {
     public let rawValue: UInt16
     @inlinable public init(rawValue: UInt16) { self.rawValue = rawValue }
     /// Ends a block.
-    public static let terminator = OpEffects(rawValue: 1 << 0)
+    @inlinable public static var terminator: OpEffects { OpEffects(rawValue: 1 << 0) }
     /// Leaves the region: every dirty global must be in its home when it executes.
-    public static let exit = OpEffects(rawValue: 1 << 1)
+    @inlinable public static var exit: OpEffects { OpEffects(rawValue: 1 << 1) }
     /// May raise a guest exception from a host fault: carries a recovery record.
-    public static let fault = OpEffects(rawValue: 1 << 2)
+    @inlinable public static var fault: OpEffects { OpEffects(rawValue: 1 << 2) }
     /// Must stay even if its result is dead.
-    public static let sideEffect = OpEffects(rawValue: 1 << 3)
+    @inlinable public static var sideEffect: OpEffects { OpEffects(rawValue: 1 << 3) }
     /// Reads memory (guest or CPU state) that other ops write.
-    public static let readsMemory = OpEffects(rawValue: 1 << 4)
+    @inlinable public static var readsMemory: OpEffects { OpEffects(rawValue: 1 << 4) }
     /// Changes the accrued floating-point flags.
-    public static let fpFlags = OpEffects(rawValue: 1 << 5)
+    @inlinable public static var fpFlags: OpEffects { OpEffects(rawValue: 1 << 5) }
     /// Result does not change when the two first sources are swapped.
-    public static let commutative = OpEffects(rawValue: 1 << 6)
+    @inlinable public static var commutative: OpEffects { OpEffects(rawValue: 1 << 6) }
 }
 
 /// One row of the op table.

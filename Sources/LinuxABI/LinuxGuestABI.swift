@@ -14,22 +14,25 @@ public struct LinuxGuestABI: Sendable {
     /// First address past everything a guest may map (task size).
     public var addressLimit: UInt64
     public var registers: SystemCallRegisters
+    /// Length in bytes of the instruction that makes a system call.
+    public var systemCallLength: UInt64
     /// The meaning of a system call number; nil when the kernel has not assigned it.
     public var systemCall: @Sendable (UInt64) -> SystemCallID?
     public var stat: StatLayout
     public var epollEvent: EpollEventLayout
     public var semaphoreSet: SemaphoreSetLayout
     public var signalAction: SignalActionLayout
-    /// Lines of /proc/cpuinfo for one processor, after its number. The configured CPU model may replace them.
+    public var signalFrame: SignalFrameLayout
+    /// Lines of /proc/cpuinfo for one processor, after its number; they depend on the configured CPU model.
     public var processorDescription = ""
-    /// Answers of a hardware probe call (riscv_hwprobe(2)) by key; nil for keys it does not know. The configured CPU
-    /// model may replace it.
+    /// Answers of a hardware probe call (riscv_hwprobe(2)) by key; nil for keys it does not know. They depend on the
+    /// configured CPU model.
     public var hardwareProbe: @Sendable (Int64) -> UInt64? = { _ in nil }
 
     public init(
         machine: String, elfMachine: UInt16, pageSize: UInt64, addressLimit: UInt64, registers: SystemCallRegisters,
-        systemCall: @escaping @Sendable (UInt64) -> SystemCallID?, stat: StatLayout, epollEvent: EpollEventLayout,
-        semaphoreSet: SemaphoreSetLayout, signalAction: SignalActionLayout
+        systemCallLength: UInt64, systemCall: @escaping @Sendable (UInt64) -> SystemCallID?, stat: StatLayout, epollEvent: EpollEventLayout,
+        semaphoreSet: SemaphoreSetLayout, signalAction: SignalActionLayout, signalFrame: SignalFrameLayout
     ) {
         self.machine = machine
         self.elfMachine = elfMachine
@@ -41,6 +44,8 @@ public struct LinuxGuestABI: Sendable {
         self.epollEvent = epollEvent
         self.semaphoreSet = semaphoreSet
         self.signalAction = signalAction
+        self.signalFrame = signalFrame
+        self.systemCallLength = systemCallLength
     }
 }
 

@@ -1,7 +1,9 @@
-// The riscv64 Linux ABI: RISC-V ELF psABI (registers), Linux include/uapi/asm-generic (numbers, structures).
+// The riscv64 Linux ABI: RISC-V ELF psABI (registers), Linux include/uapi/asm-generic (numbers, structures),
+// arch/riscv (signal frame, hardware probe, /proc/cpuinfo).
 
 extension LinuxGuestABI {
-    public static let riscv64: LinuxGuestABI = {
+    /// The ABI for a processor with the instruction set `isa`, an ISA string such as "rv64imafdc_zicsr_zba".
+    public static func riscv64(isa: String) -> LinuxGuestABI {
         var abi = LinuxGuestABI(
             machine: "riscv64",
             elfMachine: 243,
@@ -10,6 +12,7 @@ extension LinuxGuestABI {
             registers: SystemCallRegisters(
                 number: "x17", arguments: ["x10", "x11", "x12", "x13", "x14", "x15"], result: "x10", stackPointer: "x2",
                 threadPointer: "x4"),
+            systemCallLength: 4,  // ecall
             systemCall: { number in
                 number < UInt64(SystemCallID.asmGenericCount)
                     ? SystemCallID(rawValue: UInt16(truncatingIfNeeded: number)) : nil
@@ -17,18 +20,91 @@ extension LinuxGuestABI {
             stat: .asmGeneric,
             epollEvent: .natural,
             semaphoreSet: .asmGeneric,
-            signalAction: .asmGeneric)
-        abi.processorDescription = "isa\t\t: rv64imafdc_zicntr_zicsr_zifencei\nmmu\t\t: sv39\nuarch\t\t: martlet"
-        abi.hardwareProbe = { key in
-            switch key {
-            case 0, 1, 2: 0  // RISCV_HWPROBE_KEY_MVENDORID, MARCHID, MIMPID
-            case 3: 1  // BASE_BEHAVIOR: IMA
-            case 4: 1 | 2  // IMA_EXT_0: FD, C
-            case 5: 3  // CPUPERF_0: misaligned accesses are fast
-            case 7: 0x3f_ffff_ffff  // HIGHEST_VIRT_ADDRESS
-            default: nil
-            }
-        }
+            signalAction: .asmGeneric,
+            signalFrame: .riscv64)
+        abi.processorDescription = """
+            isa\t\t: \(isa)
+            mmu\t\t: sv39
+            uarch\t\t: martlet
+            mvendorid\t: 0x0
+            marchid\t\t: 0x0
+            mimpid\t\t: 0x0
+            hart isa\t: \(isa)
+
+            """
+        let probe = RISCVHardwareProbe(isa: isa, highestAddress: abi.addressLimit - 1)
+        abi.hardwareProbe = { probe.value($0) }
         return abi
-    }()
+    }
+
+    /// With the instruction set that every distribution expects.
+    public static let riscv64 = riscv64(isa: "rv64imafdc_zicntr_zicsr_zifencei")
+}
+
+extension SignalFrameLayout {
+    ///      0     siginfo_t                     128 bytes
+    ///      128   ucontext: flags, link         16
+    ///      144     stack: sp, flags, size      24
+    ///      168     signal mask, padding        8 + 120
+    ///      304     pc, x1 ... x31              256 (sigcontext is 16-byte aligned)
+    ///      560     f0 ... f31, fcsr            264 of 528; the rest, with the end marker of extensions, is zero
+    ///
+    /// Source: Linux arch/riscv/include/uapi/asm/{ucontext,sigcontext,ptrace}.h, arch/riscv/kernel/signal.c.
+    static let riscv64 = SignalFrameLayout(
+        size: 1088, info: 0, context: 128, stack: 144, mask: 168, programCounter: 304,
+        registers: (1..<32).map { Slot("x\($0)", at: 304 + 8 * $0) } + (0..<32).map { Slot("f\($0)", at: 560 + 8 * $0) },
+        floatControl: FloatControl(offset: 816, flagsShift: 0, roundingShift: 5, roundingRegister: "frm"),
+        returnAddress: "x1",
+        trampoline: [0x93, 0x08, 0xb0, 0x08, 0x73, 0x00, 0x00, 0x00])  // li a7, 139; ecall
+}
+
+/// Answers of riscv_hwprobe(2). Source: Linux Documentation/arch/riscv/hwprobe.rst, arch/riscv uapi asm/hwprobe.h.
+struct RISCVHardwareProbe: Sendable {
+    private let baseBehaviour: UInt64
+    private let extensions: UInt64
+    private let highestAddress: UInt64
+    private let hasCacheBlockZero: Bool
+    private let hasCacheBlockManagement: Bool
+
+    init(isa: String, highestAddress: UInt64) {
+        let parts = isa.split(separator: "_")
+        let letters = Set((parts.first ?? "").dropFirst(4))
+        let names = Set(parts.dropFirst())
+        let isIMA = letters.isSuperset(of: "ima")
+        var bits: UInt64 = 0
+        for (name, bit) in Self.rows where names.contains(name[...]) { bits |= 1 << UInt64(bit) }
+        if letters.isSuperset(of: "fd") { bits |= 1 << 0 }
+        if letters.contains("c") { bits |= 1 << 1 }
+        if letters.contains("v") { bits |= 1 << 2 }
+        baseBehaviour = isIMA ? 1 : 0
+        extensions = isIMA ? bits : 0
+        self.highestAddress = highestAddress
+        hasCacheBlockZero = names.contains("zicboz")
+        hasCacheBlockManagement = names.contains("zicbom")
+    }
+
+    func value(_ key: Int64) -> UInt64? {
+        let cacheBlock: UInt64 = 64
+        return switch key {
+        case 0, 1, 2: 0  // MVENDORID, MARCHID, MIMPID
+        case 3: baseBehaviour
+        case 4: extensions  // IMA_EXT_0
+        case 5: 3  // CPUPERF_0: misaligned accesses are fast
+        case 6: hasCacheBlockZero ? cacheBlock : 0  // ZICBOZ_BLOCK_SIZE
+        case 7: highestAddress  // HIGHEST_VIRT_ADDRESS
+        case 8: 1_000_000_000  // TIME_CSR_FREQ: the counters count nanoseconds
+        case 9: 3  // MISALIGNED_SCALAR_PERF: fast
+        case 10: 4  // MISALIGNED_VECTOR_PERF: unsupported
+        case 12: hasCacheBlockManagement ? cacheBlock : 0  // ZICBOM_BLOCK_SIZE
+        default: nil
+        }
+    }
+
+    /// Bits of IMA_EXT_0 by extension name.
+    private static let rows: [(String, Int)] = [
+        ("zba", 3), ("zbb", 4), ("zbs", 5), ("zicboz", 6), ("zbc", 7), ("zfh", 27), ("zfhmin", 28), ("zihintntl", 29),
+        ("zfa", 32), ("zacas", 34), ("zicond", 35), ("zihintpause", 36), ("zimop", 42), ("zca", 43), ("zcb", 44),
+        ("zcd", 45), ("zcf", 46), ("zcmop", 47), ("zawrs", 48), ("zicntr", 50), ("zihpm", 51), ("zicbom", 55),
+        ("zaamo", 56), ("zalrsc", 57),
+    ]
 }

@@ -19,8 +19,10 @@ public final class GuestProcess: @unchecked Sendable {
 
     /// The -L prefix without a trailing slash; nil when not given.
     public let prefix: String?
-    /// Host path of the running program, absolute: what /proc/self/exe names.
+    /// Host path of the running program, absolute: what /proc/self/exe leads to.
     public let executablePath: String
+    /// The prefix as the host kernel names files below it, for `guestPath`.
+    private let realPrefix: String?
     /// The guest's argv as started.
     public let arguments: [[UInt8]]
     public internal(set) var auxiliaryVector: [UInt64] = []
@@ -56,6 +58,17 @@ public final class GuestProcess: @unchecked Sendable {
         self.image = image
         diagnostics = options.diagnostics
         prefix = options.prefix
+        realPrefix = options.prefix.flatMap { HostFile.realPath($0) }
         actions = .init(repeating: SignalAction(), count: 65)
+    }
+
+    /// The guest's name for a host path: without the prefix for files below it.
+    func guestPath(_ host: String) -> String {
+        for prefix in [realPrefix, prefix] {
+            guard let prefix, prefix.utf8.count > 1, host.utf8.count > prefix.utf8.count, host.hasPrefix(prefix + "/")
+            else { continue }
+            return String(host.dropFirst(prefix.count))
+        }
+        return host
     }
 }

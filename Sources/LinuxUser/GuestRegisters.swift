@@ -6,11 +6,13 @@ import LinuxABI
 
 /// Offsets in the CPU state of the registers that user mode touches.
 public struct GuestRegisters: Sendable {
-    let general: [Int]  // by hardware number; -1 for a register that is not stored (a constant zero)
-    let float: [Int]
     let pc: Int
-    /// Rounding mode field of the floating-point control register, 32 bits.
+    /// Rounding mode of the floating-point control register, 32 bits; -1 when there is none.
     let floatRounding: Int
+    /// Where a signal handler's return address goes.
+    let returnAddress: Int
+    /// The registers of a signal frame: offsets in the CPU state and in the frame.
+    let frame: [(state: Int, frame: Int)]
     let systemCallNumber: Int
     let arguments: [Int]
     let result: Int
@@ -23,19 +25,21 @@ public struct GuestRegisters: Sendable {
         var byName: [String: Int] = [:]
         byName.reserveCapacity(registers.count)
         for register in registers { byName[register.name] = register.offset }
-        general = (0..<32).map { byName["x\($0)"] ?? -1 }
-        float = (0..<32).map { byName["f\($0)"] ?? -1 }
+        let layout = abi.signalFrame
         pc = guest.pcOffset
-        floatRounding = byName["frm"] ?? -1
+        floatRounding = layout.floatControl.flatMap { byName[$0.roundingRegister] } ?? -1
+        frame = layout.registers.compactMap { slot in byName[slot.register].map { ($0, slot.offset) } }
         arguments = abi.registers.arguments.map { byName[$0] ?? -1 }
         guard let number = byName[abi.registers.number], let result = byName[abi.registers.result],
             let stack = byName[abi.registers.stackPointer], let thread = byName[abi.registers.threadPointer],
+            let link = byName[layout.returnAddress],
             arguments.count == 6, !arguments.contains(-1)
         else { return nil }
         systemCallNumber = number
         self.result = result
         stackPointer = stack
         threadPointer = thread
+        returnAddress = link
     }
 }
 

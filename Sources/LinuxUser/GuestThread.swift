@@ -53,21 +53,6 @@ public final class GuestThread {
         set { storeRegister(state, process.registers.stackPointer, newValue) }
     }
 
-    /// fcsr, as signal frames have it: accrued flags in bits 0...4, rounding mode in bits 5...7.
-    var floatControl: UInt32 {
-        get {
-            let offset = process.registers.floatRounding
-            let rounding = offset < 0 ? 0 : state.load(fromByteOffset: offset, as: UInt32.self)
-            return vcpu.floatFlags & 31 | (rounding & 7) << 5
-        }
-        set {
-            let offset = process.registers.floatRounding, rounding = newValue >> 5 & 7
-            if offset >= 0 { state.storeBytes(of: rounding, toByteOffset: offset, as: UInt32.self) }
-            vcpu.floatFlags = newValue & 31
-            vcpu.floatRounding = rounding <= 4 ? rounding : 0
-        }
-    }
-
     /// A host system call that may wait. Signals for the guest end it: -512 when it had not started (see
     /// `SystemCallResult`).
     public func blocking(

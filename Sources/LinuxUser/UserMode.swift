@@ -59,7 +59,7 @@ private func start(
     process.breakEnd = image.dataEnd
 
     let stack = InitialStack(
-        arguments: asked.arguments, environment: options.environment, fileName: Array(asked.hostPath.utf8),
+        arguments: asked.arguments, environment: options.environment, fileName: Array(process.guestPath(asked.hostPath).utf8),
         image: image,
         hardwareCapabilities: guest.hardwareCapabilities, seed: options.seed)
     let thread = GuestThread(process: process, vcpu: engine.makeVCPU())
@@ -67,7 +67,7 @@ private func start(
         guard stack.neededBytes < options.stackSize / 4 * 3 else { throw .tooBig }
         let written = try stack.write(to: memory, top: top)
         process.auxiliaryVector = written.auxiliaryVector
-        process.signalTrampoline = try makeTrampoline(memory)
+        process.signalTrampoline = try makeTrampoline(memory, guest.abi.signalFrame.trampoline)
         guest.architecture.reset(thread.state)
         thread.stackPointer = written.stackPointer
         thread.pc = image.start
@@ -141,10 +141,10 @@ private func makeStack(
 }
 
 /// A page with the code that returns from signal handlers, as the kernel's vdso has it.
-private func makeTrampoline(_ memory: UserAddressSpace) throws(Errno) -> UInt64 {
+private func makeTrampoline(_ memory: UserAddressSpace, _ code: [UInt8]) throws(Errno) -> UInt64 {
     let flags = HostMemory.privateCopy | HostMemory.anonymous
     let page = try memory.map(0, length: 4096, rights: [.read, .write], flags: flags, kind: .trampoline)
-    try memory.writeBytes(page, SignalFrame.trampolineCode)
+    try memory.writeBytes(page, code)
     try memory.protect(page, length: 4096, rights: [.read, .execute])
     return page
 }

@@ -12,6 +12,10 @@ import LinuxUser
 
 let martletVersion = "0.1.0"
 
+/// The word by which Martlet starts itself for a program that a guest executes: as `run`, but all options come from the
+/// parent by way of the arguments, and the parent's log is appended to.
+let relaunchCommand = "run-executed"
+
 /// Bytes of the command line as text, for names and messages.
 func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 
@@ -37,11 +41,11 @@ struct Invocation {
     func run() throws(CommandError) -> Int32 {
         if isDirect { return try runUser(Array(arguments.dropFirst())) }
         guard let command = arguments.dropFirst().first.map(text) else {
-            writeStandardError(Self.usage)
-            return 1
+            throw CommandError("usage: martlet run [OPTIONS] PROGRAM [ARGUMENTS...]; 'martlet help' says more")
         }
         switch command {
         case "run": return try runUser(Array(arguments.dropFirst(2)))
+        case relaunchCommand: return try runUser(Array(arguments.dropFirst(2)), isRelaunch: true)
         case "help", "-h", "-help", "--help":
             writeStandardOutput(Self.usage)
             return 0
@@ -58,9 +62,9 @@ struct Invocation {
 
     // MARK: User mode
 
-    private func runUser(_ arguments: [[UInt8]]) throws(CommandError) -> Int32 {
+    private func runUser(_ arguments: [[UInt8]], isRelaunch: Bool = false) throws(CommandError) -> Int32 {
         var line = UserCommandLine()
-        try readEnvironment(&line)
+        if !isRelaunch { try readEnvironment(&line) }
         let rest = try readOptions(&line, arguments)
         if line.wantsHelp {
             writeStandardOutput(Self.userHelp)
@@ -79,7 +83,7 @@ struct Invocation {
             return 0
         }
         guard let program = rest.first else { throw CommandError("no program to run; 'martlet run PROGRAM [ARGUMENTS]'") }
-        let diagnostics = try makeDiagnostics(line)
+        let diagnostics = try makeDiagnostics(line, appending: isRelaunch)
         return try UserRun(
             line: line, guest: guest, program: text(program), arguments: Array(rest.dropFirst()), diagnostics: diagnostics
         ).run()
@@ -93,6 +97,10 @@ struct Invocation {
                 let value = text(Array(entry[(equals + 1)...]))
                 guard let option = userOptions.first(where: { $0.variable.map { prefix + $0 } == name }) else { continue }
                 if option.argument == nil, value == "0" { continue }
+                if option.isInherited {
+                    line.inherited.append(Array(("-" + option.names[0]).utf8))
+                    if option.argument != nil { line.inherited.append(Array(value.utf8)) }
+                }
                 try apply(option, to: &line, value, as: name + "=")
             }
         }
@@ -132,11 +140,11 @@ struct Invocation {
         }
     }
 
-    private func makeDiagnostics(_ line: UserCommandLine) throws(CommandError) -> Diagnostics {
+    private func makeDiagnostics(_ line: UserCommandLine, appending: Bool) throws(CommandError) -> Diagnostics {
         var items = line.logItems
         if line.strace { items = items.map { $0 + ",strace" } ?? "strace" }
         do {
-            return try Diagnostics(items: items, filter: line.logFilter, file: line.logFile)
+            return try Diagnostics(items: items, filter: line.logFilter, file: line.logFile, appending: appending)
         } catch {
             throw CommandError("\(error)")
         }

@@ -7,25 +7,34 @@ import GuestKit
 import GuestRISCV
 import LinuxABI
 
+/// A guest for one configured CPU model.
+struct ConfiguredGuest: Sendable {
+    let architecture: any GuestArchitecture
+    let abi: LinuxGuestABI
+    /// AT_HWCAP.
+    let hardwareCapabilities: UInt64
+}
+
 /// A guest architecture that can be chosen.
 struct GuestRow: Sendable {
     /// As in `martlet-NAME` and `qemu-NAME`.
     let name: String
-    let abi: LinuxGuestABI
     /// The text of `-cpu help`.
     let cpuHelp: @Sendable () -> String
     /// Builds the guest for a `-cpu` argument (nil: the default model).
-    let make: @Sendable (String?) throws(CommandError) -> (guest: any GuestArchitecture, hardwareCapabilities: UInt64)
+    let make: @Sendable (String?) throws(CommandError) -> ConfiguredGuest
 }
 
 let allGuests: [GuestRow] = [
     GuestRow(
-        name: "riscv64", abi: .riscv64,
+        name: "riscv64",
         cpuHelp: { RISCVCPUModel.help },
         make: { (specification) throws(CommandError) in
             do {
                 let cpu = try specification.map { try RISCVCPU($0) } ?? .standard
-                return (RISCVGuest(cpu: cpu), cpu.hardwareCapabilities)
+                return ConfiguredGuest(
+                    architecture: RISCVGuest(cpu: cpu), abi: .riscv64(isa: cpu.isaString),
+                    hardwareCapabilities: cpu.hardwareCapabilities)
             } catch {
                 throw CommandError("\(error)")
             }

@@ -1,6 +1,8 @@
 // The options of user mode, as one table: names, arguments, environment variables, help. Names and meanings are those of
 // qemu-user, so that scripts written for it work.
 
+import Optimizer
+
 /// One option of user mode.
 struct UserOption: Sendable {
     /// Names without the dash; the first is the canonical one.
@@ -42,7 +44,8 @@ struct UserCommandLine: Sendable {
     var oneInstruction = false
     var cacheSize: Int?
     var tier: String?
-    var singleThread = false
+    /// Executions after which code is optimized.
+    var hotThreshold: UInt32?
     var seed: UInt64?
     var perfMap = false
     var statistics = false
@@ -126,7 +129,7 @@ let userOptions: [UserOption] = [
     },
     UserOption(
         names: ["accel"], argument: "tcg[,PROP=VALUE...]", variable: "ACCEL",
-        help: "tier=auto|interpreter|baseline|optimizing, tb-size=SIZE, one-insn-per-tb=on|off, no-pass=NAME"
+        help: "tier=auto|interpreter|baseline|optimizing, hot=EXECUTIONS, tb-size=SIZE, one-insn-per-tb=on|off, no-pass=NAME"
     ) { (line, value) throws(OptionError) in try parseAccelerator(&line, value) },
     UserOption(names: ["perfmap"], argument: nil, variable: "PERFMAP", help: "write /tmp/perf-PID.map for Linux perf") {
         (line, _) throws(OptionError) in line.perfMap = true
@@ -151,15 +154,22 @@ private func parseAccelerator(_ line: inout UserCommandLine, _ value: String) th
             }
             line.tier = setting
         case "tb-size": line.cacheSize = try parseCacheSize(setting)
+        case "hot":
+            guard let count = UInt32(setting), count > 0 else { throw OptionError("hot wants a number of executions") }
+            line.hotThreshold = count
         case "one-insn-per-tb":
             guard setting == "on" || setting == "off" else { throw OptionError("one-insn-per-tb wants on or off") }
             line.oneInstruction = setting == "on"
         case "thread":
             guard setting == "multi" || setting == "single" else { throw OptionError("thread wants multi or single") }
             if setting == "single" { throw OptionError("thread=single is for system mode, which does not exist yet") }
-        case "no-pass": line.disabledPasses.insert(setting)
+        case "no-pass":
+            guard Pass(rawValue: setting) != nil else {
+                throw OptionError("no-pass wants one of \(Pass.allCases.map(\.rawValue).joined(separator: ", "))")
+            }
+            line.disabledPasses.insert(setting)
         default:
-            throw OptionError("unknown property '\(name)'; wanted tier, tb-size, one-insn-per-tb, thread or no-pass")
+            throw OptionError("unknown property '\(name)'; wanted tier, hot, tb-size, one-insn-per-tb, thread or no-pass")
         }
     }
 }

@@ -27,7 +27,7 @@ struct UserRun {
         options.reservedSize = line.reservedSize
         options.seed = line.seed
         options.diagnostics = diagnostics
-        options.relaunchArguments = [Array("run".utf8)] + line.inherited
+        options.relaunchArguments = [Array(relaunchCommand.utf8)] + line.inherited
 
         // The guest is made before the program is opened, so that a wrong -cpu is told whatever the program is.
         var guests: [UInt16: UserModeGuest] = [:]
@@ -35,9 +35,10 @@ struct UserRun {
             let made = try row.make(line.cpu)
             let perfMap = line.perfMap ? PerfMap() : nil
             let session = EngineSession(line: line, diagnostics: diagnostics, perfMap: perfMap)
-            guests[row.abi.elfMachine] = UserModeGuest(
-                abi: row.abi, architecture: made.guest, hardwareCapabilities: made.hardwareCapabilities,
-                makeEngine: { memory in try session.makeEngine(made.guest, memory) }, willExit: { session.finish() })
+            guests[made.abi.elfMachine] = UserModeGuest(
+                abi: made.abi, architecture: made.architecture, hardwareCapabilities: made.hardwareCapabilities,
+                makeEngine: { memory in try session.makeEngine(made.architecture, memory) },
+                willExit: { session.finish() })
         }
         let known = guests
         let names = (guest.map { [$0] } ?? allGuests).map(\.name).joined(separator: ", ")
@@ -79,6 +80,7 @@ private final class EngineSession {
         if line.oneInstruction { options.maxInstructions = 1 }
         options.chaining = !diagnostics.isEnabled(.noChaining)
         options.tier = line.tier.flatMap(Tier.init(rawValue:)) ?? .automatic
+        if let count = line.hotThreshold { options.hotThreshold = count }
         options.disabledPasses = line.disabledPasses
         options.measuresTime = line.statistics
         options.disassembleHost = disassembleHostCode
@@ -101,11 +103,14 @@ private final class EngineSession {
     func finish() {
         guard line.statistics, let engine else { return }
         let c = engine.counters
-        let perInstruction = c.guestInstructions == 0 ? 0 : c.translationTime / UInt64(c.guestInstructions)
+        func each(_ time: UInt64, _ count: Int) -> UInt64 { count == 0 ? 0 : time / UInt64(count) }
+        let baseline = each(c.translationTime - c.optimizedTime, c.guestInstructions - c.optimizedInstructions)
+        let optimizing = each(c.optimizedTime, c.optimizedInstructions)
         writeStandardError(
             """
-            translation: \(perInstruction) ns per guest instruction (\(c.guestInstructions) in \(c.translations) translations, \
-            \(c.optimized) of them optimized; \(c.hostBytes) host bytes for \(c.guestBytes) guest bytes)
+            translation: \(baseline) ns per guest instruction in the baseline tier (\(c.guestInstructions - c.optimizedInstructions) \
+            instructions, \(c.translations - c.optimized) translations), \(optimizing) ns in the optimizing tier \
+            (\(c.optimizedInstructions) instructions, \(c.optimized) regions); \(c.hostBytes) host bytes for \(c.guestBytes) guest bytes
             chaining: \(c.links) links, \(c.invalidated) invalidated, \(c.flushes) flushes
 
             """)

@@ -9,6 +9,7 @@ struct RegionGenerator {
     var floats = true
     var opsPerBlock = 12
     var blocks = 4
+    var checksExit = true
     private var builder: IRBuilder
     private let machine: TestMachine
     /// Values assigned on every path to here.
@@ -55,7 +56,7 @@ struct RegionGenerator {
         for i in 0..<blocks {
             if i > 0 { builder.begin(ids[i]) }
             let marks = (integers.count, words.count, doubles.count, singles.count)
-            if machine.region.blocks[ids[i].i].isLoopHeader || random.chance(30) { builder.checkExit(0x1000 &+ UInt64(64 * i)) }
+            if checksExit, machine.region.blocks[ids[i].i].isLoopHeader || random.chance(30) { builder.checkExit(0x1000 &+ UInt64(64 * i)) }
             builder.insnStart(0x1000 &+ UInt64(64 * i))
             for k in 1..<(2 + random.below(opsPerBlock)) {
                 if random.chance(30) { builder.insnStart(0x1000 &+ UInt64(64 * i + 2 * k)) }

@@ -29,8 +29,8 @@ import Testing
         }
     }
 
-    @Test func straightLineIntegerCode() { compare(1, rounds: 1500, blocks: 1, ops: 100, floats: false) }
-    @Test func branchingIntegerCode() { compare(2, rounds: 2500, blocks: 8, ops: 20, floats: false) }
-    @Test func straightLineFloatingPointCode() { compare(3, rounds: 1500, blocks: 1, ops: 100, floats: true) }
-    @Test func branchingFloatingPointCode() { compare(4, rounds: 2500, blocks: 8, ops: 20, floats: true) }
+    @Test func straightLineIntegerCode() { compare(1, rounds: 4000, blocks: 1, ops: 100, floats: false) }
+    @Test func branchingIntegerCode() { compare(2, rounds: 6000, blocks: 8, ops: 20, floats: false) }
+    @Test func straightLineFloatingPointCode() { compare(3, rounds: 4000, blocks: 1, ops: 100, floats: true) }
+    @Test func branchingFloatingPointCode() { compare(4, rounds: 6000, blocks: 8, ops: 20, floats: true) }
 }

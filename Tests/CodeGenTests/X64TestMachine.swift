@@ -146,6 +146,7 @@ final class TestMachine {
     private var allocator: Allocator
     private let traits: UnsafeMutablePointer<HelperTraits>
     let block: UnsafeMutableRawPointer
+    private let counters: UnsafeMutablePointer<UInt32>
     let state: UnsafeMutableRawPointer
     let memory: UnsafeMutableRawPointer
     let mapping: UnsafeMutableRawPointer
@@ -156,6 +157,11 @@ final class TestMachine {
     var initialState: [UInt64]
     var initialMemory: [UInt64]
     var rounding: UInt32 = 0
+    /// False: guest memory is neither set nor compared, which is most of a short run's time.
+    var usesMemory = true
+    /// The next run finds the exit flag set; the execution counters hold this.
+    var requestsExit = false
+    var executionCounter: UInt32 = 0
 
     static let codeSize = 1 << 20
 
@@ -175,8 +181,9 @@ final class TestMachine {
         allocator = Allocator(x64.description!, region: region, allocation: allocation)
         traits = .allocate(capacity: Self.helpers.count)
         for (i, h) in Self.helpers.enumerated() { (traits + i).initialize(to: HelperTraits(h)) }
-        block = .allocate(byteCount: VCPUHeader.stride + Self.stateWords * 8, alignment: 64)
-        state = block + VCPUHeader.stride
+        block = .allocate(byteCount: ExecutionCounters.bytes + VCPUHeader.stride + Self.stateWords * 8, alignment: 64)
+        counters = block.bindMemory(to: UInt32.self, capacity: ExecutionCounters.count)
+        state = block + ExecutionCounters.bytes + VCPUHeader.stride
         memory = .allocate(byteCount: Self.memoryWords * 8, alignment: 4096)
         jumpCache = .allocate(capacity: JumpCache.count)
         jumpCache.initialize(repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: JumpCache.count)
@@ -184,7 +191,7 @@ final class TestMachine {
         returnStack.initialize(repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: ReturnStack.count)
         initialState = Array(repeating: 0, count: Self.stateWords)
         initialMemory = Array(repeating: 0, count: Self.memoryWords)
-        block.bindMemory(to: VCPUHeader.self, capacity: 1)
+        (block + ExecutionCounters.bytes).bindMemory(to: VCPUHeader.self, capacity: 1)
             .initialize(to: VCPUHeader(jumpCache: jumpCache, returnStack: returnStack))
     }
 
@@ -206,6 +213,7 @@ final class TestMachine {
         for i in 0..<Self.stateWords {
             initialState[i] = i >= Self.integerGlobals && i < Self.integerGlobals + Self.floatGlobals ? random.double() : random.integer()
         }
+        if !usesMemory { return }
         for i in 0..<Self.memoryWords { initialMemory[i] = random.chance(30) ? random.double() : random.integer() }
     }
 
@@ -218,9 +226,10 @@ final class TestMachine {
 
     private func prepare(_ host: any HostBackEnd) {
         for i in 0..<Self.stateWords { state.storeBytes(of: initialState[i], toByteOffset: 8 * i, as: UInt64.self) }
-        for i in 0..<Self.memoryWords { memory.storeBytes(of: initialMemory[i], toByteOffset: 8 * i, as: UInt64.self) }
+        if usesMemory { for i in 0..<Self.memoryWords { memory.storeBytes(of: initialMemory[i], toByteOffset: 8 * i, as: UInt64.self) } }
         header.pointee.exitReason = 0
-        header.pointee.exitRequest = 0
+        header.pointee.exitRequest = requestsExit ? 1 : 0
+        if executionCounter != 0 { counters.update(repeating: executionCounter, count: ExecutionCounters.count) }
         header.pointee.returnStackTop = 0
         for i in 0..<ReturnStack.count { returnStack[i] = JumpCacheEntry(pc: JumpCache.noPC, code: 0) }
         host.setFloatFlags(state, 0)
@@ -231,7 +240,7 @@ final class TestMachine {
         Outcome(
             exit: exit.raw,
             state: (0..<Self.stateWords).map { state.load(fromByteOffset: 8 * $0, as: UInt64.self) },
-            memory: (0..<Self.memoryWords).map { memory.load(fromByteOffset: 8 * $0, as: UInt64.self) },
+            memory: (0..<(usesMemory ? Self.memoryWords : 0)).map { memory.load(fromByteOffset: 8 * $0, as: UInt64.self) },
             floatFlags: host.floatFlags(state), lookupPC: 0)
     }
 
@@ -242,6 +251,28 @@ final class TestMachine {
         guard allocate() else { return nil }
         code.used = x64Base
         return x64.compile(region, allocation, translation: 5)
+    }
+
+    /// Compiles the region behind what is there.
+    func compile(after: Bool) -> CompiledRegion? {
+        guard allocate() else { return nil }
+        return x64.compile(region, allocation, translation: 5)
+    }
+
+    /// Does what an engine does after a fault or side exit: writes the globals that recovery finds in registers. Returns the pc.
+    func recover(_ compiled: CompiledRegion, _ outcome: inout Outcome) -> UInt64? {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.globals.count) { registers in
+            let offset = Int(header.pointee.sideExitAddress &- compiled.entry)
+            guard
+                let pc = RecoveryReader.find(
+                    compiled.records, pc: 0x1000, offset: offset, globalCount: Self.globals.count, registers: registers.baseAddress!)
+            else { return nil }
+            for g in 0..<Self.globals.count where registers[g] != 0 {
+                let number = Int(registers[g]) - 1
+                outcome.state[g] = header.pointee.savedRegisters[number >= 32 ? number - 16 : number]
+            }
+            return pc
+        }
     }
 
     func runX64(_ compiled: CompiledRegion) -> Outcome {
@@ -278,7 +309,7 @@ final class TestMachine {
             let name = i < Self.globals.count ? Self.globals[i].name : "word \(i)"
             text.append("\(name) \(hex(got.state[i])) not \(hex(expected.state[i])), was \(hex(initialState[i]))")
         }
-        for i in 0..<Self.memoryWords where got.memory[i] != expected.memory[i] {
+        for i in 0..<got.memory.count where got.memory[i] != expected.memory[i] {
             text.append("memory[\(i)] \(hex(got.memory[i])) not \(hex(expected.memory[i]))")
         }
         return text.joined(separator: "; ")

@@ -152,6 +152,7 @@ private struct Scratch: ~Copyable {
         var template = Array("/tmp/martlet-\(name)-XXXXXX".utf8CString)
         let descriptor = mkstemp(&template)
         guard descriptor >= 0 else { throw SpawnError(description: "mkstemp: errno \(errno)") }
+        fchmod(descriptor, 0o755)
         close(descriptor)
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }

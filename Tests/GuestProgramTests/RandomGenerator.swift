@@ -65,12 +65,13 @@ struct RowClasses {
 
     subscript(kind: Kind) -> [Int] { rows[kind] ?? [] }
 
-    /// Whether `word` is the instruction of `row` and not one of a more specific row.
+    /// Whether `word` is the instruction of `row` and not one of a more specific row, which Martlet may know also where
+    /// the reference does not.
     func isInstruction(_ word: UInt32, _ row: Int) -> Bool {
         for other in 0..<row
         where InstructionTable.width(other) == InstructionTable.width(row)
             && word & InstructionTable.mask(other) == InstructionTable.match(other)
-            && InstructionTable.isAllowed(other, by: extensions)
+            && InstructionTable.isAllowed(other, by: extensions.union(RISCVCPU.standard.extensions))
         {
             return false
         }

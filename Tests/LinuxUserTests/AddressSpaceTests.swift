@@ -70,6 +70,30 @@ private let anonymous = HostMemory.privateCopy | HostMemory.anonymous
         #expect(space.resolveFault(address: page, access: .read) == .guestFault(.unmapped))
     }
 
+    @Test func anAccessThatTheHostRefusesIsAFaultAndNotRetriedForever() throws {
+        let space = try makeSpace()
+        let page = try space.map(0, length: 4096, rights: [.read, .write], flags: anonymous)
+        #expect(space.resolveFault(address: page + 4093, access: .read) == .retry)
+        try HostMemory.protect(UInt(page), 4096, HostMemory.read)
+        #expect(space.resolveFault(address: page + 4093, access: .read) == .retry)
+        #expect(space.resolveFault(address: page + 4093, access: .write) == .guestFault(.permission))
+        try HostMemory.protect(UInt(page), 4096, HostMemory.none)
+        #expect(space.resolveFault(address: page, access: .read) == .guestFault(.permission))
+        try space.unmap(page, length: 4096)
+    }
+
+    @Test func growingBeyondTheAddressSpaceIsOutOfMemory() throws {
+        let space = try makeSpace()
+        let page = try space.map(0, length: 4096, rights: [.read, .write], flags: anonymous)
+        #expect(throws: Errno.nomem) {
+            try space.remap(page, oldLength: 4096, newLength: 1 << 60, flags: 1, newAddress: 0)
+        }
+        #expect(throws: Errno.fault) {
+            try space.remap(1 << 50, oldLength: 4096, newLength: 8192, flags: 1, newAddress: 0)
+        }
+        try space.unmap(page, length: 4096)
+    }
+
     @Test func protectKeepsCodePagesReadOnlyOnTheHost() throws {
         let space = try makeSpace()
         let page = try space.map(0, length: 3 * 4096, rights: [.read, .execute], flags: anonymous)

@@ -1,4 +1,6 @@
 import Diagnostics
+import Glibc
+import HostOS
 import Testing
 
 @Suite struct DiagnosticsTests {
@@ -21,6 +23,23 @@ import Testing
         for bad in ["1", "2..1", "..", "1+", "1+0", "x..y", "0x..1", "99999999999999999999..1"] {
             #expect(throws: DiagnosticsError.badFilter(bad)) { try AddressFilter(parsing: bad) }
         }
+    }
+
+    @Test func aLogIsEmptiedAtItsStartAndKeptByThoseWhoGoOnWithIt() throws {
+        var template = Array("/tmp/martlet-log-XXXXXX".utf8CString)
+        let descriptor = mkstemp(&template)
+        try #require(descriptor >= 0)
+        let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        defer {
+            close(descriptor)
+            unlink(path)
+        }
+        try Diagnostics(items: "exec", file: path).write("old ")
+        try Diagnostics(items: "exec", file: path).write("new ")
+        try Diagnostics(items: "exec", file: path, appending: true).write("more")
+        var bytes = [UInt8](repeating: 0, count: 64)
+        let count = try bytes.withUnsafeMutableBytes { try HostFile.read(descriptor, into: $0, at: 0) }
+        #expect(String(decoding: bytes[..<count], as: UTF8.self) == "new more")
     }
 
     @Test func anUnwritableLogFileIsAnError() {

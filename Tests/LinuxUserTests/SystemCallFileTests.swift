@@ -45,6 +45,24 @@ private func hostStatus(_ path: String) -> stat {
         #expect(isError(guest.call(.close, fd), .badf))
     }
 
+    @Test func theDescriptorIsLookedAtBeforeTheBuffer() throws {
+        let guest = try SystemCallFixture()
+        let bad = UInt64(bitPattern: -4096)
+        #expect(isError(guest.call(.read, 9999, bad, 64), .badf))
+        #expect(isError(guest.call(.writev, 9999, try guest.words([bad, 8]), 1), .badf))
+        let file = try guest.open("/dev/null")
+        #expect(isError(guest.call(.getdents64, file, bad, 64), .notdir))
+        guest.call(.close, file)
+    }
+
+    @Test func namesUnderThePrefixAreTheGuestsOwn() throws {
+        let guest = try SystemCallFixture(prefix: "/usr/../usr")
+        #expect(guest.process.guestPath("/usr/bin/env") == "/bin/env")
+        #expect(guest.process.guestPath("/usrlocal/x") == "/usrlocal/x")
+        #expect(guest.process.guestPath("/usr") == "/usr")
+        #expect(try SystemCallFixture().process.guestPath("/usr/bin/env") == "/usr/bin/env")
+    }
+
     @Test func badPointersGiveEFAULTAndNeverReachMartletsMemory() throws {
         let guest = try SystemCallFixture()
         let fd = try guest.open("/dev/zero")

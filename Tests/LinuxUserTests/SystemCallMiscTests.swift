@@ -49,6 +49,18 @@ import Testing
         #expect(isError(guest.call(.riscv_hwprobe, pairs, 3, 0, 0, 8), .inval))
     }
 
+    @Test func hardwareProbeFollowsTheInstructionSet() throws {
+        func extensions(_ isa: String) -> UInt64? { LinuxGuestABI.riscv64(isa: isa).hardwareProbe(4) }
+        #expect(extensions("rv64imafdc_zicsr") == 0b11)
+        #expect(extensions("rv64imac_zba_zbs") == 1 << 1 | 1 << 3 | 1 << 5)
+        #expect(extensions("rv64imafdc_zbb_zicond_zawrs") == 0b11 | 1 << 4 | 1 << 35 | 1 << 48)
+        let small = LinuxGuestABI.riscv64(isa: "rv64i_zba")
+        #expect(small.hardwareProbe(3) == 0 && small.hardwareProbe(4) == 0 && small.hardwareProbe(6) == 0)
+        #expect(LinuxGuestABI.riscv64(isa: "rv64imac_zicboz").hardwareProbe(6) == 64)
+        #expect(small.hardwareProbe(1000) == nil && small.hardwareProbe(-1) == nil)
+        #expect(small.processorDescription.hasPrefix("isa\t\t: rv64i_zba\n"))
+    }
+
     @Test func threadNameIsSetAndRead() throws {
         let guest = try SystemCallFixture()
         let old = guest.room(16), new = guest.room(16)

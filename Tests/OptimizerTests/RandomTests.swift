@@ -206,6 +206,11 @@ private struct Generator {
         default: keepWord(ir.setcond(condition, w(), w(), result: .i32))
         }
     }
+    /// What a guest does to registers that hold words.
+    mutating func extend() {
+        let x = random.pick(Self.a)
+        keep(random.below(2) == 0 ? ir.sextract(x, 0, 32, into: target()) : ir.extract(x, 0, 32, into: target()))
+    }
     mutating func divide() {
         // Neither by zero nor overflowing.
         let n = ir.shr(x(), ir.const(1))
@@ -238,11 +243,12 @@ private struct Generator {
         let at = Int64(random.below(48))
         var address = Self.base
         if random.below(2) == 0 { address = ir.add(address, ir.const(Int64(random.below(8)))) }
-        switch random.below(5) {
+        switch random.below(7) {
         case 0, 1: keep(ir.gld(address, at, m, into: target()))
         case 2: ir.gst(x(), address, at, m)
-        case 3: keep(ir.ld(128 + 8 * random.below(4), m, into: target()))
-        default: ir.st(x(), 128 + 8 * random.below(4), m)
+        // Mostly one place in the CPU state, so that loads and stores meet.
+        case 3, 4: keep(ir.ld(128, random.below(3) == 0 ? m : .u64, into: target()))
+        default: ir.st(x(), 128 + 4 * random.below(3), m)
         }
     }
     mutating func call() {
@@ -267,7 +273,7 @@ private struct Generator {
         case 11, 12: width()
         case 13: unary()
         case 14, 15: compare()
-        case 16: divide()
+        case 16: random.below(2) == 0 ? divide() : extend()
         case 17, 18: float()
         case 19, 20: memory()
         case 21: random.below(3) == 0 ? call() : unary()

@@ -69,8 +69,7 @@ extension Allocator {
                     if d != NextUse.dead, d != NextUse.home, d & NextUse.definition != 0 { d = NextUse.home }
                     // Liveness must reach its fixed point; distances need only be near.
                     if (d == NextUse.dead) != (distances[row + v] == NextUse.dead) { changed = true }
-                    if rounds <= 3 { if distances[row + v] > d { distances[row + v] = d; if rounds < 3 { changed = true } } }
-                    else if distances[row + v] == NextUse.dead { distances[row + v] = d }
+                    if distances[row + v] > d { distances[row + v] = d }
                 }
             }
         }

@@ -167,7 +167,10 @@ extension Allocator {
         if sources > 1 { next[op.b.i] = u[1] }
         if sources > 2 { next[op.c.i] = u[2] }
         if sources > 3 { next[op.d.i] = u[3] }
-        releaseDead(op, sources)
+        next[op.dst.i] = NextUse.dead
+        var unassigned = op
+        unassigned.dst = .none
+        releaseDead(unassigned, sources)
         freeDeadSlots(op, sources)
     }
 

@@ -27,24 +27,27 @@ struct ProgramResolver {
     /// Follows `#!` lines from `path` (a host path; `shown` is the guest's name for it) to a program.
     func resolve(_ path: String, shown: String, arguments: [[UInt8]]) throws(UserModeError) -> ResolvedProgram {
         var path = path, shown = shown, arguments = arguments
+        var told = shown  // how messages name the file
         for _ in 0..<5 {
-            let start = try readStart(path, shown)
+            let start = try readStart(path, told)
             if start.count >= 2, start[0] == UInt8(ascii: "#"), start[1] == UInt8(ascii: "!") {
-                let (interpreter, option) = try parse(start, shown)
+                let (interpreter, option) = try parse(start, told)
                 var next: [[UInt8]] = [interpreter]
                 if let option { next.append(option) }
                 next.append(Array(shown.utf8))
                 next.append(contentsOf: arguments.dropFirst())
                 arguments = next
-                shown = String(decoding: interpreter, as: UTF8.self)
-                path = hostPath(shown)
+                let name = String(decoding: interpreter, as: UTF8.self)
+                path = hostPath(name)
+                told = "\(shown): interpreter \(name)"
+                shown = name
                 continue
             }
             let machine = start.withUnsafeBytes { ELFFile.machine(of: $0) }
             let isGuest = machine.map { limit($0) != nil } ?? false
             return ResolvedProgram(hostPath: path, arguments: arguments, isGuest: isGuest)
         }
-        throw UserModeError("\(shown): too many levels of script interpreters", errno: .loop)
+        throw UserModeError("\(told): too many levels of script interpreters", errno: .loop)
     }
 
     private func readStart(_ path: String, _ shown: String) throws(UserModeError) -> [UInt8] {

@@ -5,9 +5,6 @@ import ExecutionEngine
 import GuestMemory
 import HostOS
 
-/// Length of the guest's system call instruction (ecall: 4 bytes).
-let systemCallLength: UInt64 = 4
-
 extension GuestThread {
     /// Body of the host thread: from here until the guest thread has ended. The process's first thread never returns
     /// from it.
@@ -60,7 +57,7 @@ extension GuestThread {
         case SystemCallResult.unchanged: break
         case SystemCallResult.restart:
             // Issue it again; a handler without SA_RESTART that runs first makes it fail with EINTR instead.
-            pc = pc &- systemCallLength
+            pc = pc &- process.guest.systemCallLength
             if mailbox.pointee.signal != 0 {
                 interruptedCall = pc
                 deliverPendingSignals()

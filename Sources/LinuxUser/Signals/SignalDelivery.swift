@@ -61,27 +61,28 @@ extension GuestThread {
         if let call = interruptedCall {
             // The call had not started: it is issued again after the handler, or fails.
             if action.flags & SignalAction.restart == 0 {
-                pc = call &+ systemCallLength
+                pc = call &+ process.guest.systemCallLength
                 storeRegister(state, process.registers.result, UInt64(bitPattern: Int64(Errno.intr.negated)))
             }
             interruptedCall = nil
         }
+        let layout = frameLayout
         let old = stackPointer
         var top = old
         let onStack = action.flags & SignalAction.onStack != 0 && alternateStack.size > 0
         if onStack && !alternateStack.contains(old) { top = alternateStack.base &+ alternateStack.size }
-        let frame = (top &- UInt64(SignalFrame.size)) & ~15
+        let frame = (top &- UInt64(layout.size)) & ~15
         // A frame that would leave the alternate stack, or cannot be written, is a fatal fault.
         var fits = !(onStack && alternateStack.contains(old) && !alternateStack.contains(frame))
         if fits {
-            fits = withUnsafeTemporaryAllocation(byteCount: SignalFrame.size, alignment: 16) { buffer in
+            fits = withUnsafeTemporaryAllocation(byteCount: layout.size, alignment: 16) { buffer in
                 buffer.initializeMemory(as: UInt8.self, repeating: 0)
                 for index in 0..<16 {
                     buffer.storeBytes(of: information.words[index], toByteOffset: 8 * index, as: UInt64.self)
                 }
-                storeStack(buffer, SignalFrame.stack, at: old)
-                buffer.storeBytes(of: signalMask, toByteOffset: SignalFrame.mask, as: UInt64.self)
-                SignalFrame.save(self, buffer)
+                storeStack(buffer, layout.stack, at: old)
+                buffer.storeBytes(of: signalMask, toByteOffset: layout.mask, as: UInt64.self)
+                saveRegisters(buffer)
                 do throws(Errno) { try memory.writeBytes(frame, UnsafeRawBufferPointer(buffer)) } catch { return false }
                 return true
             }
@@ -93,9 +94,9 @@ extension GuestThread {
         if alternateStack.flags & AlternateStack.autoDisarm != 0 && onStack { alternateStack = AlternateStack() }
         let registers = process.registers
         storeRegister(state, registers.arguments[0], UInt64(UInt32(bitPattern: signal)))
-        storeRegister(state, registers.arguments[1], frame &+ UInt64(SignalFrame.info))
-        storeRegister(state, registers.arguments[2], frame &+ UInt64(SignalFrame.context))
-        storeRegister(state, registers.general[1], process.signalTrampoline)
+        storeRegister(state, registers.arguments[1], frame &+ UInt64(layout.info))
+        storeRegister(state, registers.arguments[2], frame &+ UInt64(layout.context))
+        storeRegister(state, registers.returnAddress, process.signalTrampoline)
         stackPointer = frame
         pc = action.handler
         var mask = (handlerBaseMask ?? signalMask) | action.mask
@@ -121,15 +122,15 @@ extension GuestThread {
 
     /// rt_sigreturn(2).
     func returnFromSignal() {
-        let frame = stackPointer
-        let ok = withUnsafeTemporaryAllocation(byteCount: SignalFrame.size, alignment: 16) { buffer in
+        let frame = stackPointer, layout = frameLayout
+        let ok = withUnsafeTemporaryAllocation(byteCount: layout.size, alignment: 16) { buffer in
             do throws(Errno) { try memory.readBytes(frame, into: buffer) } catch { return false }
             signalMask =
-                buffer.loadUnaligned(fromByteOffset: SignalFrame.mask, as: UInt64.self) & ~SignalNumber.untouchable
-            SignalFrame.restore(self, UnsafeRawBufferPointer(buffer))
-            let base = buffer.loadUnaligned(fromByteOffset: SignalFrame.stack, as: UInt64.self)
-            let flags = buffer.loadUnaligned(fromByteOffset: SignalFrame.stack + 8, as: Int32.self)
-            let size = buffer.loadUnaligned(fromByteOffset: SignalFrame.stack + 16, as: UInt64.self)
+                buffer.loadUnaligned(fromByteOffset: layout.mask, as: UInt64.self) & ~SignalNumber.untouchable
+            restoreRegisters(UnsafeRawBufferPointer(buffer))
+            let base = buffer.loadUnaligned(fromByteOffset: layout.stack, as: UInt64.self)
+            let flags = buffer.loadUnaligned(fromByteOffset: layout.stack + 8, as: Int32.self)
+            let size = buffer.loadUnaligned(fromByteOffset: layout.stack + 16, as: UInt64.self)
             if flags & 2 != 0 {
                 alternateStack = AlternateStack()
             } else {

@@ -1,51 +1,38 @@
-// The signal frame of riscv64: what a handler finds on its stack and rt_sigreturn takes back.
-//
-//      0     siginfo_t                     128 bytes
-//      128   ucontext: flags, link         16
-//      144     stack: sp, flags, size      24
-//      168     signal mask, padding        8 + 120
-//      304     pc, x1 ... x31              256 (sigcontext is 16-byte aligned)
-//      560     f0 ... f31, fcsr            264 of 528; the rest, with the end marker of extensions, is zero
-//
-// Source: Linux arch/riscv/include/uapi/asm/{ucontext,sigcontext,ptrace}.h, arch/riscv/kernel/signal.c.
+// The CPU state in a signal frame: what a handler finds on its stack and rt_sigreturn takes back. The places are the
+// guest's (`SignalFrameLayout`).
 
 import GuestMemory
 import HostOS
+import LinuxABI
 
-enum SignalFrame {
-    static let size = 1088
-    static let info = 0, context = 128, stack = 144, mask = 168, registers = 304, float = 560, floatControl = 816
-
-    /// li a7, 139 (rt_sigreturn); ecall: what `ra` points to in a handler.
-    static let trampolineCode: [UInt8] = [0x93, 0x08, 0xb0, 0x08, 0x73, 0x00, 0x00, 0x00]
+extension GuestThread {
+    var frameLayout: SignalFrameLayout { process.guest.signalFrame }
 
     /// Copies the CPU state into a frame buffer.
-    static func save(_ thread: GuestThread, _ frame: UnsafeMutableRawBufferPointer) {
-        let registers = thread.process.registers, state = thread.state
-        frame.storeBytes(of: thread.pc, toByteOffset: Self.registers, as: UInt64.self)
-        for number in 1..<32 {
-            let value = loadRegister(state, registers.general[number])
-            frame.storeBytes(of: value, toByteOffset: Self.registers + 8 * number, as: UInt64.self)
+    func saveRegisters(_ frame: UnsafeMutableRawBufferPointer) {
+        frame.storeBytes(of: pc, toByteOffset: frameLayout.programCounter, as: UInt64.self)
+        for slot in process.registers.frame {
+            frame.storeBytes(of: loadRegister(state, slot.state), toByteOffset: slot.frame, as: UInt64.self)
         }
-        for number in 0..<32 {
-            let value = loadRegister(state, registers.float[number])
-            frame.storeBytes(of: value, toByteOffset: float + 8 * number, as: UInt64.self)
-        }
-        frame.storeBytes(of: thread.floatControl, toByteOffset: floatControl, as: UInt32.self)
+        guard let control = frameLayout.floatControl else { return }
+        let offset = process.registers.floatRounding
+        let rounding = offset < 0 ? 0 : state.load(fromByteOffset: offset, as: UInt32.self)
+        let word = (vcpu.floatFlags & 31) << UInt32(control.flagsShift) | (rounding & 7) << UInt32(control.roundingShift)
+        frame.storeBytes(of: word, toByteOffset: control.offset, as: UInt32.self)
     }
 
     /// Puts a frame's registers back into the CPU state.
-    static func restore(_ thread: GuestThread, _ frame: UnsafeRawBufferPointer) {
-        let registers = thread.process.registers, state = thread.state
-        thread.pc = frame.loadUnaligned(fromByteOffset: Self.registers, as: UInt64.self)
-        for number in 1..<32 {
-            let value = frame.loadUnaligned(fromByteOffset: Self.registers + 8 * number, as: UInt64.self)
-            storeRegister(state, registers.general[number], value)
+    func restoreRegisters(_ frame: UnsafeRawBufferPointer) {
+        pc = frame.loadUnaligned(fromByteOffset: frameLayout.programCounter, as: UInt64.self)
+        for slot in process.registers.frame {
+            storeRegister(state, slot.state, frame.loadUnaligned(fromByteOffset: slot.frame, as: UInt64.self))
         }
-        for number in 0..<32 {
-            let value = frame.loadUnaligned(fromByteOffset: float + 8 * number, as: UInt64.self)
-            storeRegister(state, registers.float[number], value)
-        }
-        thread.floatControl = frame.loadUnaligned(fromByteOffset: floatControl, as: UInt32.self)
+        guard let control = frameLayout.floatControl else { return }
+        let word = frame.loadUnaligned(fromByteOffset: control.offset, as: UInt32.self)
+        let rounding = word >> UInt32(control.roundingShift) & 7, offset = process.registers.floatRounding
+        if offset >= 0 { state.storeBytes(of: rounding, toByteOffset: offset, as: UInt32.self) }
+        vcpu.floatFlags = word >> UInt32(control.flagsShift) & 31
+        // A reserved mode makes instructions that use it illegal; the host then keeps any valid one.
+        vcpu.floatRounding = rounding <= 4 ? rounding : 0
     }
 }

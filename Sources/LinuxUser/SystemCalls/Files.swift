@@ -106,7 +106,7 @@ enum FileCalls {
         let isExecutable = ProcFile(raw) == .executable
         raw.release()
         if isExecutable {
-            let text = Array(thread.process.executablePath.utf8.prefix(Int(call.int32(3))))
+            let text = Array(thread.process.guestPath(thread.process.executablePath).utf8.prefix(Int(call.int32(3))))
             try thread.memory.writeBytes(call.a2, text)
             return text.count
         }

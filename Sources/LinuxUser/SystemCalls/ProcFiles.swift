@@ -51,7 +51,7 @@ enum ProcFile: Equatable {
 
     func content(_ process: GuestProcess) -> [UInt8] {
         switch self {
-        case .executable: Array(process.executablePath.utf8)
+        case .executable: Array(process.guestPath(process.executablePath).utf8)
         case .maps: Array(Self.mapsText(process).utf8)
         case .commandLine: process.arguments.flatMap { $0 + [0] }
         case .auxiliaryVector: process.auxiliaryVector.withUnsafeBytes { Array($0) }
@@ -75,7 +75,7 @@ enum ProcFile: Equatable {
                 object = host[index].object
                 name = host[index].name
                 if !name.isEmpty && !name.hasPrefix("[") { offset = host[index].offset + (start - host[index].start) }
-                if name.hasPrefix("[") { name = "" }
+                name = name.hasPrefix("[") ? "" : process.guestPath(String(name))[...]
             }
             if let known = special(mapping.kind) { name = known }
             let line =

@@ -1,0 +1,57 @@
+// What a signal handler finds on its stack, as a table: user mode fills a frame from it, and reads it back at
+// rt_sigreturn(2), without knowing the architecture. A guest adds one value of this type.
+
+/// The frame of one guest's signal handlers. Offsets are in bytes from the frame's start.
+public struct SignalFrameLayout: Sendable {
+    /// One register: its name in the guest's register list and its place, 64 bits.
+    public struct Slot: Sendable {
+        public var register: String
+        public var offset: Int
+        public init(_ register: String, at offset: Int) {
+            self.register = register
+            self.offset = offset
+        }
+    }
+
+    /// The floating-point control word: accrued flags and dynamic rounding mode, both in the numbering of the IR.
+    public struct FloatControl: Sendable {
+        public var offset: Int
+        public var flagsShift: Int
+        public var roundingShift: Int
+        /// The guest's register that holds the rounding mode, 32 bits.
+        public var roundingRegister: String
+        public init(offset: Int, flagsShift: Int, roundingShift: Int, roundingRegister: String) {
+            self.offset = offset
+            self.flagsShift = flagsShift
+            self.roundingShift = roundingShift
+            self.roundingRegister = roundingRegister
+        }
+    }
+
+    public var size: Int
+    /// siginfo_t, ucontext_t, and in the latter stack_t and the signal mask.
+    public var info, context, stack, mask: Int
+    public var programCounter: Int
+    public var registers: [Slot]
+    public var floatControl: FloatControl?
+    /// The register in which a handler expects its return address.
+    public var returnAddress: String
+    /// Code that a handler returns to: makes the rt_sigreturn call.
+    public var trampoline: [UInt8]
+
+    public init(
+        size: Int, info: Int, context: Int, stack: Int, mask: Int, programCounter: Int, registers: [Slot],
+        floatControl: FloatControl?, returnAddress: String, trampoline: [UInt8]
+    ) {
+        self.size = size
+        self.info = info
+        self.context = context
+        self.stack = stack
+        self.mask = mask
+        self.programCounter = programCounter
+        self.registers = registers
+        self.floatControl = floatControl
+        self.returnAddress = returnAddress
+        self.trampoline = trampoline
+    }
+}

@@ -1,0 +1,269 @@
+// Leaving generated code: faults and side exits give back every global exactly; chaining, returns and indirect jumps go where they
+// should; a full buffer is noticed.
+
+import CodeGen
+import CodeGenX64
+import Glibc
+import IR
+import Testing
+
+/// The fault handler of these tests: does what an engine's does.
+private enum FaultCatcher {
+    nonisolated(unsafe) static var code: (low: UInt64, high: UInt64) = (0, 0)
+    nonisolated(unsafe) static var exit: UInt64 = 0
+    nonisolated(unsafe) static var previous = sigaction()
+
+    /// gregs indices (sys/ucontext.h) of rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8...r15.
+    static let order: StaticString = "\u{0d}\u{0e}\u{0c}\u{0b}\u{0f}\u{0a}\u{09}\u{08}\u{00}\u{01}\u{02}\u{03}\u{04}\u{05}\u{06}\u{07}"
+
+    static func install(_ machine: TestMachine) {
+        code = (UInt64(UInt(bitPattern: machine.code.executable)), UInt64(UInt(bitPattern: machine.code.executable)) + UInt64(machine.code.size))
+        exit = machine.x64.faultExitAddress
+        var action = sigaction()
+        action.__sigaction_handler.sa_sigaction = { _, _, context in
+            let gregs = (context! + MemoryLayout<ucontext_t>.offset(of: \.uc_mcontext)!).assumingMemoryBound(to: UInt64.self)
+            let rip = gregs[16]
+            guard rip >= FaultCatcher.code.low, rip < FaultCatcher.code.high else {
+                sigaction(SIGSEGV, &FaultCatcher.previous, nil)
+                return
+            }
+            let state = UnsafeMutableRawPointer(bitPattern: UInt(gregs[10]))! - 128
+            let header = VCPUHeader.of(state)
+            let order = FaultCatcher.order.utf8Start
+            for r in 0..<16 { header.pointee.savedRegisters[r] = gregs[Int(order[r])] }
+            let fpregs = UnsafeRawPointer(bitPattern: UInt(gregs[23]))!
+            for x in 0..<16 { header.pointee.savedRegisters[16 + x] = fpregs.load(fromByteOffset: 160 + 16 * x, as: UInt64.self) }
+            header.pointee.sideExitAddress = rip
+            gregs[16] = FaultCatcher.exit
+        }
+        action.sa_flags = SA_SIGINFO
+        sigaction(SIGSEGV, &action, &previous)
+    }
+    static func remove() { sigaction(SIGSEGV, &previous, nil) }
+}
+
+@Suite(.serialized) struct X64ExitTests {
+    enum Stop: CaseIterable { case load, store, swap, loop, compareAndSwap, sideExit, hot, misaligned, floatLoad }
+
+    /// Random code with an op in the middle that stops: afterwards, what the records say written back, the state is what the
+    /// interpreter has when it leaves there.
+    @Test func stoppingAnywhereGivesBackAllGlobals() {
+        let machine = TestMachine()
+        var random = TestRandom(31)
+        let unmapped = mmap(nil, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)!
+        defer { munmap(unmapped, 4096) }
+        FaultCatcher.install(machine)
+        defer { FaultCatcher.remove() }
+        for round in 0..<6000 {
+            var generator = RegionGenerator(machine, seed: random.next())
+            generator.blocks = 1 + random.below(3)
+            generator.opsPerBlock = 40
+            generator.checksExit = false
+            generator.generate()
+            // Into the first block, not before its locals have been set up.
+            let region = machine.region
+            let end = Int(region.blocks[0].end)
+            let at = random.below(end)
+            if region.s.pointee.overflowed || (0..<region.opCount).contains(where: { region.ops[$0].opcode == .call && region.ops[$0].imm == 2 }) { continue }
+            let stop = random.pick(Stop.allCases)
+            insert(stop, at, machine, UInt(bitPattern: unmapped), &random)
+            let problems = region.verify(globals: TestMachine.globals, helpers: TestMachine.helpers)
+            if !problems.isEmpty {
+                Issue.record("round \(round): \(problems)")
+                return
+            }
+            machine.randomize(&random)
+            guard let native = machine.compile() else { continue }
+            machine.requestsExit = stop == .sideExit
+            machine.executionCounter = stop == .hot ? 1 : 0
+            var got = machine.runX64(native)
+            machine.requestsExit = false
+            let pc = machine.recover(native, &got)
+            let expectedReason: UInt32 =
+                switch stop {
+                case .sideExit: ExitReason.sideExit
+                case .hot: ExitReason.hot
+                case .misaligned: 22
+                default: ExitReason.fault
+                }
+            guard got.exit == ExitValue(reason: expectedReason).raw, pc == 0x7770 else {
+                Issue.record("round \(round) \(stop): exit \(hex(got.exit)) at \(hex(pc ?? 0))\n\(region.text())")
+                return
+            }
+            // The interpreter leaves instead. (Two ops were inserted.)
+            let exitAt = at + 1
+            region.ops[exitAt] = Op(.exitTB, .i64, imm: Int64(expectedReason))
+            region.blocks[0].end = UInt32(exitAt + 1)
+            guard let reference = machine.compileInterpreter() else { continue }
+            let expected = machine.runInterpreter(reference)
+            let text = machine.differences(got, expected)
+            if !text.isEmpty {
+                Issue.record("round \(round) \(stop) at op \(at): \(text)\n\(region.text())\n\(machine.bytes(native))")
+                return
+            }
+        }
+    }
+
+    /// insn_start and an op that stops, before op `at` of the first block.
+    private func insert(_ stop: Stop, _ at: Int, _ machine: TestMachine, _ bad: UInt, _ random: inout TestRandom) {
+        let region = machine.region
+        let address = region.const(Int64(Int(bad) + 8 * random.below(100)), .i64)
+        let x = TestMachine.x(random.below(TestMachine.integerGlobals)), y = TestMachine.x(random.below(TestMachine.integerGlobals))
+        let z = TestMachine.x(random.below(TestMachine.integerGlobals))
+        let f = TestMachine.f(random.below(TestMachine.floatGlobals))
+        let size = UInt8(random.below(4))
+        let memOp = MemOp(log2Size: size, signed: random.chance(50), bigEndian: random.chance(20))
+        let op: Op
+        switch stop {
+        case .load: op = Op(.gld, .i64, aux: memOp.rawValue, dst: x, a: address, imm: 16)
+        case .store: op = Op(.gst, .i64, aux: memOp.rawValue, a: address, b: y)
+        case .swap: op = Op(.grmw, .i64, aux: memOp.rawValue | UInt16(AtomicOp.swap.rawValue) << 12, dst: x, a: address, b: y)
+        case .loop:
+            let kind = random.pick([.add, .and, .smax, .umin] as [AtomicOp])
+            op = Op(.grmw, .i64, aux: memOp.rawValue | UInt16(kind.rawValue) << 12, dst: x, a: address, b: y)
+        case .compareAndSwap: op = Op(.gcas, .i64, aux: memOp.rawValue, dst: x, a: address, b: random.chance(30) ? x : y, c: z)
+        case .sideExit: op = Op(.checkExit, .i64, imm: 0x7770)
+        case .hot: op = Op(.countExecution, .i64, aux: 3, imm: 0x7770)
+        case .misaligned:
+            let aligned = MemOp(log2Size: 1 + UInt8(random.below(3)), bigEndian: random.chance(20), aligned: true)
+            let odd = region.const(Int64(Int(bitPattern: machine.memory) + 1), .i64)
+            op = random.chance(50)
+                ? Op(.gld, .i64, aux: aligned.rawValue, dst: x, a: odd, imm: 8) : Op(.gst, .i64, aux: aligned.rawValue, a: odd, b: y)
+        case .floatLoad: op = Op(.gld, .f64, aux: MemOp(log2Size: 3, bigEndian: random.chance(20)).rawValue, dst: f, a: address)
+        }
+        let count = region.opCount
+        for k in stride(from: count - 1, through: at, by: -1) { region.ops[k + 2] = region.ops[k] }
+        region.ops[at] = Op(.insnStart, .i64, imm: 0x7770)
+        region.ops[at + 1] = op
+        region.s.pointee.opCount = count + 2
+        for b in 0..<region.blockCount {
+            if b != 0 { region.blocks[b].start += 2 }
+            region.blocks[b].end += 2
+        }
+    }
+
+    private func exitRegion(_ machine: TestMachine, _ value: Int) -> CompiledRegion {
+        machine.build(pc: 0x9000) { ir in
+            let block = ir.newBlock()
+            ir.begin(block)
+            ir.mov(TestMachine.x(1), ir.const(Int64(value)))
+            ir.exitTB(value)
+        }
+        return machine.compile(after: true)!
+    }
+
+    @Test func linkedSlotGoesToItsTargetUntilUnlinked() {
+        let machine = TestMachine()
+        let target = exitRegion(machine, 33)
+        machine.build { ir in
+            let block = ir.newBlock()
+            ir.begin(block)
+            ir.gotoTB(0x9000)
+        }
+        let region = machine.compile(after: true)!
+        let chain = ExitValue.chain(translation: 5, slot: 0).raw
+        var outcome = machine.runX64(region)
+        #expect(outcome.exit == chain)
+        #expect(outcome.state[TestMachine.pcOffset / 8] == 0x9000)
+        machine.x64.link(region, slot: 0, to: target.entry)
+        outcome = machine.runX64(region)
+        #expect(outcome.exit == 33)
+        #expect(outcome.state[1] == 33)
+        machine.x64.unlink(region, slot: 0)
+        #expect(machine.runX64(region).exit == chain)
+    }
+
+    @Test(arguments: [0x9000, 0x7fff_1234_5678] as [UInt64]) func returnGoesToThePushedCode(_ pc: UInt64) {
+        let machine = TestMachine()
+        let target = exitRegion(machine, 34)
+        machine.build { ir in
+            let block = ir.newBlock()
+            ir.begin(block)
+            ir.pushReturn(pc)
+            ir.lookupAndGoto(TestMachine.x(2), .return)
+        }
+        let region = machine.compile(after: true)!
+        machine.initialState[2] = pc
+        #expect(machine.runX64(region).exit == ExitValue.chain(translation: 5, slot: 0).raw)
+        machine.x64.link(region, slot: 0, to: target.entry)
+        let outcome = machine.runX64(region)
+        #expect(outcome.exit == 34)
+        #expect(outcome.state[TestMachine.pcOffset / 8] == pc)
+        #expect(machine.header.pointee.returnStackTop == 0, "popped")
+        // Another address than the pushed one is looked up, and not found.
+        machine.initialState[2] = pc &+ 16
+        #expect(machine.runX64(region).exit == UInt64(ExitReason.lookup))
+        #expect(machine.header.pointee.returnMisses == 1)
+    }
+
+    @Test func jumpCacheHitGoesToItsCode() {
+        let machine = TestMachine()
+        let target = exitRegion(machine, 35)
+        machine.build { ir in
+            let block = ir.newBlock()
+            ir.begin(block)
+            ir.lookupAndGoto(TestMachine.x(2), .indirect)
+        }
+        let region = machine.compile(after: true)!
+        for pc in [0x1234, 0xffff_ffff_ffff_fffe, 0x7fff_0000_2468] as [UInt64] {
+            machine.initialState[2] = pc
+            let entry = machine.header.pointee.jumpCache + JumpCache.index(pc)
+            #expect(machine.runX64(region).exit == UInt64(ExitReason.lookup))
+            entry.pointee = JumpCacheEntry(pc: pc, code: target.entry)
+            #expect(machine.runX64(region).exit == 35)
+            entry.pointee = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
+        }
+    }
+
+    @Test func fullBufferIsReportedAndLeftAsItWas() {
+        let machine = TestMachine()
+        var generator = RegionGenerator(machine, seed: 4)
+        generator.blocks = 3
+        generator.opsPerBlock = 50
+        generator.generate()
+        #expect(machine.allocate())
+        let used = machine.code.size - 100
+        machine.code.used = used
+        #expect(machine.x64.compile(machine.region, machine.allocation, translation: 1) == nil)
+        #expect(machine.code.used == used)
+        machine.code.used = machine.code.size
+        #expect(machine.x64.compile(machine.region, machine.allocation, translation: 1) == nil)
+    }
+}
+
+@Suite struct AllocationCheckerTests {
+    /// Each kind of damage to a right allocation is found.
+    @Test func checkerFindsDamagedAllocations() {
+        let machine = TestMachine()
+        machine.build { ir in
+            let block = ir.newBlock()
+            ir.begin(block)
+            let sum = ir.add(TestMachine.x(1), TestMachine.x(2))
+            ir.add(sum, TestMachine.x(1), into: TestMachine.x(3))
+            ir.gld(TestMachine.x(3), 0, .u64, into: TestMachine.x(4))
+            ir.sub(sum, TestMachine.x(4), into: TestMachine.x(2))
+            ir.exitTB(17)
+        }
+        #expect(machine.allocate())
+        #expect(machine.checkAllocation() == [])
+        let steps = machine.allocation.steps
+        var damages = 0
+        for k in 0..<machine.allocation.stepCount {
+            let right = steps[k]
+            switch right.kind {
+            case .store: steps[k] = Step(.clean, index: right.index)
+            case .load: steps[k].index += 5
+            case .dirty: steps[k] = Step(.clean, index: right.index)
+            case .op where right.a < 64: steps[k].a = right.a == 1 ? 2 : 1
+            default: continue
+            }
+            // The last definition's event is only for exits, which look at homes.
+            let isUnseen = right.kind == .dirty && right.index != 3
+            if !isUnseen { #expect(!machine.checkAllocation().isEmpty, "step \(k)\n\(machine.stepsText())") }
+            damages += 1
+            steps[k] = right
+        }
+        #expect(damages > 8)
+        #expect(machine.checkAllocation() == [])
+    }
+}

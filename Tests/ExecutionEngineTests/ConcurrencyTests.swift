@@ -1,0 +1,166 @@
+// More than one of everything: engines, vCPUs on one engine, threads that flush, processes.
+
+import Glibc
+import GuestMemory
+import HostOS
+import Testing
+
+@testable import ExecutionEngine
+
+extension EngineTests {
+    @Suite struct ConcurrencyTests {
+        /// Runs `vcpu` from the base to its `ecall`, `rounds` times, and reports whether registers are as computed.
+        private static func check(_ m: Machine, _ vcpu: VCPU, _ code: StraightLine, at offset: Int, rounds: Int) -> Bool {
+            for i in 5...15 { vcpu[x: i] = UInt64(i * 3) }
+            var expected = vcpu.registers
+            for _ in 0..<rounds {
+                code.run(&expected)
+                vcpu.programCounter = m.memory.base + UInt64(offset)
+                while true {
+                    let exit = vcpu.run()
+                    if case .interrupted = exit { continue }
+                    if exit.text != "systemCall" { return false }
+                    break
+                }
+            }
+            return vcpu.registers == expected
+        }
+
+        @Test(arguments: Configuration.all) func twoVCPUsTranslateAndFlushAtTheSameTime(_ c: Configuration) throws {
+            let m = try Machine(c) { $0.codeCacheSize = 64 << 10 }
+            let codes = [StraightLine(count: 3_000, seed: 10), StraightLine(count: 2_000, seed: 11)]
+            m.memory.write(codes[0].words, at: 0)
+            m.memory.write(codes[1].words, at: 0x1_0000)
+            let other = Shared(m.engine.makeVCPU())
+            let machine = Shared(m)
+            let isWrong = Flag()
+            let second = try onThread {
+                if !Self.check(machine.value, other.value, codes[1], at: 0x1_0000, rounds: 150) { isWrong.set() }
+            }
+            #expect(Self.check(m, m.vcpu, codes[0], at: 0, rounds: 100))
+            #expect(second.wait(seconds: 40))
+            #expect(!isWrong.isSet && m.engine.counters.flushes > 2)
+        }
+
+        @Test(arguments: Configuration.all) func flushesAndInvalidationsDisturbNobody(_ c: Configuration) throws {
+            let m = try Machine(c)
+            // Loops: 50 rounds over a block, then a call far away, so that chains, returns and hot code are all there.
+            m.memory.write([RV.addi(8, 0, 50), RV.jal(1, 0x2_0000 - 4), RV.addi(8, 8, -1), RV.bne(8, 0, -8), RV.ecall], at: 0)
+            m.memory.write([RV.add(6, 6, 8), RV.sd(6, 20), RV.ld(9, 20), RV.add(7, 7, 9), RV.ret], at: 0x2_0000)
+            let other = Shared(m.engine.makeVCPU())
+            let machine = Shared(m)
+            let isWrong = Flag(), stop = Flag()
+            @Sendable func loop(_ vcpu: VCPU, _ cell: UInt64) {
+                let m = machine.value
+                for _ in 0..<1_500 {
+                    vcpu[x: 20] = cell
+                    vcpu[x: 6] = 0
+                    vcpu[x: 7] = 0
+                    vcpu.programCounter = m.memory.base
+                    while case let exit = vcpu.run() {
+                        if case .interrupted = exit { continue }
+                        if exit.text != "systemCall" { isWrong.set() }
+                        break
+                    }
+                    let sums = (1...50).reduce((UInt64(0), UInt64(0))) { ($0.0 + UInt64(51 - $1), $0.1 + $0.0 + UInt64(51 - $1)) }
+                    if vcpu[x: 6] != sums.0 || vcpu[x: 7] != sums.1 { isWrong.set() }
+                }
+            }
+            let disturber = try onThread {
+                let m = machine.value
+                var random = TestRandom(state: 5)
+                while !stop.isSet {
+                    if random.next() % 4 == 0 {
+                        m.engine.flush()
+                    } else {
+                        m.engine.invalidate(start: m.memory.base + random.next() % 2 * 0x2_0000, length: random.next() % 24)
+                    }
+                    usleep(UInt32(random.next() % 200))
+                }
+            }
+            let second = try onThread { loop(other.value, machine.value.memory.data + 64) }
+            loop(m.vcpu, m.memory.data)
+            #expect(second.wait(seconds: 40))
+            stop.set()
+            #expect(disturber.wait())
+            #expect(!isWrong.isSet)
+        }
+
+        @Test(arguments: Configuration.all) func pairCompareAndSwapIsAtomicAmongVCPUs(_ c: Configuration) throws {
+            let m = try Machine(c)
+            // (x10, x11) = seen; new = seen + (1, 1); until it was stored; x5 rounds.
+            m.memory.write(
+                [
+                    RV.addi(14, 10, 0), RV.addi(15, 11, 0), RV.addi(12, 10, 1), RV.addi(13, 11, 1), RV.amocasQ(10, 12, 31),
+                    RV.bne(10, 14, -20), RV.bne(11, 15, -24), RV.addi(5, 5, -1), RV.bne(5, 0, -32), RV.ecall,
+                ], at: 0)
+            m.memory[data: 16] = 0
+            m.memory[data: 24] = 1 << 40
+            let other = Shared(m.engine.makeVCPU())
+            let machine = Shared(m)
+            let count: UInt64 = 20_000
+            @Sendable func increment(_ vcpu: VCPU) {
+                vcpu[x: 5] = count
+                vcpu[x: 31] = machine.value.memory.data + 16
+                vcpu.programCounter = machine.value.memory.base
+                while case .interrupted = vcpu.run() {}
+            }
+            let second = try onThread { increment(other.value) }
+            increment(m.vcpu)
+            #expect(second.wait(seconds: 40))
+            #expect(m.memory[data: 16] == 2 * count && m.memory[data: 24] == 1 << 40 + 2 * count)
+        }
+
+        @Test func severalEnginesRunInOneProcess() throws {
+            let machines = try Configuration.all.map { try Machine($0) }
+            let codes = (0..<6).map { StraightLine(count: 400, seed: UInt64(20 + $0)) }
+            for (m, code) in zip(machines, codes) { m.memory.write(code.words, at: 0) }
+            for _ in 0..<5 {
+                for (m, code) in zip(machines, codes) { #expect(Self.check(m, m.vcpu, code, at: 0, rounds: 3)) }
+            }
+            let shared = Shared(machines)
+            let isWrong = Flag()
+            let threads = try (0..<6).map { i in
+                try onThread {
+                    let m = shared.value[i]
+                    if !Self.check(m, m.vcpu, codes[i], at: 0, rounds: 50) { isWrong.set() }
+                }
+            }
+            for thread in threads { #expect(thread.wait(seconds: 40)) }
+            #expect(!isWrong.isSet)
+        }
+
+        /// After a fork, parent and child translate different code at the same place of their caches.
+        @Test(arguments: Configuration.all) func forkedProcessesHaveTheirOwnCode(_ c: Configuration) throws {
+            let m = try Machine(c)
+            let parts = (0..<3).map { StraightLine(count: 200, seed: UInt64(30 + $0)) }
+            for (i, part) in parts.enumerated() { m.memory.write(part.words, at: 0x1_0000 * i) }
+            #expect(Self.check(m, m.vcpu, parts[0], at: 0, rounds: 3))
+            var pipe: [Int32] = [0, 0]
+            try #require(Glibc.pipe(&pipe) == 0)
+            try m.engine.prepareFork()
+            let pid = try HostProcess.fork()
+            m.engine.finishFork(isChild: pid == 0, surviving: m.vcpu)
+            if pid == 0 {
+                // The parent translates its own part first, then lets the child go.
+                var byte: UInt8 = 0
+                close(pipe[1])
+                _ = read(pipe[0], &byte, 1)
+                let isRight =
+                    Self.check(m, m.vcpu, parts[2], at: 0x2_0000, rounds: 30)
+                    && Self.check(m, m.vcpu, parts[0], at: 0, rounds: 3)
+                HostProcess.exitGroup(isRight ? 42 : 1)
+            }
+            #expect(Self.check(m, m.vcpu, parts[1], at: 0x1_0000, rounds: 30))
+            var byte: UInt8 = 1
+            #expect(write(pipe[1], &byte, 1) == 1)
+            var status: Int32 = 0
+            #expect(waitpid(pid, &status, 0) == pid)
+            #expect(status == 42 << 8)
+            #expect(Self.check(m, m.vcpu, parts[1], at: 0x1_0000, rounds: 30))
+            #expect(Self.check(m, m.vcpu, parts[2], at: 0x2_0000, rounds: 2))
+            close(pipe[0])
+            close(pipe[1])
+        }
+    }
+}

@@ -1,0 +1,75 @@
+// Code that runs often becomes an optimized region, with the same results.
+
+import Testing
+
+@testable import ExecutionEngine
+
+extension EngineTests {
+    @Suite struct HotCodeTests {
+        /// Nested loops with calls, integer and memory work, and a sum: what a small benchmark is made of.
+        private func load(_ m: Machine) {
+            m.memory.write(
+                [
+                    RV.addi(8, 0, 25),  // inner: 25 rounds
+                    RV.jal(1, 0x40 - 4),
+                    RV.addi(8, 8, -1), RV.bne(8, 0, -8),
+                    RV.addi(5, 5, 1), RV.bne(5, 7, -20), RV.ecall,
+                ], at: 0)
+            m.memory.write(
+                [
+                    RV.mul(9, 8, 5), RV.add(6, 6, 9), RV.sd(6, 20), RV.ld(10, 20, 8), RV.xor(10, 10, 6), RV.sd(10, 20, 8),
+                    RV.faddD(1, 1, 2), RV.beq(9, 0, 8), RV.addi(11, 11, 1), RV.ret,
+                ], at: 0x40)
+            m[x: 7] = 400
+            m[x: 20] = m.memory.data
+            m[f: 2] = Double(0.5).bitPattern
+        }
+
+        @Test(arguments: Configuration.all) func resultsDoNotDependOnTheTier(_ c: Configuration) throws {
+            let m = try Machine(c)
+            load(m)
+            m.call(0)
+            var (x6, x10, x11, words): (UInt64, UInt64, UInt64, [UInt64]) = (0, 0, 0, [0, 0])
+            for outer in 0..<UInt64(400) {
+                for inner in stride(from: UInt64(25), to: 0, by: -1) {
+                    x6 &+= inner &* outer
+                    words[0] = x6
+                    x10 = words[1] ^ x6
+                    words[1] = x10
+                    if inner * outer != 0 { x11 += 1 }
+                }
+            }
+            #expect(m[x: 6] == x6 && m[x: 10] == x10 && m[x: 11] == x11)
+            #expect(m.memory[data: 0] == words[0] && m.memory[data: 8] == words[1])
+            #expect(m[f: 1] == Double(5_000).bitPattern)
+            #expect((m.engine.counters.optimized > 0) == (c.tier == .automatic))
+        }
+
+        @Test(arguments: Configuration.all.filter { $0.tier == .automatic })
+        func codeIsOptimizedAtItsThresholdAndOnce(_ c: Configuration) throws {
+            let m = try Machine(c) { $0.hotThreshold = 100 }
+            m.memory.write([RV.addi(5, 5, 1), RV.ecall], at: 0)
+            for _ in 0..<90 { m.call(0) }
+            #expect(m.engine.counters.optimized == 0)
+            for _ in 0..<20 { m.call(0) }
+            #expect(m.engine.counters.optimized == 1)
+            for _ in 0..<1_000 { m.call(0) }
+            #expect(m.engine.counters.optimized == 1 && m[x: 5] == 1_110)
+        }
+
+        @Test(arguments: Configuration.all.filter { $0.tier == .automatic })
+        func optimizedRegionDiesWithAnyOfItsBlocks(_ c: Configuration) throws {
+            let m = try Machine(c)
+            load(m)
+            m.call(0)
+            #expect(m.engine.counters.optimized > 0)
+            // The leaf is part of the loop's region: change what it adds to x11.
+            m.memory.write([RV.addi(11, 11, 3)], at: 0x40 + 8 * 4)
+            m.engine.invalidate(start: m.memory.base + 0x40 + 8 * 4, length: 4)
+            m[x: 5] = 0
+            m[x: 11] = 0
+            m.call(0)
+            #expect(m[x: 11] == 3 * 399 * 25)
+        }
+    }
+}
