@@ -76,7 +76,7 @@ let package = Package(
                 "LinuxUser", "LinuxABI", "GuestMemory", "HostOS", "ExecutionEngine", "GuestKit", "Diagnostics", "IR",
                 "CodeGenInterpreter", "CLinux",
             ]),
-        .testTarget(name: "GuestProgramTests", dependencies: ["HostOS"]),
+        .testTarget(name: "GuestProgramTests", dependencies: ["GuestRISCV", "SoftFloat"]),
     ],
     swiftLanguageModes: [.v6]
 )

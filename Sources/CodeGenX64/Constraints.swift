@@ -35,7 +35,8 @@ extension Opcode {
         // Compare and select
         case .setcond, .brcond: ConstraintRow(a: .registerOrMemory, b: .registerMemoryOrConstant32)
         case .select:
-            ConstraintRow(a: .registerOrMemory, b: .registerMemoryOrConstant32, c: .registerOrMemory, d: .registerOrMemory)
+            ConstraintRow(
+                a: .registerOrMemory, b: .registerMemoryOrConstant32, c: .registerOrMemory, d: .registerOrMemory)
         // Width changes
         case .trunc, .zext, .sext: ConstraintRow(a: .registerOrMemory)
         // Control and calls

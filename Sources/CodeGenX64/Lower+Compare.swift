@@ -31,7 +31,11 @@ extension Lowering {
         if b == Place.constant {
             let imm = imm32(op.pointee.b)
             if a == Place.memory {
-                if isTest { asm.test(size, home(op.pointee.a), imm: imm) } else { asm.alu(.cmp, size, home(op.pointee.a), imm: imm) }
+                if isTest {
+                    asm.test(size, home(op.pointee.a), imm: imm)
+                } else {
+                    asm.alu(.cmp, size, home(op.pointee.a), imm: imm)
+                }
             } else if isTest {
                 if imm >= 0, imm < 0x80 { asm.test(.byte, gpr(a), imm: imm) } else { asm.test(size, gpr(a), imm: imm) }
             } else if imm == 0 {
@@ -40,9 +44,17 @@ extension Lowering {
                 asm.alu(.cmp, size, gpr(a), imm: imm)
             }
         } else if a == Place.memory {
-            if isTest { asm.test(size, home(op.pointee.a), gpr(b)) } else { asm.alu(.cmp, size, home(op.pointee.a), gpr(b)) }
+            if isTest {
+                asm.test(size, home(op.pointee.a), gpr(b))
+            } else {
+                asm.alu(.cmp, size, home(op.pointee.a), gpr(b))
+            }
         } else if b == Place.memory {
-            if isTest { asm.test(size, home(op.pointee.b), gpr(a)) } else { asm.alu(.cmp, size, gpr(a), home(op.pointee.b)) }
+            if isTest {
+                asm.test(size, home(op.pointee.b), gpr(a))
+            } else {
+                asm.alu(.cmp, size, gpr(a), home(op.pointee.b))
+            }
         } else {
             if isTest { asm.test(size, gpr(a), gpr(b)) } else { asm.alu(.cmp, size, gpr(a), gpr(b)) }
         }
@@ -82,7 +94,9 @@ extension Lowering {
         }
     }
 
-    private mutating func conditionalMove(_ code: ConditionCode, _ size: OperandSize, _ d: GPR, _ place: UInt8, _ t: Temp) {
+    private mutating func conditionalMove(
+        _ code: ConditionCode, _ size: OperandSize, _ d: GPR, _ place: UInt8, _ t: Temp
+    ) {
         if place == Place.memory {
             asm.binary(.cmov(code), size, d, home(t))
         } else {

@@ -124,7 +124,9 @@ extension Lowering {
     }
 
     private mutating func coldMinMax(_ s: StepPointer, _ op: OpPointer) {
-        guard op.pointee.opcode == .fmin || op.pointee.opcode == .fmax else { return loadNaN(s.pointee.dst, op.pointee.type) }
+        guard op.pointee.opcode == .fmin || op.pointee.opcode == .fmax else {
+            return loadNaN(s.pointee.dst, op.pointee.type)
+        }
         // The operand that is a number, if one is.
         let type = op.pointee.type
         let a = xmm(s.pointee.a), b = xmm(s.pointee.b)

@@ -350,8 +350,7 @@ public final class VCPU {
         let generation = engine.generation
         atomic(running).pointee.store(1, ordering: .sequentiallyConsistent)
         engine.lock.unlock()
-        let exit = engine.host.enter(state, entry)
-        atomic(running).pointee.store(0, ordering: .releasing)
+        let exit = enter(entry)
         // Its exits are not worth linking, but its faults count.
         let outcome = exit.reason == ExitReason.chain ? nil : handle(exit)
         engine.lock.withLock {

@@ -14,14 +14,19 @@ private enum FaultCatcher {
     nonisolated(unsafe) static var previous = sigaction()
 
     /// gregs indices (sys/ucontext.h) of rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8...r15.
-    static let order: StaticString = "\u{0d}\u{0e}\u{0c}\u{0b}\u{0f}\u{0a}\u{09}\u{08}\u{00}\u{01}\u{02}\u{03}\u{04}\u{05}\u{06}\u{07}"
+    static let order: StaticString =
+        "\u{0d}\u{0e}\u{0c}\u{0b}\u{0f}\u{0a}\u{09}\u{08}\u{00}\u{01}\u{02}\u{03}\u{04}\u{05}\u{06}\u{07}"
 
     static func install(_ machine: TestMachine) {
-        code = (UInt64(UInt(bitPattern: machine.code.executable)), UInt64(UInt(bitPattern: machine.code.executable)) + UInt64(machine.code.size))
+        code = (
+            UInt64(UInt(bitPattern: machine.code.executable)),
+            UInt64(UInt(bitPattern: machine.code.executable)) + UInt64(machine.code.size)
+        )
         exit = machine.x64.faultExitAddress
         var action = sigaction()
         action.__sigaction_handler.sa_sigaction = { _, _, context in
-            let gregs = (context! + MemoryLayout<ucontext_t>.offset(of: \.uc_mcontext)!).assumingMemoryBound(to: UInt64.self)
+            let gregs = (context! + MemoryLayout<ucontext_t>.offset(of: \.uc_mcontext)!).assumingMemoryBound(
+                to: UInt64.self)
             let rip = gregs[16]
             guard rip >= FaultCatcher.code.low, rip < FaultCatcher.code.high else {
                 sigaction(SIGSEGV, &FaultCatcher.previous, nil)
@@ -32,7 +37,9 @@ private enum FaultCatcher {
             let order = FaultCatcher.order.utf8Start
             for r in 0..<16 { header.pointee.savedRegisters[r] = gregs[Int(order[r])] }
             let fpregs = UnsafeRawPointer(bitPattern: UInt(gregs[23]))!
-            for x in 0..<16 { header.pointee.savedRegisters[16 + x] = fpregs.load(fromByteOffset: 160 + 16 * x, as: UInt64.self) }
+            for x in 0..<16 {
+                header.pointee.savedRegisters[16 + x] = fpregs.load(fromByteOffset: 160 + 16 * x, as: UInt64.self)
+            }
             header.pointee.sideExitAddress = rip
             gregs[16] = FaultCatcher.exit
         }
@@ -64,7 +71,11 @@ private enum FaultCatcher {
             let region = machine.region
             let end = Int(region.blocks[0].end)
             let at = random.below(end)
-            if region.s.pointee.overflowed || (0..<region.opCount).contains(where: { region.ops[$0].opcode == .call && region.ops[$0].imm == 2 }) { continue }
+            if region.s.pointee.overflowed
+                || (0..<region.opCount).contains(where: { region.ops[$0].opcode == .call && region.ops[$0].imm == 2 })
+            {
+                continue
+            }
             let stop = random.pick(Stop.allCases)
             insert(stop, at, machine, UInt(bitPattern: unmapped), &random)
             let problems = region.verify(globals: TestMachine.globals, helpers: TestMachine.helpers)
@@ -108,7 +119,8 @@ private enum FaultCatcher {
     private func insert(_ stop: Stop, _ at: Int, _ machine: TestMachine, _ bad: UInt, _ random: inout TestRandom) {
         let region = machine.region
         let address = region.const(Int64(Int(bad) + 8 * random.below(100)), .i64)
-        let x = TestMachine.x(random.below(TestMachine.integerGlobals)), y = TestMachine.x(random.below(TestMachine.integerGlobals))
+        let x = TestMachine.x(random.below(TestMachine.integerGlobals)),
+            y = TestMachine.x(random.below(TestMachine.integerGlobals))
         let z = TestMachine.x(random.below(TestMachine.integerGlobals))
         let f = TestMachine.f(random.below(TestMachine.floatGlobals))
         let size = UInt8(random.below(4))
@@ -117,19 +129,24 @@ private enum FaultCatcher {
         switch stop {
         case .load: op = Op(.gld, .i64, aux: memOp.rawValue, dst: x, a: address, imm: 16)
         case .store: op = Op(.gst, .i64, aux: memOp.rawValue, a: address, b: y)
-        case .swap: op = Op(.grmw, .i64, aux: memOp.rawValue | UInt16(AtomicOp.swap.rawValue) << 12, dst: x, a: address, b: y)
+        case .swap:
+            op = Op(.grmw, .i64, aux: memOp.rawValue | UInt16(AtomicOp.swap.rawValue) << 12, dst: x, a: address, b: y)
         case .loop:
             let kind = random.pick([.add, .and, .smax, .umin] as [AtomicOp])
             op = Op(.grmw, .i64, aux: memOp.rawValue | UInt16(kind.rawValue) << 12, dst: x, a: address, b: y)
-        case .compareAndSwap: op = Op(.gcas, .i64, aux: memOp.rawValue, dst: x, a: address, b: random.chance(30) ? x : y, c: z)
+        case .compareAndSwap:
+            op = Op(.gcas, .i64, aux: memOp.rawValue, dst: x, a: address, b: random.chance(30) ? x : y, c: z)
         case .sideExit: op = Op(.checkExit, .i64, imm: 0x7770)
         case .hot: op = Op(.countExecution, .i64, aux: 3, imm: 0x7770)
         case .misaligned:
             let aligned = MemOp(log2Size: 1 + UInt8(random.below(3)), bigEndian: random.chance(20), aligned: true)
             let odd = region.const(Int64(Int(bitPattern: machine.memory) + 1), .i64)
-            op = random.chance(50)
-                ? Op(.gld, .i64, aux: aligned.rawValue, dst: x, a: odd, imm: 8) : Op(.gst, .i64, aux: aligned.rawValue, a: odd, b: y)
-        case .floatLoad: op = Op(.gld, .f64, aux: MemOp(log2Size: 3, bigEndian: random.chance(20)).rawValue, dst: f, a: address)
+            op =
+                random.chance(50)
+                ? Op(.gld, .i64, aux: aligned.rawValue, dst: x, a: odd, imm: 8)
+                : Op(.gst, .i64, aux: aligned.rawValue, a: odd, b: y)
+        case .floatLoad:
+            op = Op(.gld, .f64, aux: MemOp(log2Size: 3, bigEndian: random.chance(20)).rawValue, dst: f, a: address)
         }
         let count = region.opCount
         for k in stride(from: count - 1, through: at, by: -1) { region.ops[k + 2] = region.ops[k] }

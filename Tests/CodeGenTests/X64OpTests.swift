@@ -13,7 +13,9 @@ import Testing
 
     init() { machine.usesMemory = false }
 
-    private func operand(_ ir: inout IRBuilder, _ kind: Source, _ n: Int, _ type: ValueType, _ random: inout TestRandom) -> Temp {
+    private func operand(_ ir: inout IRBuilder, _ kind: Source, _ n: Int, _ type: ValueType, _ random: inout TestRandom)
+        -> Temp
+    {
         let x = TestMachine.x(n)
         switch kind {
         case .home: return type == .i64 ? x : ir.trunc(x)
@@ -84,7 +86,9 @@ import Testing
     /// Quotients of operands that front ends may give: no zero divisor, no overflow.
     @Test(arguments: [ValueType.i64, .i32]) func divisions(_ type: ValueType) {
         for k in [.divu, .remu] as [Opcode] {
-            sweep("\(k)", type) { ir, a, b, into in ir.binary(k, a, ir.or(b, ir.const(1, type)), into: target(type, into)) }
+            sweep("\(k)", type) { ir, a, b, into in
+                ir.binary(k, a, ir.or(b, ir.const(1, type)), into: target(type, into))
+            }
         }
         for k in [.divs, .rems] as [Opcode] {
             sweep("\(k)", type) { ir, a, b, into in
@@ -106,11 +110,20 @@ import Testing
 
     @Test(arguments: [ValueType.i64, .i32]) func bitFields(_ type: ValueType) {
         let width = 8 * type.size
-        let fields = [(0, 1), (0, 8), (0, 16), (0, width), (0, 31), (1, 1), (8, 8), (3, 5), (width - 1, 1), (16, 16), (5, width - 5), (4, 20)]
+        let fields = [
+            (0, 1), (0, 8), (0, 16), (0, width), (0, 31), (1, 1), (8, 8), (3, 5), (width - 1, 1), (16, 16),
+            (5, width - 5), (4, 20),
+        ]
         for (position, length) in fields {
-            sweep("extract \(position) \(length)", type) { ir, a, _, into in ir.extract(a, position, length, into: target(type, into)) }
-            sweep("sextract \(position) \(length)", type) { ir, a, _, into in ir.sextract(a, position, length, into: target(type, into)) }
-            sweep("deposit \(position) \(length)", type) { ir, a, b, into in ir.deposit(a, b, position, length, into: target(type, into)) }
+            sweep("extract \(position) \(length)", type) { ir, a, _, into in
+                ir.extract(a, position, length, into: target(type, into))
+            }
+            sweep("sextract \(position) \(length)", type) { ir, a, _, into in
+                ir.sextract(a, position, length, into: target(type, into))
+            }
+            sweep("deposit \(position) \(length)", type) { ir, a, b, into in
+                ir.deposit(a, b, position, length, into: target(type, into))
+            }
         }
     }
 
@@ -121,7 +134,9 @@ import Testing
                 ir.select(condition, a, b, TestMachine.x(1), TestMachine.x(4), into: into)
             }
             sweep("select of floats \(condition)", type) { ir, a, b, _ in
-                ir.select(condition, a, b, TestMachine.f(1), TestMachine.f(5), into: TestMachine.f(condition.rawValue & 1 == 0 ? 1 : 2))
+                ir.select(
+                    condition, a, b, TestMachine.f(1), TestMachine.f(5),
+                    into: TestMachine.f(condition.rawValue & 1 == 0 ? 1 : 2))
             }
         }
     }
@@ -148,7 +163,9 @@ import Testing
                     let block = ir.newBlock()
                     ir.begin(block)
                     func source(_ n: Int) -> Temp {
-                        let f = inRegisters ? ir.bitcast(ir.bitcast(TestMachine.f(n), to: .i64), to: .f64) : TestMachine.f(n)
+                        let f =
+                            inRegisters
+                            ? ir.bitcast(ir.bitcast(TestMachine.f(n), to: .i64), to: .f64) : TestMachine.f(n)
                         return type == .f64 ? f : ir.unboxf(f, .binary32)
                     }
                     let (a, b, c) = (source(1), source(2), source(3))
@@ -175,23 +192,33 @@ import Testing
         func to(_ into: Temp?) -> Temp? { type == .f64 ? into : nil }
         for rounding in Self.roundings {
             for k in [.fadd, .fsub, .fmul, .fdiv] as [Opcode] {
-                sweepFloat("\(k) \(rounding)", type) { ir, a, b, _, into in ir.fbinary(k, a, b, rounding, into: to(into)) }
+                sweepFloat("\(k) \(rounding)", type) { ir, a, b, _, into in
+                    ir.fbinary(k, a, b, rounding, into: to(into))
+                }
             }
-            sweepFloat("fsqrt \(rounding)", type) { ir, a, _, _, into in ir.funary(.fsqrt, a, rounding, into: to(into)) }
+            sweepFloat("fsqrt \(rounding)", type) { ir, a, _, _, into in ir.funary(.fsqrt, a, rounding, into: to(into))
+            }
             for signs in 0..<4 {
                 sweepFloat("fma \(signs) \(rounding)", type) { ir, a, b, c, into in
-                    ir.fma(a, b, c, negateProduct: signs & 1 != 0, negateAddend: signs & 2 != 0, rounding, into: to(into))
+                    ir.fma(
+                        a, b, c, negateProduct: signs & 1 != 0, negateAddend: signs & 2 != 0, rounding, into: to(into))
                 }
             }
             for exact in [false, true] {
-                sweepFloat("fround \(rounding)", type) { ir, a, _, _, into in ir.fround(a, rounding, raisesInexact: exact, into: to(into)) }
+                sweepFloat("fround \(rounding)", type) { ir, a, _, _, into in
+                    ir.fround(a, rounding, raisesInexact: exact, into: to(into))
+                }
             }
         }
         for k in [.fmin, .fmax, .fminimum, .fmaximum] as [Opcode] {
             sweepFloat("\(k)", type) { ir, a, b, _, into in ir.fbinary(k, a, b, into: to(into)) }
         }
-        for k in [.fneg, .fabs] as [Opcode] { sweepFloat("\(k)", type) { ir, a, _, _, into in ir.funary(k, a, into: to(into)) } }
-        for k in SignOp.allCases { sweepFloat("\(k)", type) { ir, a, b, _, into in ir.fcopysign(k, a, b, into: to(into)) } }
+        for k in [.fneg, .fabs] as [Opcode] {
+            sweepFloat("\(k)", type) { ir, a, _, _, into in ir.funary(k, a, into: to(into)) }
+        }
+        for k in SignOp.allCases {
+            sweepFloat("\(k)", type) { ir, a, b, _, into in ir.fcopysign(k, a, b, into: to(into)) }
+        }
         for k in [.eq, .lt, .le, .eqSignaling, .ltSignaling, .leSignaling] as [FloatCondition] {
             sweepFloat("\(k)", type) { ir, a, b, _, _ in ir.fsetcond(k, a, b) }
         }
@@ -215,13 +242,18 @@ import Testing
                 ir.boxf(ir.fcvt(a, from: from, to: .binary16, rounding), .binary16, into: into)
             }
             sweepFloat("fcvt across \(rounding)", type) { ir, a, _, _, into in
-                type == .f64 ? ir.fcvt(a, from: .binary64, to: .binary32, rounding) : ir.fcvt(a, from: .binary32, to: .binary64, rounding, into: into)
+                type == .f64
+                    ? ir.fcvt(a, from: .binary64, to: .binary32, rounding)
+                    : ir.fcvt(a, from: .binary32, to: .binary64, rounding, into: into)
             }
         }
-        sweepFloat("fcvt 16 to 64", .f64) { ir, a, _, _, into in ir.fcvt(ir.unboxf(a, .binary16), from: .binary16, to: .binary64, into: into) }
+        sweepFloat("fcvt 16 to 64", .f64) { ir, a, _, _, into in
+            ir.fcvt(ir.unboxf(a, .binary16), from: .binary16, to: .binary64, into: into)
+        }
         sweepFloat("fcvt 16 to 32", .f32) { ir, a, _, _, _ in ir.fcvt(a, from: .binary16, to: .binary32) }
         sweepFloat("fcvt same", type) { ir, a, _, _, into in
-            type == .f64 ? ir.fcvt(a, from: .binary64, to: .binary64, into: into) : ir.fcvt(a, from: .binary32, to: .binary32)
+            type == .f64
+                ? ir.fcvt(a, from: .binary64, to: .binary64, into: into) : ir.fcvt(a, from: .binary32, to: .binary32)
         }
     }
 
@@ -247,7 +279,9 @@ import Testing
             }
             machine.rounding = mode
             for base in stride(from: 0, to: 0x10000, by: 4) {
-                for n in 0..<4 { machine.initialState[TestMachine.integerGlobals + n] = 0xffff_ffff_ffff_0000 | UInt64(base + n) }
+                for n in 0..<4 {
+                    machine.initialState[TestMachine.integerGlobals + n] = 0xffff_ffff_ffff_0000 | UInt64(base + n)
+                }
                 let text = machine.differences(machine.runX64(native), machine.runInterpreter(reference))
                 if !text.isEmpty {
                     Issue.record("half \(base): \(text)")

@@ -40,7 +40,9 @@ struct RegionGenerator {
         // Loop counters are locals that nothing else assigns.
         var ids: [BlockID] = []
         headers = (0..<blocks).map { i in i > 0 && random.chance(30) }
-        for i in 0..<blocks { ids.append(builder.newBlock(guestPC: 0x1000 &+ UInt64(4 * i), isCold: i > 0 && random.chance(15))) }
+        for i in 0..<blocks {
+            ids.append(builder.newBlock(guestPC: 0x1000 &+ UInt64(4 * i), isCold: i > 0 && random.chance(15)))
+        }
         for i in 0..<blocks { machine.region.blocks[ids[i].i].isLoopHeader = headers[i] }
         let counter = builder.local(.i64)
         builder.begin(ids[0])
@@ -56,7 +58,9 @@ struct RegionGenerator {
         for i in 0..<blocks {
             if i > 0 { builder.begin(ids[i]) }
             let marks = (integers.count, words.count, doubles.count, singles.count)
-            if checksExit, machine.region.blocks[ids[i].i].isLoopHeader || random.chance(30) { builder.checkExit(0x1000 &+ UInt64(64 * i)) }
+            if checksExit, machine.region.blocks[ids[i].i].isLoopHeader || random.chance(30) {
+                builder.checkExit(0x1000 &+ UInt64(64 * i))
+            }
             builder.insnStart(0x1000 &+ UInt64(64 * i))
             for k in 1..<(2 + random.below(opsPerBlock)) {
                 if random.chance(30) { builder.insnStart(0x1000 &+ UInt64(64 * i + 2 * k)) }
@@ -106,7 +110,8 @@ struct RegionGenerator {
     // MARK: Ops
 
     private static let binaries: [Opcode] = [
-        .and, .or, .xor, .andc, .orc, .eqv, .shl, .shr, .sar, .rotl, .rotr, .add, .sub, .mul, .mulhu, .mulhs, .clmul, .add, .sub,
+        .and, .or, .xor, .andc, .orc, .eqv, .shl, .shr, .sar, .rotl, .rotr, .add, .sub, .mul, .mulhu, .mulhs, .clmul,
+        .add, .sub,
     ]
     private static let unaries: [Opcode] = [.not, .neg, .clz, .ctz, .popcnt, .bswap]
 
@@ -116,7 +121,10 @@ struct RegionGenerator {
         switch choice {
         case 0...5:
             let k = random.pick(Self.binaries)
-            keep(isWide ? builder.binary(k, integer(), integer(), into: integerTarget()) : builder.binary(k, word(), word()))
+            keep(
+                isWide
+                    ? builder.binary(k, integer(), integer(), into: integerTarget()) : builder.binary(k, word(), word())
+            )
         case 6:
             let k = random.pick(Self.unaries)
             keep(isWide ? builder.unary(k, integer(), into: integerTarget()) : builder.unary(k, word()))
@@ -187,7 +195,10 @@ struct RegionGenerator {
     private mutating func call() {
         let helpers = TestMachine.helpers
         switch random.below(4) {
-        case 0, 1: keep(builder.call(HelperID(0), helpers[0], integer(), integer(), integer(), integer(), into: integerTarget()))
+        case 0, 1:
+            keep(
+                builder.call(HelperID(0), helpers[0], integer(), integer(), integer(), integer(), into: integerTarget())
+            )
         case 2: keep(builder.call(HelperID(1), helpers[1], integer(), integer(), into: integerTarget()))
         default: keep(builder.call(HelperID(2), helpers[2], integer(), into: integerTarget()))
         }
@@ -230,18 +241,31 @@ struct RegionGenerator {
             let isReversed = random.chance(15)
             if random.chance(50) {
                 let op = MemOp(log2Size: 3, bigEndian: isReversed)
-                if random.chance(50) { keep(builder.gld(a, displacement, op, .f64, into: doubleTarget())) } else { builder.gst(double(), a, displacement, op) }
+                if random.chance(50) {
+                    keep(builder.gld(a, displacement, op, .f64, into: doubleTarget()))
+                } else {
+                    builder.gst(double(), a, displacement, op)
+                }
             } else {
                 let op = MemOp(log2Size: 2, bigEndian: isReversed)
-                if random.chance(50) { keep(builder.gld(a, displacement, op, .f32)) } else { builder.gst(single(), a, displacement, op) }
+                if random.chance(50) {
+                    keep(builder.gld(a, displacement, op, .f32))
+                } else {
+                    builder.gst(single(), a, displacement, op)
+                }
             }
             return
         }
         let isWide = random.chance(70)
         var op = memOp(isWide ? 3 : 2)
-        if random.chance(20) { op = MemOp(log2Size: op.log2Size, signed: op.isSigned, bigEndian: op.isBigEndian, aligned: true) }
+        if random.chance(20) {
+            op = MemOp(log2Size: op.log2Size, signed: op.isSigned, bigEndian: op.isBigEndian, aligned: true)
+        }
         if random.chance(50) {
-            keep(builder.gld(a, displacement + (op.isAligned ? 0 : unaligned), op, isWide ? .i64 : .i32, into: isWide ? integerTarget() : nil))
+            keep(
+                builder.gld(
+                    a, displacement + (op.isAligned ? 0 : unaligned), op, isWide ? .i64 : .i32,
+                    into: isWide ? integerTarget() : nil))
         } else {
             builder.gst(isWide ? integer() : word(), a, displacement + (op.isAligned ? 0 : unaligned), op)
         }
@@ -252,7 +276,9 @@ struct RegionGenerator {
         a = builder.add(a, builder.const(displacement))
         let isWide = random.chance(70)
         var op = memOp(isWide ? 3 : 2)
-        if random.chance(50) { op = MemOp(log2Size: op.log2Size, signed: op.isSigned, bigEndian: op.isBigEndian, aligned: true) }
+        if random.chance(50) {
+            op = MemOp(log2Size: op.log2Size, signed: op.isSigned, bigEndian: op.isBigEndian, aligned: true)
+        }
         let into = isWide ? integerTarget() : nil
         if random.chance(30) {
             var expected = isWide ? integer() : word()
@@ -277,7 +303,10 @@ struct RegionGenerator {
         switch random.below(17) {
         case 0...3:
             let k = random.pick([.fadd, .fsub, .fmul, .fdiv] as [Opcode])
-            keep(isDouble ? builder.fbinary(k, double(), double(), rounding(), into: into) : builder.fbinary(k, single(), single(), rounding()))
+            keep(
+                isDouble
+                    ? builder.fbinary(k, double(), double(), rounding(), into: into)
+                    : builder.fbinary(k, single(), single(), rounding()))
         case 4:
             let k = random.pick([.fsqrt, .fneg, .fabs] as [Opcode])
             let r = k == .fsqrt ? rounding() : .dynamic
@@ -293,18 +322,28 @@ struct RegionGenerator {
             keep(isDouble ? builder.fbinary(k, double(), double(), into: into) : builder.fbinary(k, single(), single()))
         case 8:
             let k = random.pick(SignOp.allCases)
-            keep(isDouble ? builder.fcopysign(k, double(), double(), into: into) : builder.fcopysign(k, single(), single()))
+            keep(
+                isDouble
+                    ? builder.fcopysign(k, double(), double(), into: into) : builder.fcopysign(k, single(), single()))
         case 9:
             let k = random.pick([.eq, .lt, .le, .eqSignaling, .ltSignaling, .leSignaling] as [FloatCondition])
-            keep(isDouble ? builder.fsetcond(k, double(), double(), into: integerTarget()) : builder.fsetcond(k, single(), single()))
+            keep(
+                isDouble
+                    ? builder.fsetcond(k, double(), double(), into: integerTarget())
+                    : builder.fsetcond(k, single(), single()))
         case 10:
             let r = rounding(), exact = random.chance(50)
-            keep(isDouble ? builder.fround(double(), r, raisesInexact: exact, into: into) : builder.fround(single(), r, raisesInexact: exact))
+            keep(
+                isDouble
+                    ? builder.fround(double(), r, raisesInexact: exact, into: into)
+                    : builder.fround(single(), r, raisesInexact: exact))
         case 11: convert()
         case 12:
             let to: ValueType = random.chance(60) ? .i64 : .i32
             let from = isDouble ? double() : single()
-            keep(builder.ftoi(from, to: to, unsigned: random.chance(50), rounding(), into: to == .i64 ? integerTarget() : nil))
+            keep(
+                builder.ftoi(
+                    from, to: to, unsigned: random.chance(50), rounding(), into: to == .i64 ? integerTarget() : nil))
         case 13:
             let from = random.chance(60) ? integer() : word()
             keep(builder.itof(from, to: isDouble ? .f64 : .f32, unsigned: random.chance(50), rounding(), into: into))
@@ -324,7 +363,10 @@ struct RegionGenerator {
         default:
             switch random.below(4) {
             case 0: builder.fpSetFlags(integer())
-            case 1: builder.fpSetRounding(random.chance(50) ? builder.and(integer(), builder.const(3)) : builder.const(Int64(random.below(4))))
+            case 1:
+                builder.fpSetRounding(
+                    random.chance(50) ? builder.and(integer(), builder.const(3)) : builder.const(Int64(random.below(4)))
+                )
             default: keep(builder.fpGetFlags(into: integerTarget()))
             }
         }
@@ -336,9 +378,18 @@ struct RegionGenerator {
         switch random.below(6) {
         case 0: keep(builder.fcvt(double(), from: .binary64, to: .binary32, r))
         case 1: keep(builder.fcvt(single(), from: .binary32, to: .binary64, r, into: doubleTarget()))
-        case 2: keep(builder.boxf(builder.fcvt(double(), from: .binary64, to: .binary16, r), .binary16, into: doubleTarget()))
-        case 3: keep(builder.boxf(builder.fcvt(single(), from: .binary32, to: .binary16, r), .binary16, into: doubleTarget()))
-        case 4: keep(builder.fcvt(builder.unboxf(double(), .binary16), from: .binary16, to: .binary64, r, into: doubleTarget()))
+        case 2:
+            keep(
+                builder.boxf(builder.fcvt(double(), from: .binary64, to: .binary16, r), .binary16, into: doubleTarget())
+            )
+        case 3:
+            keep(
+                builder.boxf(builder.fcvt(single(), from: .binary32, to: .binary16, r), .binary16, into: doubleTarget())
+            )
+        case 4:
+            keep(
+                builder.fcvt(
+                    builder.unboxf(double(), .binary16), from: .binary16, to: .binary64, r, into: doubleTarget()))
         default: keep(builder.fcvt(single(), from: .binary16, to: .binary32, r))
         }
     }

@@ -21,14 +21,21 @@ struct TestRandom: RandomNumberGenerator {
     }
     mutating func below(_ n: Int) -> Int { Int(next() % UInt64(n)) }
     mutating func chance(_ percent: Int) -> Bool { below(100) < percent }
-    mutating func pick<C: RandomAccessCollection>(_ c: C) -> C.Element { c[c.index(c.startIndex, offsetBy: below(c.count))] }
+    mutating func pick<C: RandomAccessCollection>(_ c: C) -> C.Element {
+        c[c.index(c.startIndex, offsetBy: below(c.count))]
+    }
 
     /// An integer that is likely to be special.
     mutating func integer() -> UInt64 {
         switch below(8) {
         case 0: UInt64(below(4))
         case 1: UInt64.max &- UInt64(below(4))
-        case 2: pick([1 << 31, 1 << 63, 0x7fff_ffff, 0x7fff_ffff_ffff_ffff, 0xffff_ffff, 0x8000, 0x80, 0xffff_ffff_8000_0000] as [UInt64])
+        case 2:
+            pick(
+                [
+                    1 << 31, 1 << 63, 0x7fff_ffff, 0x7fff_ffff_ffff_ffff, 0xffff_ffff, 0x8000, 0x80,
+                    0xffff_ffff_8000_0000,
+                ] as [UInt64])
         case 3: UInt64(1) &<< UInt64(below(64))
         case 4: UInt64(bitPattern: Int64(Int8(truncatingIfNeeded: next())))
         case 5: next() & 0xffff_ffff
@@ -39,12 +46,15 @@ struct TestRandom: RandomNumberGenerator {
     mutating func double() -> UInt64 {
         switch below(6) {
         case 0:
-            pick([
-                0, 1 << 63, 0x7ff0 << 48, 0xfff0 << 48, 0x7ff8 << 48, 0x7ff0_0000_0000_0001, 0xfff8_0000_0000_1234,
-                0x3ff0 << 48, 0xbff0 << 48, 1, 0x000f_ffff_ffff_ffff, 0x0010 << 48, 0x7fef_ffff_ffff_ffff, 0x43e0 << 48, 0xc3e0 << 48,
-                0x41e0 << 48, 0xc1e0 << 48, 0x41df_ffff_ffc0_0000, 0x41ef_ffff_ffe0_0000, 0x43f0 << 48, 0x3fe0 << 48, 0xbfe0 << 48,
-                0x41df_ffff_ffe0_0000, 0x41ef_ffff_fff0_0000, 0xc1e0_0000_0010_0000, 0xbfef_ffff_ffff_ffff,
-            ] as [UInt64])
+            pick(
+                [
+                    0, 1 << 63, 0x7ff0 << 48, 0xfff0 << 48, 0x7ff8 << 48, 0x7ff0_0000_0000_0001, 0xfff8_0000_0000_1234,
+                    0x3ff0 << 48, 0xbff0 << 48, 1, 0x000f_ffff_ffff_ffff, 0x0010 << 48, 0x7fef_ffff_ffff_ffff,
+                    0x43e0 << 48, 0xc3e0 << 48,
+                    0x41e0 << 48, 0xc1e0 << 48, 0x41df_ffff_ffc0_0000, 0x41ef_ffff_ffe0_0000, 0x43f0 << 48,
+                    0x3fe0 << 48, 0xbfe0 << 48,
+                    0x41df_ffff_ffe0_0000, 0x41ef_ffff_fff0_0000, 0xc1e0_0000_0010_0000, 0xbfef_ffff_ffff_ffff,
+                ] as [UInt64])
         case 1: boxed(single())
         case 2: next() & 0x800f_ffff_ffff_ffff | UInt64(0x3ff - 70 + below(140)) << 52
         case 3: Double(Int64(bitPattern: integer())).bitPattern
@@ -54,11 +64,15 @@ struct TestRandom: RandomNumberGenerator {
     mutating func single() -> UInt32 {
         switch below(5) {
         case 0:
-            pick([
-                0, 1 << 31, 0x7f80_0000, 0xff80_0000, 0x7fc0_0000, 0x7f80_0001, 0xffc1_2345, 0x3f80_0000, 0xbf80_0000, 1,
-                0x007f_ffff, 0x0080_0000, 0x7f7f_ffff, 0x4f00_0000, 0xcf00_0000, 0x5f00_0000, 0xdf00_0000, 0x4f80_0000, 0x3f00_0000,
-                0x5f80_0000, 0x477f_e000, 0x4780_0000, 0x3380_0000, 0x3300_0000, 0x3880_0000, 0x387f_e000, 0xbf7f_ffff,
-            ] as [UInt32])
+            pick(
+                [
+                    0, 1 << 31, 0x7f80_0000, 0xff80_0000, 0x7fc0_0000, 0x7f80_0001, 0xffc1_2345, 0x3f80_0000,
+                    0xbf80_0000, 1,
+                    0x007f_ffff, 0x0080_0000, 0x7f7f_ffff, 0x4f00_0000, 0xcf00_0000, 0x5f00_0000, 0xdf00_0000,
+                    0x4f80_0000, 0x3f00_0000,
+                    0x5f80_0000, 0x477f_e000, 0x4780_0000, 0x3380_0000, 0x3300_0000, 0x3880_0000, 0x387f_e000,
+                    0xbf7f_ffff,
+                ] as [UInt32])
         case 1: UInt32(truncatingIfNeeded: next()) & 0x807f_ffff | UInt32(127 - 40 + below(80)) << 23
         case 2: Float(Int64(bitPattern: integer())).bitPattern
         default: UInt32(truncatingIfNeeded: next())
@@ -211,7 +225,9 @@ final class TestMachine {
 
     func randomize(_ random: inout TestRandom) {
         for i in 0..<Self.stateWords {
-            initialState[i] = i >= Self.integerGlobals && i < Self.integerGlobals + Self.floatGlobals ? random.double() : random.integer()
+            initialState[i] =
+                i >= Self.integerGlobals && i < Self.integerGlobals + Self.floatGlobals
+                ? random.double() : random.integer()
         }
         if !usesMemory { return }
         for i in 0..<Self.memoryWords { initialMemory[i] = random.chance(30) ? random.double() : random.integer() }
@@ -226,7 +242,11 @@ final class TestMachine {
 
     private func prepare(_ host: any HostBackEnd) {
         for i in 0..<Self.stateWords { state.storeBytes(of: initialState[i], toByteOffset: 8 * i, as: UInt64.self) }
-        if usesMemory { for i in 0..<Self.memoryWords { memory.storeBytes(of: initialMemory[i], toByteOffset: 8 * i, as: UInt64.self) } }
+        if usesMemory {
+            for i in 0..<Self.memoryWords {
+                memory.storeBytes(of: initialMemory[i], toByteOffset: 8 * i, as: UInt64.self)
+            }
+        }
         header.pointee.exitReason = 0
         header.pointee.exitRequest = requestsExit ? 1 : 0
         if executionCounter != 0 { counters.update(repeating: executionCounter, count: ExecutionCounters.count) }
@@ -240,7 +260,9 @@ final class TestMachine {
         Outcome(
             exit: exit.raw,
             state: (0..<Self.stateWords).map { state.load(fromByteOffset: 8 * $0, as: UInt64.self) },
-            memory: (0..<(usesMemory ? Self.memoryWords : 0)).map { memory.load(fromByteOffset: 8 * $0, as: UInt64.self) },
+            memory: (0..<(usesMemory ? Self.memoryWords : 0)).map {
+                memory.load(fromByteOffset: 8 * $0, as: UInt64.self)
+            },
             floatFlags: host.floatFlags(state), lookupPC: 0)
     }
 
@@ -265,7 +287,8 @@ final class TestMachine {
             let offset = Int(header.pointee.sideExitAddress &- compiled.entry)
             guard
                 let pc = RecoveryReader.find(
-                    compiled.records, pc: 0x1000, offset: offset, globalCount: Self.globals.count, registers: registers.baseAddress!)
+                    compiled.records, pc: 0x1000, offset: offset, globalCount: Self.globals.count,
+                    registers: registers.baseAddress!)
             else { return nil }
             for g in 0..<Self.globals.count where registers[g] != 0 {
                 let number = Int(registers[g]) - 1
@@ -362,7 +385,8 @@ final class TestMachine {
         reduce {
             guard self.allocate() else { return nil }
             let problems = self.checkAllocation()
-            return problems.isEmpty ? nil : "\(problems.joined(separator: "\n"))\n\(self.region.text())\n\(self.stepsText())"
+            return problems.isEmpty
+                ? nil : "\(problems.joined(separator: "\n"))\n\(self.region.text())\n\(self.stepsText())"
         }
     }
 

@@ -41,10 +41,10 @@ extension EngineTests {
                     RV.add(13, 20, 14), RV.jalr(1, 13), RV.add(14, 14, 21), RV.bltu(14, 22, 8), RV.addi(14, 0, 0),
                     RV.addi(5, 5, 1), RV.bne(5, 7, -24), RV.ecall,
                 ], at: 0)
-            for k in 0..<3 { m.memory.write([RV.addi(6, 6, k + 1), RV.ret], at: 0x8000 * (k + 1)) }
-            m[x: 20] = m.memory.base + 0x8000
-            m[x: 21] = 0x8000
-            m[x: 22] = 0x18000
+            for k in 0..<3 { m.memory.write([RV.addi(6, 6, k + 1), RV.ret], at: 0x8040 * (k + 1)) }
+            m[x: 20] = m.memory.base + 0x8040
+            m[x: 21] = 0x8040
+            m[x: 22] = 0x180c0
             m[x: 7] = count
             m.call(0)
             #expect(m[x: 5] == count && m[x: 6] == count * 2)

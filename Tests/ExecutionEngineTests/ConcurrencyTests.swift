@@ -50,22 +50,29 @@ extension EngineTests {
             let other = Shared(m.engine.makeVCPU())
             let machine = Shared(m)
             let isWrong = Flag(), stop = Flag()
-            @Sendable func loop(_ vcpu: VCPU, _ cell: UInt64) {
+            var sum: UInt64 = 0
+            var sumOfSums: UInt64 = 0
+            for k in 0..<50 {
+                sum += UInt64(50 - k)
+                sumOfSums += sum
+            }
+            @Sendable func loop(_ vcpu: VCPU, _ cell: UInt64, _ sum: UInt64, _ sumOfSums: UInt64) {
                 let m = machine.value
                 for _ in 0..<1_500 {
                     vcpu[x: 20] = cell
                     vcpu[x: 6] = 0
                     vcpu[x: 7] = 0
                     vcpu.programCounter = m.memory.base
-                    while case let exit = vcpu.run() {
+                    while true {
+                        let exit = vcpu.run()
                         if case .interrupted = exit { continue }
                         if exit.text != "systemCall" { isWrong.set() }
                         break
                     }
-                    let sums = (1...50).reduce((UInt64(0), UInt64(0))) { ($0.0 + UInt64(51 - $1), $0.1 + $0.0 + UInt64(51 - $1)) }
-                    if vcpu[x: 6] != sums.0 || vcpu[x: 7] != sums.1 { isWrong.set() }
+                    if vcpu[x: 6] != sum || vcpu[x: 7] != sumOfSums { isWrong.set() }
                 }
             }
+            let sums = (sum, sumOfSums)
             let disturber = try onThread {
                 let m = machine.value
                 var random = TestRandom(state: 5)
@@ -78,8 +85,8 @@ extension EngineTests {
                     usleep(UInt32(random.next() % 200))
                 }
             }
-            let second = try onThread { loop(other.value, machine.value.memory.data + 64) }
-            loop(m.vcpu, m.memory.data)
+            let second = try onThread { loop(other.value, machine.value.memory.data + 64, sums.0, sums.1) }
+            loop(m.vcpu, m.memory.data, sum, sumOfSums)
             #expect(second.wait(seconds: 40))
             stop.set()
             #expect(disturber.wait())

@@ -39,7 +39,7 @@ extension EngineTests {
         }
 
         @Test(arguments: Configuration.all) func flushOnDemandForgetsEveryTranslation(_ c: Configuration) throws {
-            let m = try Machine(c)
+            let m = try Machine(c) { $0.hotThreshold = .max }
             let code = StraightLine(count: 50, seed: 3)
             m.memory.write(code.words, at: 0)
             let expectedEach = { () -> Int in

@@ -11,7 +11,7 @@ enum RV {
     }
     private static func s(_ imm: Int, _ rs2: Int, _ rs1: Int, _ f3: UInt32, _ op: UInt32) -> UInt32 {
         let u = UInt32(truncatingIfNeeded: imm & 0xfff)
-        return u >> 5 << 25 | UInt32(rs2) << 20 | UInt32(rs1) << 15 | f3 << 12 | (u & 31) << 7 | op
+        return (u >> 5) << 25 | UInt32(rs2) << 20 | UInt32(rs1) << 15 | f3 << 12 | (u & 31) << 7 | op
     }
     private static func b(_ offset: Int, _ rs2: Int, _ rs1: Int, _ f3: UInt32) -> UInt32 {
         precondition(offset >= -4096 && offset < 4096)

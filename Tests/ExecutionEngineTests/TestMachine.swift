@@ -7,6 +7,7 @@ import Diagnostics
 import GuestKit
 import GuestMemory
 import GuestRISCV
+import Glibc
 import HostOS
 import Synchronization
 import Testing

@@ -62,7 +62,9 @@ public struct AllocationChecker {
         isReporting = true
         follow()
         var isEmitted = Array(repeating: false, count: entries.count)
-        for k in 0..<allocation.stepCount where allocation.steps[k].kind == .label { isEmitted[Int(allocation.steps[k].label)] = true }
+        for k in 0..<allocation.stepCount where allocation.steps[k].kind == .label {
+            isEmitted[Int(allocation.steps[k].label)] = true
+        }
         for l in 0..<entries.count where entries[l] != nil && !isEmitted[l] { problems.append("label \(l) is nowhere") }
         return problems
     }
@@ -257,8 +259,12 @@ public struct AllocationChecker {
             if let home = home(t), content[home] != current[t.i] { fail("\(name): the home of temp \(t.i) is stale") }
         case 0..<64:
             if RegisterSet.float.has(place) != info.type.isFloat { fail("\(name) is in a register of the wrong class") }
-            if rule.isFixed, place != rule.fixedRegister { fail("\(name) is not in \(host.registerName(rule.fixedRegister))") }
-            if content[Int(place)] != current[t.i] { fail("\(name): \(host.registerName(place)) does not hold temp \(t.i)") }
+            if rule.isFixed, place != rule.fixedRegister {
+                fail("\(name) is not in \(host.registerName(rule.fixedRegister))")
+            }
+            if content[Int(place)] != current[t.i] {
+                fail("\(name): \(host.registerName(place)) does not hold temp \(t.i)")
+            }
         default: fail("\(name) has no place")
         }
     }
@@ -270,9 +276,13 @@ public struct AllocationChecker {
             return
         }
         guard r < 64, host.allocatable.has(r) else { return fail("op \(index) has no register for its result") }
-        if RegisterSet.float.has(r) != region.type(op.dst).isFloat { fail("the result of op \(index) has the wrong class") }
+        if RegisterSet.float.has(r) != region.type(op.dst).isFloat {
+            fail("the result of op \(index) has the wrong class")
+        }
         if row.fixedResult != 255 {
-            if r != row.fixedResult { fail("the result of op \(index) is not in \(host.registerName(row.fixedResult))") }
+            if r != row.fixedResult {
+                fail("the result of op \(index) is not in \(host.registerName(row.fixedResult))")
+            }
         } else if row.clobbers.has(r) {
             fail("the result of op \(index) is in a register that the op overwrites")
         }
@@ -296,7 +306,9 @@ public struct AllocationChecker {
         for g in 0..<region.globalCount {
             let r = recovery[g]
             if r == 255 {
-                if content[firstHome + g] != current[g] { fail("op \(index) may stop while the home of global \(g) is stale") }
+                if content[firstHome + g] != current[g] {
+                    fail("op \(index) may stop while the home of global \(g) is stale")
+                }
             } else if content[Int(r)] != current[g] {
                 fail("op \(index) may stop, and \(host.registerName(r)) does not hold global \(g)")
             }

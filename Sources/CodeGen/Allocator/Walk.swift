@@ -79,7 +79,8 @@ extension Allocator {
             if fixed.rawValue != 0 { vacate(fixed, except: locked, avoid: fixed.union(locked)) }
             let avoid = fixed.union(locked)
             let early = row.earlyResult ? fixed : RegisterSet()
-            places.0 = places.0 == Place.none ? source(op.a, row.a, u[0], avoid, early, &locked, &memoryTaken) : places.0
+            places.0 =
+                places.0 == Place.none ? source(op.a, row.a, u[0], avoid, early, &locked, &memoryTaken) : places.0
             if sources > 1, places.1 == Place.none {
                 places.1 = source(op.b, row.b, u[1], avoid.union(locked), early, &locked, &memoryTaken)
             }
@@ -126,7 +127,9 @@ extension Allocator {
                 let wanted = preferred[dst]
                 if wanted != 255, free.has(wanted), !avoid.has(wanted), resultClass.has(wanted) {
                     result = wanted
-                } else if row.resultPrefersA, places.0 < 64, free.has(places.0), !avoid.has(places.0), resultClass.has(places.0) {
+                } else if row.resultPrefersA, places.0 < 64, free.has(places.0), !avoid.has(places.0),
+                    resultClass.has(places.0)
+                {
                     result = places.0
                 } else {
                     var lockedNow = avoid
@@ -139,7 +142,8 @@ extension Allocator {
         }
         out.append(
             Step(
-                .op, dst: result, a: places.0, b: places.1, c: places.2, d: places.3, index: UInt32(truncatingIfNeeded: i)))
+                .op, dst: result, a: places.0, b: places.1, c: places.2, d: places.3,
+                index: UInt32(truncatingIfNeeded: i)))
         if row.earlyResult { releaseDead(op, sources) }
         freeDeadSlots(op, sources)
         define(dst, result, u[4])
