@@ -7,7 +7,8 @@ import CodeGen
 import IR
 
 extension MemOp {
-    @inline(__always) var operandSize: OperandSize { unsafeBitCast(log2Size & 3, to: OperandSize.self) }  // all 4 are cases
+    /// All four values of two bits are cases.
+    @inline(__always) var operandSize: OperandSize { unsafeBitCast(log2Size & 3, to: OperandSize.self) }
 }
 
 extension Lowering {

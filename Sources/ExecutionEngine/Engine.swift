@@ -69,7 +69,7 @@ public final class Engine: @unchecked Sendable {
     }
 
     func invalidateLocked(start: UInt64, length: UInt64) {
-        translator.forgetWindow()
+        translator.forgetWindows()
         let victims = cache.overlapping(start, length)
         if victims.isEmpty { return }
         for index in victims { kill(index) }
@@ -120,7 +120,7 @@ public final class Engine: @unchecked Sendable {
     /// Empties the code cache. Holds the lock; the calling vCPU must not count as running. Waits until no vCPU runs
     /// generated code.
     func flushLocked() {
-        translator.forgetWindow()
+        translator.forgetWindows()
         for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.request(EngineRequest.pause | EngineRequest.forget) } }
         for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.waitUntilStopped() } }
         cache.flush()

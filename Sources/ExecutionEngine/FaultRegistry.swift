@@ -58,12 +58,15 @@ enum FaultRegistry {
     for i in 0..<64 {
         let range = ranges[i]
         guard address >= range.start, address < range.end else { continue }
-        let base = UInt(truncatingIfNeeded: fault[register: range.stateRegister] &- UInt64(bitPattern: Int64(range.stateBias)))
+        let base = UInt(
+            truncatingIfNeeded: fault[register: range.stateRegister] &- UInt64(bitPattern: Int64(range.stateBias)))
         guard let state = UnsafeMutableRawPointer(bitPattern: base) else { return false }
         let header = VCPUHeader.of(state)
         for r in 0..<16 {
             header.pointee.savedRegisters[r] = fault[register: r]
-            if let vector = fault.vectorRegister(r) { header.pointee.savedRegisters[16 &+ r] = vector.load(as: UInt64.self) }
+            if let vector = fault.vectorRegister(r) {
+                header.pointee.savedRegisters[16 &+ r] = vector.load(as: UInt64.self)
+            }
         }
         header.pointee.sideExitAddress = address
         header.pointee.exitValue = fault.faultAddress

@@ -29,10 +29,16 @@ struct Translator {
     let helpers: UnsafeMutablePointer<HelperTraits>
     private let planned: UnsafeMutablePointer<PlannedBlock>
     private let ranges: UnsafeMutablePointer<GuestRange>
-    /// The code page translated from last: guest address, and its bytes. Write-protected, so that every change of it comes
-    /// through `forgetWindow`.
-    private var window: (start: UInt64, bytes: UnsafeRawBufferPointer) = (1, UnsafeRawBufferPointer(start: nil, count: 0))
     private let measuresTime: Bool
+    /// Copies of the code pages translated from lately, by page number, then room for what does not fit in. Another thread may
+    /// unmap the originals at any time. They are write-protected, so that every change comes through `forgetWindows`.
+    private let copies: UnsafeMutableRawPointer
+    private let windows: UnsafeMutablePointer<UInt64>
+    private static let pageSize = 4096
+    private static let windowCount = 8
+    private static let longestInstruction = 16
+    private static let scratch = windowCount * pageSize
+    private static let noPage: UInt64 = 1
 
     init(guest: any GuestArchitecture, host: any HostBackEnd, options: EngineOptions) {
         self.guest = guest
@@ -49,6 +55,9 @@ struct Translator {
         planned = .allocate(capacity: RegionPlan.blockLimit)
         ranges = .allocate(capacity: RegionPlan.blockLimit)
         measuresTime = options.measuresTime
+        copies = .allocate(byteCount: Self.scratch + Self.pageSize + Self.longestInstruction, alignment: 16)
+        windows = .allocate(capacity: Self.windowCount)
+        windows.update(repeating: Self.noPage, count: Self.windowCount)
         helpers = .allocate(capacity: max(guest.helpers.count, 1))
         for (i, helper) in guest.helpers.enumerated() { (helpers + i).initialize(to: HelperTraits(helper)) }
     }
@@ -127,31 +136,55 @@ struct Translator {
         return count
     }
 
-    /// Code bytes at `pc`, write-protected before they are read: to the end of the page, and a little beyond when an instruction
-    /// may cross it.
-    private mutating func code(_ engine: Engine, at pc: UInt64, isTemporary: Bool) -> UnsafeRawBufferPointer? {
-        let pageMask: UInt64 = 4095
-        let longest: UInt64 = 16
-        let offset = pc &- window.start
-        if !isTemporary, offset < UInt64(window.bytes.count), UInt64(window.bytes.count) - offset >= longest {
-            return UnsafeRawBufferPointer(rebasing: window.bytes[Int(offset)...])
+    /// A copy of the code bytes at `pc`, write-protected before they are read: to the end of the page, and a little beyond when an
+    /// instruction may cross it.
+    private func code(_ engine: Engine, at pc: UInt64, isTemporary: Bool) -> UnsafeRawBufferPointer? {
+        let pageSize = UInt64(Self.pageSize)
+        let longest = UInt64(Self.longestInstruction)
+        let page = pc & ~(pageSize - 1)
+        let toPageEnd = page &+ pageSize &- pc
+        if isTemporary {
+            guard let bytes = engine.memory.executableBytes(at: pc) else { return nil }
+            return copy(bytes, count: min(bytes.count, Self.longestInstruction), to: Self.scratch)
+        }
+        if toPageEnd >= longest {
+            let slot = Int(truncatingIfNeeded: page / pageSize) & (Self.windowCount - 1)
+            let window = copies + slot * Self.pageSize
+            if windows[slot] != page, let bytes = engine.memory.executableBytes(at: page), bytes.count >= Self.pageSize {
+                engine.memory.protectCode(start: page, length: pageSize)
+                if let copied = copy(bytes, count: Self.pageSize, to: slot * Self.pageSize), copied.count == Self.pageSize {
+                    windows[slot] = page
+                } else {
+                    windows[slot] = Self.noPage
+                }
+            }
+            if windows[slot] == page {
+                return UnsafeRawBufferPointer(start: window + Int(pc - page), count: Int(toPageEnd))
+            }
         }
         guard let bytes = engine.memory.executableBytes(at: pc) else { return nil }
-        let toPageEnd = (pc | pageMask) &+ 1 &- pc
         let length = min(UInt64(bytes.count), toPageEnd >= longest ? toPageEnd : toPageEnd &+ longest)
-        let limited = UnsafeRawBufferPointer(rebasing: bytes[..<Int(length)])
-        if isTemporary { return limited }
         engine.memory.protectCode(start: pc, length: length)
-        window = (pc, limited)
-        return limited
+        return copy(bytes, count: Int(length), to: Self.scratch)
     }
 
-    /// The page last translated from may have changed.
-    mutating func forgetWindow() { window = (1, UnsafeRawBufferPointer(start: nil, count: 0)) }
+    /// Guest bytes in memory of our own; nil when they have gone meanwhile.
+    private func copy(_ bytes: UnsafeRawBufferPointer, count: Int, to offset: Int) -> UnsafeRawBufferPointer? {
+        let target = copies + offset
+        let missing = GuestCopy.copy(
+            to: UInt(bitPattern: target), from: UInt(bitPattern: bytes.baseAddress), count: count)
+        return count - missing >= guest.instructionAlignment
+            ? UnsafeRawBufferPointer(start: target, count: count - missing) : nil
+    }
+
+    /// Pages translated from may have changed.
+    func forgetWindows() { windows.update(repeating: Self.noPage, count: Self.windowCount) }
 
     /// Middle: optimizer, then register allocation.
     private func prepare(_ engine: Engine, _ optimize: Bool, _ pc: UInt64) -> Bool {
         // What will be optimized when it is hot is not worth a pass before that.
+        // Debug builds verify a sample: verifying each would take far longer than translating.
+        optimizer.verifies = OptimizerStorage.verifiesByDefault && engine.counters.translations % 64 == 0
         if optimize || !engine.countsExecutions { Optimizer.run(region, optimizer, level: optimize ? .full : .baseline) }
         if region.s.pointee.overflowed { return false }
         log(engine, .optimizedOps, pc)
@@ -189,7 +222,10 @@ struct Translator {
             let block = region.blocks[b]
             for i in Int(block.start)..<Int(block.end) where region.ops[i].opcode == .insnStart {
                 let at = UInt64(bitPattern: region.ops[i].imm)
-                guard let bytes = engine.memory.executableBytes(at: at) else { continue }
+                guard let original = engine.memory.executableBytes(at: at),
+                    let bytes = copy(
+                        original, count: min(original.count, Self.longestInstruction), to: Self.scratch)
+                else { continue }
                 let (line, length) = guest.disassemble(bytes, at: at)
                 var hex = ""
                 for k in 0..<min(length, bytes.count) {

@@ -139,7 +139,11 @@ public final class VCPU {
     public func run() -> VCPUExit {
         while true {
             atomic(running).pointee.store(1, ordering: .sequentiallyConsistent)
-            if header.pointee.exitRequest != 0, !handleRequests() { return .interrupted }
+            if header.pointee.exitRequest != 0, !handleRequests() {
+                // The embedder may move pc (a signal handler): the exit that waits for its target must not be linked to that.
+                pendingLink = nil
+                return .interrupted
+            }
 
             let pc = programCounter
             let flags = engine.guest.translationFlags(state)

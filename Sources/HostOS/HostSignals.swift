@@ -135,9 +135,7 @@ public enum HostSignals {
 
     /// Records a signal for the calling thread. Runs in a signal handler with all signals blocked.
     fileprivate static func record(_ fault: FaultContext) {
-        if fault.programCounter >= HostStubs.safeWindowStart && fault.programCounter < HostStubs.safeWindowEnd {
-            fault.programCounter = HostStubs.safeInterrupted
-        }
+        HostStubs.cancelSystemCall(fault)
         guard let mailbox = ThreadSlot.mailbox else { return }
         // Only a user-sent fault signal can find the box full, since it cannot be blocked; it is dropped, as it is not
         // queued either.

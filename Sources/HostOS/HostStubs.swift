@@ -28,8 +28,9 @@ enum HostStubs {
             0x31, 0xc0, 0xc3,
         ]
         private static let fail: [UInt8] = [0xb8, 1, 0, 0, 0, 0xc3]  // mov eax, 1; ret
-        // safeSystemCall(flag, arguments[7]) -> the kernel's result, or -512 when *flag was set before the kernel
-        // acted.
+        // safeSystemCall(flag, arguments[7]) -> the kernel's result; -512 when *flag was set before the kernel acted;
+        // -513 when a signal ended the kernel's waiting. The kernel restarts a call at its `syscall`, where rcx, which the
+        // instruction sets to its successor's address, tells whether it has been executed.
         private static let safeCall: [UInt8] = [
             0x53,  // push rbx
             0x48, 0x89, 0xfb,  // mov rbx, rdi
@@ -40,14 +41,17 @@ enum HostStubs {
             0x4c, 0x8b, 0x46, 0x28,  // mov r8, [rsi+40]
             0x4c, 0x8b, 0x4e, 0x30,  // mov r9, [rsi+48]
             0x48, 0x8b, 0x76, 0x10,  // mov rsi, [rsi+16]
+            0x31, 0xc9,  // xor ecx, ecx
             0x83, 0x3b, 0x00,  // cmp dword [rbx], 0      <- window starts
             0x75, 0x04,  // jne interrupted
             0x0f, 0x05,  // syscall
             0x5b, 0xc3,  // pop rbx; ret             <- window ended
             0x48, 0xc7, 0xc0, 0x00, 0xfe, 0xff, 0xff,  // interrupted: mov rax, -512
             0x5b, 0xc3,
+            0x48, 0xc7, 0xc0, 0xff, 0xfd, 0xff, 0xff,  // interrupted in the kernel: mov rax, -513
+            0x5b, 0xc3,
         ]
-        private static let safeWindow = (start: 31, end: 38, interrupted: 40)
+        private static let safeWindow = (start: 33, end: 40, interrupted: 42, inKernel: 51)
         // Sized accesses for an interpreter; log2 of the size is the second argument. 0, or the signal number of a
         // fault. load(address, log2, result)
         private static let sizedLoad: [UInt8] = [
@@ -125,6 +129,7 @@ enum HostStubs {
     nonisolated(unsafe) static var safeWindowStart: UInt = 0
     nonisolated(unsafe) static var safeWindowEnd: UInt = 0
     nonisolated(unsafe) static var safeInterrupted: UInt = 0
+    nonisolated(unsafe) static var safeInterruptedInKernel: UInt = 0
     nonisolated(unsafe) static var restorerAddress: UInt = 0
 
     static func install() {
@@ -153,12 +158,21 @@ enum HostStubs {
         safeWindowStart = safeCallAddress + UInt(safeWindow.start)
         safeWindowEnd = safeCallAddress + UInt(safeWindow.end)
         safeInterrupted = safeCallAddress + UInt(safeWindow.interrupted)
+        safeInterruptedInKernel = safeCallAddress + UInt(safeWindow.inKernel)
         restorerAddress = place(signalReturn)
         copyAddress = place(copy)
         guard (try? HostMemory.protect(UInt(bitPattern: page), 4096, HostMemory.read | HostMemory.execute)) != nil
         else {
             fatalError("the host forbids executable memory")
         }
+    }
+
+    /// Makes `safeSystemCall` return when a signal has come before the kernel has done anything, or has ended its waiting.
+    /// Async-signal-safe.
+    static func cancelSystemCall(_ context: FaultContext) {
+        guard context.programCounter >= safeWindowStart, context.programCounter < safeWindowEnd else { return }
+        let wasEntered = context[register: 1] == UInt64(safeWindowEnd)  // rcx
+        context.programCounter = wasEntered ? safeInterruptedInKernel : safeInterrupted
     }
 
     /// Makes a fault in a stub that may fault return from it; false when `fault` is elsewhere. Async-signal-safe.
@@ -187,9 +201,9 @@ enum HostStubs {
     }
 }
 
-/// Enters the host kernel with a call that may block. Returns -512 (`interruptedBeforeKernel`) when `*flag` is set, or
-/// becomes set by a signal handler, before the kernel has done anything; there is no window in which such a signal is
-/// lost.
+/// Enters the host kernel with a call that may block. Returns `interruptedBeforeKernel` when `*flag` is set, or becomes set
+/// by a signal handler, before the kernel has done anything; there is no window in which such a signal is lost. Returns
+/// `interruptedInKernel` when a caught signal ended the kernel's waiting in a call that may be restarted.
 public func safeSystemCall(
     _ flag: UnsafeMutablePointer<UInt32>, _ number: Int32, _ a0: Int = 0, _ a1: Int = 0, _ a2: Int = 0, _ a3: Int = 0,
     _ a4: Int = 0, _ a5: Int = 0
@@ -201,8 +215,11 @@ public func safeSystemCall(
     }
 }
 
-/// `safeSystemCall`'s result for a call that never started: the caller restarts it or turns it into EINTR.
+/// `safeSystemCall`'s result for a call that never started: it has to be made again after the signal's handler.
 public let interruptedBeforeKernel = -512
+
+/// `safeSystemCall`'s result for a call that waited in vain: it is made again, or fails with EINTR.
+public let interruptedInKernel = -513
 
 /// Copies and atomics on memory that may be unmapped or protected: they return failure where a plain access would
 /// fault. Requires `HostSignals.start()`.

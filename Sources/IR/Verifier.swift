@@ -21,8 +21,14 @@ struct Verifier {
     let globals: [GlobalDescriptor]
     let helpers: [HelperDescriptor]
     private(set) var messages: [String] = []
-    /// Where the check is.
-    private var place = "region"
+    /// Where the check is. Its text is made for messages only.
+    private enum Place {
+        case region
+        case temp(Int)
+        case block(Int)
+        case op(block: Int, op: Int)
+    }
+    private var place = Place.region
 
     init(region: Region, globals: [GlobalDescriptor], helpers: [HelperDescriptor]) {
         self.region = region
@@ -31,7 +37,7 @@ struct Verifier {
     }
 
     private mutating func fail(_ message: String) {
-        if messages.count < Self.messageLimit { messages.append("\(place): \(message)") }
+        if messages.count < Self.messageLimit { messages.append("\(describe(place)): \(message)") }
     }
 
     mutating func run() {
@@ -41,7 +47,7 @@ struct Verifier {
         if !messages.isEmpty { return }
         for block in 0..<region.blockCount {
             for i in range(block) {
-                place = describe(block, i)
+                place = .op(block: block, op: i)
                 checkOp(region.ops[i], isLast: i + 1 == Int(region.blocks[block].end))
             }
         }
@@ -52,8 +58,14 @@ struct Verifier {
 
     private func range(_ block: Int) -> Range<Int> { Int(region.blocks[block].start)..<Int(region.blocks[block].end) }
 
-    private func describe(_ block: Int, _ op: Int) -> String {
-        "block\(block), `\(region.print(region.ops[op], globals: globals, helpers: helpers))`"
+    private func describe(_ place: Place) -> String {
+        switch place {
+        case .region: "region"
+        case .temp(let i): "temp \(i)"
+        case .block(let id): "block\(id)"
+        case .op(let block, let op):
+            "block\(block), `\(region.print(region.ops[op], globals: globals, helpers: helpers))`"
+        }
     }
 
     // MARK: Tables
@@ -64,7 +76,7 @@ struct Verifier {
         }
         for i in 0..<region.tempCount {
             let info = region.temps[i]
-            place = "temp \(i)"
+            place = .temp(i)
             if (info.kind == .global) != (i < globals.count) { fail("globals come first, and only they") }
             if i < globals.count && (info.type != globals[i].type || info.value != Int64(globals[i].offset)) {
                 fail("differs from the description of global \(globals[i].name)")
@@ -76,7 +88,7 @@ struct Verifier {
                 }
             }
         }
-        place = "region"
+        place = .region
     }
 
     private mutating func checkBlocks() {
@@ -84,7 +96,7 @@ struct Verifier {
         var end = 0
         for id in (0..<region.blockCount).sorted(by: { region.blocks[$0].start < region.blocks[$1].start }) {
             let block = region.blocks[id]
-            place = "block\(id)"
+            place = .block(id)
             guard block.start < block.end, block.end <= region.opCount else {
                 fail("bad range \(block.start)..<\(block.end) of \(region.opCount) ops")
                 continue
@@ -92,7 +104,7 @@ struct Verifier {
             if block.start < end { fail("overlaps another block") }
             end = max(end, Int(block.end))
         }
-        place = "region"
+        place = .region
     }
 
     // MARK: Ops
@@ -149,7 +161,9 @@ struct Verifier {
         default: if op.aux & ~mask != 0 { fail("`aux` has bits without meaning") }
         }
         if op.opcode == .gcas128 {
-            if op.memOp != MemOp(log2Size: 4, aligned: true) { fail("the access is of 16 little-endian bytes, aligned") }
+            if op.memOp != MemOp(log2Size: 4, aligned: true) {
+                fail("the access is of 16 little-endian bytes, aligned")
+            }
         } else if form.qualifiers.contains(.memory) {
             let size = op.memOp.size
             if op.type.isFloat ? size != op.type.size : size > op.type.size {
@@ -208,12 +222,12 @@ struct Verifier {
     }
 
     private mutating func checkSlots() {
-        place = "region"
+        place = .region
         if region.slotCount > Self.slotLimit { return fail("more than \(Self.slotLimit) slots") }
         var taken = Array(repeating: false, count: region.slotCount)
         for block in 0..<region.blockCount {
             for i in range(block) where region.ops[i].opcode == .gotoTB || region.ops[i].opcode == .pushReturn {
-                place = describe(block, i)
+                place = .op(block: block, op: i)
                 let slot = region.ops[i].slot
                 guard slot < region.slotCount else {
                     fail("slot \(slot) of \(region.slotCount)")
@@ -241,7 +255,7 @@ struct Verifier {
                 let t = region.ops[i].dst.i
                 assigns[block * words + t / 64] |= 1 << UInt64(t % 64)
                 if region.temps[t].kind == .temp && isAssigned[t] {
-                    place = describe(block, i)
+                    place = .op(block: block, op: i)
                     fail("a second assignment of a temp")
                 }
                 isAssigned[t] = true
@@ -270,7 +284,7 @@ struct Verifier {
                     let t = op[field].i
                     let kind = region.temps[t].kind
                     if (kind == .temp || kind == .local) && now[t / 64] & (1 << UInt64(t % 64)) == 0 {
-                        place = describe(block, i)
+                        place = .op(block: block, op: i)
                         fail("operand \(field) is not assigned on every path to here")
                     }
                 }

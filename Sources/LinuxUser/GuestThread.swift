@@ -28,7 +28,7 @@ public final class GuestThread {
     var exitStatus: Int32 = 0
     /// The process's first thread.
     var isLeader = false
-    /// The pc of a system call that a signal kept from starting, until the signal's handler is entered.
+    /// The pc of a system call whose waiting a signal ended, until the signal's handler is entered.
     var interruptedCall: UInt64?
 
     init(process: GuestProcess, vcpu: VCPU) {
@@ -53,8 +53,7 @@ public final class GuestThread {
         set { storeRegister(state, process.registers.stackPointer, newValue) }
     }
 
-    /// A host system call that may wait. Signals for the guest end it: -512 when it had not started (see
-    /// `SystemCallResult`).
+    /// A host system call that may wait. Signals for the guest end it: `SystemCallResult.restart` or `.interrupted`.
     public func blocking(
         _ number: Int32, _ a0: Int = 0, _ a1: Int = 0, _ a2: Int = 0, _ a3: Int = 0, _ a4: Int = 0, _ a5: Int = 0
     ) -> Int {

@@ -15,7 +15,8 @@ public final class OptimizerStorage: @unchecked Sendable {
     let helpers: [HelperDescriptor]
     let disabled: PassSet
     /// Check the region after every pass; a failure stops the process with the pass's name.
-    let verifies: Bool
+    /// May change from run to run.
+    public var verifies: Bool
     let sharesGuestLoads: Bool
 
     let table = OpTraitsTable()

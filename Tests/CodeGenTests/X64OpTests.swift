@@ -30,7 +30,7 @@ import Testing
         _ name: String, _ type: ValueType, sourceLocation: SourceLocation = #_sourceLocation,
         _ op: (inout IRBuilder, Temp, Temp, Temp?) -> Temp
     ) {
-        var random = TestRandom(UInt64(truncatingIfNeeded: name.hashValue & 0) &+ 77)
+        var random = TestRandom(77)
         for a in Source.allCases {
             for b in Source.allCases {
                 for target in Target.allCases {

@@ -125,7 +125,6 @@ struct Outcome: Equatable {
     var state: [UInt64]
     var memory: [UInt64]
     var floatFlags: UInt32
-    var lookupPC: UInt64
 }
 
 final class TestMachine {
@@ -263,7 +262,7 @@ final class TestMachine {
             memory: (0..<(usesMemory ? Self.memoryWords : 0)).map {
                 memory.load(fromByteOffset: 8 * $0, as: UInt64.self)
             },
-            floatFlags: host.floatFlags(state), lookupPC: 0)
+            floatFlags: host.floatFlags(state))
     }
 
     func allocate() -> Bool { allocator.run(traits) }

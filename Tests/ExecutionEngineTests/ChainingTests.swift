@@ -56,7 +56,10 @@ extension EngineTests {
             let m = try Machine(c)
             let count: UInt64 = 30_000
             m.memory.write(
-                [RV.jal(1, 0x2_0000), RV.addi(6, 6, 1), RV.jal(1, 0x2_0000 - 8), RV.addi(6, 6, 2), RV.bne(5, 7, -16), RV.ecall],
+                [
+                    RV.jal(1, 0x2_0000), RV.addi(6, 6, 1), RV.jal(1, 0x2_0000 - 8), RV.addi(6, 6, 2), RV.bne(5, 7, -16),
+                    RV.ecall,
+                ],
                 at: 0)
             m.memory.write([RV.addi(5, 5, 1), RV.ret], at: 0x2_0000)
             m[x: 7] = count

@@ -47,7 +47,8 @@ extension EngineTests {
             let m = try Machine(c)
             m.memory.write(allDirty(access.word) + [RV.ecall], at: 0)
             for (address, kind) in [
-                (m.memory.guardPage + 16, MemoryFaultKind.permission), (m.memory.busPage, .bus), (m.memory.guardPage, .permission),
+                (m.memory.guardPage + 16, MemoryFaultKind.permission), (m.memory.busPage, .bus),
+                (m.memory.guardPage, .permission),
             ] {
                 prepare(m)
                 m[x: 31] = address

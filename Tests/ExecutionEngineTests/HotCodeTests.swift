@@ -17,7 +17,8 @@ extension EngineTests {
                 ], at: 0)
             m.memory.write(
                 [
-                    RV.mul(9, 8, 5), RV.add(6, 6, 9), RV.sd(6, 20), RV.ld(10, 20, 8), RV.xor(10, 10, 6), RV.sd(10, 20, 8),
+                    RV.mul(9, 8, 5), RV.add(6, 6, 9), RV.sd(6, 20), RV.ld(10, 20, 8), RV.xor(10, 10, 6),
+                    RV.sd(10, 20, 8),
                     RV.faddD(1, 1, 2), RV.beq(9, 0, 8), RV.addi(11, 11, 1), RV.ret,
                 ], at: 0x40)
             m[x: 7] = 400

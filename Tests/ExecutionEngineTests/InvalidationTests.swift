@@ -19,7 +19,9 @@ extension EngineTests {
         }
         private func results(_ m: Machine) -> [UInt64] { [m[x: 10], m[x: 11], m[x: 12]] }
 
-        @Test(arguments: Configuration.all) func storeToTranslatedCodeIsSeenByTheNextExecution(_ c: Configuration) throws {
+        @Test(arguments: Configuration.all) func storeToTranslatedCodeIsSeenByTheNextExecution(_ c: Configuration)
+            throws
+        {
             let m = try Machine(c)
             load(m, distance: 0x8000)
             m.call(0)
@@ -34,18 +36,21 @@ extension EngineTests {
             #expect(m.memory.codeWrites == 1 && m.engine.counters.invalidated == 1)
             m.call(0)
             #expect(results(m) == [1, 77, 3])
-            // The storing code and the new function.
-            #expect(m.engine.counters.translations == translations + 2)
+            // The storing block, the store alone, what follows it, and the new function.
+            #expect(m.engine.counters.translations == translations + 4)
             m.call(0)
-            #expect(m.engine.counters.translations == translations + 2)
+            #expect(m.engine.counters.translations == translations + 4)
         }
 
-        @Test(arguments: Configuration.all) func storeToTheRunningBlockTakesEffectAtTheNextInstruction(_ c: Configuration) throws {
+        @Test(arguments: Configuration.all) func storeToTheRunningBlockTakesEffectAtTheNextInstruction(
+            _ c: Configuration
+        ) throws {
             let m = try Machine(c)
             // x8 += 1 becomes x8 += 100 in the second round, and back in the third.
             m.memory.write(
                 [
-                    RV.addi(9, 9, 1), RV.sw(6, 7), RV.addi(8, 8, 1), RV.addi(10, 10, 1), RV.sw(11, 7), RV.bne(9, 12, -20),
+                    RV.addi(9, 9, 1), RV.sw(6, 7), RV.addi(8, 8, 1), RV.addi(10, 10, 1), RV.sw(11, 7),
+                    RV.bne(9, 12, -20),
                     RV.ecall,
                 ], at: 0)
             m[x: 6] = UInt64(RV.addi(8, 8, 100))
@@ -57,9 +62,12 @@ extension EngineTests {
             #expect(m[x: 8] == 4_000 && m[x: 9] == 40 && m[x: 10] == 40)
         }
 
-        @Test(arguments: Configuration.all) func storeToAnotherPlaceOfTheRunningPageIsExecutedOnce(_ c: Configuration) throws {
+        @Test(arguments: Configuration.all) func storeToAnotherPlaceOfTheRunningPageIsExecutedOnce(_ c: Configuration)
+            throws
+        {
             let m = try Machine(c)
-            m.memory.write([RV.ld(5, 7), RV.addi(5, 5, 1), RV.sd(5, 7), RV.addi(6, 6, 1), RV.bne(6, 8, -16), RV.ecall], at: 0)
+            m.memory.write(
+                [RV.ld(5, 7), RV.addi(5, 5, 1), RV.sd(5, 7), RV.addi(6, 6, 1), RV.bne(6, 8, -16), RV.ecall], at: 0)
             m[x: 7] = m.memory.base + 0x800
             m[x: 8] = 100
             m.call(0)
@@ -104,7 +112,9 @@ extension EngineTests {
             #expect(m.engine.counters.flushes == 0)
         }
 
-        @Test(arguments: Configuration.all) func instructionFenceSeesStoresThroughAnotherMapping(_ c: Configuration) throws {
+        @Test(arguments: Configuration.all) func instructionFenceSeesStoresThroughAnotherMapping(_ c: Configuration)
+            throws
+        {
             let m = try Machine(c)
             load(m, distance: 0x8000)
             m.memory.write([RV.fenceI, RV.j(-0x1004)], at: 0x1000)
@@ -117,7 +127,9 @@ extension EngineTests {
         }
 
         /// The vCPU loops through a function that another thread rewrites; each version must come into effect soon.
-        @Test(arguments: Configuration.all) func invalidationByAnotherThreadReachesRunningCode(_ c: Configuration) throws {
+        @Test(arguments: Configuration.all) func invalidationByAnotherThreadReachesRunningCode(_ c: Configuration)
+            throws
+        {
             let m = try Machine(c)
             m.memory.write([RV.jal(1, 0x2_0000), RV.sd(10, 20), RV.j(-8)], at: 0)
             m.memory.write([RV.addi(10, 0, 0), RV.ret], at: 0x2_0000)
@@ -144,6 +156,40 @@ extension EngineTests {
             while !stop.isSet { #expect(m.vcpu.run().text == "interrupted") }
             #expect(writer.wait())
             #expect(!isLate.isSet)
+        }
+
+        /// The same by a second vCPU, whose own stores are the writes.
+        @Test(arguments: Configuration.all) func storeOfAnotherVCPUReachesRunningCode(_ c: Configuration) throws {
+            let m = try Machine(c)
+            m.memory.write([RV.jal(1, 0x2_0000), RV.sd(10, 20), RV.j(-8)], at: 0)
+            m.memory.write([RV.addi(10, 0, 0), RV.ret], at: 0x2_0000)
+            m.memory.write([RV.sw(6, 7), RV.ecall], at: 0x4_0000)
+            m[x: 20] = m.memory.data
+            m.pc = 0
+            let machine = Shared(m)
+            let other = Shared(m.engine.makeVCPU())
+            let stop = Flag()
+            let isLate = Flag()
+            let writer = try onThread {
+                let (m, vcpu) = (machine.value, other.value)
+                for version in 1..<150 {
+                    vcpu[x: 6] = UInt64(RV.addi(10, 0, version))
+                    vcpu[x: 7] = m.memory.base + 0x2_0000
+                    vcpu.programCounter = m.memory.base + 0x4_0000
+                    while case .interrupted = vcpu.run() {}
+                    let end = HostClock.monotonic() + 5_000_000_000
+                    while m.memory[data: 0] != UInt64(version), HostClock.monotonic() < end { HostThread.yield() }
+                    if m.memory[data: 0] != UInt64(version) {
+                        isLate.set()
+                        break
+                    }
+                }
+                stop.set()
+                m.vcpu.requestExit()
+            }
+            while !stop.isSet { #expect(m.vcpu.run().text == "interrupted") }
+            #expect(writer.wait())
+            #expect(!isLate.isSet && m.memory.codeWrites > 0)
         }
     }
 }

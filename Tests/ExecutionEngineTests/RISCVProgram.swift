@@ -65,7 +65,11 @@ struct StraightLine {
         var random = TestRandom(state: seed)
         for _ in 0..<count {
             let kind = Kind.allCases[Int(random.next() % 5)]
-            steps.append((kind, random.register(), random.register(), random.register()))
+            // Every result depends on all before: nothing is dead.
+            let rd = random.register()
+            var other = random.register()
+            while other == rd { other = random.register() }
+            steps.append((kind, rd, rd, other))
         }
     }
 

@@ -108,7 +108,9 @@ extension RISCVCPU {
 
 extension VCPU {
     func offset(_ register: String) -> Int {
-        guard let found = engine.guest.registers.first(where: { $0.name == register }) else { fatalError("no \(register)") }
+        guard let found = engine.guest.registers.first(where: { $0.name == register }) else {
+            fatalError("no \(register)")
+        }
         return found.offset
     }
     subscript(x i: Int) -> UInt64 {

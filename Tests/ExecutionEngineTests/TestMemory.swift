@@ -58,7 +58,9 @@ final class TestMemory: CodeMemory, @unchecked Sendable {
 
     /// Writes instruction words at `offset` from the base, unseen by the engine.
     func write(_ words: [UInt32], at offset: Int) {
-        for (i, word) in words.enumerated() { alias.storeBytes(of: word, toByteOffset: offset + 4 * i, as: UInt32.self) }
+        for (i, word) in words.enumerated() {
+            alias.storeBytes(of: word, toByteOffset: offset + 4 * i, as: UInt32.self)
+        }
     }
 
     /// A word of the data area.

@@ -39,7 +39,9 @@ enum Encode {
     static let shortNop: UInt16 = 1
     static let ecall: UInt32 = 0x73
 
-    static func lui(_ rd: Int, _ upper: Int) -> UInt32 { 0x37 | UInt32(rd) << 7 | UInt32(truncatingIfNeeded: upper) << 12 }
+    static func lui(_ rd: Int, _ upper: Int) -> UInt32 {
+        0x37 | UInt32(rd) << 7 | UInt32(truncatingIfNeeded: upper) << 12
+    }
     static func auipc(_ rd: Int) -> UInt32 { 0x17 | UInt32(rd) << 7 }
     static func addi(_ rd: Int, _ rs1: Int, _ imm: Int) -> UInt32 { i(0x13, 0, rd, rs1, imm) }
     static func andi(_ rd: Int, _ rs1: Int, _ imm: Int) -> UInt32 { i(0x13, 7, rd, rs1, imm) }

@@ -137,6 +137,8 @@ private let moves: [FloatInstruction] = [
         UInt64(truncatingIfNeeded: Int16(truncatingIfNeeded: a))
     },
     FloatInstruction(name: "fmv_d_x", source: .integer, operands: 1) { a, _, _, _ in a },
-    FloatInstruction(name: "fmv_w_x", source: .integer, operands: 1) { a, _, _, _ in box(UInt32(truncatingIfNeeded: a)) },
-    FloatInstruction(name: "fmv_h_x", source: .integer, operands: 1) { a, _, _, _ in box(UInt16(truncatingIfNeeded: a)) },
+    FloatInstruction(name: "fmv_w_x", source: .integer, operands: 1) { a, _, _, _ in box(UInt32(truncatingIfNeeded: a))
+    },
+    FloatInstruction(name: "fmv_h_x", source: .integer, operands: 1) { a, _, _, _ in box(UInt16(truncatingIfNeeded: a))
+    },
 ]

@@ -78,12 +78,16 @@ struct FloatVariant: Sendable, CustomStringConvertible {
                     instruction: number, mode: mode, dynamicMode: dynamicMode, registers: [], word: 0)
                 // a0...a7 are taken by the loop; x and f numbers above are free, and the result may be an operand.
                 let operands = Array((18..<32).shuffled(using: &random).prefix(4))
-                let result = random.chance(40) && instruction.source == instruction.result ? operands[random.below(3)] : operands[3]
+                let result =
+                    random.chance(40) && instruction.source == instruction.result
+                    ? operands[random.below(3)] : operands[3]
                 variant.registers = [result] + operands.prefix(3)
                 let fields = zip([7, 15, 20, 27] as [UInt32], variant.registers)
                 let free = ~InstructionTable.mask(row)
                 variant.word = InstructionTable.match(row) | (mode ?? 0) << 12
-                for (shift, register) in fields where free >> shift & 31 == 31 { variant.word |= UInt32(register) << shift }
+                for (shift, register) in fields where free >> shift & 31 == 31 {
+                    variant.word |= UInt32(register) << shift
+                }
                 variants.append(variant)
             }
         }
@@ -107,7 +111,10 @@ struct FloatProgram {
         var data: [UInt8] = []
         for list in operands {
             addresses.append(Self.tables + data.count)
-            for word in list.words { data.append(word: UInt32(truncatingIfNeeded: word)); data.append(word: UInt32(truncatingIfNeeded: word >> 32)) }
+            for word in list.words {
+                data.append(word: UInt32(truncatingIfNeeded: word));
+                data.append(word: UInt32(truncatingIfNeeded: word >> 32))
+            }
         }
         var size = 0
         for variant in variants {

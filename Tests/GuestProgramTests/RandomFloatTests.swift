@@ -1,5 +1,6 @@
 // Every floating-point instruction in every rounding mode, over tables of edge cases and random operands: results and
-// flags equal SoftFloat's in every tier, and the reference emulator agrees with SoftFloat where it knows the instruction.
+// flags equal SoftFloat's in every tier, and the reference emulator agrees with SoftFloat where it knows the
+// instruction.
 //
 // MARTLET_FUZZ_SEED chooses other operands, MARTLET_FUZZ_OPERANDS their number per instruction and rounding mode.
 
@@ -96,7 +97,8 @@ import Testing
             if text.count < 2 {
                 let operands = list.words[(index * 3)..<(index * 3 + 3)].map(hex).joined(separator: ", ")
                 text.append(
-                    "of (\(operands)) is \(hex(gotResult)) flags \(hex(gotFlags)), should be \(hex(result)) flags \(flags)")
+                    "of (\(operands)) is \(hex(gotResult)) flags \(gotFlags), should be \(hex(result)) flags \(flags)"
+                )
             }
         }
         if text.isEmpty { return "\(variant): wrong in the long program only" }

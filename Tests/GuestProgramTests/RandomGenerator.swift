@@ -10,6 +10,10 @@ struct RandomProfile: Sendable {
     /// Known to the reference emulator as well.
     var hasReference: Bool
 
+    /// Rows that the reference emulator gets wrong: its 7.2 counts on into the upper half where the manual's CTZW gives
+    /// 32 for a word of zeros. (Such instructions are compared among Martlet's modes by the other profile.)
+    static let wrongInReference: Set<String> = ["ctzw"]
+
     /// What `qemu-riscv64-static` 7.2 knows.
     static let common: RandomProfile = {
         let base: RISCVExtensions = [.rv64, .i, .m, .a, .f, .d, .c]
@@ -28,9 +32,10 @@ struct RowClasses {
     let extensions: RISCVExtensions
     private(set) var rows: [Kind: [Int]] = [:]
 
-    init(_ extensions: RISCVExtensions) {
-        self.extensions = extensions
+    init(_ profile: RandomProfile) {
+        extensions = profile.extensions
         for row in 0..<InstructionTable.count where InstructionTable.isAllowed(row, by: extensions) {
+            if profile.hasReference, RandomProfile.wrongInReference.contains(InstructionTable.name(row)) { continue }
             rows[Self.kind(row), default: []].append(row)
         }
     }
@@ -102,7 +107,7 @@ struct RandomGenerator {
     private init(seed: UInt64, _ profile: RandomProfile) {
         random = RandomSource(seed: seed)
         self.profile = profile
-        classes = RowClasses(profile.extensions)
+        classes = RowClasses(profile)
         counter = 16 + random.below(8)
         collector = 24 + random.below(8)
     }
@@ -112,8 +117,8 @@ struct RandomGenerator {
         for number in 0..<4 {
             let link = number < 3 ? random.pick(Self.links) : 5
             var items = (0..<(2 + random.below(6))).map { _ in plainItem(avoiding: Self.links) }
-            // One that calls another: the callee comes first in the list and has another link register.
-            if let callee = functionLinks.firstIndex(where: { $0 != link }) {
+            // The last two may call one that calls none and has another link register.
+            if number >= 2, let callee = functionLinks.prefix(2).firstIndex(where: { $0 != link }) {
                 items.insert(Item([.jump(Encode.jal(functionLinks[callee]), .function(callee))]), at: items.count / 2)
             }
             items.append(
@@ -126,7 +131,8 @@ struct RandomGenerator {
         for number in 0..<(5 * size) {
             isHot = number % 5 >= 3
             faults = 0
-            let iterations = isHot ? (number % 5 == 4 ? 2400 + random.below(600) : 300 + random.below(200)) : 1 + random.below(5)
+            let iterations =
+                isHot ? (number % 5 == 4 ? 2400 + random.below(600) : 300 + random.below(200)) : 1 + random.below(5)
             segments.append(segment(iterations, items: isHot ? 10 + random.below(40) : 30 + random.below(60)))
         }
         return RandomProgram(
@@ -211,7 +217,8 @@ struct RandomGenerator {
         let base = random.chance(40) ? 8 + random.below(8) : random.chance(15) ? 2 : register()
         var pieces = sandboxAddress(base, isAligned: isAligned)
         for _ in 0..<(1 + random.below(4)) {
-            let kind: RowClasses.Kind = random.pick(isAligned ? [.load, .store, .load, .store, .atomic] : [.load, .store])
+            let kind: RowClasses.Kind = random.pick(
+                isAligned ? [.load, .store, .load, .store, .atomic] : [.load, .store])
             let row = random.pick(classes[kind])
             guard let access = access(row, base: base, isAligned: isAligned) else { continue }
             pieces.append(piece(row, access))
@@ -241,7 +248,8 @@ struct RandomGenerator {
 
     private func writesInteger(_ row: Int, _ word: UInt32, _ register: Int) -> Bool {
         if InstructionTable.width(row) == 16 {
-            return RowClasses.kind(row) == .load && (Int(word >> 2 & 7) + 8 == register || Int(word >> 7 & 31) == register)
+            return RowClasses.kind(row) == .load
+                && (Int(word >> 2 & 7) + 8 == register || Int(word >> 7 & 31) == register)
         }
         return word & 0x7f != 0x07 && word & 0x7f != 0x23 && word & 0x7f != 0x27 && Int(word >> 7 & 31) == register
     }
@@ -266,7 +274,9 @@ struct RandomGenerator {
         let base = register()
         var pieces = sandboxAddress(base, isAligned: true)
         let store = random.pick(classes[.storeConditional])
-        let load = classes[.loadReserved].first { InstructionTable.match($0) & 0x7000 == InstructionTable.match(store) & 0x7000 }
+        let load = classes[.loadReserved].first {
+            InstructionTable.match($0) & 0x7000 == InstructionTable.match(store) & 0x7000
+        }
         guard let load else { return plainItem() }
         if random.chance(80) {
             let first = word(load, avoiding: [base]) & ~(31 << 15) | UInt32(base) << 15
@@ -279,11 +289,13 @@ struct RandomGenerator {
         return Item(pieces)
     }
 
-    /// An access that faults: to the page at 0, to an address that is none, over the sandbox's end, or a write to the pool.
+    /// An access that faults: to the page at 0, to an address that is none, over the sandbox's end, or a write to
+    /// the pool.
     private mutating func fault() -> Item {
         let base = register()
         let way = random.below(4)
-        let kind: RowClasses.Kind = random.pick(way == 3 ? [.store] : way == 2 ? [.load, .store] : [.load, .store, .atomic])
+        let kind: RowClasses.Kind = random.pick(
+            way == 3 ? [.store] : way == 2 ? [.load, .store] : [.load, .store, .atomic])
         let row = random.pick(classes[kind].filter { InstructionTable.width($0) == 32 })
         var word = word(row, avoiding: [base]) & ~(31 << 15) | UInt32(base) << 15
         var address: [UInt32]
@@ -342,7 +354,9 @@ struct RandomGenerator {
         case "c_jr", "c_jalr":
             let base = register()
             let half = (name == "c_jr" ? 0x8002 : 0x9002) | UInt16(base) << 7
-            return Item([.word(Encode.auipc(base)), .low(Encode.addi(base, base, 0), target, back: 1, extra: 0), .half(half)])
+            return Item([
+                .word(Encode.auipc(base)), .low(Encode.addi(base, base, 0), target, back: 1, extra: 0), .half(half),
+            ])
         case "jal":
             return Item([.jump(Encode.jal(random.chance(50) ? 0 : register()), target)])
         case "jalr": return indirect(target, .item(index + 1 + random.below(8)))

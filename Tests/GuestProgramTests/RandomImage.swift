@@ -4,7 +4,7 @@
 //     0x400000  results, 4 KiB: x0...x31, f0...f31, fcsr, handler's hash, count and log (`ResultOffset`)
 //     0x401000  sandbox, 16 KiB: what random loads and stores reach; the page above is not mapped
 //     0x500000  pool, read-only: values for refreshing registers; initial registers
-//     0x600000  signal stack
+//     0x2b6d5000  signal stack, where no arithmetic on sp is likely to lead: sp in it would mean a nested signal
 //
 // The handler of SIGILL, SIGSEGV and SIGBUS folds all registers of the interrupted instruction into a hash and
 // continues after it: state must be exact wherever a fault can be.
@@ -17,7 +17,7 @@ enum ProgramMap {
     static let sandboxEnd = sandbox + sandboxSize
     static let pool = 0x50_0000
     static let poolSize = 0x2000
-    static let stack = 0x60_0000
+    static let stack = 0x2b6d_5000
     static let stackSize = 0x4000
     /// What the program writes to standard output at its end: results and sandbox.
     static let outputSize = sandboxEnd - results
@@ -165,7 +165,9 @@ extension [UInt8] {
             self[offset + index] = UInt8(truncatingIfNeeded: value >> T(truncatingIfNeeded: index * 8))
         }
     }
-    mutating func append(word: UInt32) { for shift in [0, 8, 16, 24] { append(UInt8(truncatingIfNeeded: word >> UInt32(shift))) } }
+    mutating func append(word: UInt32) {
+        for shift in [0, 8, 16, 24] { append(UInt8(truncatingIfNeeded: word >> UInt32(shift))) }
+    }
     mutating func append(half: UInt16) {
         append(UInt8(truncatingIfNeeded: half))
         append(UInt8(truncatingIfNeeded: half >> 8))

@@ -71,7 +71,8 @@ struct RandomRunner {
 
     /// The modes to compare for a profile; the first is the expectation.
     static func modes(_ profile: RandomProfile) -> [RandomMode] {
-        let first = profile.hasReference && RandomMode.hasReference ? [RandomMode.reference, .interpreter] : [.interpreter]
+        let first =
+            profile.hasReference && RandomMode.hasReference ? [RandomMode.reference, .interpreter] : [.interpreter]
         return first + RandomMode.others
     }
 
@@ -80,6 +81,9 @@ struct RandomRunner {
         let (file, _) = program.build()
         try writeFile(folder.program, file)
         let expected = try modes[0].run(folder.program, seconds: seconds)
+        if expected.timedOut {
+            return [Difference(expectedMode: "any", mode: modes[1].name, description: "\(modes[0].name) hangs")]
+        }
         return try modes.dropFirst().compactMap { mode in
             let run = try mode.run(folder.program, seconds: seconds)
             guard let text = Self.difference(run, expected) else { return nil }
@@ -89,7 +93,7 @@ struct RandomRunner {
 
     /// The first differences in words, nil when there are none.
     static func difference(_ run: ProcessRun, _ expected: ProcessRun) -> String? {
-        if run.timedOut || run.ending != expected.ending {
+        if run.ending != expected.ending {
             return "ends with \(run.ending) instead of \(expected.ending); stderr: \(run.errorText.suffix(400))"
         }
         if run.output == expected.output {
@@ -113,7 +117,8 @@ struct RandomRunner {
         case ResultOffset.fcsr: "fcsr"
         case ResultOffset.hash: "hash of registers at faults"
         case ResultOffset.faults: "count of faults"
-        case ResultOffset.log..<(ResultOffset.log + 256): "address of fault (\((offset - ResultOffset.log) / 8) modulo 32)"
+        case ResultOffset.log..<(ResultOffset.log + 256):
+            "address of fault (\((offset - ResultOffset.log) / 8) modulo 32)"
         default: "memory at \(hex(UInt64(ProgramMap.results + offset)))"
         }
     }

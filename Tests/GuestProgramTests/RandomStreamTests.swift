@@ -8,7 +8,7 @@ import Testing
 
 @Suite(.serialized) struct RandomStreamTests {
     static let firstSeed = environmentValue("MARTLET_FUZZ_SEED").flatMap { UInt64($0) } ?? 1
-    static let count = environmentValue("MARTLET_FUZZ_COUNT").flatMap { Int($0) } ?? 8
+    static let count = environmentValue("MARTLET_FUZZ_COUNT").flatMap { Int($0) } ?? 24
 
     @Test(arguments: [RandomProfile.common, .all])
     func statesAndMemoryAreTheSameInAllModes(_ profile: RandomProfile) throws {
@@ -18,11 +18,9 @@ import Testing
         for index in 0..<Self.count {
             let result = try runner.check(seed: Self.firstSeed + UInt64(index), profile)
             executed += result.executed
-            if let report = result.report {
-                Issue.record("\(report)")
-            }
+            if let report = result.report { Issue.record("\(report)") }
         }
-        if Self.count >= 8 { #expect(executed >= 1_000_000) }
+        if Self.count >= 24 { #expect(executed >= 1_000_000) }
     }
 }
 

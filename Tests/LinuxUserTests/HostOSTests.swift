@@ -59,7 +59,7 @@ import Testing
         let result = withUnsafeMutablePointer(to: &byte) {
             safeSystemCall(flag, SYS_read, Int(ends[0]), Int(bitPattern: $0), 1)
         }
-        #expect(result == interruptedBeforeKernel)
+        #expect(result == interruptedInKernel)
         #expect(mailbox.pointee.signal == SIGUSR2)
         mailbox.pointee.signal = 0
         HostSignals.setMask(oldMask)

@@ -23,10 +23,15 @@ import IR
     static let limit: UInt32 = 0x3fff_ffff
 }
 
-/// What registers hold at a block's entry: per register, temp index << 1 | dirty, or `empty`.
+/// What registers hold, now or at a block's entry: per register, temp index << 1 | dirty, or `empty`. A handle on the
+/// allocator's memory: 64 words.
 struct RegisterState {
     static let empty: UInt32 = .max
-    var owner: InlineArray<64, UInt32> = .init(repeating: RegisterState.empty)
+    static let count = 64
+    let owner: UnsafeMutablePointer<UInt32>
+
+    func clear() { owner.update(repeating: RegisterState.empty, count: RegisterState.count) }
+    func copy(_ other: RegisterState) { owner.update(from: other.owner, count: RegisterState.count) }
 }
 
 public struct Allocator: ~Copyable {
@@ -34,6 +39,12 @@ public struct Allocator: ~Copyable {
     let rows: UnsafeMutablePointer<ConstraintRow>
     let order: UnsafeMutablePointer<UInt8>
     let orderCount: Int
+    /// The order in as few sets as possible, each to be used from its lowest register up.
+    let orderRuns: UnsafeMutablePointer<RegisterSet>
+    let orderRunCount: Int
+    let argumentRegisters: UnsafeMutablePointer<UInt8>
+    let moveStorage: UnsafeMutablePointer<ParallelMoves.Move>
+    let loadStorage: UnsafeMutablePointer<ParallelMoves.Load>
     let table = OpcodeTable.shared
 
     var region: Region
@@ -46,7 +57,9 @@ public struct Allocator: ~Copyable {
     let tempCapacity: Int
 
     // By register.
-    var state = RegisterState()
+    let state: RegisterState
+    /// The state in which a branch leaves, while one of its edges is emitted.
+    let branchState: RegisterState
     var free = RegisterSet()
 
     // By op: next use after it of a, b, c, d, dst.
@@ -54,7 +67,7 @@ public struct Allocator: ~Copyable {
     let opCapacity: Int
 
     // By block.
-    let entry: UnsafeMutablePointer<RegisterState>
+    let entries: UnsafeMutablePointer<UInt32>
     let hasEntry: UnsafeMutablePointer<Bool>
     let isWalked: UnsafeMutablePointer<Bool>
     let layout: UnsafeMutablePointer<UInt32>
@@ -92,7 +105,17 @@ public struct Allocator: ~Copyable {
         next = .allocate(capacity: tempCapacity)
         preferred = .allocate(capacity: tempCapacity)
         uses = .allocate(capacity: opCapacity * 5)
-        entry = .allocate(capacity: blockCapacity)
+        entries = .allocate(capacity: blockCapacity * RegisterState.count)
+        state = RegisterState(owner: .allocate(capacity: RegisterState.count))
+        branchState = RegisterState(owner: .allocate(capacity: RegisterState.count))
+        moveStorage = .allocate(capacity: RegisterState.count)
+        loadStorage = .allocate(capacity: RegisterState.count)
+        argumentRegisters = .allocate(capacity: max(host.argumentRegisters.count, 1))
+        argumentRegisters.initialize(from: host.argumentRegisters, count: host.argumentRegisters.count)
+        let runs = RegisterRun.runs(of: host.order)
+        orderRuns = .allocate(capacity: max(runs.count, 1))
+        orderRuns.initialize(from: runs, count: runs.count)
+        orderRunCount = runs.count
         hasEntry = .allocate(capacity: blockCapacity)
         isWalked = .allocate(capacity: blockCapacity)
         layout = .allocate(capacity: blockCapacity)
@@ -102,7 +125,6 @@ public struct Allocator: ~Copyable {
         variableOf = .allocate(capacity: tempCapacity)
         distances = .allocate(capacity: 1)
         slotUsed = .allocate(capacity: max(host.spillSlots, 1))
-        entry.initialize(repeating: RegisterState(), count: blockCapacity)
     }
 
     deinit {
@@ -112,7 +134,13 @@ public struct Allocator: ~Copyable {
         next.deallocate()
         preferred.deallocate()
         uses.deallocate()
-        entry.deallocate()
+        entries.deallocate()
+        state.owner.deallocate()
+        branchState.owner.deallocate()
+        moveStorage.deallocate()
+        loadStorage.deallocate()
+        argumentRegisters.deallocate()
+        orderRuns.deallocate()
         hasEntry.deallocate()
         isWalked.deallocate()
         layout.deallocate()
@@ -166,7 +194,7 @@ public struct Allocator: ~Copyable {
         out.s.pointee.stepCount = 0
         out.s.pointee.failed = false
         labelCount = region.blockCount
-        state = RegisterState()
+        state.clear()
         free = host.allocatable
     }
 
@@ -217,7 +245,7 @@ public struct Allocator: ~Copyable {
         out.append(Step(.resetState))
         if region.blocks[0].isLoopHeader {
             hasEntry[0] = true
-            entry[0] = chooseHeaderState(0)
+            chooseHeaderState(0)
             conform(to: 0)
         }
         out.append(Step(.label, label: 0))
@@ -227,7 +255,7 @@ public struct Allocator: ~Copyable {
     private mutating func enterBlock(_ block: Int) {
         // Forget the state at the end of the block before, take this block's.
         leaveState()
-        state = entry[block]
+        state.copy(entry(block))
         for i in 0..<orderCount {
             let r = order[i]
             let owner = state.owner[Int(r)]
@@ -261,6 +289,10 @@ public struct Allocator: ~Copyable {
                 out.append(Step(.dirty, a: r, index: owner &>> 1))
             }
         }
+    }
+
+    @inline(__always) func entry(_ block: Int) -> RegisterState {
+        RegisterState(owner: entries + block &* RegisterState.count)
     }
 
     // MARK: Registers
@@ -331,20 +363,27 @@ public struct Allocator: ~Copyable {
         let usable = RegisterSet(rawValue: host.allocatable.rawValue & registers.rawValue & ~avoid.rawValue)
         let candidates = RegisterSet(rawValue: free.rawValue & usable.rawValue)
         if candidates.rawValue != 0 {
-            for i in 0..<orderCount where candidates.has(order[i]) { return order[i] }
+            for i in 0..<orderRunCount {
+                let best = candidates.intersection(orderRuns[i])
+                if best.rawValue != 0 { return best.first }
+            }
         }
         var best: UInt8 = 255
         var bestDistance: UInt32 = 0
-        for i in 0..<orderCount {
-            let r = order[i]
-            guard usable.has(r), let t = owner(r) else { continue }
-            var distance = next[t]
-            if distance & NextUse.definition != 0, distance < NextUse.home { distance = NextUse.home }
-            // Among equals prefer what needs no store, then constants, which need no load.
-            distance = distance == .max ? .max : distance &* 2 &+ (isDirty(r) ? 0 : 1)
-            if best == 255 || distance > bestDistance {
-                best = r
-                bestDistance = distance
+        for i in 0..<orderRunCount {
+            var left = usable.intersection(orderRuns[i])
+            while left.rawValue != 0 {
+                let r = left.first
+                left.rawValue &= left.rawValue &- 1
+                guard let t = owner(r) else { continue }
+                var distance = next[t]
+                if distance & NextUse.definition != 0, distance < NextUse.home { distance = NextUse.home }
+                // Among equals prefer what needs no store, then constants, which need no load.
+                distance = distance == .max ? .max : distance &* 2 &+ (isDirty(r) ? 0 : 1)
+                if best == 255 || distance > bestDistance {
+                    best = r
+                    bestDistance = distance
+                }
             }
         }
         if best == 255 {
@@ -389,6 +428,20 @@ public struct Allocator: ~Copyable {
         release(r)
         setOwner(to, t, dirty: dirty)
         if dirty, t < region.globalCount { out.append(Step(.dirty, a: to, index: UInt32(t))) }
+    }
+}
+
+/// Cuts an order of preference into ascending runs.
+enum RegisterRun {
+    static func runs(of order: [UInt8]) -> [RegisterSet] {
+        var runs: [RegisterSet] = []
+        var last: UInt8 = 255
+        for r in order {
+            if last >= r { runs.append(RegisterSet()) }
+            runs[runs.count - 1].insert(RegisterSet(r))
+            last = r
+        }
+        return runs
     }
 }
 

@@ -34,8 +34,8 @@ extension Allocator {
             leaveState()
             hasEntry[taken] = true
             hasEntry[other] = true
-            entry[taken] = RegisterState()
-            entry[other] = RegisterState()
+            entry(taken).clear()
+            entry(other).clear()
             return
         }
         if !hasEntry[taken] { fixEntry(taken) }
@@ -53,7 +53,7 @@ extension Allocator {
     }
 
     private mutating func fixUpEdge(_ label: UInt32, to target: Int) {
-        let saved = state
+        branchState.copy(state)
         let savedFree = free
         out.append(Step(.label, label: label))
         out.append(Step(.resetState))
@@ -65,7 +65,7 @@ extension Allocator {
         out.append(Step(.jump, label: UInt32(target)))
         // The other edge starts from the same state.
         for i in 0..<orderCount { if let t = owner(order[i]) { place[t] = 255 } }
-        state = saved
+        state.copy(branchState)
         free = savedFree
         for i in 0..<orderCount { if let t = owner(order[i]) { place[t] = order[i] } }
     }
@@ -103,10 +103,11 @@ extension Allocator {
     private mutating func fixEntry(_ target: Int) {
         hasEntry[target] = true
         if region.blocks[target].isLoopHeader {
-            entry[target] = chooseHeaderState(target)
+            chooseHeaderState(target)
             return
         }
-        var result = RegisterState()
+        let result = entry(target)
+        result.clear()
         let joins = predecessors[target] > 1
         for i in 0..<orderCount {
             let r = order[i]
@@ -120,7 +121,6 @@ extension Allocator {
             }
             result.owner[Int(r)] = state.owner[Int(r)]
         }
-        entry[target] = result
     }
 
     /// Distance of the next use of `t` from the start of `block`.
@@ -131,10 +131,10 @@ extension Allocator {
     }
 
     /// A loop header's state: the variables used most in the loop, in registers; dirty when the loop writes them.
-    mutating func chooseHeaderState(_ header: Int) -> RegisterState {
+    mutating func chooseHeaderState(_ header: Int) {
         // Weights and writes by variable, over the blocks in layout order from the header to its last back edge.
         let count = isFlat ? region.globalCount : variableCount
-        return withUnsafeTemporaryAllocation(of: UInt32.self, capacity: count * 2 + 1) { scratch in
+        withUnsafeTemporaryAllocation(of: UInt32.self, capacity: count * 2 + 1) { scratch in
             let weight = scratch.baseAddress!
             let written = weight + count
             for v in 0..<count * 2 { weight[v] = 0 }
@@ -144,10 +144,10 @@ extension Allocator {
             for l in first...last where !region.blocks[Int(layout[l])].isCold {
                 weigh(Int(layout[l]), depth: depthInside(first, last, l), weight, written)
             }
-            var result = RegisterState()
-            place(&result, header, weight, written, count, .general, reserve: 3)
-            place(&result, header, weight, written, count, .float, reserve: 3)
-            return result
+            let result = entry(header)
+            result.clear()
+            place(result, header, weight, written, count, .general, reserve: 3)
+            place(result, header, weight, written, count, .float, reserve: 3)
         }
     }
 
@@ -203,7 +203,7 @@ extension Allocator {
     }
 
     private func place(
-        _ result: inout RegisterState, _ header: Int, _ weight: UnsafeMutablePointer<UInt32>,
+        _ result: RegisterState, _ header: Int, _ weight: UnsafeMutablePointer<UInt32>,
         _ written: UnsafeMutablePointer<UInt32>, _ count: Int, _ registers: RegisterSet, reserve: Int
     ) {
         var available = RegisterSet(rawValue: host.allocatable.rawValue & registers.rawValue)
@@ -244,7 +244,7 @@ extension Allocator {
     private func conforms(to target: Int) -> Bool {
         for i in 0..<orderCount {
             let r = Int(order[i])
-            let want = entry[target].owner[r]
+            let want = entry(target).owner[r]
             let have = state.owner[r]
             if want != RegisterState.empty {
                 if have == RegisterState.empty || have >> 1 != want >> 1 { return false }
@@ -270,10 +270,10 @@ extension Allocator {
             let expected = expectation(target, t)
             if expected == RegisterState.empty ? isValueNeeded(t, target) : expected & 1 == 0 { writeBack(r) }
         }
-        var moves = ParallelMoves()
+        var moves = ParallelMoves(moveStorage, loadStorage)
         for i in 0..<orderCount {
             let r = order[i]
-            let want = entry[target].owner[Int(r)]
+            let want = entry(target).owner[Int(r)]
             guard want != RegisterState.empty else { continue }
             let t = Int(want >> 1)
             if place[t] == 255 {
@@ -284,7 +284,7 @@ extension Allocator {
         }
         emit(&moves)
         for i in 0..<orderCount { if let t = owner(order[i]) { place[t] = 255 } }
-        state = entry[target]
+        state.copy(entry(target))
         free = host.allocatable
         for i in 0..<orderCount {
             let r = order[i]
@@ -298,7 +298,7 @@ extension Allocator {
     /// The entry of `target` for temp `t`: owner word, or `empty`.
     private func expectation(_ target: Int, _ t: Int) -> UInt32 {
         for i in 0..<orderCount {
-            let want = entry[target].owner[Int(order[i])]
+            let want = entry(target).owner[Int(order[i])]
             if want != RegisterState.empty, Int(want >> 1) == t { return want }
         }
         return RegisterState.empty

@@ -42,7 +42,9 @@ extension Allocator {
         }
     }
 
-    @inline(__always) func distance(_ block: Int, _ variable: Int) -> UInt32 { distances[block * variableCount + variable] }
+    @inline(__always) func distance(_ block: Int, _ variable: Int) -> UInt32 {
+        distances[block * variableCount + variable]
+    }
 
     /// Distances (in ops) from each block's start to each variable's next use, over all paths.
     mutating func flowDistances() {
@@ -94,7 +96,9 @@ extension Allocator {
                 next[Int(variables[v])] = after(min(taken, other), length, v)
             }
         default:
-            for v in 0..<variableCount { next[Int(variables[v])] = v < region.globalCount ? NextUse.home : NextUse.dead }
+            for v in 0..<variableCount {
+                next[Int(variables[v])] = v < region.globalCount ? NextUse.home : NextUse.dead
+            }
         }
     }
 

@@ -13,10 +13,16 @@ struct ParallelMoves {
         var temp: UInt32
         var to: UInt8
     }
-    var moves: InlineArray<64, Move> = .init(repeating: Move(from: 0, to: 0, temp: 0))
+    // The allocator's memory, one entry per register.
+    let moves: UnsafeMutablePointer<Move>
     var count = 0
-    var loads: InlineArray<64, Load> = .init(repeating: Load(temp: 0, to: 0))
+    let loads: UnsafeMutablePointer<Load>
     var loadCount = 0
+
+    init(_ moves: UnsafeMutablePointer<Move>, _ loads: UnsafeMutablePointer<Load>) {
+        self.moves = moves
+        self.loads = loads
+    }
 
     mutating func add(from: UInt8, to: UInt8, temp: UInt32) {
         if from == to { return }

@@ -353,7 +353,7 @@ extension Allocator {
         if helper.readsGlobals { writeBackGlobals() }
         // What the call would destroy goes home first; registers stay as they are until the arguments are placed.
         let destroyed = RegisterSet(rawValue: host.allocatable.rawValue & ~host.calleeSaved.rawValue)
-        let arguments = [op.a, op.b, op.c, op.d]
+        let arguments: InlineArray<4, Temp> = [op.a, op.b, op.c, op.d]
         for k in 0..<count { next[arguments[k].i] = u[k] }
         var rest = destroyed.rawValue
         while rest != 0 {
@@ -361,10 +361,10 @@ extension Allocator {
             rest &= rest &- 1
             if let t = owner(r), next[t] != NextUse.dead, region.temps[t].kind != .const { writeBack(r) }
         }
-        var moves = ParallelMoves()
+        var moves = ParallelMoves(moveStorage, loadStorage)
         for k in 0..<count {
             let t = arguments[k]
-            let to = host.argumentRegisters[k]
+            let to = argumentRegisters[k]
             if place[t.i] != 255 {
                 moves.add(from: place[t.i], to: to, temp: t.index)
             } else {
@@ -381,7 +381,7 @@ extension Allocator {
                 release(r)
             }
         }
-        let registers = host.argumentRegisters
+        let registers = argumentRegisters
         out.append(
             Step(
                 .op, dst: op.dst.isNone ? Place.none : host.resultRegister, a: count > 0 ? registers[0] : Place.none,

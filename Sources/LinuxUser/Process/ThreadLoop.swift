@@ -55,7 +55,8 @@ extension GuestThread {
         let result = performSystemCall(self, call)
         switch result {
         case SystemCallResult.unchanged: break
-        case SystemCallResult.restart:
+        case SystemCallResult.restart: pc = pc &- process.guest.systemCallLength
+        case SystemCallResult.interrupted:
             // Issue it again; a handler without SA_RESTART that runs first makes it fail with EINTR instead.
             pc = pc &- process.guest.systemCallLength
             if mailbox.pointee.signal != 0 {

@@ -59,7 +59,7 @@ extension GuestThread {
     private func enter(_ action: SignalAction, _ information: SignalInfo) {
         let signal = information.signal
         if let call = interruptedCall {
-            // The call had not started: it is issued again after the handler, or fails.
+            // The call has done nothing: it is issued again after the handler, or fails.
             if action.flags & SignalAction.restart == 0 {
                 pc = call &+ process.guest.systemCallLength
                 storeRegister(state, process.registers.result, UInt64(bitPattern: Int64(Errno.intr.negated)))

@@ -26,7 +26,7 @@ enum SystemCallTrace {
         let text: String
         switch result {
         case SystemCallResult.unchanged: return
-        case SystemCallResult.restart: text = " = ? (restarted after a signal)\n"
+        case SystemCallResult.restart, SystemCallResult.interrupted: text = " = ? (restarted after a signal)\n"
         case -4095 ... -1: text = " = -1 errno=\(-result) (\(Errno(Int32(truncatingIfNeeded: 0 &- result)).message))\n"
         default: text = row.result == .hexadecimal ? " = \(hex(UInt64(bitPattern: Int64(result))))\n" : " = \(result)\n"
         }

@@ -109,9 +109,9 @@ import Testing
         #expect(guest.instructionAlignment == 4)
         for word in [0x0060_006f, 0x00b5_0363, 0x0000_8067] as [UInt32] {  // j .+6; beq a0,a1,.+6; ret
             let translated = Translated(bytes([word]), guest: guest)
-            #expect(translated.exits(with: .misaligned))
+            #expect(translated.exits(with: .misalignedFetch))
             #expect(translated.problems.isEmpty)
-            #expect(!Translated(bytes([word])).exits(with: .misaligned))
+            #expect(!Translated(bytes([word])).exits(with: .misalignedFetch))
         }
     }
 
