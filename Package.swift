@@ -42,13 +42,16 @@ let package = Package(
         .target(name: "LinuxABI", dependencies: ["HostOS"], swiftSettings: hot),
         .target(
             name: "LinuxUser",
-            dependencies: ["LinuxABI", "ExecutionEngine", "GuestKit", "GuestMemory", "HostOS", "Diagnostics", "CLinux"],
+            dependencies: [
+                "LinuxABI", "ExecutionEngine", "GuestKit", "GuestMemory", "HostOS", "Diagnostics", "CLinux",
+            ],
             swiftSettings: hot),
         // App
         .executableTarget(
             name: "martlet",
             dependencies: [
-                "CodeGen", "CodeGenX64", "CodeGenInterpreter", "GuestKit", "GuestMemory", "GuestRISCV", "ExecutionEngine", "HostOS",
+                "CodeGen", "CodeGenX64", "CodeGenInterpreter", "GuestKit", "GuestMemory", "GuestRISCV",
+                "ExecutionEngine", "HostOS",
                 "LinuxABI", "LinuxUser", "Diagnostics", "Optimizer", "CCapstone",
             ]),
         // Tools
@@ -61,13 +64,16 @@ let package = Package(
         .testTarget(name: "DecodeTreeTests", dependencies: ["DecodeTree"]),
         .testTarget(name: "IRTests", dependencies: ["IR"]),
         .testTarget(
-            name: "OptimizerTests", dependencies: ["IR", "Optimizer", "CodeGen", "CodeGenInterpreter"], exclude: ["Cases"]),
-        .testTarget(name: "CodeGenTests", dependencies: ["IR", "CodeGen", "CodeGenX64", "CodeGenInterpreter", "SoftFloat"]),
+            name: "OptimizerTests", dependencies: ["IR", "Optimizer", "CodeGen", "CodeGenInterpreter"],
+            exclude: ["Cases"]),
+        .testTarget(
+            name: "CodeGenTests", dependencies: ["IR", "CodeGen", "CodeGenX64", "CodeGenInterpreter", "SoftFloat"]),
         .testTarget(name: "GuestRISCVTests", dependencies: ["IR", "GuestKit", "GuestRISCV", "SoftFloat"]),
         .testTarget(
             name: "ExecutionEngineTests",
             dependencies: [
-                "ExecutionEngine", "CodeGen", "CodeGenX64", "CodeGenInterpreter", "GuestKit", "GuestMemory", "GuestRISCV",
+                "ExecutionEngine", "CodeGen", "CodeGenX64", "CodeGenInterpreter", "GuestKit", "GuestMemory",
+                "GuestRISCV",
                 "HostOS", "Diagnostics", "IR", "CLinux",
             ]),
         .testTarget(

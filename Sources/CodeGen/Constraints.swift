@@ -7,7 +7,9 @@ public struct RegisterSet: OptionSet, Sendable {
     public var rawValue: UInt64
     @inlinable @inline(__always) public init(rawValue: UInt64) { self.rawValue = rawValue }
     @inlinable @inline(__always) public init(_ register: UInt8) { rawValue = 1 &<< UInt64(register & 63) }
-    @inlinable @inline(__always) public func has(_ register: UInt8) -> Bool { rawValue &>> UInt64(register & 63) & 1 != 0 }
+    @inlinable @inline(__always) public func has(_ register: UInt8) -> Bool {
+        rawValue &>> UInt64(register & 63) & 1 != 0
+    }
     @inlinable public static var general: RegisterSet { RegisterSet(rawValue: 0xffff_ffff) }
     @inlinable public static var float: RegisterSet { RegisterSet(rawValue: 0xffff_ffff_0000_0000) }
     @inlinable public var first: UInt8 { UInt8(truncatingIfNeeded: rawValue.trailingZeroBitCount) }

@@ -19,7 +19,8 @@ public struct FloatOperation: Sendable {
     private var op: Op {
         Op(
             Opcode(rawValue: UInt8(truncatingIfNeeded: word)) ?? .fadd,
-            ValueType(rawValue: UInt8(truncatingIfNeeded: word &>> 8)) ?? .f64, aux: UInt16(truncatingIfNeeded: word &>> 16))
+            ValueType(rawValue: UInt8(truncatingIfNeeded: word &>> 8)) ?? .f64,
+            aux: UInt16(truncatingIfNeeded: word &>> 16))
     }
     private var isWideResult: Bool { UInt8(truncatingIfNeeded: word &>> 32) == ValueType.i64.rawValue }
     private var isWideOperand: Bool { UInt8(truncatingIfNeeded: word &>> 40) == ValueType.i64.rawValue }

@@ -130,7 +130,8 @@ public struct RecoveryWriter: ~Copyable {
 public enum RecoveryReader {
     /// Finds the point at `offset`. Fills `registers` (one byte per global: register + 1, or 0) and returns the guest pc.
     public static func find(
-        _ records: UnsafeRawBufferPointer, pc: UInt64, offset: Int, globalCount: Int, registers: UnsafeMutablePointer<UInt8>
+        _ records: UnsafeRawBufferPointer, pc: UInt64, offset: Int, globalCount: Int,
+        registers: UnsafeMutablePointer<UInt8>
     ) -> UInt64? {
         for i in 0..<globalCount { registers[i] = 0 }
         var at = 0

@@ -107,7 +107,9 @@ public struct VCPUHeader {
 
     /// Offset of a field from the CPU-state pointer (negative).
     public static func offset<T>(of path: KeyPath<VCPUHeader, T>) -> Int {
-        guard let offset = MemoryLayout<VCPUHeader>.offset(of: path) else { fatalError("VCPUHeader field without offset") }
+        guard let offset = MemoryLayout<VCPUHeader>.offset(of: path) else {
+            fatalError("VCPUHeader field without offset")
+        }
         return offset - stride
     }
 }

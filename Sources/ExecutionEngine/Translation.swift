@@ -72,7 +72,8 @@ final class TranslationCache: @unchecked Sendable {
     init(recordCapacity: Int) throws(Errno) {
         rows = try HostMemory.reserve(Self.capacity * MemoryLayout<Translation>.stride)
             .bindMemory(to: Translation.self, capacity: Self.capacity)
-        buckets = try HostMemory.reserve(4 << Self.bucketBits).bindMemory(to: UInt32.self, capacity: 1 << Self.bucketBits)
+        buckets = try HostMemory.reserve(4 << Self.bucketBits).bindMemory(
+            to: UInt32.self, capacity: 1 << Self.bucketBits)
         published = .allocate(capacity: 1)
         published.initialize(to: 0)
         recordArena = try HostMemory.reserve(recordCapacity)
@@ -195,7 +196,9 @@ final class TranslationCache: @unchecked Sendable {
         for page in touchedPages(first, last) {
             pages.forEach(page: page) { t in
                 let row = rows + t
-                if row.pointee.isValid, row.pointee.lowest <= end, row.pointee.highest > start, found.last != t { found.append(t) }
+                if row.pointee.isValid, row.pointee.lowest <= end, row.pointee.highest > start, found.last != t {
+                    found.append(t)
+                }
             }
         }
         return found
@@ -215,7 +218,8 @@ final class TranslationCache: @unchecked Sendable {
 
     /// Pages of first...last that may hold translations; a huge range is cut down to the pages that do.
     private func touchedPages(_ first: UInt64, _ last: UInt64) -> [UInt64] {
-        last - first < UInt64(pages.pageCount) + 16 ? Array(first...last) : pages.pages.filter { $0 >= first && $0 <= last }
+        last - first < UInt64(pages.pageCount) + 16
+            ? Array(first...last) : pages.pages.filter { $0 >= first && $0 <= last }
     }
 
     /// Forgets everything. No vCPU may be in generated code.

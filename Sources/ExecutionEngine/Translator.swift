@@ -62,7 +62,9 @@ struct Translator {
         for (i, helper) in guest.helpers.enumerated() { (helpers + i).initialize(to: HelperTraits(helper)) }
     }
 
-    private static func makeAllocator(_ host: any HostBackEnd, _ region: Region, _ allocation: Allocation) -> AllocatorBox? {
+    private static func makeAllocator(_ host: any HostBackEnd, _ region: Region, _ allocation: Allocation)
+        -> AllocatorBox?
+    {
         guard let description = host.description else { return nil }
         return AllocatorBox(description, region, allocation)
     }
@@ -76,14 +78,17 @@ struct Translator {
         let start = measuresTime ? HostClock.monotonic() : 0
         var plan = plan
         while true {
-            guard let blocks = build(engine, index, pc, flags, plan, optimize, isTemporary) else { return .notExecutable }
+            guard let blocks = build(engine, index, pc, flags, plan, optimize, isTemporary) else {
+                return .notExecutable
+            }
             log(engine, .ops, pc)
             let failed = region.s.pointee.overflowed || !prepare(engine, optimize, pc)
             if !failed {
                 guard let compiled = host.compile(region, allocation, translation: index) else { return .full }
                 guard
                     let added = engine.cache.add(
-                        pc: pc, flags: flags, compiled, ranges: UnsafeBufferPointer(start: ranges, count: blocks), isOptimized: optimize, isFindable: !isTemporary)
+                        pc: pc, flags: flags, compiled, ranges: UnsafeBufferPointer(start: ranges, count: blocks),
+                        isOptimized: optimize, isFindable: !isTemporary)
                 else { return .full }
                 account(engine, compiled, start, isOptimized: optimize)
                 logHost(engine, compiled, pc)
@@ -99,7 +104,8 @@ struct Translator {
     /// Front end: guest bytes to IR, block by block. Returns the number of blocks, whose guest bytes are in `ranges`; nil when
     /// there is no code at `pc`.
     private mutating func build(
-        _ engine: Engine, _ index: Int, _ pc: UInt64, _ flags: UInt64, _ plan: RegionPlan, _ optimize: Bool, _ isTemporary: Bool
+        _ engine: Engine, _ index: Int, _ pc: UInt64, _ flags: UInt64, _ plan: RegionPlan, _ optimize: Bool,
+        _ isTemporary: Bool
     ) -> Int? {
         guard let bytes = code(engine, at: pc, isTemporary: isTemporary) else { return nil }
         region.reset(pc: pc, flags: flags)
@@ -150,9 +156,12 @@ struct Translator {
         if toPageEnd >= longest {
             let slot = Int(truncatingIfNeeded: page / pageSize) & (Self.windowCount - 1)
             let window = copies + slot * Self.pageSize
-            if windows[slot] != page, let bytes = engine.memory.executableBytes(at: page), bytes.count >= Self.pageSize {
+            if windows[slot] != page, let bytes = engine.memory.executableBytes(at: page), bytes.count >= Self.pageSize
+            {
                 engine.memory.protectCode(start: page, length: pageSize)
-                if let copied = copy(bytes, count: Self.pageSize, to: slot * Self.pageSize), copied.count == Self.pageSize {
+                if let copied = copy(bytes, count: Self.pageSize, to: slot * Self.pageSize),
+                    copied.count == Self.pageSize
+                {
                     windows[slot] = page
                 } else {
                     windows[slot] = Self.noPage
@@ -185,7 +194,9 @@ struct Translator {
         // What will be optimized when it is hot is not worth a pass before that.
         // Debug builds verify a sample: verifying each would take far longer than translating.
         optimizer.verifies = OptimizerStorage.verifiesByDefault && engine.counters.translations % 64 == 0
-        if optimize || !engine.countsExecutions { Optimizer.run(region, optimizer, level: optimize ? .full : .baseline) }
+        if optimize || !engine.countsExecutions {
+            Optimizer.run(region, optimizer, level: optimize ? .full : .baseline)
+        }
         if region.s.pointee.overflowed { return false }
         log(engine, .optimizedOps, pc)
         guard let allocator else { return true }

@@ -130,7 +130,8 @@ public final class VCPU {
 
     private func forget() {
         header.pointee.jumpCache.update(repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: JumpCache.count)
-        header.pointee.returnStack.update(repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: ReturnStack.count)
+        header.pointee.returnStack.update(
+            repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: ReturnStack.count)
     }
 
     // MARK: The cpu loop

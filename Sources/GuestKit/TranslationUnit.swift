@@ -214,7 +214,8 @@ public struct TranslationUnit: ~Copyable {
 
     private mutating func blockInRegion(_ target: UInt64) -> Int? {
         if let found = find(target) { return found }
-        guard plannedCount < plan.maxBlocks, plannedCount < RegionPlan.blockLimit, instructionCount < plan.maxInstructions,
+        guard plannedCount < plan.maxBlocks, plannedCount < RegionPlan.blockLimit,
+            instructionCount < plan.maxInstructions,
             target >= plan.lowest, target < plan.highest, accepts?(target) ?? true
         else { return nil }
         let block = ir.newBlock(guestPC: target)

@@ -50,7 +50,9 @@ public struct IRBuilder {
     @inlinable public func local(_ type: ValueType) -> Temp { region.newTemp(.local, type) }
 
     @inlinable @inline(__always)
-    func emit(_ opcode: Opcode, _ type: ValueType, _ result: ValueType, into: Temp?, aux: UInt16 = 0, _ a: Temp = .none, _ b: Temp = .none,
+    func emit(
+        _ opcode: Opcode, _ type: ValueType, _ result: ValueType, into: Temp?, aux: UInt16 = 0, _ a: Temp = .none,
+        _ b: Temp = .none,
         _ c: Temp = .none, _ d: Temp = .none, imm: Int64 = 0
     ) -> Temp {
         let dst = into ?? region.newTemp(.temp, result)
@@ -68,7 +70,8 @@ public struct IRBuilder {
     }
 
     /// Any two-operand integer op: `type` comes from `a`.
-    @inlinable @discardableResult public func binary(_ opcode: Opcode, _ a: Temp, _ b: Temp, into: Temp? = nil) -> Temp {
+    @inlinable @discardableResult public func binary(_ opcode: Opcode, _ a: Temp, _ b: Temp, into: Temp? = nil) -> Temp
+    {
         let type = region.type(a)
         return emit(opcode, type, type, into: into, a, b)
     }
@@ -78,28 +81,52 @@ public struct IRBuilder {
         return emit(opcode, type, type, into: into, a)
     }
 
-    @inlinable @discardableResult public func add(_ a: Temp, _ b: Temp, into: Temp? = nil) -> Temp { binary(.add, a, b, into: into) }
-    @inlinable @discardableResult public func sub(_ a: Temp, _ b: Temp, into: Temp? = nil) -> Temp { binary(.sub, a, b, into: into) }
-    @inlinable @discardableResult public func mul(_ a: Temp, _ b: Temp, into: Temp? = nil) -> Temp { binary(.mul, a, b, into: into) }
-    @inlinable @discardableResult public func and(_ a: Temp, _ b: Temp, into: Temp? = nil) -> Temp { binary(.and, a, b, into: into) }
-    @inlinable @discardableResult public func or(_ a: Temp, _ b: Temp, into: Temp? = nil) -> Temp { binary(.or, a, b, into: into) }
-    @inlinable @discardableResult public func xor(_ a: Temp, _ b: Temp, into: Temp? = nil) -> Temp { binary(.xor, a, b, into: into) }
-    @inlinable @discardableResult public func shl(_ a: Temp, _ b: Temp, into: Temp? = nil) -> Temp { binary(.shl, a, b, into: into) }
-    @inlinable @discardableResult public func shr(_ a: Temp, _ b: Temp, into: Temp? = nil) -> Temp { binary(.shr, a, b, into: into) }
-    @inlinable @discardableResult public func sar(_ a: Temp, _ b: Temp, into: Temp? = nil) -> Temp { binary(.sar, a, b, into: into) }
+    @inlinable @discardableResult public func add(_ a: Temp, _ b: Temp, into: Temp? = nil) -> Temp {
+        binary(.add, a, b, into: into)
+    }
+    @inlinable @discardableResult public func sub(_ a: Temp, _ b: Temp, into: Temp? = nil) -> Temp {
+        binary(.sub, a, b, into: into)
+    }
+    @inlinable @discardableResult public func mul(_ a: Temp, _ b: Temp, into: Temp? = nil) -> Temp {
+        binary(.mul, a, b, into: into)
+    }
+    @inlinable @discardableResult public func and(_ a: Temp, _ b: Temp, into: Temp? = nil) -> Temp {
+        binary(.and, a, b, into: into)
+    }
+    @inlinable @discardableResult public func or(_ a: Temp, _ b: Temp, into: Temp? = nil) -> Temp {
+        binary(.or, a, b, into: into)
+    }
+    @inlinable @discardableResult public func xor(_ a: Temp, _ b: Temp, into: Temp? = nil) -> Temp {
+        binary(.xor, a, b, into: into)
+    }
+    @inlinable @discardableResult public func shl(_ a: Temp, _ b: Temp, into: Temp? = nil) -> Temp {
+        binary(.shl, a, b, into: into)
+    }
+    @inlinable @discardableResult public func shr(_ a: Temp, _ b: Temp, into: Temp? = nil) -> Temp {
+        binary(.shr, a, b, into: into)
+    }
+    @inlinable @discardableResult public func sar(_ a: Temp, _ b: Temp, into: Temp? = nil) -> Temp {
+        binary(.sar, a, b, into: into)
+    }
 
     /// Bits `position ..< position + length` of `a`, zero-extended.
-    @inlinable @discardableResult public func extract(_ a: Temp, _ position: Int, _ length: Int, into: Temp? = nil) -> Temp {
+    @inlinable @discardableResult public func extract(_ a: Temp, _ position: Int, _ length: Int, into: Temp? = nil)
+        -> Temp
+    {
         let type = region.type(a)
         return emit(.extract, type, type, into: into, a, imm: Int64(position | length &<< 8))
     }
     /// The same, sign-extended.
-    @inlinable @discardableResult public func sextract(_ a: Temp, _ position: Int, _ length: Int, into: Temp? = nil) -> Temp {
+    @inlinable @discardableResult public func sextract(_ a: Temp, _ position: Int, _ length: Int, into: Temp? = nil)
+        -> Temp
+    {
         let type = region.type(a)
         return emit(.sextract, type, type, into: into, a, imm: Int64(position | length &<< 8))
     }
     /// `a` with bits `position ..< position + length` replaced by the low bits of `b`.
-    @inlinable @discardableResult public func deposit(_ a: Temp, _ b: Temp, _ position: Int, _ length: Int, into: Temp? = nil) -> Temp {
+    @inlinable @discardableResult public func deposit(
+        _ a: Temp, _ b: Temp, _ position: Int, _ length: Int, into: Temp? = nil
+    ) -> Temp {
         let type = region.type(a)
         return emit(.deposit, type, type, into: into, a, b, imm: Int64(position | length &<< 8))
     }
@@ -116,10 +143,16 @@ public struct IRBuilder {
     }
 
     /// i64 -> i32.
-    @inlinable @discardableResult public func trunc(_ a: Temp, into: Temp? = nil) -> Temp { emit(.trunc, .i32, .i32, into: into, a) }
+    @inlinable @discardableResult public func trunc(_ a: Temp, into: Temp? = nil) -> Temp {
+        emit(.trunc, .i32, .i32, into: into, a)
+    }
     /// i32 -> i64.
-    @inlinable @discardableResult public func zext(_ a: Temp, into: Temp? = nil) -> Temp { emit(.zext, .i64, .i64, into: into, a) }
-    @inlinable @discardableResult public func sext(_ a: Temp, into: Temp? = nil) -> Temp { emit(.sext, .i64, .i64, into: into, a) }
+    @inlinable @discardableResult public func zext(_ a: Temp, into: Temp? = nil) -> Temp {
+        emit(.zext, .i64, .i64, into: into, a)
+    }
+    @inlinable @discardableResult public func sext(_ a: Temp, into: Temp? = nil) -> Temp {
+        emit(.sext, .i64, .i64, into: into, a)
+    }
 
     // MARK: Control flow
 
@@ -127,7 +160,9 @@ public struct IRBuilder {
     /// cond(a, b) ? taken : notTaken
     public mutating func brcond(_ cond: Condition, _ a: Temp, _ b: Temp, _ taken: BlockID, _ notTaken: BlockID) {
         terminate(
-            Op(.brcond, region.type(a), aux: UInt16(cond.rawValue), a: a, b: b, c: Temp(taken.index), d: Temp(notTaken.index)))
+            Op(
+                .brcond, region.type(a), aux: UInt16(cond.rawValue), a: a, b: b, c: Temp(taken.index),
+                d: Temp(notTaken.index)))
     }
 
     // MARK: Helpers
@@ -135,19 +170,24 @@ public struct IRBuilder {
     /// Calls a helper. Arguments are integers (`bitcast` floating-point values). Returns an i64; `.none` when the helper
     /// has no result.
     @inlinable @discardableResult
-    public func call(_ helper: HelperID, _ descriptor: HelperDescriptor, _ a: Temp = .none, _ b: Temp = .none, _ c: Temp = .none,
+    public func call(
+        _ helper: HelperID, _ descriptor: HelperDescriptor, _ a: Temp = .none, _ b: Temp = .none, _ c: Temp = .none,
         _ d: Temp = .none, into: Temp? = nil
     ) -> Temp {
         let dst = descriptor.hasResult ? (into ?? region.newTemp(.temp, .i64)) : Temp.none
         region.append(
-            Op(.call, .i64, aux: UInt16(descriptor.arguments), dst: dst, a: a, b: b, c: c, d: d, imm: Int64(helper.index)))
+            Op(
+                .call, .i64, aux: UInt16(descriptor.arguments), dst: dst, a: a, b: b, c: c, d: d,
+                imm: Int64(helper.index)))
         return dst
     }
 
     // MARK: Memory
 
     /// Loads from the CPU state at `offset`, into a value of `type`.
-    @inlinable @discardableResult public func ld(_ offset: Int, _ memOp: MemOp, _ type: ValueType = .i64, into: Temp? = nil) -> Temp {
+    @inlinable @discardableResult public func ld(
+        _ offset: Int, _ memOp: MemOp, _ type: ValueType = .i64, into: Temp? = nil
+    ) -> Temp {
         emit(.ld, type, type, into: into, aux: memOp.rawValue, imm: Int64(offset))
     }
     /// Stores the low bytes of `value` to the CPU state at `offset`.
@@ -156,7 +196,9 @@ public struct IRBuilder {
     }
     /// Guest load from `address + displacement` into a value of `type` (integers extend as `memOp` says; f32/f64 load the bits).
     @inlinable @discardableResult
-    public func gld(_ address: Temp, _ displacement: Int64, _ memOp: MemOp, _ type: ValueType = .i64, into: Temp? = nil) -> Temp {
+    public func gld(_ address: Temp, _ displacement: Int64, _ memOp: MemOp, _ type: ValueType = .i64, into: Temp? = nil)
+        -> Temp
+    {
         emit(.gld, type, type, into: into, aux: memOp.rawValue, address, imm: displacement)
     }
     /// Guest store of the low bytes of `value` to `address + displacement`.
@@ -168,7 +210,8 @@ public struct IRBuilder {
     @inlinable @discardableResult
     public func grmw(_ kind: AtomicOp, _ address: Temp, _ value: Temp, _ memOp: MemOp, into: Temp? = nil) -> Temp {
         let type = region.type(value)
-        return emit(.grmw, type, type, into: into, aux: memOp.rawValue & 0xfff | UInt16(kind.rawValue) &<< 12, address, value)
+        return emit(
+            .grmw, type, type, into: into, aux: memOp.rawValue & 0xfff | UInt16(kind.rawValue) &<< 12, address, value)
     }
     /// Guest compare-and-swap (sequentially consistent): stores `new` if memory equals the low bytes of `expected`;
     /// returns the old value, extended as `memOp` says.
@@ -189,7 +232,9 @@ public struct IRBuilder {
 
     /// fadd, fsub, fmul, fdiv, fmin, fmax, fminimum, fmaximum.
     @inlinable @discardableResult
-    public func fbinary(_ opcode: Opcode, _ a: Temp, _ b: Temp, _ rounding: Rounding = .dynamic, into: Temp? = nil) -> Temp {
+    public func fbinary(_ opcode: Opcode, _ a: Temp, _ b: Temp, _ rounding: Rounding = .dynamic, into: Temp? = nil)
+        -> Temp
+    {
         let type = region.type(a)
         return emit(opcode, type, type, into: into, aux: UInt16(rounding.rawValue), a, b)
     }
@@ -201,19 +246,23 @@ public struct IRBuilder {
     }
     /// ±(a × b) ± c with one rounding.
     @inlinable @discardableResult
-    public func fma(_ a: Temp, _ b: Temp, _ c: Temp, negateProduct: Bool = false, negateAddend: Bool = false,
+    public func fma(
+        _ a: Temp, _ b: Temp, _ c: Temp, negateProduct: Bool = false, negateAddend: Bool = false,
         _ rounding: Rounding = .dynamic, into: Temp? = nil
     ) -> Temp {
         let type = region.type(a)
         let aux = UInt16(rounding.rawValue) | (negateProduct ? 8 : 0) | (negateAddend ? 16 : 0)
         return emit(.fma, type, type, into: into, aux: aux, a, b, c)
     }
-    @inlinable @discardableResult public func fcopysign(_ kind: SignOp, _ a: Temp, _ b: Temp, into: Temp? = nil) -> Temp {
+    @inlinable @discardableResult public func fcopysign(_ kind: SignOp, _ a: Temp, _ b: Temp, into: Temp? = nil) -> Temp
+    {
         let type = region.type(a)
         return emit(.fcopysign, type, type, into: into, aux: UInt16(kind.rawValue), a, b)
     }
     /// 1 or 0 as an i64.
-    @inlinable @discardableResult public func fsetcond(_ cond: FloatCondition, _ a: Temp, _ b: Temp, into: Temp? = nil) -> Temp {
+    @inlinable @discardableResult public func fsetcond(_ cond: FloatCondition, _ a: Temp, _ b: Temp, into: Temp? = nil)
+        -> Temp
+    {
         emit(.fsetcond, region.type(a), .i64, into: into, aux: UInt16(cond.rawValue), a, b)
     }
     /// Rounds to an integral value in the same format.
@@ -224,7 +273,9 @@ public struct IRBuilder {
     }
     /// Converts between floating-point formats.
     @inlinable @discardableResult
-    public func fcvt(_ a: Temp, from: FloatFormat, to: FloatFormat, _ rounding: Rounding = .dynamic, into: Temp? = nil) -> Temp {
+    public func fcvt(_ a: Temp, from: FloatFormat, to: FloatFormat, _ rounding: Rounding = .dynamic, into: Temp? = nil)
+        -> Temp
+    {
         let result: ValueType = to == .binary64 ? .f64 : .f32
         let aux = UInt16(rounding.rawValue) | UInt16(from.rawValue) &<< 8 | UInt16(to.rawValue) &<< 10
         return emit(.fcvt, result, result, into: into, aux: aux, a)
@@ -236,7 +287,9 @@ public struct IRBuilder {
     }
     /// Integer to float of type `to`.
     @inlinable @discardableResult
-    public func itof(_ a: Temp, to: ValueType, unsigned: Bool, _ rounding: Rounding = .dynamic, into: Temp? = nil) -> Temp {
+    public func itof(_ a: Temp, to: ValueType, unsigned: Bool, _ rounding: Rounding = .dynamic, into: Temp? = nil)
+        -> Temp
+    {
         emit(.itof, to, to, into: into, aux: UInt16(rounding.rawValue) | (unsigned ? 8 : 0), a)
     }
     /// NaN-boxes a narrower value in an f64: all upper bits are ones.
@@ -248,7 +301,9 @@ public struct IRBuilder {
         emit(.unboxf, .f32, .f32, into: into, aux: UInt16(format.rawValue) &<< 10, a)
     }
     /// The accrued exception flags: inexact 1, underflow 2, overflow 4, divide by zero 8, invalid 16.
-    @inlinable @discardableResult public func fpGetFlags(into: Temp? = nil) -> Temp { emit(.fpGetFlags, .i64, .i64, into: into) }
+    @inlinable @discardableResult public func fpGetFlags(into: Temp? = nil) -> Temp {
+        emit(.fpGetFlags, .i64, .i64, into: into)
+    }
     /// Replaces the accrued flags by the low five bits of `flags`.
     @inlinable public func fpSetFlags(_ flags: Temp) { region.append(Op(.fpSetFlags, .i64, a: flags)) }
     /// Sets the dynamic rounding mode: 0...4 as in `Rounding`. Other values leave it at nearest-even: the front end must not

@@ -62,7 +62,9 @@ public struct Op: Sendable {
     /// `setcond`, `select`, `brcond`: the comparison.
     @inlinable public var condition: Condition { Condition(rawValue: UInt8(truncatingIfNeeded: aux)) ?? .eq }
     /// `fsetcond`: the comparison.
-    @inlinable public var floatCondition: FloatCondition { FloatCondition(rawValue: UInt8(truncatingIfNeeded: aux)) ?? .eq }
+    @inlinable public var floatCondition: FloatCondition {
+        FloatCondition(rawValue: UInt8(truncatingIfNeeded: aux)) ?? .eq
+    }
     /// `gld`, `gst`, `gcas128`, `ld`, `st`: the whole of `aux`. `grmw`, `gcas`: its low 12 bits.
     @inlinable public var memOp: MemOp { MemOp(rawValue: aux & 0xfff) }
     /// `grmw`: bits 12-15 of `aux`.
@@ -77,9 +79,13 @@ public struct Op: Sendable {
     /// `ftoi`, `itof`: bit 3 of `aux`: the integer is unsigned. Its width is its temp's type.
     @inlinable public var isUnsigned: Bool { aux & 8 != 0 }
     /// `fcvt` bits 8-9 of `aux`: source format as log2 of its bytes (1: binary16 in an f32-class temp's low bits).
-    @inlinable public var sourceFormat: FloatFormat { FloatFormat(rawValue: UInt8(truncatingIfNeeded: aux &>> 8) & 3) ?? .binary64 }
+    @inlinable public var sourceFormat: FloatFormat {
+        FloatFormat(rawValue: UInt8(truncatingIfNeeded: aux &>> 8) & 3) ?? .binary64
+    }
     /// `fcvt`, `boxf`, `unboxf`: bits 10-11 of `aux`: destination (or boxed) format.
-    @inlinable public var targetFormat: FloatFormat { FloatFormat(rawValue: UInt8(truncatingIfNeeded: aux &>> 10) & 3) ?? .binary64 }
+    @inlinable public var targetFormat: FloatFormat {
+        FloatFormat(rawValue: UInt8(truncatingIfNeeded: aux &>> 10) & 3) ?? .binary64
+    }
     /// `fcopysign`: the kind.
     @inlinable public var signOp: SignOp { SignOp(rawValue: UInt8(truncatingIfNeeded: aux & 3)) ?? .copy }
     /// `lookup_and_goto`: the hint.

@@ -87,7 +87,9 @@ public struct MemOp: RawRepresentable, Equatable, Sendable {
     public var rawValue: UInt16
     @inlinable public init(rawValue: UInt16) { self.rawValue = rawValue }
 
-    @inlinable public init(log2Size: UInt8, signed: Bool = false, bigEndian: Bool = false, aligned: Bool = false, mmuIndex: UInt8 = 0) {
+    @inlinable public init(
+        log2Size: UInt8, signed: Bool = false, bigEndian: Bool = false, aligned: Bool = false, mmuIndex: UInt8 = 0
+    ) {
         var v = UInt16(log2Size & 7)
         if signed { v |= 8 }
         if bigEndian { v |= 16 }

@@ -45,7 +45,9 @@ public struct Block: Sendable {
     /// A loop header: it has an incoming back edge, holds a `check_exit`.
     public var isLoopHeader: Bool
 
-    @inlinable public init(start: UInt32, end: UInt32, guestPC: UInt64, isCold: Bool = false, isLoopHeader: Bool = false) {
+    @inlinable public init(
+        start: UInt32, end: UInt32, guestPC: UInt64, isCold: Bool = false, isLoopHeader: Bool = false
+    ) {
         self.start = start
         self.end = end
         self.guestPC = guestPC
@@ -113,7 +115,8 @@ public struct Region: @unchecked Sendable {
                 ops: .allocate(capacity: opCapacity), opCount: 0, opCapacity: opCapacity,
                 temps: .allocate(capacity: tempCapacity), tempCount: globals.count, tempCapacity: tempCapacity,
                 blocks: .allocate(capacity: blockCapacity), blockCount: 0, blockCapacity: blockCapacity,
-                globalCount: globals.count, slotCount: 0, guestPC: 0, guestFlags: 0, guestInstructions: 0, guestLength: 0,
+                globalCount: globals.count, slotCount: 0, guestPC: 0, guestFlags: 0, guestInstructions: 0,
+                guestLength: 0,
                 overflowed: false, constCache: constCache))
         for (i, global) in globals.enumerated() {
             region.s.pointee.temps[i] = TempInfo(kind: .global, type: global.type, value: Int64(global.offset))

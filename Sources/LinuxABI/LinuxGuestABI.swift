@@ -31,7 +31,8 @@ public struct LinuxGuestABI: Sendable {
 
     public init(
         machine: String, elfMachine: UInt16, pageSize: UInt64, addressLimit: UInt64, registers: SystemCallRegisters,
-        systemCallLength: UInt64, systemCall: @escaping @Sendable (UInt64) -> SystemCallID?, stat: StatLayout, epollEvent: EpollEventLayout,
+        systemCallLength: UInt64, systemCall: @escaping @Sendable (UInt64) -> SystemCallID?, stat: StatLayout,
+        epollEvent: EpollEventLayout,
         semaphoreSet: SemaphoreSetLayout, signalAction: SignalActionLayout, signalFrame: SignalFrameLayout
     ) {
         self.machine = machine

@@ -52,7 +52,8 @@ extension SignalFrameLayout {
     /// Source: Linux arch/riscv/include/uapi/asm/{ucontext,sigcontext,ptrace}.h, arch/riscv/kernel/signal.c.
     static let riscv64 = SignalFrameLayout(
         size: 1088, info: 0, context: 128, stack: 144, mask: 168, programCounter: 304,
-        registers: (1..<32).map { Slot("x\($0)", at: 304 + 8 * $0) } + (0..<32).map { Slot("f\($0)", at: 560 + 8 * $0) },
+        registers: (1..<32).map { Slot("x\($0)", at: 304 + 8 * $0) }
+            + (0..<32).map { Slot("f\($0)", at: 560 + 8 * $0) },
         floatControl: FloatControl(offset: 816, flagsShift: 0, roundingShift: 5, roundingRegister: "frm"),
         returnAddress: "x1",
         trampoline: [0x93, 0x08, 0xb0, 0x08, 0x73, 0x00, 0x00, 0x00])  // li a7, 139; ecall

@@ -59,7 +59,8 @@ private func start(
     process.breakEnd = image.dataEnd
 
     let stack = InitialStack(
-        arguments: asked.arguments, environment: options.environment, fileName: Array(process.guestPath(asked.hostPath).utf8),
+        arguments: asked.arguments, environment: options.environment,
+        fileName: Array(process.guestPath(asked.hostPath).utf8),
         image: image,
         hardwareCapabilities: guest.hardwareCapabilities, seed: options.seed)
     let thread = GuestThread(process: process, vcpu: engine.makeVCPU())

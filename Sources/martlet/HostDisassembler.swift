@@ -5,7 +5,9 @@ import CCapstone
 /// One line per instruction: address, bytes, text.
 func disassembleHostCode(_ code: UnsafeRawBufferPointer, _ address: UInt64) -> String {
     var handle: csh = 0
-    guard cs_open(CS_ARCH_X86, CS_MODE_64, &handle) == CS_ERR_OK else { return "(the host disassembler did not start)\n" }
+    guard cs_open(CS_ARCH_X86, CS_MODE_64, &handle) == CS_ERR_OK else {
+        return "(the host disassembler did not start)\n"
+    }
     defer { cs_close(&handle) }
     var text = ""
     var offset = 0
@@ -23,7 +25,9 @@ func disassembleHostCode(_ code: UnsafeRawBufferPointer, _ address: UInt64) -> S
         }
         // Constants between instructions are not code.
         if offset < code.count {
-            text += "0x" + String(address + UInt64(offset), radix: 16) + ":  .byte 0x" + String(code[offset], radix: 16) + "\n"
+            text +=
+                "0x" + String(address + UInt64(offset), radix: 16) + ":  .byte 0x" + String(code[offset], radix: 16)
+                + "\n"
             offset += 1
         }
     }

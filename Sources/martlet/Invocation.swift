@@ -30,7 +30,9 @@ struct Invocation {
         self.arguments = arguments
         let name = text(arguments.first ?? []).split(separator: "/").last.map(String.init) ?? "martlet"
         for row in allGuests {
-            for form in ["martlet-\(row.name)", "qemu-\(row.name)", "qemu-\(row.name)-static", "martlet-\(row.name)-static"]
+            for form in [
+                "martlet-\(row.name)", "qemu-\(row.name)", "qemu-\(row.name)-static", "martlet-\(row.name)-static",
+            ]
             where name == form {
                 guest = row
                 isDirect = true
@@ -82,10 +84,13 @@ struct Invocation {
             writeStandardOutput((guest ?? allGuests[0]).cpuHelp())
             return 0
         }
-        guard let program = rest.first else { throw CommandError("no program to run; 'martlet run PROGRAM [ARGUMENTS]'") }
+        guard let program = rest.first else {
+            throw CommandError("no program to run; 'martlet run PROGRAM [ARGUMENTS]'")
+        }
         let diagnostics = try makeDiagnostics(line, appending: isRelaunch)
         return try UserRun(
-            line: line, guest: guest, program: text(program), arguments: Array(rest.dropFirst()), diagnostics: diagnostics
+            line: line, guest: guest, program: text(program), arguments: Array(rest.dropFirst()),
+            diagnostics: diagnostics
         ).run()
     }
 
@@ -95,7 +100,9 @@ struct Invocation {
                 guard let equals = entry.firstIndex(of: UInt8(ascii: "=")) else { continue }
                 let name = text(Array(entry[..<equals]))
                 let value = text(Array(entry[(equals + 1)...]))
-                guard let option = userOptions.first(where: { $0.variable.map { prefix + $0 } == name }) else { continue }
+                guard let option = userOptions.first(where: { $0.variable.map { prefix + $0 } == name }) else {
+                    continue
+                }
                 if option.argument == nil, value == "0" { continue }
                 if option.isInherited {
                     line.inherited.append(Array(("-" + option.names[0]).utf8))
@@ -120,11 +127,15 @@ struct Invocation {
             }
             var value = ""
             if let placeholder = option.argument {
-                guard at < arguments.count else { throw CommandError("option '\(word)' wants an argument: \(placeholder)") }
+                guard at < arguments.count else {
+                    throw CommandError("option '\(word)' wants an argument: \(placeholder)")
+                }
                 value = text(arguments[at])
                 at += 1
             }
-            if option.isInherited { line.inherited.append(contentsOf: arguments[(at - (option.argument == nil ? 1 : 2))..<at]) }
+            if option.isInherited {
+                line.inherited.append(contentsOf: arguments[(at - (option.argument == nil ? 1 : 2))..<at])
+            }
             try apply(option, to: &line, value, as: word + (option.argument == nil ? "" : " "))
         }
         return Array(arguments[at...])
@@ -159,7 +170,8 @@ struct Invocation {
         """
 
     static var userHelp: String {
-        var text = "usage: martlet run [OPTIONS] PROGRAM [ARGUMENTS...]\n\nOptions (environment variable after MARTLET_ or QEMU_):\n"
+        var text =
+            "usage: martlet run [OPTIONS] PROGRAM [ARGUMENTS...]\n\nOptions (environment variable after MARTLET_ or QEMU_):\n"
         for option in userOptions {
             let names = option.names.map { "-" + $0 }.joined(separator: ", ")
             let left = "  " + names + (option.argument.map { " " + $0 } ?? "")

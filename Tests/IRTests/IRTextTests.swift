@@ -52,7 +52,7 @@ private func samples(_ opcode: Opcode) -> [String] {
     case .gst: ["gst.i64.u8 [a1], a0", "gst.f32.u32.al [0x2000 + 4], s0"]
     case .grmw: ["a0 = grmw.umax.i64.u32.al [a1], 1", "w0 = grmw.swap.i32.s32 [a0], w1"]
     case .gcas: ["a0 = gcas.i64.u64.al [a1], 0, a0"]
-    case .gcas128: ["gcas128.u128.al [a1], [0x200]"]
+    case .gcas128: ["gcas128.u128.al [a1], [512]"]
     case .fence: ["fence", "fence.ll.ss", "fence.ll.ls.sl.ss"]
     case .fadd, .fsub, .fmul, .fdiv, .fmin, .fmax, .fminimum, .fmaximum:
         ["f0 = \(name).f64 f0, f0", "s0 = \(name).f32.rtz s0, s0"]

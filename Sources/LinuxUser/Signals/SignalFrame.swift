@@ -17,7 +17,8 @@ extension GuestThread {
         guard let control = frameLayout.floatControl else { return }
         let offset = process.registers.floatRounding
         let rounding = offset < 0 ? 0 : state.load(fromByteOffset: offset, as: UInt32.self)
-        let word = (vcpu.floatFlags & 31) << UInt32(control.flagsShift) | (rounding & 7) << UInt32(control.roundingShift)
+        let word =
+            (vcpu.floatFlags & 31) << UInt32(control.flagsShift) | (rounding & 7) << UInt32(control.roundingShift)
         frame.storeBytes(of: word, toByteOffset: control.offset, as: UInt32.self)
     }
 

@@ -99,7 +99,8 @@ enum GuestPaths {
     /// Replaces an absolute path by its place under `prefix` when there is something with that name; false otherwise.
     static func resolve(_ path: HostPath, under prefix: String, followLink: Bool) -> Bool {
         let directory = withPath(prefix) {
-            kernel(SYS_openat, AT.currentDirectory, $0, HostFile.closeOnExec | HostFile.directoryOnly | HostFile.pathOnly)
+            kernel(
+                SYS_openat, AT.currentDirectory, $0, HostFile.closeOnExec | HostFile.directoryOnly | HostFile.pathOnly)
         }
         if directory < 0 { return false }
         defer { _ = kernel(SYS_close, directory) }

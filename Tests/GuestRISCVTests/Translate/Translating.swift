@@ -30,7 +30,8 @@ struct Translated {
         defer { planned.deallocate() }
         (instructions, end) = code.withUnsafeBytes { bytes in
             var unit = TranslationUnit(
-                region: region, pc: testPC, flags: flags, plan: plan, code: bytes, pcOffset: guest.pcOffset, planned: planned)
+                region: region, pc: testPC, flags: flags, plan: plan, code: bytes, pcOffset: guest.pcOffset,
+                planned: planned)
             while unit.beginNextBlock() {
                 guest.translateBlock(&unit)
                 unit.endBlock()
