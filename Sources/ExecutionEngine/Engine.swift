@@ -106,6 +106,7 @@ public final class Engine: @unchecked Sendable {
     /// through another mapping. Stores through the translated page's own mapping are seen at once anyway.
     public func synchronizeCode() {
         lock.withLock {
+            translator.forgetWindows()
             for page in cache.pages.pages {
                 let start = page << TranslationCache.pageBits
                 if memory.hasUntrackedAliases(start) {
