@@ -200,8 +200,23 @@ struct Translator {
         if region.s.pointee.overflowed { return false }
         log(engine, .optimizedOps, pc)
         guard let allocator else { return true }
-        return allocator.run(helpers)
+        guard allocator.run(helpers) else { return false }
+        #if DEBUG
+            prove(allocator.description, engine)
+        #endif
+        return true
     }
+
+    #if DEBUG
+        /// Proves a sample of the allocations by running their steps on symbols.
+        private func prove(_ description: HostDescription, _ engine: Engine) {
+            guard engine.counters.translations % 64 == 0 else { return }
+            let problems = AllocationChecker.check(region, allocation, description, helpers: guest.helpers)
+            if let first = problems.first {
+                fatalError("allocation of 0x\(String(region.s.pointee.guestPC, radix: 16)): \(first)")
+            }
+        }
+    #endif
 
     private func account(_ engine: Engine, _ compiled: CompiledRegion, _ start: UInt64, isOptimized: Bool) {
         engine.counters.translations += 1
@@ -263,7 +278,9 @@ struct Translator {
 /// The allocator behind a reference, since a struct that owns raw storage cannot be copied into an option.
 final class AllocatorBox: @unchecked Sendable {
     private var allocator: Allocator
+    let description: HostDescription
     init(_ description: HostDescription, _ region: Region, _ allocation: Allocation) {
+        self.description = description
         allocator = Allocator(description, region: region, allocation: allocation)
     }
     func run(_ helpers: UnsafePointer<HelperTraits>) -> Bool { allocator.run(helpers) }
