@@ -7,8 +7,8 @@
 //     change := global index (1 byte), register + 1 (1 byte; 0 = the home is current)
 //     end := 0x02
 //
-// The host offset is from the region's entry and is the address of the instruction that faults, or, for a side exit, the
-// return address of the stub's call. Points are in ascending order of emission, not necessarily of address.
+// The host offset is from the region's entry and is the address of the instruction that faults, or, for a side exit, of
+// the check that led to it. Points are in ascending order of emission, not necessarily of address.
 
 /// Writes a region's records while a host emits code.
 public struct RecoveryWriter: ~Copyable {

@@ -124,13 +124,13 @@ public enum EngineRequest {
 
 /// Why generated code returned to the cpu loop.
 public enum ExitReason {
-    /// `goto_tb` or `push_return` slot not chained yet: value = translation index << 8 | slot... see `ExitValue`.
+    /// `goto_tb` or `push_return` slot not chained yet: the payload names both (`ExitValue.chain`).
     public static let chain: UInt32 = 0
     /// `lookup_and_goto` missed; the pc global holds the target.
     public static let lookup: UInt32 = 1
     /// `check_exit` saw the flag. State must be recovered.
     public static let sideExit: UInt32 = 2
-    /// A host fault in generated code; state has been recovered by the fault handler.
+    /// A host fault in generated code; the handler has saved the registers, state must be recovered.
     public static let fault: UInt32 = 3
     /// `count_execution` reached zero. State must be recovered.
     public static let hot: UInt32 = 4

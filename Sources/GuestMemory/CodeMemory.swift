@@ -36,8 +36,8 @@ public protocol CodeMemory: AnyObject, Sendable {
     /// `prepareWrite` lifts that. To be called before the bytes are read for translation.
     func protectCode(start: UInt64, length: UInt64)
 
-    /// Decides a SIGSEGV that generated code raised. (SIGBUS is `.bus` without asking.) Callable from the fault
-    /// handler.
+    /// Decides a SIGSEGV that generated code raised. (SIGBUS is `.bus` without asking.) Takes a lock: not for
+    /// signal handlers.
     func resolveFault(address: UInt64, access: MemoryAccess) -> FaultResolution
 
     /// True when the page's bytes may change without a fault, through another mapping of the same object: the engine
