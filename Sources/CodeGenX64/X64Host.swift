@@ -24,6 +24,11 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
 
     public init() {}
 
+    /// Extensions of the instruction set that generated code uses without asking: x86-64-v3 and what two ops need besides.
+    public static let requiredFeatures = [
+        "AVX2", "FMA", "BMI1", "BMI2", "LZCNT", "MOVBE", "F16C", "PCLMULQDQ", "CMPXCHG16B",
+    ]
+
     deinit {
         lowering?.deinitialize(count: 1)
         lowering?.deallocate()
