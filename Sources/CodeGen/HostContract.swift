@@ -9,15 +9,17 @@ public struct CompiledRegion: @unchecked Sendable {
     public var entry: UInt64
     /// Bytes of host code from `entry` on (0 for the interpreter).
     public var codeSize: Int
-    /// For each slot: where to patch (host's own meaning; x86-64: offset of the displacement in the code cache).
-    public var slots: [UInt32]
+    /// The region's chaining slots in the host's table of them.
+    public var firstSlot: Int
+    public var slotCount: Int
     /// Recovery records, encoded: see `RecoveryRecords`. Valid until the next `compile`: the engine copies them.
     public var records: UnsafeRawBufferPointer
 
-    public init(entry: UInt64, codeSize: Int, slots: [UInt32], records: UnsafeRawBufferPointer) {
+    public init(entry: UInt64, codeSize: Int, firstSlot: Int, slotCount: Int, records: UnsafeRawBufferPointer) {
         self.entry = entry
         self.codeSize = codeSize
-        self.slots = slots
+        self.firstSlot = firstSlot
+        self.slotCount = slotCount
         self.records = records
     }
 }
@@ -54,10 +56,15 @@ public protocol HostBackEnd: AnyObject, Sendable {
     /// Runs from `entry` until generated code returns.
     func enter(_ state: UnsafeMutableRawPointer, _ entry: UInt64) -> ExitValue
 
-    /// Makes `slot` of a compiled region go to `target` from now on, atomically with respect to running code.
-    func link(_ compiled: CompiledRegion, slot: Int, to target: UInt64)
+    /// Makes `slot` of a compiled region go to `target`, the code of guest `pc`, from now on, atomically with respect to running
+    /// code. An in-line cache is for the first pc that it is linked to, for ever; false: it is another's.
+    func link(_ compiled: CompiledRegion, slot: Int, to target: UInt64, pc: UInt64) -> Bool
     /// Makes `slot` return to the cpu loop again.
     func unlink(_ compiled: CompiledRegion, slot: Int)
+    /// The pc that the in-line cache of the indirect jump at guest pc `site` is for; nil when there is none or it was never linked.
+    func cachedTarget(_ compiled: CompiledRegion, site: UInt64) -> UInt64?
+    /// Takes back the newest compiled region, which nothing refers to.
+    func discard(_ compiled: CompiledRegion)
 
     /// Forgets all compiled regions (the code buffer has been reset to after the host's own stubs).
     func flush()

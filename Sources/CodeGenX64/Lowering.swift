@@ -29,15 +29,6 @@ struct ColdStub {
     var register: GPR
 }
 
-/// A chaining slot that the region uses.
-struct SlotUse {
-    /// Offset of the patchable displacement from the region's entry, and of the stub.
-    var field: Int
-    var stub: Int
-    var pc: UInt64
-    var isUsed: Bool
-}
-
 struct Lowering: ~Copyable {
     var asm: Assembler
     var writer: RecoveryWriter
@@ -104,7 +95,7 @@ struct Lowering: ~Copyable {
         pc = region.s.pointee.guestPC
         coldCount = 0
         guard region.slotCount <= Lowering.slotLimit else { return false }
-        for i in 0..<region.slotCount { slots[i].isUsed = false }
+        for i in 0..<region.slotCount { slots[i] = .unused }
         writer.begin(pc: pc)
         // Label n of the allocation is label n of the assembler.
         for _ in 0..<allocation.s.pointee.labelCount { _ = asm.newLabel() }
@@ -119,7 +110,9 @@ struct Lowering: ~Copyable {
         emitSlotStubs(region.slotCount, translation)
         if asm.overflowed || writer.overflowed { return false }
         for i in 0..<region.slotCount where slots[i].isUsed {
-            asm.patchJump(at: slots[i].field, to: entryAddress &+ UInt(bitPattern: slots[i].stub))
+            let stub = entryAddress &+ UInt(bitPattern: slots[i].stub)
+            asm.patchJump(at: slots[i].field, to: stub)
+            if slots[i].isCache { asm.patchJump(at: slots[i].missField, to: stub) }
         }
         return true
     }
@@ -297,6 +290,7 @@ struct Lowering: ~Copyable {
         case .gotoTB: gotoTB(op)
         case .exitTB: exitTB(op)
         case .lookupAndGoto: lookupAndGoto(s, op)
+        case .gotoCached: gotoCached(s, op)
         }
     }
 

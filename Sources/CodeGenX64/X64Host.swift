@@ -1,7 +1,6 @@
 // x86-64 machine code as a host of the translator: the host contract on top of `Lowering`.
 //
-// The code buffer starts with the common stubs; regions follow, each at a multiple of 16 bytes. A region's `slots` are pairs of
-// offsets in the code buffer: slot n's patchable displacement at 2n, its stub at 2n + 1.
+// The code buffer starts with the common stubs; regions follow, each at a multiple of 16 bytes.
 
 import CodeGen
 import IR
@@ -17,11 +16,18 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
     private var lowering: UnsafeMutablePointer<Lowering>?
     private var stubs = Stubs()
     private var prologue: Prologue?
+    /// The slots of all compiled regions, used under the engine's translation lock.
+    private var patches: [SlotPatch] = []
 
     /// (CPU state, entry) -> exit value
     private typealias Prologue = @convention(c) (UnsafeMutableRawPointer, UInt64) -> UInt64
 
     public init() {}
+
+    /// Extensions of the instruction set that generated code uses without asking: x86-64-v3 and what two ops need besides.
+    public static let requiredFeatures = [
+        "AVX2", "FMA", "BMI1", "BMI2", "LZCNT", "MOVBE", "F16C", "PCLMULQDQ", "CMPXCHG16B",
+    ]
 
     deinit {
         lowering?.deinitialize(count: 1)
@@ -54,18 +60,17 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
         guard lowering.pointee.run(region, allocation, translation: translation) else { return nil }
         let size = lowering.pointee.asm.offset
         code.used = start + size
-        let slotCount = region.slotCount
-        let slots = lowering.pointee.slots
-        let table = [UInt32](unsafeUninitializedCapacity: 2 * slotCount) { buffer, count in
-            for i in 0..<slotCount {
-                buffer[2 * i] = slots[i].isUsed ? UInt32(truncatingIfNeeded: start + slots[i].field) : 0
-                buffer[2 * i + 1] = slots[i].isUsed ? UInt32(truncatingIfNeeded: start + slots[i].stub) : 0
-            }
-            count = 2 * slotCount
-        }
+        let firstSlot = patches.count
+        for i in 0..<region.slotCount { patches.append(SlotPatch(lowering.pointee.slots[i], at: start)) }
         return CompiledRegion(
-            entry: UInt64(UInt(bitPattern: code.executable + start)), codeSize: size, slots: table,
-            records: lowering.pointee.writer.finish())
+            entry: UInt64(UInt(bitPattern: code.executable + start)), codeSize: size, firstSlot: firstSlot,
+            slotCount: region.slotCount, records: lowering.pointee.writer.finish())
+    }
+
+    public func discard(_ compiled: CompiledRegion) {
+        guard let code, compiled.firstSlot + compiled.slotCount == patches.count else { return }
+        patches.removeLast(compiled.slotCount)
+        code.used = Int(compiled.entry &- UInt64(UInt(bitPattern: code.executable)))
     }
 
     public func enter(_ state: UnsafeMutableRawPointer, _ entry: UInt64) -> ExitValue {
@@ -73,22 +78,49 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
         return ExitValue(raw: prologue(state, entry))
     }
 
-    public func link(_ compiled: CompiledRegion, slot: Int, to target: UInt64) {
-        patch(compiled, slot, to: UInt(target))
+    // MARK: Slots
+
+    public func link(_ compiled: CompiledRegion, slot: Int, to target: UInt64, pc: UInt64) -> Bool {
+        guard let code, let patch = patch(compiled, slot) else { return false }
+        if !patch.isCache {
+            setJump(code, patch.field, to: UInt(target))
+            return true
+        }
+        // The jump first: it is taken once the word holds the pc, which then stays, because a thread may be between the two.
+        let word = InlineCacheWord(code.writable + Int(patch.word))
+        guard word.pc == JumpCache.noPC || word.pc == pc else { return false }
+        setJump(code, patch.field, to: UInt(target))
+        setJump(code, patch.missField, to: UInt(bitPattern: code.executable + Int(patch.miss)))
+        word.set(pc)
+        return true
     }
 
     public func unlink(_ compiled: CompiledRegion, slot: Int) {
-        guard let code, 2 * slot + 1 < compiled.slots.count else { return }
-        patch(compiled, slot, to: UInt(bitPattern: code.executable + Int(compiled.slots[2 * slot + 1])))
+        guard let code, let patch = patch(compiled, slot) else { return }
+        setJump(code, patch.field, to: UInt(bitPattern: code.executable + Int(patch.stub)))
     }
 
-    private func patch(_ compiled: CompiledRegion, _ slot: Int, to target: UInt) {
-        guard let code, 2 * slot + 1 < compiled.slots.count, compiled.slots[2 * slot] != 0 else { return }
-        Assembler.patchJump(code.writable + Int(compiled.slots[2 * slot]), rxDelta: code.executableDelta, to: target)
+    public func cachedTarget(_ compiled: CompiledRegion, site: UInt64) -> UInt64? {
+        guard let code else { return nil }
+        for slot in 0..<compiled.slotCount {
+            guard let patch = patch(compiled, slot), patch.isCache, patch.pc == site else { continue }
+            let pc = InlineCacheWord(code.writable + Int(patch.word)).pc
+            return pc == JumpCache.noPC ? nil : pc
+        }
+        return nil
     }
 
-    /// Regions own nothing outside the code buffer.
-    public func flush() {}
+    private func patch(_ compiled: CompiledRegion, _ slot: Int) -> SlotPatch? {
+        guard slot >= 0, slot < compiled.slotCount else { return nil }
+        let patch = patches[compiled.firstSlot + slot]
+        return patch.field != 0 ? patch : nil
+    }
+
+    private func setJump(_ code: CodeBuffer, _ field: UInt32, to target: UInt) {
+        Assembler.patchJump(code.writable + Int(field), rxDelta: code.executableDelta, to: target)
+    }
+
+    public func flush() { patches.removeAll(keepingCapacity: true) }
 
     // MARK: Floating-point environment outside generated code
 

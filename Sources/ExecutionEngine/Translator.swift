@@ -122,7 +122,9 @@ struct Translator {
             if start == pc {
                 if !isTemporary { unit.ir.checkExit(pc) }
                 if !optimize, !isTemporary, engine.countsExecutions {
-                    unit.ir.countExecution(pc, counter: index & (ExecutionCounters.count - 1))
+                    let counter = index & (ExecutionCounters.count - 1)
+                    unit.ir.countExecution(pc, counter: counter)
+                    unit.counter = counter
                 }
             } else if let bytes = code(engine, at: start, isTemporary: isTemporary) {
                 unit.setCode(bytes, at: start)

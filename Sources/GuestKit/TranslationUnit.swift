@@ -45,6 +45,8 @@ public struct TranslationUnit: ~Copyable {
     public var code: UnsafeRawPointer
     public var codeStart: UInt64
     public var codeLength: Int
+    /// The execution counter of the translation being made, where it has one: its in-line caches count their misses under that number.
+    public var counter: Int?
     /// Offset of the program counter's home in the CPU state.
     public let pcOffset: Int
     /// Guest instructions translated so far, over all blocks.
@@ -131,7 +133,11 @@ public struct TranslationUnit: ~Copyable {
     /// Ends the block: control goes to the guest address in `target`.
     public mutating func jumpIndirect(to target: Temp, _ hint: JumpHint, returnTo: UInt64? = nil) {
         if let returnTo { ir.pushReturn(returnTo) }
-        ir.lookupAndGoto(target, hint)
+        if hint == .return {
+            ir.lookupAndGoto(target, hint)
+        } else {
+            ir.gotoCached(target, counter: counter)
+        }
     }
 
     /// Ends the block: hands control to the embedder with the guest pc at `pc`.

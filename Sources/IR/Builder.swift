@@ -345,6 +345,12 @@ public struct IRBuilder {
         terminate(Op(.lookupAndGoto, .i64, aux: UInt16(hint.rawValue), a: target))
     }
 
+    /// As `lookupAndGoto`, behind an in-line cache: its first target is compared with and then chained. `slot` of the op is the
+    /// cache's; its misses are counted in the vCPU's counter `counter` (nil: nowhere).
+    public mutating func gotoCached(_ target: Temp, counter: Int?) {
+        terminate(Op(.gotoCached, .i64, aux: UInt16(takeSlot()), a: target, imm: Int64(counter ?? -1)))
+    }
+
     mutating func takeSlot() -> Int {
         let n = region.s.pointee.slotCount
         region.s.pointee.slotCount = n &+ 1

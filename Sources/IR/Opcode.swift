@@ -37,7 +37,7 @@ public enum Opcode: UInt8, CaseIterable, Sendable {
     case fpGetFlags, fpSetFlags, fpSetRounding
     // Engine
     case insnStart, checkExit, countExecution, pushReturn
-    case gotoTB, exitTB, lookupAndGoto
+    case gotoTB, exitTB, lookupAndGoto, gotoCached
 }
 
 /// What an op may do besides computing its result.
@@ -160,6 +160,7 @@ extension Opcode {
         case .gotoTB: OpcodeRow("goto_tb", 0, 0, [.terminator, .exit])
         case .exitTB: OpcodeRow("exit_tb", 0, 0, [.terminator, .exit])
         case .lookupAndGoto: OpcodeRow("lookup_and_goto", 0, 1, [.terminator, .exit])
+        case .gotoCached: OpcodeRow("goto_cached", 0, 1, [.terminator, .exit])
         }
     }
 }

@@ -81,7 +81,7 @@ public struct RegionStorage {
     public var blockCount: Int
     public var blockCapacity: Int
     public var globalCount: Int
-    /// Chaining slots used by `goto_tb` and `push_return`.
+    /// Chaining slots used by `goto_tb`, `push_return` and `goto_cached`.
     public var slotCount: Int
     public var guestPC: UInt64
     public var guestFlags: UInt64

@@ -185,6 +185,14 @@ extension Assembler {
         return offset &- 4
     }
 
+    /// `jcc rel32` to the next instruction, with a field as `patchableJump` makes it.
+    public mutating func patchableJump(_ condition: ConditionCode) -> Int {
+        nop(bytes: Int((2 &- address) & 3))
+        guard reserve() else { return 0 }
+        cursor = cursor.put32(0x800F | UInt32(condition.rawValue) &<< 8, keep: 2).put32(0)
+        return offset &- 4
+    }
+
     /// Retargets a patchable jump of this piece of code: see the static function.
     public func patchJump(at offset: Int, to target: UInt) {
         Assembler.patchJump(start + offset, rxDelta: rxDelta, to: target)
