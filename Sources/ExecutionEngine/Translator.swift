@@ -45,6 +45,7 @@ struct Translator {
         self.host = host
         self.options = options
         region = Region.allocate(globals: guest.globals)
+        region.s.pointee.marksEachInstruction = options.diagnostics.items.rawValue != 0
         allocation = Allocation.allocate(
             stepCapacity: region.s.pointee.opCapacity * 4, tempCapacity: region.s.pointee.tempCapacity)
         allocator = Self.makeAllocator(host, region, allocation)

@@ -50,7 +50,7 @@ public struct TranslationUnit: ~Copyable {
     /// Offset of the program counter's home in the CPU state.
     public let pcOffset: Int
     /// Guest instructions translated so far, over all blocks.
-    public private(set) var instructionCount = 0
+    public var instructionCount = 0
     /// Which guest addresses are worth a block of this region (asked once per jump to a new one).
     private let accepts: ((UInt64) -> Bool)?
     /// Blocks of the region: room for `RegionPlan.blockLimit`, owned by the caller.
@@ -94,10 +94,9 @@ public struct TranslationUnit: ~Copyable {
 
     /// Call before each instruction's ops: marks it and counts it.
     @inlinable public mutating func beginInstruction() {
-        ir.insnStart(pc)
-        countInstruction()
+        ir.region.beginInstruction(pc)
+        instructionCount &+= 1
     }
-    @usableFromInline mutating func countInstruction() { instructionCount &+= 1 }
 
     /// True when the block should end before the next instruction (`endBlock`).
     public var isFull: Bool {
