@@ -12,14 +12,23 @@ public struct CompiledRegion: @unchecked Sendable {
     /// The region's chaining slots in the host's table of them.
     public var firstSlot: Int
     public var slotCount: Int
+    /// What of its code depends on where it lies, in the host's table of that.
+    public var firstRelocation: Int
+    public var relocationCount: Int
     /// Recovery records, encoded: see `RecoveryRecords`. Valid until the next `compile`: the engine copies them.
     public var records: UnsafeRawBufferPointer
 
-    public init(entry: UInt64, codeSize: Int, firstSlot: Int, slotCount: Int, records: UnsafeRawBufferPointer) {
+    public init(
+        entry: UInt64, codeSize: Int, firstSlot: Int, slotCount: Int, firstRelocation: Int = 0,
+        relocationCount: Int = 0,
+        records: UnsafeRawBufferPointer
+    ) {
         self.entry = entry
         self.codeSize = codeSize
         self.firstSlot = firstSlot
         self.slotCount = slotCount
+        self.firstRelocation = firstRelocation
+        self.relocationCount = relocationCount
         self.records = records
     }
 }
@@ -63,8 +72,19 @@ public protocol HostBackEnd: AnyObject, Sendable {
     func unlink(_ compiled: CompiledRegion, slot: Int)
     /// The pc that the in-line cache of the indirect jump at guest pc `site` is for; nil when there is none or it was never linked.
     func cachedTarget(_ compiled: CompiledRegion, site: UInt64) -> UInt64?
+    /// The guest pc that a slot leads to; nil for an in-line cache.
+    func target(_ compiled: CompiledRegion, slot: Int) -> UInt64?
     /// Takes back the newest compiled region, which nothing refers to.
     func discard(_ compiled: CompiledRegion)
+
+    /// Bytes that `export` writes; nil for a host whose regions cannot move.
+    func exportedSize(_ compiled: CompiledRegion) -> Int?
+    /// A copy of a compiled region, without links, that `install` takes: anywhere in a code buffer, under any index, also in
+    /// another process of the same build with the same guest.
+    func export(_ compiled: CompiledRegion, to bytes: UnsafeMutableRawBufferPointer)
+    /// Puts an exported region into the code buffer as the translation with that index. Returns nil when the code buffer is full
+    /// or the bytes are not a region. The records are those in `exported`: the engine copies them.
+    func install(_ exported: UnsafeRawBufferPointer, translation: Int) -> CompiledRegion?
 
     /// Forgets all compiled regions (the code buffer has been reset to after the host's own stubs).
     func flush()

@@ -141,6 +141,13 @@ public final class InterpreterHost: HostBackEnd, @unchecked Sendable {
         return true
     }
 
+    public func target(_ compiled: CompiledRegion, slot: Int) -> UInt64? { nil }
+
+    /// Regions hold addresses of this process.
+    public func exportedSize(_ compiled: CompiledRegion) -> Int? { nil }
+    public func export(_ compiled: CompiledRegion, to bytes: UnsafeMutableRawBufferPointer) {}
+    public func install(_ exported: UnsafeRawBufferPointer, translation: Int) -> CompiledRegion? { nil }
+
     public func cachedTarget(_ compiled: CompiledRegion, site: UInt64) -> UInt64? { nil }
 
     public func unlink(_ compiled: CompiledRegion, slot: Int) { setSlot(compiled, slot, 0) }

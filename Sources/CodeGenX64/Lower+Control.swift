@@ -11,7 +11,7 @@ extension Lowering {
         let helper = helpers[Int(truncatingIfNeeded: op.pointee.imm)]
         if helper.mayExit { storePC(pc) }
         asm.lea(.qword, .rdi, Address(.rbp, -Int32(StateRegister.bias)))
-        asm.call(to: helper.address, scratch: .r11)
+        asm.call(.rip(helper.address))
         if helper.mayExit {
             asm.alu(.cmp, .dword, header.exitReason, imm: 0)
             asm.jcc(.ne, to: stubs.helperExit)
@@ -152,8 +152,8 @@ extension Lowering {
             } else {
                 storePC(slots[i].pc)
             }
-            asm.mov(.rax, imm: Int64(bitPattern: ExitValue.chain(translation: translation, slot: i).raw))
-            asm.jmp(to: stubs.epilogue)
+            asm.movTranslation(UInt32(truncatingIfNeeded: translation &<< 8 | i))
+            asm.jmp(to: stubs.chainExit)
         }
     }
 }

@@ -31,7 +31,7 @@ struct SlotUse {
 }
 
 /// A slot of a compiled region. Offsets are from the start of the code buffer.
-struct SlotPatch {
+struct SlotPatch: BitwiseCopyable {
     var pc: UInt64
     /// 0: the slot is not used.
     var field: UInt32

@@ -12,12 +12,15 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
     public let stateBias = StateRegister.bias
 
     // Set once by `configure`. `lowering` is used under the engine's translation lock.
-    private var code: CodeBuffer?
+    private(set) var code: CodeBuffer?
+    /// Offset in the code buffer behind the stubs.
+    private(set) var stubsEnd = 0
     private var lowering: UnsafeMutablePointer<Lowering>?
     private var stubs = Stubs()
     private var prologue: Prologue?
-    /// The slots of all compiled regions, used under the engine's translation lock.
-    private var patches: [SlotPatch] = []
+    /// The slots and relocations of all compiled regions, used under the engine's translation lock.
+    var patches: [SlotPatch] = []
+    var relocations: [Relocation] = []
 
     /// (CPU state, entry) -> exit value
     private typealias Prologue = @convention(c) (UnsafeMutableRawPointer, UInt64) -> UInt64
@@ -39,12 +42,12 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
         precondition(code.size < 1 << 31, "the code buffer must be in reach of a 32-bit displacement")
         var asm = Assembler(
             start: code.writable + code.used, end: code.writable + code.size, rxDelta: code.executableDelta)
-        stubs = Stubs.emit(&asm, HeaderFields())
+        stubs = Stubs.emit(&asm, HeaderFields(), configuration.helpers)
         precondition(!asm.overflowed, "the code buffer is too small for the host's stubs")
         code.used += asm.offset
+        stubsEnd = code.used
         let p = UnsafeMutablePointer<Lowering>.allocate(capacity: 1)
-        p.initialize(to: Lowering(configuration, asm: asm))
-        p.pointee.stubs = stubs
+        p.initialize(to: Lowering(configuration, stubs, asm: asm))
         lowering?.deinitialize(count: 1)
         lowering?.deallocate()
         lowering = p
@@ -62,14 +65,19 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
         code.used = start + size
         let firstSlot = patches.count
         for i in 0..<region.slotCount { patches.append(SlotPatch(lowering.pointee.slots[i], at: start)) }
+        let firstRelocation = relocations.count
+        let noted = lowering.pointee.asm.relocationCount
+        relocations.append(contentsOf: UnsafeBufferPointer(start: lowering.pointee.asm.relocations, count: noted))
         return CompiledRegion(
             entry: UInt64(UInt(bitPattern: code.executable + start)), codeSize: size, firstSlot: firstSlot,
-            slotCount: region.slotCount, records: lowering.pointee.writer.finish())
+            slotCount: region.slotCount, firstRelocation: firstRelocation, relocationCount: noted,
+            records: lowering.pointee.writer.finish())
     }
 
     public func discard(_ compiled: CompiledRegion) {
         guard let code, compiled.firstSlot + compiled.slotCount == patches.count else { return }
         patches.removeLast(compiled.slotCount)
+        relocations.removeLast(compiled.relocationCount)
         code.used = Int(compiled.entry &- UInt64(UInt(bitPattern: code.executable)))
     }
 
@@ -110,6 +118,11 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
         return nil
     }
 
+    public func target(_ compiled: CompiledRegion, slot: Int) -> UInt64? {
+        guard let patch = patch(compiled, slot), !patch.isCache else { return nil }
+        return patch.pc
+    }
+
     private func patch(_ compiled: CompiledRegion, _ slot: Int) -> SlotPatch? {
         guard slot >= 0, slot < compiled.slotCount else { return nil }
         let patch = patches[compiled.firstSlot + slot]
@@ -120,7 +133,10 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
         Assembler.patchJump(code.writable + Int(field), rxDelta: code.executableDelta, to: target)
     }
 
-    public func flush() { patches.removeAll(keepingCapacity: true) }
+    public func flush() {
+        patches.removeAll(keepingCapacity: true)
+        relocations.removeAll(keepingCapacity: true)
+    }
 
     // MARK: Floating-point environment outside generated code
 

@@ -157,7 +157,7 @@ struct Verifier {
             if qualifier.print(op.aux) == nil { fail("bad \(qualifier)") }
         }
         switch op.opcode {
-        case .gotoTB, .pushReturn, .countExecution, .call: break
+        case .gotoTB, .pushReturn, .gotoCached, .countExecution, .call: break
         default: if op.aux & ~mask != 0 { fail("`aux` has bits without meaning") }
         }
         if op.opcode == .gcas128 {
