@@ -87,8 +87,9 @@ final class TranslationCache: @unchecked Sendable {
     @inline(__always)
     private static func bucket(_ pc: UInt64, _ flags: UInt64) -> Int {
         // Blocks that follow each other are rarely less than eight bytes apart.
-        let group = (pc &>> pageBits ^ flags &<< 32) &* 0x9E37_79B9_7F4A_7C15 &>> (64 &- bucketBits &+ groupBits)
-        return Int(truncatingIfNeeded: group &<< groupBits | (pc &>> 3) & (1 &<< groupBits &- 1))
+        let mixed = ((pc &>> pageBits) ^ (flags &<< 32)) &* 0x9E37_79B9_7F4A_7C15
+        let group = mixed &>> (64 &- bucketBits &+ groupBits)
+        return Int(truncatingIfNeeded: group &<< groupBits | (pc &>> 3) & ((1 &<< groupBits) &- 1))
     }
 
     /// The valid translation of `pc` for `flags`; no lock needed.
