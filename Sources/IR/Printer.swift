@@ -27,6 +27,7 @@ extension Region {
         for id in (0..<blockCount).sorted(by: { (blocks[$0].start, $0) < (blocks[$1].start, $1) }) {
             let block = blocks[id]
             text += "block\(id)\(block.isCold ? " cold" : "")\(block.isLoopHeader ? " loop" : "")"
+            if block.weight != 0 { text += " weight \(block.weight)" }
             text += block.guestPC == 0 ? ":\n" : " @\(hex(block.guestPC)):\n"
             let end = min(Int(block.end), opCount)
             for i in min(Int(block.start), end)..<end { text += "  " + printer.print(ops[i]) + "\n" }
@@ -42,7 +43,7 @@ extension Region {
     /// One more than the highest slot that an op uses.
     var slotsInUse: Int {
         var count = 0
-        for i in 0..<opCount where ops[i].opcode == .gotoTB || ops[i].opcode == .pushReturn {
+        for i in 0..<opCount where ops[i].usesSlot {
             count = max(count, ops[i].slot + 1)
         }
         return count
@@ -59,7 +60,7 @@ extension Region {
         for i in 0..<blockCount {
             let p = blocks[i], q = other.blocks[i]
             guard p.guestPC == q.guestPC, p.isCold == q.isCold, p.isLoopHeader == q.isLoopHeader,
-                p.end &- p.start == q.end &- q.start
+                p.weight == q.weight, p.end &- p.start == q.end &- q.start
             else { return false }
             for k in 0..<Int(p.end &- p.start) {
                 let a = ops[Int(p.start) + k], b = other.ops[Int(q.start) + k]
