@@ -9,15 +9,26 @@ public struct CompiledRegion: @unchecked Sendable {
     public var entry: UInt64
     /// Bytes of host code from `entry` on (0 for the interpreter).
     public var codeSize: Int
-    /// For each slot: where to patch (host's own meaning; x86-64: offset of the displacement in the code cache).
-    public var slots: [UInt32]
+    /// The region's chaining slots in the host's table of them.
+    public var firstSlot: Int
+    public var slotCount: Int
+    /// What of its code depends on where it lies, in the host's table of that.
+    public var firstRelocation: Int
+    public var relocationCount: Int
     /// Recovery records, encoded: see `RecoveryRecords`. Valid until the next `compile`: the engine copies them.
     public var records: UnsafeRawBufferPointer
 
-    public init(entry: UInt64, codeSize: Int, slots: [UInt32], records: UnsafeRawBufferPointer) {
+    public init(
+        entry: UInt64, codeSize: Int, firstSlot: Int, slotCount: Int, firstRelocation: Int = 0,
+        relocationCount: Int = 0,
+        records: UnsafeRawBufferPointer
+    ) {
         self.entry = entry
         self.codeSize = codeSize
-        self.slots = slots
+        self.firstSlot = firstSlot
+        self.slotCount = slotCount
+        self.firstRelocation = firstRelocation
+        self.relocationCount = relocationCount
         self.records = records
     }
 }
@@ -54,10 +65,26 @@ public protocol HostBackEnd: AnyObject, Sendable {
     /// Runs from `entry` until generated code returns.
     func enter(_ state: UnsafeMutableRawPointer, _ entry: UInt64) -> ExitValue
 
-    /// Makes `slot` of a compiled region go to `target` from now on, atomically with respect to running code.
-    func link(_ compiled: CompiledRegion, slot: Int, to target: UInt64)
+    /// Makes `slot` of a compiled region go to `target`, the code of guest `pc`, from now on, atomically with respect to running
+    /// code. An in-line cache is for the first pc that it is linked to, for ever; false: it is another's.
+    func link(_ compiled: CompiledRegion, slot: Int, to target: UInt64, pc: UInt64) -> Bool
     /// Makes `slot` return to the cpu loop again.
     func unlink(_ compiled: CompiledRegion, slot: Int)
+    /// The pc that the in-line cache of the indirect jump at guest pc `site` is for; nil when there is none or it was never linked.
+    func cachedTarget(_ compiled: CompiledRegion, site: UInt64) -> UInt64?
+    /// The guest pc that a slot leads to; nil for an in-line cache.
+    func target(_ compiled: CompiledRegion, slot: Int) -> UInt64?
+    /// Takes back the newest compiled region, which nothing refers to.
+    func discard(_ compiled: CompiledRegion)
+
+    /// Bytes that `export` writes; nil for a host whose regions cannot move.
+    func exportedSize(_ compiled: CompiledRegion) -> Int?
+    /// A copy of a compiled region, without links, that `install` takes: anywhere in a code buffer, under any index, also in
+    /// another process of the same build with the same guest.
+    func export(_ compiled: CompiledRegion, to bytes: UnsafeMutableRawBufferPointer)
+    /// Puts an exported region into the code buffer as the translation with that index. Returns nil when the code buffer is full
+    /// or the bytes are not a region. The records are those in `exported`: the engine copies them.
+    func install(_ exported: UnsafeRawBufferPointer, translation: Int) -> CompiledRegion?
 
     /// Forgets all compiled regions (the code buffer has been reset to after the host's own stubs).
     func flush()

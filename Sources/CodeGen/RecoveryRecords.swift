@@ -15,28 +15,38 @@ public struct RecoveryWriter: ~Copyable {
     private let bytes: UnsafeMutablePointer<UInt8>
     private let capacity: Int
     public private(set) var count = 0
-    /// State known to the log, and state now, by global: register + 1, or 0.
+    /// By global: register + 1 as the log has it, and as it is now. They count only where the sets below have the global.
     private let logged: UnsafeMutablePointer<UInt8>
     private let current: UnsafeMutablePointer<UInt8>
-    private let globalCount: Int
-    private var changed: Bool = false
+    /// By 64 globals: those dirty in the log, those dirty now, and those that may differ between the two.
+    private let sets: UnsafeMutablePointer<GlobalSets>
+    private let setCount: Int
     private var lastOffset = 0
     private var lastPC: UInt64 = 0
     public private(set) var overflowed = false
 
+    private struct GlobalSets {
+        var inLog: UInt64 = 0
+        var dirty: UInt64 = 0
+        var touched: UInt64 = 0
+    }
+
     public init(capacity: Int, globalCount: Int) {
         precondition(globalCount <= 256)
         self.capacity = capacity
-        self.globalCount = globalCount
         bytes = .allocate(capacity: capacity + 64 + 2 * globalCount)
         logged = .allocate(capacity: globalCount)
         current = .allocate(capacity: globalCount)
+        setCount = (globalCount + 63) / 64
+        sets = .allocate(capacity: setCount)
+        sets.initialize(repeating: GlobalSets(), count: setCount)
     }
 
     deinit {
         bytes.deallocate()
         logged.deallocate()
         current.deallocate()
+        sets.deallocate()
     }
 
     /// Starts the records of a region at guest `pc`.
@@ -45,34 +55,26 @@ public struct RecoveryWriter: ~Copyable {
         lastOffset = 0
         lastPC = pc
         overflowed = false
-        changed = false
-        logged.update(repeating: 0, count: globalCount)
-        current.update(repeating: 0, count: globalCount)
+        for i in 0..<setCount { sets[i] = GlobalSets() }
     }
 
     /// Steps `resetState`, `dirty`, `clean`.
-    @inlinable @inline(__always) public mutating func resetState() { resetAll() }
-    @usableFromInline mutating func resetAll() {
-        current.update(repeating: 0, count: globalCount)
-        changed = true
+    public mutating func resetState() {
+        for i in 0..<setCount {
+            sets[i].touched |= sets[i].dirty
+            sets[i].dirty = 0
+        }
     }
     public mutating func dirty(_ global: Int, register: UInt8) {
         current[global] = register &+ 1
-        changed = true
+        let bit: UInt64 = 1 &<< UInt64(truncatingIfNeeded: global & 63)
+        sets[global &>> 6].dirty |= bit
+        sets[global &>> 6].touched |= bit
     }
     public mutating func clean(_ global: Int) {
-        current[global] = 0
-        changed = true
-    }
-
-    /// State now, to be given back to `point(saved:)` by out-of-line code emitted later. One byte per global.
-    public func saveState(to buffer: UnsafeMutablePointer<UInt8>) {
-        buffer.update(from: current, count: globalCount)
-    }
-    /// Replaces the current state (before out-of-line code of an earlier op is emitted).
-    public mutating func restoreState(from buffer: UnsafePointer<UInt8>) {
-        current.update(from: buffer, count: globalCount)
-        changed = true
+        let bit: UInt64 = 1 &<< UInt64(truncatingIfNeeded: global & 63)
+        sets[global &>> 6].dirty &= ~bit
+        sets[global &>> 6].touched |= bit
     }
 
     /// The instruction at `offset` may stop at guest `pc` with the current state.
@@ -81,26 +83,39 @@ public struct RecoveryWriter: ~Copyable {
             overflowed = true
             return
         }
-        bytes[count] = 0
-        count &+= 1
-        append(signed: offset &- lastOffset)
-        append(signed: Int(truncatingIfNeeded: pc &- lastPC))
+        var at = bytes + count
+        at.pointee = 0
+        at = Self.append(offset &- lastOffset, at + 1)
+        at = Self.append(Int(truncatingIfNeeded: pc &- lastPC), at)
         lastOffset = offset
         lastPC = pc
-        let countAt = count
-        count &+= 1
-        var changes: UInt8 = 0
-        if changed {
-            for i in 0..<globalCount where logged[i] != current[i] {
-                bytes[count] = UInt8(truncatingIfNeeded: i)
-                bytes[count &+ 1] = current[i]
-                logged[i] = current[i]
-                count &+= 2
-                changes &+= 1
-            }
-            changed = false
+        let changes = at
+        at += 1
+        for i in 0..<setCount where sets[i].touched != 0 { at = logChanges(i, at) }
+        changes.pointee = UInt8(truncatingIfNeeded: (at - changes) &>> 1)
+        count = at - bytes
+    }
+
+    /// Appends what has changed among 64 globals.
+    private func logChanges(_ i: Int, _ start: UnsafeMutablePointer<UInt8>) -> UnsafeMutablePointer<UInt8> {
+        var at = start
+        let set = sets[i]
+        var left = set.touched
+        while left != 0 {
+            let bit = left & (0 &- left)
+            let global = i &<< 6 | left.trailingZeroBitCount
+            left ^= bit
+            let was = set.inLog & bit != 0 ? logged[global] : 0
+            let now = set.dirty & bit != 0 ? current[global] : 0
+            if was == now { continue }
+            at[0] = UInt8(truncatingIfNeeded: global)
+            at[1] = now
+            at += 2
+            logged[global] = now
         }
-        bytes[countAt] = changes
+        sets[i].inLog = set.dirty
+        sets[i].touched = 0
+        return at
     }
 
     /// Ends the log; the bytes stay valid until the next `begin`.
@@ -110,19 +125,18 @@ public struct RecoveryWriter: ~Copyable {
         return UnsafeRawBufferPointer(start: bytes, count: count)
     }
 
-    private mutating func append(signed value: Int) {
+    /// Appends a number as SLEB128; returns what follows.
+    @inline(__always)
+    private static func append(_ value: Int, _ start: UnsafeMutablePointer<UInt8>) -> UnsafeMutablePointer<UInt8> {
+        var at = start
         var v = value
-        while true {
-            let byte = UInt8(truncatingIfNeeded: v & 0x7f)
-            v >>= 7
-            if (v == 0 && byte & 0x40 == 0) || (v == -1 && byte & 0x40 != 0) {
-                bytes[count] = byte
-                count &+= 1
-                return
-            }
-            bytes[count] = byte | 0x80
-            count &+= 1
+        while v != (v &<< 57) &>> 57 {
+            at.pointee = UInt8(truncatingIfNeeded: v) | 0x80
+            at += 1
+            v = v &>> 7
         }
+        at.pointee = UInt8(truncatingIfNeeded: v) & 0x7f
+        return at + 1
     }
 }
 

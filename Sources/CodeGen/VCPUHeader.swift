@@ -1,7 +1,7 @@
 // What lies directly below the guest's CPU state in memory: the fields that generated code, its hosts and the cpu loop share.
 //
 //        +------------------+  <- allocation
-//        |  counters        |     `ExecutionCounters`
+//        |  counters        |     `ExecutionCounters.offset(missesOf:)`, then `.offset(_:)`
 //        +------------------+
 //        |  VCPUHeader      |     fixed size `VCPUHeader.stride`, reached with negative offsets
 //        +------------------+  <- CPU-state pointer (what helpers receive)
@@ -31,15 +31,19 @@ public enum JumpCache {
     }
 }
 
-/// Execution counters: one row of 32-bit counters per vCPU, below the header. A translation uses the counter of its index; those that
+/// Execution counters: two rows of 32-bit counters per vCPU, below the header. A translation uses the counter of its index; those that
 /// share one only get hot sooner.
 public enum ExecutionCounters {
     public static let count = 4096
-    public static let bytes = count * 4
-    /// Byte offset of counter `index` (modulo `count`) from the CPU-state pointer.
+    /// Bytes of one row, and of both.
+    public static let rowBytes = count * 4
+    public static let bytes = 2 * rowBytes
+    /// Byte offset of counter `index` (modulo `count`) from the CPU-state pointer: executions left until the translation is hot.
     @inlinable public static func offset(_ index: Int) -> Int {
-        -VCPUHeader.stride - bytes + (index & (count - 1)) * 4
+        -VCPUHeader.stride - rowBytes + (index & (count - 1)) * 4
     }
+    /// Byte offset of the second row's counter `index`: how often the in-line caches of the translation's indirect jumps missed.
+    @inlinable public static func offset(missesOf index: Int) -> Int { offset(index) - rowBytes }
 }
 
 /// The shadow return stack: a ring of (guest return address, host code) pairs. `returnStackTop` is the byte offset of the

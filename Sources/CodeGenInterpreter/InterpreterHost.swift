@@ -117,7 +117,7 @@ public final class InterpreterHost: HostBackEnd, @unchecked Sendable {
             frameSlots: frameSlots, translation: translation)
         writable.bindMemory(to: RegionCode.self, capacity: 1).initialize(to: head)
         return CompiledRegion(
-            entry: UInt64(UInt(bitPattern: executable)), codeSize: 0, slots: (0..<UInt32(region.slotCount)).map { $0 },
+            entry: UInt64(UInt(bitPattern: executable)), codeSize: 0, firstSlot: 0, slotCount: region.slotCount,
             records: UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
@@ -135,14 +135,32 @@ public final class InterpreterHost: HostBackEnd, @unchecked Sendable {
         }
     }
 
-    public func link(_ compiled: CompiledRegion, slot: Int, to target: UInt64) { setSlot(compiled, slot, target) }
+    /// Indirect jumps go through the jump cache alone: no slot of one is ever reported.
+    public func link(_ compiled: CompiledRegion, slot: Int, to target: UInt64, pc: UInt64) -> Bool {
+        setSlot(compiled, slot, target)
+        return true
+    }
+
+    public func target(_ compiled: CompiledRegion, slot: Int) -> UInt64? { nil }
+
+    /// Regions hold addresses of this process.
+    public func exportedSize(_ compiled: CompiledRegion) -> Int? { nil }
+    public func export(_ compiled: CompiledRegion, to bytes: UnsafeMutableRawBufferPointer) {}
+    public func install(_ exported: UnsafeRawBufferPointer, translation: Int) -> CompiledRegion? { nil }
+
+    public func cachedTarget(_ compiled: CompiledRegion, site: UInt64) -> UInt64? { nil }
 
     public func unlink(_ compiled: CompiledRegion, slot: Int) { setSlot(compiled, slot, 0) }
 
     private func setSlot(_ compiled: CompiledRegion, _ slot: Int, _ target: UInt64) {
-        guard let code, slot >= 0, slot < compiled.slots.count else { return }
+        guard let code, slot >= 0, slot < compiled.slotCount else { return }
         let address = UnsafeRawPointer(Machine.code(compiled.entry).pointee.slots + slot) - code.executableDelta
         atomic(address, as: UInt64.self).pointee.store(target, ordering: .releasing)
+    }
+
+    public func discard(_ compiled: CompiledRegion) {
+        guard let code else { return }
+        code.used = Int(compiled.entry &- UInt64(UInt(bitPattern: code.executable)))
     }
 
     /// All memory is the code buffer's, which the engine has reset.

@@ -235,7 +235,7 @@ struct Machine: ~Copyable {
         case .pushReturn: break  // returns are looked up in the jump cache
         case .gotoTB: return goto(i)
         case .exitTB: return leave(ExitValue(reason: UInt32(truncatingIfNeeded: i.op.imm)))
-        case .lookupAndGoto: return lookup(i)
+        case .lookupAndGoto, .gotoCached: return lookup(i)
         }
         return .goOn
     }

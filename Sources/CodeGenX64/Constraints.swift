@@ -64,7 +64,7 @@ extension Opcode {
         case .fpSetRounding: ConstraintRow(clobbers: RegisterSet(.rax))
         // Engine
         case .insnStart, .checkExit, .countExecution, .gotoTB, .exitTB: ConstraintRow()
-        case .pushReturn, .lookupAndGoto: ConstraintRow(clobbers: RegisterSet(.rax))
+        case .pushReturn, .lookupAndGoto, .gotoCached: ConstraintRow(clobbers: RegisterSet(.rax))
         }
     }
 }

@@ -11,7 +11,7 @@ extension Lowering {
         let helper = helpers[Int(truncatingIfNeeded: op.pointee.imm)]
         if helper.mayExit { storePC(pc) }
         asm.lea(.qword, .rdi, Address(.rbp, -Int32(StateRegister.bias)))
-        asm.call(to: helper.address, scratch: .r11)
+        asm.call(.rip(helper.address))
         if helper.mayExit {
             asm.alu(.cmp, .dword, header.exitReason, imm: 0)
             asm.jcc(.ne, to: stubs.helperExit)
@@ -57,7 +57,7 @@ extension Lowering {
 
     mutating func gotoTB(_ op: OpPointer) {
         let field = asm.patchableJump()
-        slots[op.pointee.slot] = SlotUse(field: field, stub: 0, pc: UInt64(bitPattern: op.pointee.imm), isUsed: true)
+        slots[op.pointee.slot] = SlotUse(field: field, pc: UInt64(bitPattern: op.pointee.imm))
     }
 
     /// Pushes (pc, code of the slot) on the return stack.
@@ -76,7 +76,7 @@ extension Lowering {
         }
         let field = patchableLea(.r11)
         asm.mov(.qword, Address(.rax, 8), .r11)
-        slots[op.pointee.slot] = SlotUse(field: field, stub: 0, pc: UInt64(bitPattern: target), isUsed: true)
+        slots[op.pointee.slot] = SlotUse(field: field, pc: UInt64(bitPattern: target))
     }
 
     /// `lea d, [rip + field]` with an aligned field that `Assembler.patchJump` retargets: a jump's field means the same.
@@ -103,6 +103,11 @@ extension Lowering {
             asm.land(missed)
             asm.unary(.inc, .qword, header.returnMisses)
         }
+        goThroughJumpCache(target)
+    }
+
+    /// Goes to a target whose translation the jump cache knows; a miss finds the target in the pc global's home.
+    private mutating func goThroughJumpCache(_ target: GPR) {
         // Entry (pc >> 1) & (count - 1), 16 bytes each.
         asm.lea(.dword, .r11, Address(index: target, .x8))
         asm.alu(.and, .dword, .r11, imm: Int32((JumpCache.count - 1) * 16))
@@ -112,15 +117,43 @@ extension Lowering {
         asm.jmp(Address(.r11, 8))
     }
 
+    /// Through an in-line cache: see `SlotUse`.
+    mutating func gotoCached(_ s: StepPointer, _ op: OpPointer) {
+        let target = gpr(s.pointee.a)
+        let word = asm.newLabel()
+        asm.alu(.cmp, .qword, target, .rip(word))
+        let missField = asm.patchableJump(.ne)
+        let field = asm.patchableJump()
+        let miss = asm.offset
+        if op.pointee.imm >= 0 {
+            let counter = ExecutionCounters.offset(missesOf: Int(op.pointee.imm)) &- StateRegister.bias
+            asm.unary(.inc, .dword, Address(.rbp, Int32(truncatingIfNeeded: counter)))
+        }
+        asm.mov(.qword, pcHome, target)
+        goThroughJumpCache(target)
+        slots[op.pointee.slot] = SlotUse(
+            field: field, pc: pc, missField: missField, miss: miss, label: word, register: target)
+    }
+
     // MARK: Slots
 
     /// Where each slot leads while it is not linked: to the cpu loop, which links it.
     mutating func emitSlotStubs(_ count: Int, _ translation: Int) {
         for i in 0..<count where slots[i].isUsed {
+            if slots[i].isCache {
+                asm.align(8)
+                asm.bind(slots[i].label)
+                slots[i].word = asm.offset
+                asm.data(JumpCache.noPC)
+            }
             slots[i].stub = asm.offset
-            storePC(slots[i].pc)
-            asm.mov(.rax, imm: Int64(bitPattern: ExitValue.chain(translation: translation, slot: i).raw))
-            asm.jmp(to: stubs.epilogue)
+            if slots[i].isCache {
+                asm.mov(.qword, pcHome, slots[i].register)
+            } else {
+                storePC(slots[i].pc)
+            }
+            asm.movTranslation(UInt32(truncatingIfNeeded: translation &<< 8 | i))
+            asm.jmp(to: stubs.chainExit)
         }
     }
 }

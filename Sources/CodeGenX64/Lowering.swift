@@ -6,12 +6,14 @@
 // - Flags carry nothing from one step to the next.
 // - Before an instruction that can fault, the state of `writer` is what recovery needs, and `point()` has been called.
 // - The stubs and all regions are in one buffer of less than 2 GiB: rel32 reaches everything.
+// - Code names nothing of this process except by its distance in that buffer: a region can be moved (Portable.swift).
 
 import CodeGen
 import IR
 
 /// What the lowering needs of a helper.
 struct HelperEntry {
+    /// Where its address lies in the code buffer.
     var address: UInt
     var mayExit: Bool
 }
@@ -29,20 +31,11 @@ struct ColdStub {
     var register: GPR
 }
 
-/// A chaining slot that the region uses.
-struct SlotUse {
-    /// Offset of the patchable displacement from the region's entry, and of the stub.
-    var field: Int
-    var stub: Int
-    var pc: UInt64
-    var isUsed: Bool
-}
-
 struct Lowering: ~Copyable {
     var asm: Assembler
     var writer: RecoveryWriter
     let header: HeaderFields
-    var stubs = Stubs()
+    let stubs: Stubs
 
     // The region being lowered.
     var ops: UnsafeMutablePointer<Op>
@@ -67,13 +60,14 @@ struct Lowering: ~Copyable {
     /// Bytes of recovery records that one region may have.
     static let recordCapacity = 1 << 20
 
-    init(_ configuration: HostConfiguration, asm: consuming Assembler) {
+    init(_ configuration: HostConfiguration, _ stubs: Stubs, asm: consuming Assembler) {
         self.asm = asm
+        self.stubs = stubs
         writer = RecoveryWriter(capacity: Lowering.recordCapacity, globalCount: configuration.globals.count)
         header = HeaderFields()
         helpers = .allocate(capacity: max(configuration.helpers.count, 1))
         for (i, helper) in configuration.helpers.enumerated() {
-            let address = unsafeBitCast(helper.function, to: UInt.self)
+            let address = stubs.helperTable &+ UInt(8 &* i)
             (helpers + i).initialize(to: HelperEntry(address: address, mayExit: helper.mayExit))
         }
         pcHome = Address(.rbp, Int32(configuration.pcOffset - StateRegister.bias))
@@ -104,7 +98,7 @@ struct Lowering: ~Copyable {
         pc = region.s.pointee.guestPC
         coldCount = 0
         guard region.slotCount <= Lowering.slotLimit else { return false }
-        for i in 0..<region.slotCount { slots[i].isUsed = false }
+        for i in 0..<region.slotCount { slots[i] = .unused }
         writer.begin(pc: pc)
         // Label n of the allocation is label n of the assembler.
         for _ in 0..<allocation.s.pointee.labelCount { _ = asm.newLabel() }
@@ -119,7 +113,9 @@ struct Lowering: ~Copyable {
         emitSlotStubs(region.slotCount, translation)
         if asm.overflowed || writer.overflowed { return false }
         for i in 0..<region.slotCount where slots[i].isUsed {
-            asm.patchJump(at: slots[i].field, to: entryAddress &+ UInt(bitPattern: slots[i].stub))
+            let stub = entryAddress &+ UInt(bitPattern: slots[i].stub)
+            asm.patchJump(at: slots[i].field, to: stub)
+            if slots[i].isCache { asm.patchJump(at: slots[i].missField, to: stub) }
         }
         return true
     }
@@ -297,6 +293,7 @@ struct Lowering: ~Copyable {
         case .gotoTB: gotoTB(op)
         case .exitTB: exitTB(op)
         case .lookupAndGoto: lookupAndGoto(s, op)
+        case .gotoCached: gotoCached(s, op)
         }
     }
 
@@ -327,14 +324,14 @@ struct Lowering: ~Copyable {
             asm.bind(stub.label)
             switch stub.kind {
             case .sideExit:
-                asm.lea(.qword, .r11, .rip(entryAddress &+ UInt(bitPattern: stub.value)))
+                asm.lea(.qword, .r11, .rip(asm.label(at: stub.value)))
                 asm.jmp(to: stubs.sideExit)
             case .hot:
-                asm.lea(.qword, .r11, .rip(entryAddress &+ UInt(bitPattern: stub.value)))
+                asm.lea(.qword, .r11, .rip(asm.label(at: stub.value)))
                 asm.jmp(to: stubs.hot)
             case .misaligned:
                 asm.mov(.qword, header.exitValue, stub.register)
-                asm.lea(.qword, .r11, .rip(entryAddress &+ UInt(bitPattern: stub.value)))
+                asm.lea(.qword, .r11, .rip(asm.label(at: stub.value)))
                 asm.jmp(to: stubs.misaligned)
             case .float:
                 let s = steps + stub.value

@@ -2,6 +2,7 @@
 // reach of every region.
 
 import CodeGen
+import IR
 
 /// Displacements of the header's fields from rbp.
 struct HeaderFields {
@@ -55,6 +56,8 @@ struct Stubs {
     var prologue: UInt = 0
     /// rax: the exit value.
     var epilogue: UInt = 0
+    /// eax: translation << 8 | slot.
+    var chainExit: UInt = 0
     /// r11: the recovery point.
     var sideExit: UInt = 0
     var hot: UInt = 0
@@ -65,6 +68,8 @@ struct Stubs {
     var softFloat: UInt = 0
     var faultExit: UInt = 0
     var pool = ConstantPool()
+    /// The addresses of the guest's helpers, 8 bytes each.
+    var helperTable: UInt = 0
 
     /// Exit reason of a misaligned access, the engine's contract with guests.
     static let misalignedReason: Int64 = 22
@@ -72,7 +77,7 @@ struct Stubs {
     static let pushed: [GPR] = [.rbp, .rbx, .r12, .r13, .r14, .r15]
 
     /// Emits everything at the assembler's position.
-    static func emit(_ asm: inout Assembler, _ header: HeaderFields) -> Stubs {
+    static func emit(_ asm: inout Assembler, _ header: HeaderFields, _ helpers: [HelperDescriptor]) -> Stubs {
         var stubs = Stubs()
         asm.align(16)
         // (rdi: CPU state, rsi: entry) -> rax
@@ -94,6 +99,11 @@ struct Stubs {
         asm.alu(.add, .qword, .rsp, imm: FrameLayout.size)
         for r in pushed.reversed() { asm.pop(r) }
         asm.ret()
+
+        // The value has reason `chain`, which is 0, below its payload.
+        stubs.chainExit = asm.address
+        asm.shift(.shl, .qword, .rax, imm: 32)
+        asm.jmp(to: stubs.epilogue)
 
         stubs.sideExit = asm.address
         saveRegisters(&asm, header)
@@ -118,6 +128,8 @@ struct Stubs {
         stubs.softFloat = asm.address
         emitSoftFloat(&asm)
         stubs.pool = emitPool(&asm)
+        stubs.helperTable = asm.address
+        for helper in helpers { asm.data(UInt64(unsafeBitCast(helper.function, to: UInt.self))) }
         return stubs
     }
 

@@ -1,7 +1,6 @@
 // x86-64 machine code as a host of the translator: the host contract on top of `Lowering`.
 //
-// The code buffer starts with the common stubs; regions follow, each at a multiple of 16 bytes. A region's `slots` are pairs of
-// offsets in the code buffer: slot n's patchable displacement at 2n, its stub at 2n + 1.
+// The code buffer starts with the common stubs; regions follow, each at a multiple of 16 bytes.
 
 import CodeGen
 import IR
@@ -13,15 +12,25 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
     public let stateBias = StateRegister.bias
 
     // Set once by `configure`. `lowering` is used under the engine's translation lock.
-    private var code: CodeBuffer?
+    private(set) var code: CodeBuffer?
+    /// Offset in the code buffer behind the stubs.
+    private(set) var stubsEnd = 0
     private var lowering: UnsafeMutablePointer<Lowering>?
     private var stubs = Stubs()
     private var prologue: Prologue?
+    /// The slots and relocations of all compiled regions, used under the engine's translation lock.
+    var patches: [SlotPatch] = []
+    var relocations: [Relocation] = []
 
     /// (CPU state, entry) -> exit value
     private typealias Prologue = @convention(c) (UnsafeMutableRawPointer, UInt64) -> UInt64
 
     public init() {}
+
+    /// Extensions of the instruction set that generated code uses without asking: x86-64-v3 and what two ops need besides.
+    public static let requiredFeatures = [
+        "AVX2", "FMA", "BMI1", "BMI2", "LZCNT", "MOVBE", "F16C", "PCLMULQDQ", "CMPXCHG16B",
+    ]
 
     deinit {
         lowering?.deinitialize(count: 1)
@@ -33,12 +42,12 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
         precondition(code.size < 1 << 31, "the code buffer must be in reach of a 32-bit displacement")
         var asm = Assembler(
             start: code.writable + code.used, end: code.writable + code.size, rxDelta: code.executableDelta)
-        stubs = Stubs.emit(&asm, HeaderFields())
+        stubs = Stubs.emit(&asm, HeaderFields(), configuration.helpers)
         precondition(!asm.overflowed, "the code buffer is too small for the host's stubs")
         code.used += asm.offset
+        stubsEnd = code.used
         let p = UnsafeMutablePointer<Lowering>.allocate(capacity: 1)
-        p.initialize(to: Lowering(configuration, asm: asm))
-        p.pointee.stubs = stubs
+        p.initialize(to: Lowering(configuration, stubs, asm: asm))
         lowering?.deinitialize(count: 1)
         lowering?.deallocate()
         lowering = p
@@ -54,18 +63,22 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
         guard lowering.pointee.run(region, allocation, translation: translation) else { return nil }
         let size = lowering.pointee.asm.offset
         code.used = start + size
-        let slotCount = region.slotCount
-        let slots = lowering.pointee.slots
-        let table = [UInt32](unsafeUninitializedCapacity: 2 * slotCount) { buffer, count in
-            for i in 0..<slotCount {
-                buffer[2 * i] = slots[i].isUsed ? UInt32(truncatingIfNeeded: start + slots[i].field) : 0
-                buffer[2 * i + 1] = slots[i].isUsed ? UInt32(truncatingIfNeeded: start + slots[i].stub) : 0
-            }
-            count = 2 * slotCount
-        }
+        let firstSlot = patches.count
+        for i in 0..<region.slotCount { patches.append(SlotPatch(lowering.pointee.slots[i], at: start)) }
+        let firstRelocation = relocations.count
+        let noted = lowering.pointee.asm.relocationCount
+        relocations.append(contentsOf: UnsafeBufferPointer(start: lowering.pointee.asm.relocations, count: noted))
         return CompiledRegion(
-            entry: UInt64(UInt(bitPattern: code.executable + start)), codeSize: size, slots: table,
+            entry: UInt64(UInt(bitPattern: code.executable + start)), codeSize: size, firstSlot: firstSlot,
+            slotCount: region.slotCount, firstRelocation: firstRelocation, relocationCount: noted,
             records: lowering.pointee.writer.finish())
+    }
+
+    public func discard(_ compiled: CompiledRegion) {
+        guard let code, compiled.firstSlot + compiled.slotCount == patches.count else { return }
+        patches.removeLast(compiled.slotCount)
+        relocations.removeLast(compiled.relocationCount)
+        code.used = Int(compiled.entry &- UInt64(UInt(bitPattern: code.executable)))
     }
 
     public func enter(_ state: UnsafeMutableRawPointer, _ entry: UInt64) -> ExitValue {
@@ -73,22 +86,57 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
         return ExitValue(raw: prologue(state, entry))
     }
 
-    public func link(_ compiled: CompiledRegion, slot: Int, to target: UInt64) {
-        patch(compiled, slot, to: UInt(target))
+    // MARK: Slots
+
+    public func link(_ compiled: CompiledRegion, slot: Int, to target: UInt64, pc: UInt64) -> Bool {
+        guard let code, let patch = patch(compiled, slot) else { return false }
+        if !patch.isCache {
+            setJump(code, patch.field, to: UInt(target))
+            return true
+        }
+        // The jump first: it is taken once the word holds the pc, which then stays, because a thread may be between the two.
+        let word = InlineCacheWord(code.writable + Int(patch.word))
+        guard word.pc == JumpCache.noPC || word.pc == pc else { return false }
+        setJump(code, patch.field, to: UInt(target))
+        setJump(code, patch.missField, to: UInt(bitPattern: code.executable + Int(patch.miss)))
+        word.set(pc)
+        return true
     }
 
     public func unlink(_ compiled: CompiledRegion, slot: Int) {
-        guard let code, 2 * slot + 1 < compiled.slots.count else { return }
-        patch(compiled, slot, to: UInt(bitPattern: code.executable + Int(compiled.slots[2 * slot + 1])))
+        guard let code, let patch = patch(compiled, slot) else { return }
+        setJump(code, patch.field, to: UInt(bitPattern: code.executable + Int(patch.stub)))
     }
 
-    private func patch(_ compiled: CompiledRegion, _ slot: Int, to target: UInt) {
-        guard let code, 2 * slot + 1 < compiled.slots.count, compiled.slots[2 * slot] != 0 else { return }
-        Assembler.patchJump(code.writable + Int(compiled.slots[2 * slot]), rxDelta: code.executableDelta, to: target)
+    public func cachedTarget(_ compiled: CompiledRegion, site: UInt64) -> UInt64? {
+        guard let code else { return nil }
+        for slot in 0..<compiled.slotCount {
+            guard let patch = patch(compiled, slot), patch.isCache, patch.pc == site else { continue }
+            let pc = InlineCacheWord(code.writable + Int(patch.word)).pc
+            return pc == JumpCache.noPC ? nil : pc
+        }
+        return nil
     }
 
-    /// Regions own nothing outside the code buffer.
-    public func flush() {}
+    public func target(_ compiled: CompiledRegion, slot: Int) -> UInt64? {
+        guard let patch = patch(compiled, slot), !patch.isCache else { return nil }
+        return patch.pc
+    }
+
+    private func patch(_ compiled: CompiledRegion, _ slot: Int) -> SlotPatch? {
+        guard slot >= 0, slot < compiled.slotCount else { return nil }
+        let patch = patches[compiled.firstSlot + slot]
+        return patch.field != 0 ? patch : nil
+    }
+
+    private func setJump(_ code: CodeBuffer, _ field: UInt32, to target: UInt) {
+        Assembler.patchJump(code.writable + Int(field), rxDelta: code.executableDelta, to: target)
+    }
+
+    public func flush() {
+        patches.removeAll(keepingCapacity: true)
+        relocations.removeAll(keepingCapacity: true)
+    }
 
     // MARK: Floating-point environment outside generated code
 

@@ -156,13 +156,12 @@ final class TranslationCache: @unchecked Sendable {
         return index
     }
 
-    /// Takes back the newest translation, one that nothing finds or links to. False when it is not the newest.
-    func removeLast(_ index: Int) -> Bool {
-        guard index + 1 == count else { return false }
+    /// Takes back the newest translation, one that nothing finds or links to. Nil when it is not the newest.
+    func removeLast(_ index: Int) -> CompiledRegion? {
+        guard index + 1 == count else { return nil }
         atomic(published).pointee.store(UInt32(index), ordering: .releasing)
         recordUsed -= rows[index].recordBytes
-        compiled.removeLast()
-        return true
+        return compiled.removeLast()
     }
 
     /// Notes that `slot` of `source` now jumps to `target`.

@@ -45,6 +45,7 @@ struct Translator {
         self.host = host
         self.options = options
         region = Region.allocate(globals: guest.globals)
+        region.s.pointee.marksEachInstruction = options.diagnostics.items.rawValue != 0
         allocation = Allocation.allocate(
             stepCapacity: region.s.pointee.opCapacity * 4, tempCapacity: region.s.pointee.tempCapacity)
         allocator = Self.makeAllocator(host, region, allocation)
@@ -119,7 +120,9 @@ struct Translator {
             if count == 0 {
                 if !isTemporary { unit.ir.checkExit(pc) }
                 if !optimize, !isTemporary, engine.countsExecutions {
-                    unit.ir.countExecution(pc, counter: index & (ExecutionCounters.count - 1))
+                    let counter = index & (ExecutionCounters.count - 1)
+                    unit.ir.countExecution(pc, counter: counter)
+                    unit.counter = counter
                 }
             } else if let bytes = code(engine, at: start, isTemporary: isTemporary) {
                 unit.setCode(bytes, at: start)

@@ -50,7 +50,7 @@ public final class VCPU {
         let size = ExecutionCounters.bytes + VCPUHeader.stride + engine.guest.stateSize
         allocation = .allocate(byteCount: size, alignment: 64)
         allocation.initializeMemory(as: UInt8.self, repeating: 0, count: size)
-        allocation.initializeMemory(
+        (allocation + ExecutionCounters.rowBytes).initializeMemory(
             as: UInt32.self, repeating: max(engine.options.hotThreshold, 1), count: ExecutionCounters.count)
         state = allocation + (ExecutionCounters.bytes + VCPUHeader.stride)
         header = VCPUHeader.of(state)
@@ -243,6 +243,7 @@ public final class VCPU {
         guard let old = engine.cache.find(pc, flags) else { return }
         let counter = state + ExecutionCounters.offset(old)
         counter.storeBytes(of: max(engine.options.hotThreshold, 1), as: UInt32.self)
+        state.storeBytes(of: 0, toByteOffset: ExecutionCounters.offset(missesOf: old), as: UInt32.self)
         header.pointee.jumpCache[JumpCache.index(pc)] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
         if engine.cache.rows[old].isOptimized { return }
         switch engine.translator.translate(
@@ -263,7 +264,11 @@ public final class VCPU {
         guard let link = pendingLink, link.generation == engine.generation, engine.options.chaining,
             engine.cache.rows[link.source].isValid
         else { return }
-        engine.host.link(engine.cache.compiled[link.source], slot: link.slot, to: engine.cache.rows[target].entry)
+        let row = engine.cache.rows + target
+        guard
+            engine.host.link(
+                engine.cache.compiled[link.source], slot: link.slot, to: row.pointee.entry, pc: row.pointee.pc)
+        else { return }
         engine.cache.addLink(source: link.source, slot: link.slot, target: target)
         engine.counters.links += 1
     }
@@ -340,7 +345,6 @@ public final class VCPU {
     /// block, or its region, may have code there): it is executed alone, from a translation for one use that protects nothing.
     private func stepOverWrite() -> VCPUExit? {
         engine.lock.lock()
-        let used = engine.code.used
         let result = engine.translator.translate(
             engine, pc: programCounter, flags: engine.guest.translationFlags(state),
             plan: RegionPlan(maxBlocks: 1, maxInstructions: 1), optimize: false, isTemporary: true)
@@ -361,7 +365,9 @@ public final class VCPU {
         let outcome = exit.reason == ExitReason.chain ? nil : handle(exit)
         engine.lock.withLock {
             // Nothing refers to it: when nothing came after it, its room is free again.
-            if engine.generation == generation, engine.cache.removeLast(index) { engine.code.used = used }
+            if engine.generation == generation, let compiled = engine.cache.removeLast(index) {
+                engine.host.discard(compiled)
+            }
         }
         return outcome
     }

@@ -16,10 +16,12 @@ public struct TranslationUnit: ~Copyable {
     public var code: UnsafeRawPointer
     public var codeStart: UInt64
     public var codeLength: Int
+    /// The execution counter of the translation being made, where it has one: its in-line caches count their misses under that number.
+    public var counter: Int?
     /// Offset of the program counter's home in the CPU state.
     public let pcOffset: Int
     /// Guest instructions translated so far, over all blocks.
-    public private(set) var instructionCount = 0
+    public var instructionCount = 0
     /// How the code has run, where it has run before.
     private let profile: (any ExecutionProfile)?
     private let storage: PlanStorage
@@ -74,10 +76,9 @@ public struct TranslationUnit: ~Copyable {
 
     /// Call before each instruction's ops: marks it and counts it.
     @inlinable public mutating func beginInstruction() {
-        ir.insnStart(pc)
-        countInstruction()
+        ir.region.beginInstruction(pc)
+        instructionCount &+= 1
     }
-    @usableFromInline mutating func countInstruction() { instructionCount &+= 1 }
 
     /// True when the block should end before the next instruction (`endBlock`).
     public var isFull: Bool {
@@ -116,7 +117,11 @@ public struct TranslationUnit: ~Copyable {
             ir.begin(other)
         }
         if let returnTo { ir.pushReturn(returnTo) }
-        ir.lookupAndGoto(target, hint)
+        if hint == .return {
+            ir.lookupAndGoto(target, hint)
+        } else {
+            ir.gotoCached(target, counter: counter)
+        }
     }
 
     /// Ends the block: hands control to the embedder with the guest pc at `pc`.

@@ -31,6 +31,8 @@ public struct IRBuilder {
         isOpen = true
         region.blocks[block.i].start = UInt32(truncatingIfNeeded: region.opCount)
         region.blocks[block.i].end = UInt32(truncatingIfNeeded: region.opCount)
+        // Blocks are not lowered in the order in which they are built: each one marks the instruction itself.
+        region.s.pointee.isMarkPending = region.s.pointee.instructionPC != Region.noInstruction
     }
 
     /// True while the current block has no terminator yet.
@@ -174,6 +176,7 @@ public struct IRBuilder {
         _ helper: HelperID, _ descriptor: HelperDescriptor, _ a: Temp = .none, _ b: Temp = .none, _ c: Temp = .none,
         _ d: Temp = .none, into: Temp? = nil
     ) -> Temp {
+        region.markInstruction()
         let dst = descriptor.hasResult ? (into ?? region.newTemp(.temp, .i64)) : Temp.none
         region.append(
             Op(
@@ -199,16 +202,19 @@ public struct IRBuilder {
     public func gld(_ address: Temp, _ displacement: Int64, _ memOp: MemOp, _ type: ValueType = .i64, into: Temp? = nil)
         -> Temp
     {
-        emit(.gld, type, type, into: into, aux: memOp.rawValue, address, imm: displacement)
+        region.markInstruction()
+        return emit(.gld, type, type, into: into, aux: memOp.rawValue, address, imm: displacement)
     }
     /// Guest store of the low bytes of `value` to `address + displacement`.
     @inlinable public func gst(_ value: Temp, _ address: Temp, _ displacement: Int64, _ memOp: MemOp) {
+        region.markInstruction()
         region.append(Op(.gst, region.type(value), aux: memOp.rawValue, a: address, b: value, imm: displacement))
     }
     /// Guest atomic read-modify-write (sequentially consistent, naturally aligned): returns the old value, extended as
     /// `memOp` says.
     @inlinable @discardableResult
     public func grmw(_ kind: AtomicOp, _ address: Temp, _ value: Temp, _ memOp: MemOp, into: Temp? = nil) -> Temp {
+        region.markInstruction()
         let type = region.type(value)
         return emit(
             .grmw, type, type, into: into, aux: memOp.rawValue & 0xfff | UInt16(kind.rawValue) &<< 12, address, value)
@@ -217,12 +223,14 @@ public struct IRBuilder {
     /// returns the old value, extended as `memOp` says.
     @inlinable @discardableResult
     public func gcas(_ address: Temp, expected: Temp, new: Temp, _ memOp: MemOp, into: Temp? = nil) -> Temp {
+        region.markInstruction()
         let type = region.type(new)
         return emit(.gcas, type, type, into: into, aux: memOp.rawValue & 0xfff, address, expected, new)
     }
     /// Guest compare-and-swap of 16 aligned bytes (sequentially consistent), whose operands are in the CPU state: at `offset`
     /// the expected pair of words, low word first, then the new pair. The old pair is written over the expected one.
     @inlinable public func gcas128(_ address: Temp, operands offset: Int) {
+        region.markInstruction()
         let memOp = MemOp(log2Size: 4, aligned: true)
         region.append(Op(.gcas128, .i64, aux: memOp.rawValue, a: address, imm: Int64(offset)))
     }
@@ -335,6 +343,12 @@ public struct IRBuilder {
     /// Stores `target` to the pc global's home and goes to its translation.
     public mutating func lookupAndGoto(_ target: Temp, _ hint: JumpHint) {
         terminate(Op(.lookupAndGoto, .i64, aux: UInt16(hint.rawValue), a: target))
+    }
+
+    /// As `lookupAndGoto`, behind an in-line cache: its first target is compared with and then chained. `slot` of the op is the
+    /// cache's; its misses are counted in the vCPU's counter `counter` (nil: nowhere).
+    public mutating func gotoCached(_ target: Temp, counter: Int?) {
+        terminate(Op(.gotoCached, .i64, aux: UInt16(takeSlot()), a: target, imm: Int64(counter ?? -1)))
     }
 
     mutating func takeSlot() -> Int {

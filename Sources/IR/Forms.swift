@@ -181,6 +181,7 @@ extension Opcode {
         case .pushReturn, .gotoTB, .countExecution: OpForm(.only(.i64), .none, [], [.slot, .guestPC])
         case .exitTB: OpForm(.only(.i64), .none, [], [.number])
         case .lookupAndGoto: OpForm(.only(.i64), .none, [.hint], [a])
+        case .gotoCached: OpForm(.only(.i64), .none, [], [.slot, .number, a])
         }
     }
 }

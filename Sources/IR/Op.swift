@@ -31,7 +31,7 @@ public struct BlockID: Hashable, Sendable {
 /// - `aux`: condition, memory descriptor (`MemOp`), rounding and kinds; see the accessors below.
 /// - `imm`: displacement of `ld`/`st`/`gcas128` (from the CPU state) and `gld`/`gst` (added to `a`); shift/field position and
 ///   length of `extract`, `sextract`, `deposit` (position | length << 8); guest pc of `insn_start`, `goto_tb`,
-///   `push_return`; helper index of `call`; value of `exit_tb`.
+///   `push_return`; helper index of `call`; value of `exit_tb`; counter of misses of `goto_cached` (-1: none).
 public struct Op: Sendable {
     public var opcode: Opcode
     public var type: ValueType
@@ -90,8 +90,10 @@ public struct Op: Sendable {
     @inlinable public var signOp: SignOp { SignOp(rawValue: UInt8(truncatingIfNeeded: aux & 3)) ?? .copy }
     /// `lookup_and_goto`: the hint.
     @inlinable public var jumpHint: JumpHint { JumpHint(rawValue: UInt8(truncatingIfNeeded: aux & 3)) ?? .indirect }
-    /// `gotoTB`, `pushReturn`: which of the region's chaining slots. `countExecution`: which counter.
+    /// `gotoTB`, `pushReturn`, `gotoCached`: which of the region's chaining slots. `countExecution`: which counter.
     @inlinable public var slot: Int { Int(aux) }
+    /// The op has a chaining slot.
+    @inlinable public var usesSlot: Bool { opcode == .gotoTB || opcode == .pushReturn || opcode == .gotoCached }
     /// `call`: number of arguments (0...4).
     @inlinable public var callArguments: Int { Int(aux & 7) }
     /// `extract`, `sextract`, `deposit`: lowest bit and length of the field.

@@ -37,7 +37,7 @@ public enum Opcode: UInt8, CaseIterable, Sendable {
     case fpGetFlags, fpSetFlags, fpSetRounding
     // Engine
     case insnStart, checkExit, countExecution, pushReturn
-    case gotoTB, exitTB, lookupAndGoto
+    case gotoTB, exitTB, lookupAndGoto, gotoCached
 }
 
 /// What an op may do besides computing its result.
@@ -160,6 +160,7 @@ extension Opcode {
         case .gotoTB: OpcodeRow("goto_tb", 0, 0, [.terminator, .exit])
         case .exitTB: OpcodeRow("exit_tb", 0, 0, [.terminator, .exit])
         case .lookupAndGoto: OpcodeRow("lookup_and_goto", 0, 1, [.terminator, .exit])
+        case .gotoCached: OpcodeRow("goto_cached", 0, 1, [.terminator, .exit])
         }
     }
 }
@@ -181,6 +182,22 @@ public struct OpcodeTable: @unchecked Sendable {
 
     /// The process's one table. Immutable after construction. Hot code copies it into a local or a field once.
     public static let shared = OpcodeTable()
+
+    /// One op's word, to be read once.
+    public struct Word {
+        @usableFromInline let bits: UInt32
+        @inlinable @inline(__always) init(_ bits: UInt32) { self.bits = bits }
+        @inlinable @inline(__always) public var effects: OpEffects {
+            OpEffects(rawValue: UInt16(truncatingIfNeeded: bits))
+        }
+        @inlinable @inline(__always) public var sources: Int { Int(bits &>> 16) & 7 }
+        @inlinable @inline(__always) public var hasResult: Bool { bits & (1 << 19) != 0 }
+        /// Has any of these effects.
+        @inlinable @inline(__always) public func has(_ effects: OpEffects) -> Bool {
+            bits & UInt32(effects.rawValue) != 0
+        }
+    }
+    @inlinable @inline(__always) public subscript(_ o: Opcode) -> Word { Word(words[Int(o.rawValue)]) }
 
     @inlinable @inline(__always) public func effects(_ o: Opcode) -> OpEffects {
         OpEffects(rawValue: UInt16(truncatingIfNeeded: words[Int(o.rawValue)]))

@@ -43,7 +43,7 @@ extension Region {
     /// One more than the highest slot that an op uses.
     var slotsInUse: Int {
         var count = 0
-        for i in 0..<opCount where ops[i].opcode == .gotoTB || ops[i].opcode == .pushReturn {
+        for i in 0..<opCount where ops[i].usesSlot {
             count = max(count, ops[i].slot + 1)
         }
         return count

@@ -85,13 +85,18 @@ public struct RegionStorage {
     public var blockCount: Int
     public var blockCapacity: Int
     public var globalCount: Int
-    /// Chaining slots used by `goto_tb` and `push_return`.
+    /// Chaining slots used by `goto_tb`, `push_return` and `goto_cached`.
     public var slotCount: Int
     public var guestPC: UInt64
     public var guestFlags: UInt64
     /// Guest instructions translated, and bytes they cover (from `guestPC` for a one-block region).
     public var guestInstructions: Int
     public var guestLength: Int
+    /// Guest address of the instruction being built, and whether its mark has yet to be set in the block being built.
+    @usableFromInline var instructionPC: UInt64
+    @usableFromInline var isMarkPending: Bool
+    /// Marks every instruction, for dumps; otherwise only those with ops that report their pc.
+    public var marksEachInstruction = false
     /// Set when a fixed capacity ran out; the region must be built again, smaller.
     public var overflowed: Bool
     /// Constants by hash of value and type: index of the newest temp + 1, 0 = none. 64 entries, direct mapped.
@@ -106,6 +111,8 @@ public struct Region: @unchecked Sendable {
     public static let constCacheSize = 64
     /// Chaining slots a region may have.
     public static let slotLimit = 256
+    /// An odd address that no instruction has.
+    @usableFromInline static var noInstruction: UInt64 { .max }
 
     /// Allocates storage for regions of a guest with these globals.
     public static func allocate(
@@ -120,7 +127,7 @@ public struct Region: @unchecked Sendable {
                 temps: .allocate(capacity: tempCapacity), tempCount: globals.count, tempCapacity: tempCapacity,
                 blocks: .allocate(capacity: blockCapacity), blockCount: 0, blockCapacity: blockCapacity,
                 globalCount: globals.count, slotCount: 0, guestPC: 0, guestFlags: 0, guestInstructions: 0,
-                guestLength: 0,
+                guestLength: 0, instructionPC: noInstruction, isMarkPending: false,
                 overflowed: false, constCache: constCache))
         for (i, global) in globals.enumerated() {
             region.s.pointee.temps[i] = TempInfo(kind: .global, type: global.type, value: Int64(global.offset))
@@ -147,6 +154,8 @@ public struct Region: @unchecked Sendable {
         s.pointee.guestFlags = flags
         s.pointee.guestInstructions = 0
         s.pointee.guestLength = 0
+        s.pointee.instructionPC = Self.noInstruction
+        s.pointee.isMarkPending = false
         s.pointee.overflowed = false
         s.pointee.constCache.update(repeating: 0, count: Self.constCacheSize)
     }
@@ -194,6 +203,20 @@ public struct Region: @unchecked Sendable {
         let t = newTemp(.const, type, value: v)
         if !s.pointee.overflowed { s.pointee.constCache[h] = t.index &+ 1 }
         return t
+    }
+
+    /// Starts the guest instruction at `pc`. Its mark is set before its first op that reports the pc: most need none.
+    @inlinable public func beginInstruction(_ pc: UInt64) {
+        s.pointee.instructionPC = pc
+        s.pointee.isMarkPending = true
+        if s.pointee.marksEachInstruction { markInstruction() }
+    }
+
+    /// The op to come reports the pc of its instruction (a fault, a helper's exit).
+    @inlinable @inline(__always) public func markInstruction() {
+        if !s.pointee.isMarkPending { return }
+        s.pointee.isMarkPending = false
+        append(Op(.insnStart, .i64, imm: Int64(bitPattern: s.pointee.instructionPC)))
     }
 
     /// Appends an op to the op array (and so to the block being built).

@@ -157,7 +157,7 @@ struct Verifier {
             if qualifier.print(op.aux) == nil { fail("bad \(qualifier)") }
         }
         switch op.opcode {
-        case .gotoTB, .pushReturn, .countExecution, .call: break
+        case .gotoTB, .pushReturn, .gotoCached, .countExecution, .call: break
         default: if op.aux & ~mask != 0 { fail("`aux` has bits without meaning") }
         }
         if op.opcode == .gcas128 {
@@ -216,6 +216,7 @@ struct Verifier {
             }
         case .exitTB:
             if op.imm < 0 || op.imm > Int64(UInt32.max) { fail("the exit value has 32 bits") }
+        case .gotoCached: if op.imm < -1 || op.imm > 0xffff { fail("the counter is a number of 16 bits, or -1") }
         case .ld, .st, .gld, .gst, .gcas128, .call, .insnStart, .checkExit, .countExecution, .pushReturn, .gotoTB: break
         default: if op.imm != 0 { fail("`imm` has no meaning") }
         }
@@ -226,7 +227,7 @@ struct Verifier {
         if region.slotCount > Self.slotLimit { return fail("more than \(Self.slotLimit) slots") }
         var taken = Array(repeating: false, count: region.slotCount)
         for block in 0..<region.blockCount {
-            for i in range(block) where region.ops[i].opcode == .gotoTB || region.ops[i].opcode == .pushReturn {
+            for i in range(block) where region.ops[i].usesSlot {
                 place = .op(block: block, op: i)
                 let slot = region.ops[i].slot
                 guard slot < region.slotCount else {

@@ -61,6 +61,15 @@ struct UserRun {
     }
 }
 
+/// The host's processor cannot run the code that a back end makes.
+private struct UnfitProcessor: Error, CustomStringConvertible {
+    var missing: [String]
+    var description: String {
+        "this processor lacks \(missing.joined(separator: ", ")), which generated code uses: "
+            + "-accel tcg,tier=interpreter runs without"
+    }
+}
+
 /// Makes the engine and tells about it at the end.
 private final class EngineSession {
     let line: UserCommandLine
@@ -85,11 +94,17 @@ private final class EngineSession {
         options.measuresTime = line.statistics
         options.disassembleHost = disassembleHostCode
         if let perfMap { options.codeListener = { perfMap.add($0, $1, $2) } }
-        let host: any HostBackEnd = options.tier == .interpreter ? Self.interpreter() : X64Host()
+        let host: any HostBackEnd = options.tier == .interpreter ? Self.interpreter() : try Self.x64()
         let engine = try Engine(guest: guest, host: host, memory: memory, options: options)
         memory.onCodeChange = { start, length in engine.invalidate(start: start, length: length) }
         self.engine = engine
         return engine
+    }
+
+    private static func x64() throws(UnfitProcessor) -> X64Host {
+        let missing = HostProcessor.missing(of: X64Host.requiredFeatures)
+        guard missing.isEmpty else { throw UnfitProcessor(missing: missing) }
+        return X64Host()
     }
 
     /// The interpreter, with guest accesses that survive a host fault.

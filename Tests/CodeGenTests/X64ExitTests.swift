@@ -182,7 +182,7 @@ private enum FaultCatcher {
         var outcome = machine.runX64(region)
         #expect(outcome.exit == chain)
         #expect(outcome.state[TestMachine.pcOffset / 8] == 0x9000)
-        machine.x64.link(region, slot: 0, to: target.entry)
+        #expect(machine.x64.link(region, slot: 0, to: target.entry, pc: 0x9000))
         outcome = machine.runX64(region)
         #expect(outcome.exit == 33)
         #expect(outcome.state[1] == 33)
@@ -202,7 +202,7 @@ private enum FaultCatcher {
         let region = machine.compile(after: true)!
         machine.initialState[2] = pc
         #expect(machine.runX64(region).exit == ExitValue.chain(translation: 5, slot: 0).raw)
-        machine.x64.link(region, slot: 0, to: target.entry)
+        #expect(machine.x64.link(region, slot: 0, to: target.entry, pc: 0x9000))
         let outcome = machine.runX64(region)
         #expect(outcome.exit == 34)
         #expect(outcome.state[TestMachine.pcOffset / 8] == pc)
@@ -230,6 +230,44 @@ private enum FaultCatcher {
             #expect(machine.runX64(region).exit == 35)
             entry.pointee = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
         }
+    }
+
+    @Test func inlineCacheIsForTheFirstTargetItIsLinkedTo() {
+        let machine = TestMachine()
+        let first = exitRegion(machine, 36)
+        let second = exitRegion(machine, 37)
+        machine.build { ir in
+            let block = ir.newBlock()
+            ir.begin(block)
+            ir.insnStart(0x8000)
+            ir.gotoCached(TestMachine.x(2), counter: 3)
+        }
+        let region = machine.compile(after: true)!
+        let chain = ExitValue.chain(translation: 5, slot: 0).raw
+        machine.initialState[2] = 0x9000
+        let outcome = machine.runX64(region)
+        #expect(outcome.exit == chain)
+        #expect(outcome.state[TestMachine.pcOffset / 8] == 0x9000)
+        #expect(machine.x64.cachedTarget(region, site: 0x8000) == nil)
+
+        #expect(machine.x64.link(region, slot: 0, to: first.entry, pc: 0x9000))
+        #expect(machine.runX64(region).exit == 36)
+        #expect(machine.x64.cachedTarget(region, site: 0x8000) == 0x9000)
+        #expect(machine.x64.cachedTarget(region, site: 0x8004) == nil)
+        #expect(!machine.x64.link(region, slot: 0, to: second.entry, pc: 0xa000))
+
+        // Another target goes to the jump cache.
+        machine.initialState[2] = 0xa000
+        #expect(machine.runX64(region).exit == UInt64(ExitReason.lookup))
+        machine.header.pointee.jumpCache[JumpCache.index(0xa000)] = JumpCacheEntry(pc: 0xa000, code: second.entry)
+        #expect(machine.runX64(region).exit == 37)
+
+        // Unlinked, the cache's own target returns to the cpu loop, which may link it again.
+        machine.initialState[2] = 0x9000
+        machine.x64.unlink(region, slot: 0)
+        #expect(machine.runX64(region).exit == chain)
+        #expect(machine.x64.link(region, slot: 0, to: second.entry, pc: 0x9000))
+        #expect(machine.runX64(region).exit == 37)
     }
 
     @Test func fullBufferIsReportedAndLeftAsItWas() {

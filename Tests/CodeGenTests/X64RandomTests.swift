@@ -5,8 +5,9 @@ import Testing
 
 @Suite(.serialized) struct X64RandomTests {
     /// `rounds` regions of `blocks` blocks; stops at the first difference.
-    private func compare(_ seed: UInt64, rounds: Int, blocks: Int, ops: Int, floats: Bool) {
+    private func compare(_ seed: UInt64, rounds: Int, blocks: Int, ops: Int, floats: Bool, moved: Bool = false) {
         let machine = TestMachine()
+        machine.movesRegions = moved
         Watchdog.start()
         defer { Watchdog.stop() }
         var random = TestRandom(seed)
@@ -33,4 +34,5 @@ import Testing
     @Test func branchingIntegerCode() { compare(2, rounds: 6000, blocks: 8, ops: 20, floats: false) }
     @Test func straightLineFloatingPointCode() { compare(3, rounds: 4000, blocks: 1, ops: 100, floats: true) }
     @Test func branchingFloatingPointCode() { compare(4, rounds: 6000, blocks: 8, ops: 20, floats: true) }
+    @Test func movedCode() { compare(5, rounds: 3000, blocks: 6, ops: 30, floats: true, moved: true) }
 }

@@ -172,6 +172,10 @@ final class TestMachine {
     var rounding: UInt32 = 0
     /// False: guest memory is neither set nor compared, which is most of a short run's time.
     var usesMemory = true
+    /// Every compiled region is exported and installed elsewhere.
+    var movesRegions = false
+    /// The last of them, whose records the compiled region refers to.
+    private var exported: [UInt8] = []
     /// The next run finds the exit flag set; the execution counters hold this.
     var requestsExit = false
     var executionCounter: UInt32 = 0
@@ -195,7 +199,7 @@ final class TestMachine {
         traits = .allocate(capacity: Self.helpers.count)
         for (i, h) in Self.helpers.enumerated() { (traits + i).initialize(to: HelperTraits(h)) }
         block = .allocate(byteCount: ExecutionCounters.bytes + VCPUHeader.stride + Self.stateWords * 8, alignment: 64)
-        counters = block.bindMemory(to: UInt32.self, capacity: ExecutionCounters.count)
+        counters = (block + ExecutionCounters.rowBytes).bindMemory(to: UInt32.self, capacity: ExecutionCounters.count)
         state = block + ExecutionCounters.bytes + VCPUHeader.stride
         memory = .allocate(byteCount: Self.memoryWords * 8, alignment: 4096)
         jumpCache = .allocate(capacity: JumpCache.count)
@@ -271,7 +275,19 @@ final class TestMachine {
     func compile() -> CompiledRegion? {
         guard allocate() else { return nil }
         code.used = x64Base
-        return x64.compile(region, allocation, translation: 5)
+        guard let compiled = x64.compile(region, allocation, translation: movesRegions ? 77 : 5) else { return nil }
+        if !movesRegions { return compiled }
+        exported = export(compiled)
+        // Nothing of the first place is left to run.
+        (code.writable + x64Base).initializeMemory(as: UInt8.self, repeating: 0xCC, count: code.used - x64Base)
+        code.used = x64Base + 1000 + exported.count % 777
+        return exported.withUnsafeBytes { x64.install($0, translation: 5) }
+    }
+
+    func export(_ compiled: CompiledRegion) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: x64.exportedSize(compiled)!)
+        bytes.withUnsafeMutableBytes { x64.export(compiled, to: $0) }
+        return bytes
     }
 
     /// Compiles the region behind what is there.

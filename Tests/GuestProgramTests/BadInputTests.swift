@@ -138,6 +138,18 @@ struct BadUsage: Sendable, CustomTestStringConvertible {
         expectRefusal(run, status: bad.status, mentions: bad.mentions)
     }
 
+    /// The C library's tunables take extensions away, as an older processor would.
+    @Test func aProcessorWithoutTheExtensionsIsRefused() throws {
+        let hello = try #require(GuestProgram.all.first { $0.name == "c/hello" }, "c/hello is not built")
+        let without = ["GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX2,-MOVBE"]
+        let martlet = try Workspace.requireMartlet()
+        let run = try runProcess(martlet, [hello.binary], adding: without, seconds: 20)
+        expectRefusal(run, status: 1, mentions: "AVX2, MOVBE")
+        let interpreted = try runProcess(
+            martlet, ["-accel", "tcg,tier=interpreter", hello.binary], adding: without, seconds: 20)
+        #expect(interpreted.text == "hello, world\n", "\(interpreted.errorText)")
+    }
+
     @Test func aCacheOf64KiBRunsTheProgram() throws {
         let hello = try #require(GuestProgram.all.first { $0.name == "c/hello" }, "c/hello is not built")
         let run = try hello.run(["-accel", "tcg,tb-size=64K"])

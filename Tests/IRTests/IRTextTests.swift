@@ -74,6 +74,7 @@ private func samples(_ opcode: Opcode) -> [String] {
     case .gotoTB: ["goto_tb 255, 0x1004"]
     case .exitTB: ["exit_tb 0xffffffff"]
     case .lookupAndGoto: ["lookup_and_goto a0", "lookup_and_goto.return a0"]
+    case .gotoCached: ["goto_cached 0, 12, a0", "goto_cached 255, -1, a0"]
     }
 }
 

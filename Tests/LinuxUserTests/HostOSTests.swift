@@ -9,6 +9,12 @@ import Testing
 @Suite(.serialized) struct HostOSTests {
     init() { HostSignals.start() }
 
+    @Test func processorFeaturesAreNamedByTheirBits() {
+        #expect(HostProcessor.missing(of: ["BMI2", "AVX2"], features: 1) == ["BMI2"])
+        #expect(HostProcessor.missing(of: ["BMI2", "AVX2"], features: 9).isEmpty)
+        #expect(HostProcessor.missing(of: ["no such thing"], features: .max) == ["no such thing"])
+    }
+
     @Test func safeSystemCallDoesNotStartWhenTheFlagIsSet() {
         var flag: UInt32 = 1
         #expect(safeSystemCall(&flag, SYS_getpid) == interruptedBeforeKernel)

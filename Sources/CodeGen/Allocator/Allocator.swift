@@ -76,7 +76,7 @@ public struct Allocator: ~Copyable {
     let blockCapacity: Int
     var labelCount = 0
 
-    /// The entry block is followed by nothing but plain exits: no variable crosses a block border.
+    /// The entry block is followed by nothing but exits: no variable crosses a block border.
     var isFlat = true
     // Region-wide liveness, for regions that are not flat: see Liveness.swift.
     var variables: UnsafeMutablePointer<UInt32>  // by variable: temp
@@ -155,12 +155,28 @@ public struct Allocator: ~Copyable {
     /// Allocates the whole region. The result is in the allocation given to `init`; false when it did not fit.
     public mutating func run(_ helpers: UnsafePointer<HelperTraits>) -> Bool {
         prepare()
-        layOutBlocks()
         isFlat = hasOnlyPlainExits()
-        if !isFlat {
-            findVariables()
-            flowDistances()
+        if isFlat { walkFlat(helpers) } else { walkBlocks(helpers) }
+        out.s.pointee.labelCount = labelCount
+        return !out.s.pointee.failed
+    }
+
+    /// One block and its exits. At the exits everything is at home and nothing is read.
+    private mutating func walkFlat(_ helpers: UnsafePointer<HelperTraits>) {
+        enterRegion()
+        walk(0, helpers)
+        for b in 1..<max(region.blockCount, 1) {
+            out.append(Step(.label, label: UInt32(b)))
+            out.append(Step(.op, index: region.blocks[b].start))
         }
+    }
+
+    private mutating func walkBlocks(_ helpers: UnsafePointer<HelperTraits>) {
+        layOutBlocks()
+        hasEntry.update(repeating: false, count: region.blockCount)
+        isWalked.update(repeating: false, count: region.blockCount)
+        findVariables()
+        flowDistances()
         // A block reached only from one that is laid out after it (a cold one) comes in a later round; what no round reaches
         // is unreachable.
         var left = region.blockCount
@@ -175,11 +191,9 @@ public struct Allocator: ~Copyable {
                 hasProgressed = true
                 left -= 1
                 walk(block, helpers)
-                if out.s.pointee.failed { return false }
+                if out.s.pointee.failed { return }
             }
         }
-        out.s.pointee.labelCount = labelCount
-        return !out.s.pointee.failed
     }
 
     private mutating func prepare() {
@@ -187,8 +201,6 @@ public struct Allocator: ~Copyable {
         place.update(repeating: 255, count: temps)
         next.update(repeating: NextUse.dead, count: temps)
         preferred.update(repeating: 255, count: temps)
-        hasEntry.update(repeating: false, count: region.blockCount)
-        isWalked.update(repeating: false, count: region.blockCount)
         slotUsed.update(repeating: false, count: host.spillSlots)
         out.s.pointee.homeSlot.update(repeating: -1, count: temps)
         out.s.pointee.stepCount = 0
@@ -232,10 +244,11 @@ public struct Allocator: ~Copyable {
 
     /// Baseline translations: one block, and the exits of its conditional branch.
     private func hasOnlyPlainExits() -> Bool {
+        if region.blocks[0].isLoopHeader { return false }
         if region.blockCount == 1 { return true }
-        if region.blockCount > 3 || region.blocks[0].isLoopHeader { return false }
-        for b in 1..<region.blockCount where !isPlainExit(b) { return false }
-        return true
+        let last = region.ops[Int(region.blocks[0].end) - 1]
+        return region.blockCount == 3 && last.opcode == .brcond && last.c != last.d && last.c.i != 0 && last.d.i != 0
+            && isExitOnly(1) && isExitOnly(2)
     }
 
     // MARK: Block entries
@@ -341,8 +354,10 @@ public struct Allocator: ~Copyable {
 
     /// Writes back every dirty global. Registers keep their values.
     mutating func writeBackGlobals() {
-        for i in 0..<orderCount {
-            let r = order[i]
+        var held = host.allocatable.rawValue & ~free.rawValue
+        while held != 0 {
+            let r = UInt8(truncatingIfNeeded: held.trailingZeroBitCount)
+            held &= held &- 1
             let o = state.owner[Int(r)]
             if o != RegisterState.empty, o & 1 != 0, Int(o &>> 1) < region.globalCount { writeBack(r) }
         }

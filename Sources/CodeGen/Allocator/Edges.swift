@@ -15,7 +15,7 @@ extension Allocator {
         let taken = op.c.i
         let other = op.d.i
         // Both ways leave the region: write back once, before the branch.
-        let leaves = isPlainExit(taken) && isPlainExit(other)
+        let leaves = isFlat || isPlainExit(taken) && isPlainExit(other)
         if leaves { writeBackGlobals() }
         let row = rows[Int(op.opcode.rawValue)]
         let u = uses + i &* 5
@@ -25,12 +25,12 @@ extension Allocator {
         let b = branchSource(op.b, row.b, u[1], &locked, &memoryTaken)
         next[op.a.i] = u[0]
         next[op.b.i] = u[1]
-        for t in [op.a.i, op.b.i] where next[t] == NextUse.dead && place[t] != 255 {
-            if t >= region.globalCount { release(place[t]) }
-        }
+        releaseTemp(op.a)
+        releaseTemp(op.b)
         if leaves {
             // Nothing is dirty and nothing is read there: no register needs to be known.
             out.append(Step(.op, a: a, b: b, index: UInt32(i), label: UInt32(taken), label2: UInt32(other)))
+            if isFlat { return }
             leaveState()
             hasEntry[taken] = true
             hasEntry[other] = true
@@ -45,6 +45,11 @@ extension Allocator {
         out.append(Step(.op, a: a, b: b, index: UInt32(i), label: takenLabel, label2: otherLabel))
         if otherLabel != UInt32(other) { fixUpEdge(otherLabel, to: other) }
         if takenLabel != UInt32(taken) { fixUpEdge(takenLabel, to: taken) }
+    }
+
+    /// Releases the register of a temp that is not needed any more.
+    private mutating func releaseTemp(_ t: Temp) {
+        if t.i >= region.globalCount, next[t.i] == NextUse.dead, place[t.i] != 255 { release(place[t.i]) }
     }
 
     private mutating func newLabel() -> UInt32 {
@@ -89,10 +94,15 @@ extension Allocator {
         return r
     }
 
-    /// A block of one op that leaves the region and reads no value.
+    /// An exit that one branch leads to.
     func isPlainExit(_ block: Int) -> Bool {
+        predecessors[block] == 1 && isExitOnly(block)
+    }
+
+    /// A block of one op that leaves the region and reads no value.
+    func isExitOnly(_ block: Int) -> Bool {
         let b = region.blocks[block]
-        guard b.end == b.start &+ 1, predecessors[block] == 1 else { return false }
+        guard b.end == b.start &+ 1 else { return false }
         let opcode = region.ops[Int(b.start)].opcode
         return opcode == .gotoTB || opcode == .exitTB
     }
@@ -125,7 +135,6 @@ extension Allocator {
 
     /// Distance of the next use of `t` from the start of `block`.
     private func entryDistance(_ block: Int, _ t: Int) -> UInt32 {
-        if isFlat { return NextUse.home }
         let v = variableOf[t]
         return v == 0 ? NextUse.dead : distance(block, Int(v) - 1)
     }
@@ -133,7 +142,7 @@ extension Allocator {
     /// A loop header's state: the variables used most in the loop, in registers; dirty when the loop writes them.
     mutating func chooseHeaderState(_ header: Int) {
         // Weights and writes by variable, over the blocks in layout order from the header to its last back edge.
-        let count = isFlat ? region.globalCount : variableCount
+        let count = variableCount
         withUnsafeTemporaryAllocation(of: UInt32.self, capacity: count * 2 + 1) { scratch in
             let weight = scratch.baseAddress!
             let written = weight + count
@@ -197,7 +206,6 @@ extension Allocator {
 
     private func variable(_ t: Temp) -> Int? {
         if t.isNone { return nil }
-        if isFlat { return t.i < region.globalCount ? t.i : nil }
         let v = variableOf[t.i]
         return v == 0 ? nil : Int(v) - 1
     }
@@ -211,11 +219,11 @@ extension Allocator {
         while left > 0 {
             var best = -1
             for v in 0..<count where weight[v] > (best < 0 ? 0 : weight[best]) {
-                let t = isFlat ? v : Int(variables[v])
+                let t = Int(variables[v])
                 if classOf(t) == registers { best = v }
             }
             if best < 0 { return }
-            let t = isFlat ? best : Int(variables[best])
+            let t = Int(variables[best])
             weight[best] = 0
             // A temp that is not live at the header has no value to hold: not every edge brings it.
             if t >= region.globalCount, entryDistance(header, t) == NextUse.dead { continue }

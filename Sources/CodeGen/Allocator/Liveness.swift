@@ -116,33 +116,39 @@ extension Allocator {
         var nextFault: UInt32 = UInt32(truncatingIfNeeded: Int(b.end) - start)
         var i = Int(b.end) - 1
         while i >= start {
-            let op = region.ops[i]
+            let op = region.ops + i
+            let opcode = op.pointee.opcode
+            let row = table[opcode]
             let position = UInt32(truncatingIfNeeded: i &- start)
-            let sources = op.opcode == .call ? op.callArguments : table.sources(op.opcode)
-            let effects = table.effects(op.opcode)
             let u = uses + i &* 5
-            if table.hasResult(op.opcode), !op.dst.isNone {
-                if record { u[4] = resolve(op.dst, nextFault, position) }
-                next[op.dst.i] = op.dst.i < region.globalCount ? position | NextUse.definition : NextUse.dead
+            i &-= 1
+            if row.hasResult, !op.pointee.dst.isNone {
+                let dst = op.pointee.dst
+                if record { u[4] = resolve(dst, nextFault, position) }
+                next[dst.i] = dst.i < region.globalCount ? position | NextUse.definition : NextUse.dead
             }
             // A point that looks at state: faults, exits, helpers, side exits.
-            if effects.rawValue & (OpEffects.fault.rawValue | OpEffects.exit.rawValue) != 0 || op.opcode == .call
-                || op.opcode == .checkExit || op.opcode == .countExecution
-            {
-                nextFault = position
-            }
+            if looksAtState(opcode, row) { nextFault = position }
+            let sources = opcode == .call ? op.pointee.callArguments : row.sources
+            if sources == 0 { continue }
+            let a = op.pointee.a
+            let b = op.pointee.b
             if record {
-                if sources > 0 { u[0] = resolve(op.a, nextFault, position) }
-                if sources > 1 { u[1] = resolve(op.b, nextFault, position) }
-                if sources > 2 { u[2] = resolve(op.c, nextFault, position) }
-                if sources > 3 { u[3] = resolve(op.d, nextFault, position) }
+                u[0] = resolve(a, nextFault, position)
+                if sources > 1 { u[1] = resolve(b, nextFault, position) }
+                if sources > 2 { u[2] = resolve(op.pointee.c, nextFault, position) }
+                if sources > 3 { u[3] = resolve(op.pointee.d, nextFault, position) }
             }
-            if sources > 0 { next[op.a.i] = position }
-            if sources > 1 { next[op.b.i] = position }
-            if sources > 2 { next[op.c.i] = position }
-            if sources > 3 { next[op.d.i] = position }
-            i &-= 1
+            next[a.i] = position
+            if sources > 1 { next[b.i] = position }
+            if sources > 2 { next[op.pointee.c.i] = position }
+            if sources > 3 { next[op.pointee.d.i] = position }
         }
+    }
+
+    @inline(__always) private func looksAtState(_ opcode: Opcode, _ row: OpcodeTable.Word) -> Bool {
+        row.has([.fault, .exit])
+            || row.has(.sideEffect) && (opcode == .call || opcode == .checkExit || opcode == .countExecution)
     }
 
     /// When the value that `t` has at the op at `position` is needed after it. A definition at the op itself ends it.

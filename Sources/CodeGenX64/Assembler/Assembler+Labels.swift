@@ -45,6 +45,14 @@ extension Assembler {
         return label
     }
 
+    /// A label for the instruction at an offset already written.
+    @inline(__always)
+    public mutating func label(at offset: Int) -> Label {
+        let label = newLabel()
+        labels[Int(label.index)] = Int32(truncatingIfNeeded: offset)
+        return label
+    }
+
     /// Puts the label here and resolves what referred to it. A label is bound once.
     public mutating func bind(_ label: Label) {
         var reference = ~labels[Int(label.index)]
@@ -138,14 +146,14 @@ extension Assembler {
     /// `jmp rel32` to an executable address in reach.
     public mutating func jmp(to target: UInt) {
         guard reserve() else { return }
-        cursor = cursor.put8(0xE9).put32(displacement(to: target, from: cursor + 5))
+        cursor = cursor.put8(0xE9).put32(displacement(to: target, field: cursor + 1))
     }
 
     /// `jcc rel32` to an executable address in reach.
     public mutating func jcc(_ condition: ConditionCode, to target: UInt) {
         guard reserve() else { return }
         cursor = cursor.put32(0x800F | UInt32(condition.rawValue) &<< 8, keep: 2)
-            .put32(displacement(to: target, from: cursor + 6))
+            .put32(displacement(to: target, field: cursor + 2))
     }
 
     /// Calls an executable address: `call rel32` in reach, else through `scratch`.
@@ -155,7 +163,7 @@ extension Assembler {
             return call(scratch)
         }
         guard reserve() else { return }
-        cursor = cursor.put8(0xE8).put32(displacement(to: target, from: cursor + 5))
+        cursor = cursor.put8(0xE8).put32(displacement(to: target, field: cursor + 1))
     }
 
     /// Jumps to an executable address: `jmp rel32` in reach, else through `scratch`.
@@ -182,6 +190,14 @@ extension Assembler {
         nop(bytes: Int(3 &- address & 3))
         guard reserve() else { return 0 }
         cursor = cursor.put8(0xE9).put32(0)
+        return offset &- 4
+    }
+
+    /// `jcc rel32` to the next instruction, with a field as `patchableJump` makes it.
+    public mutating func patchableJump(_ condition: ConditionCode) -> Int {
+        nop(bytes: Int((2 &- address) & 3))
+        guard reserve() else { return 0 }
+        cursor = cursor.put32(0x800F | UInt32(condition.rawValue) &<< 8, keep: 2).put32(0)
         return offset &- 4
     }
 

@@ -30,6 +30,11 @@ public struct Assembler: ~Copyable {
     var labelCount = 0
     var labelCapacity = 64
 
+    /// What of this piece depends on where it lies: see Relocation.swift. Owned, grows on demand.
+    var relocations: UnsafeMutablePointer<Relocation>
+    var relocationCount = 0
+    var relocationCapacity = 256
+
     /// What must be free for an instruction to be written: 15 bytes, and the reach of a wide store at its end.
     static let slack = 24
 
@@ -40,11 +45,15 @@ public struct Assembler: ~Copyable {
         self.lastStart = UInt(bitPattern: end) &- UInt(Assembler.slack)
         self.rxDelta = rxDelta
         labels = .allocate(capacity: labelCapacity)
+        relocations = .allocate(capacity: relocationCapacity)
     }
 
-    deinit { labels.deallocate() }
+    deinit {
+        labels.deallocate()
+        relocations.deallocate()
+    }
 
-    /// Starts a new piece of code: forgets labels and a former overflow.
+    /// Starts a new piece of code: forgets labels, relocations and a former overflow.
     public mutating func begin(start: UnsafeMutableRawPointer, end: UnsafeMutableRawPointer, rxDelta: Int) {
         self.start = start
         cursor = start
@@ -52,6 +61,7 @@ public struct Assembler: ~Copyable {
         self.rxDelta = rxDelta
         overflowed = false
         labelCount = 0
+        relocationCount = 0
     }
 
     /// Bytes written so far, and so the offset of the next instruction.
@@ -190,16 +200,18 @@ extension Assembler {
             return p.put32(reference(Label(index: Int32(truncatingIfNeeded: m.value)), at: p - start, tail: tail))
         case .absolute:
             let p = at.put8(field | 5)
-            return p.put32(displacement(to: UInt(truncatingIfNeeded: m.value), from: p + (4 &+ tail)))
+            return p.put32(displacement(to: UInt(truncatingIfNeeded: m.value), field: p, tail: tail))
         }
     }
 
-    /// The 32-bit distance from the writable position `from` to an executable address. Out of reach is a bug of the
-    /// caller, who had `reaches` to ask.
+    /// What to write into the displacement `field`, `tail` bytes before the end of its instruction, for a target outside of
+    /// this piece of code. Out of reach is a bug of the caller, who had `reaches` to ask.
     @inline(__always)
-    func displacement(to target: UInt, from: UnsafeMutableRawPointer) -> UInt32 {
-        let distance = Int(bitPattern: target &- UInt(bitPattern: from) &- UInt(bitPattern: rxDelta))
+    mutating func displacement(to target: UInt, field: UnsafeMutableRawPointer, tail: Int = 0) -> UInt32 {
+        let next = UInt(bitPattern: field + (4 &+ tail)) &+ UInt(bitPattern: rxDelta)
+        let distance = Int(bitPattern: target &- next)
         precondition(distance == Int(Int32(truncatingIfNeeded: distance)), "target out of reach of rel32")
+        note(.displacement, at: field - start)
         return UInt32(truncatingIfNeeded: distance)
     }
 

@@ -87,13 +87,13 @@ let translations = """
       %66 = and.i64 %64, -2
       x1 = mov.i64 0x10004
       push_return 0, 0x10004
-      lookup_and_goto.call %66
+      goto_cached 1, -1, %66
 
     000082e7  jalr t0,0(ra)
       %64 = and.i64 x1, -2
       x5 = mov.i64 0x10004
       push_return 0, 0x10004
-      lookup_and_goto.call %64
+      goto_cached 1, -1, %64
 
     00008067  ret
       %64 = and.i64 x1, -2
@@ -101,7 +101,7 @@ let translations = """
 
     00078067  jr a5
       %64 = and.i64 x15, -2
-      lookup_and_goto %64
+      goto_cached 0, -1, %64
 
     02c5a533  mulhsu a0,a1,a2
       %64 = sar.i64 x11, 63
@@ -515,7 +515,7 @@ let translations = """
 
     8502  c.jr a0
       %64 = and.i64 x10, -2
-      lookup_and_goto %64
+      goto_cached 0, -1, %64
 
     6081  c.mop.1
 
