@@ -108,7 +108,7 @@ extension EngineTests {
         @Test func codeThatChangesMeanwhileIsNotInstalled() throws {
             let m = try backgroundMachine()
             for round in 1...300 {
-                m.memory.write([RV.addi(5, 0, Int32(round)), RV.ecall], at: 0)
+                m.memory.write([RV.addi(5, 0, round), RV.ecall], at: 0)
                 m.engine.invalidate(start: m.memory.base, length: 8)
                 for _ in 0..<(20 + round % 7) { m.call(0) }
                 #expect(m[x: 5] == UInt64(round))
