@@ -37,7 +37,8 @@ final class BackgroundCompiler: @unchecked Sendable {
     static let patience: UInt32 = 256
     private static let workspaceLimit = 3
 
-    private unowned let engine: Engine
+    /// The engine waits for the thread before it goes: `stop`.
+    private unowned(unsafe) let engine: Engine
     private let compiler: any RegionCompiler
     private var free: [Workspace] = []
     private var workspaceCount = 0
