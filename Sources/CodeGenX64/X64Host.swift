@@ -1,6 +1,6 @@
 // x86-64 machine code as a host of the translator: the host contract on top of `Lowering`.
 //
-// The code buffer starts with the common stubs; regions follow, each at a multiple of 16 bytes, with a `HeadExit` before it.
+// The code buffer starts with the common stubs; regions follow, each at a multiple of 8 bytes, with a `HeadExit` before it.
 
 import CodeGen
 import IR
@@ -81,7 +81,7 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
     }
 
     /// Offset of the next region's entry in the code buffer.
-    func nextStart(_ code: CodeBuffer) -> Int { (code.used + HeadExit.size + 15) & ~15 }
+    func nextStart(_ code: CodeBuffer) -> Int { (code.used + HeadExit.size + 7) & ~7 }
 
     /// The way out of the region at `start`.
     func writeHeadExit(_ code: CodeBuffer, _ start: Int) {

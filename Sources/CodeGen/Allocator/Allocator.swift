@@ -156,6 +156,7 @@ public struct Allocator: ~Copyable {
     public mutating func run(_ helpers: UnsafePointer<HelperTraits>) -> Bool {
         prepare()
         isFlat = hasOnlyPlainExits()
+        out.s.pointee.isFlat = isFlat
         if isFlat { walkFlat(helpers) } else { walkBlocks(helpers) }
         out.s.pointee.labelCount = labelCount
         return !out.s.pointee.failed

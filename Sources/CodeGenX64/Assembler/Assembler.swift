@@ -215,6 +215,17 @@ extension Assembler {
         return UInt32(truncatingIfNeeded: distance)
     }
 
+    /// `mov` of 64 bits with `[rbp + displacement]`, from it (opcode 8B) or to it (89): what translations do most.
+    @inline(__always)
+    mutating func movState(_ opcode: UInt8, _ r: GPR, _ displacement: Int8) {
+        guard reserve() else { return }
+        let rex = 0x48 | UInt32(r.rawValue &>> 1) & 4
+        let modRM = 0x45 | UInt32(r.rawValue & 7) &<< 3
+        let low = rex | UInt32(opcode) &<< 8
+        let high = modRM | UInt32(UInt8(bitPattern: displacement)) &<< 8
+        cursor = cursor.put32(low | high &<< 16)
+    }
+
     /// `opcode ModRM(reg, rm) imm`
     @inline(never)
     mutating func legacy(_ row: Encoding, _ reg: UInt8, _ rm: UInt8, _ imm: Int32 = 0, _ immLength: Int = 0) {

@@ -9,7 +9,8 @@ import GuestKit
 import IR
 
 struct RISCVTranslator: RISCVInstructionSet, ~Copyable {
-    var unit: TranslationUnit
+    /// The caller's, for as long as the translator exists.
+    private let owner: UnsafeMutablePointer<TranslationUnit>
     let extensions: RISCVExtensions
     let xlen: ValueType
     let roundingClass: RoundingClass
@@ -21,14 +22,15 @@ struct RISCVTranslator: RISCVInstructionSet, ~Copyable {
     /// of anything that was read.
     var boxedSingles: UInt32 = 0
 
-    init(unit: consuming TranslationUnit, extensions: RISCVExtensions, xlen: ValueType, roundingClass: RoundingClass) {
-        self.unit = unit
+    init(
+        unit: UnsafeMutablePointer<TranslationUnit>, extensions: RISCVExtensions, xlen: ValueType,
+        roundingClass: RoundingClass
+    ) {
+        owner = unit
         self.extensions = extensions
         self.xlen = xlen
         self.roundingClass = roundingClass
     }
-
-    consuming func finish() -> TranslationUnit { unit }
 
     /// Translates instructions, at least one, until the block has ended or is full.
     mutating func translateBlock() {
@@ -52,9 +54,14 @@ struct RISCVTranslator: RISCVInstructionSet, ~Copyable {
 
     // MARK: Shared by all chapters
 
+    var unit: TranslationUnit {
+        @inline(__always) _read { yield owner.pointee }
+        @inline(__always) nonmutating _modify { yield &owner.pointee }
+    }
+
     var ir: IRBuilder {
-        @inline(__always) _read { yield unit.ir }
-        @inline(__always) _modify { yield &unit.ir }
+        @inline(__always) _read { yield owner.pointee.ir }
+        @inline(__always) nonmutating _modify { yield &owner.pointee.ir }
     }
 
     /// Address of the instruction after this one.
