@@ -39,9 +39,9 @@ struct Profile: ExecutionProfile {
         guard let index = engine.cache.find(pc, flags) else { return 0 }
         let threshold = executionsOfHead
         if engine.cache.rows[index].isOptimized { return threshold }
-        // Counters count down, and are shared.
-        let left = (state + ExecutionCounters.offset(index)).load(as: UInt32.self)
-        return max(1, threshold &- min(left, threshold))
+        // Counters count down, perhaps below zero, and are shared.
+        let left = max(0, (state + ExecutionCounters.offset(index)).load(as: Int32.self))
+        return max(1, threshold &- min(UInt32(left), threshold))
     }
 
     func likelyTarget(of site: UInt64, in block: UInt64) -> UInt64? { nil }

@@ -222,6 +222,7 @@ final class Translator {
     #endif
 
     private func account(_ engine: Engine, _ compiled: CompiledRegion, _ start: UInt64, isOptimized: Bool) {
+        engine.codeMemory.makeLargePages(used: engine.code.used)
         engine.counters.translations += 1
         engine.counters.guestInstructions += region.s.pointee.guestInstructions
         engine.counters.guestBytes += region.s.pointee.guestLength

@@ -17,7 +17,7 @@ struct RISCVTranslator: RISCVInstructionSet, ~Copyable {
     /// Bytes of the instruction being translated.
     var length: UInt64 = 4
     /// f32 values known to be in registers (see Float.swift).
-    var singles: InlineArray<32, Temp> = .init(repeating: .none)
+    var singles = KnownSingles()
     /// Bit i: f`i` was boxed from `singles[i]`, so that its low half is that value's bits, also where it is no valid box
     /// of anything that was read.
     var boxedSingles: UInt32 = 0
