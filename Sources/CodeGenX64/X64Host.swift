@@ -78,7 +78,7 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
         for i in 0..<region.slotCount { patches.append(SlotPatch(lowering.pointee.slots[i], at: start)) }
         let firstRelocation = relocations.count
         let noted = lowering.pointee.asm.relocationCount
-        relocations.append(contentsOf: UnsafeBufferPointer(start: lowering.pointee.asm.relocations, count: noted))
+        for i in 0..<noted { relocations.append(lowering.pointee.asm.relocations[i]) }
         return CompiledRegion(
             entry: UInt64(UInt(bitPattern: code.executable + start)), codeSize: size, firstSlot: firstSlot,
             slotCount: region.slotCount, firstRelocation: firstRelocation, relocationCount: noted,

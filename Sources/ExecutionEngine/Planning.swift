@@ -27,11 +27,17 @@ extension Engine {
 }
 
 /// How guest code has run on one vCPU, as its baseline translations have counted it. Under the translation lock.
-struct Profile: ExecutionProfile {
+final class Profile: ExecutionProfile {
     let engine: Engine
     let flags: UInt64
     /// The vCPU's state, with the counters below it.
     let state: UnsafeMutableRawPointer
+
+    init(engine: Engine, flags: UInt64, state: UnsafeMutableRawPointer) {
+        self.engine = engine
+        self.flags = flags
+        self.state = state
+    }
 
     var executionsOfHead: UInt32 { max(engine.options.hotThreshold, 1) }
 

@@ -26,7 +26,7 @@ public struct RegionPlan: Sendable {
 }
 
 /// What is known of how guest code has run. Asked once per jump to a block that is new to the region.
-public protocol ExecutionProfile {
+public protocol ExecutionProfile: AnyObject {
     /// How often a block has run when a region is made of it.
     var executionsOfHead: UInt32 { get }
     /// About how often the block at `pc` has run: 0 when it is not known to have run at all.

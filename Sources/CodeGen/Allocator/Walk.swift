@@ -42,22 +42,23 @@ extension Allocator {
 
     private mutating func general(_ i: Int, _ op: UnsafeMutablePointer<Op>) {
         let row = rows[Int(op.pointee.opcode.rawValue)]
-        let sources = table.sources(op.pointee.opcode)
+        let word = table[op.pointee.opcode]
+        let sources = word.sources
         let u = uses + i &* 5
         var places: (UInt8, UInt8, UInt8, UInt8) = (Place.none, Place.none, Place.none, Place.none)
         var locked = RegisterSet()
         var memoryTaken = false
 
-        let hasResult = table.hasResult(op.pointee.opcode)
-        if hasResult, u[4] == NextUse.dead,
-            table.effects(op.pointee.opcode).isDisjoint(with: [.sideEffect, .fpFlags])
-        {
+        let hasResult = word.hasResult
+        if hasResult, u[4] == NextUse.dead, !word.has([.sideEffect, .fpFlags]) {
             skip(op, sources, u)
             return
         }
-        let keepsOldResult = row.earlyResult && hasResult && table.effects(op.pointee.opcode).contains(.fault)
+        let keepsOldResult = row.earlyResult && hasResult && word.has(.fault)
 
-        if sources > 0 {
+        if row.isPlain {
+            places = plainSources(op, row, u, sources, &locked)
+        } else if sources > 0 {
             // Fixed registers first, so that nothing else is put there.
             var fixed = row.clobbers
             if row.fixedResult != 255 { fixed.insert(RegisterSet(row.fixedResult)) }
@@ -152,6 +153,26 @@ extension Allocator {
         define(dst, result, u[4])
     }
 
+    /// Places the sources of an op whose row names no register; the values' next uses are then those after the op.
+    @inline(__always)
+    private mutating func plainSources(
+        _ op: UnsafeMutablePointer<Op>, _ row: ConstraintRow, _ u: UnsafeMutablePointer<UInt32>, _ sources: Int,
+        _ locked: inout RegisterSet
+    ) -> (UInt8, UInt8, UInt8, UInt8) {
+        var places = (Place.none, Place.none, Place.none, Place.none)
+        if sources == 0 { return places }
+        var memoryTaken = false
+        places.0 = source(op.pointee.a, row.a, u[0], [], [], &locked, &memoryTaken)
+        if sources > 1 { places.1 = source(op.pointee.b, row.b, u[1], locked, [], &locked, &memoryTaken) }
+        if sources > 2 { places.2 = source(op.pointee.c, row.c, u[2], locked, [], &locked, &memoryTaken) }
+        if sources > 3 { places.3 = source(op.pointee.d, row.d, u[3], locked, [], &locked, &memoryTaken) }
+        next[op.pointee.a.i] = u[0]
+        if sources > 1 { next[op.pointee.b.i] = u[1] }
+        if sources > 2 { next[op.pointee.c.i] = u[2] }
+        if sources > 3 { next[op.pointee.d.i] = u[3] }
+        return places
+    }
+
     /// The result of an op is in `r` now: it becomes the value of `dst`.
     private mutating func define(_ dst: Int, _ r: UInt8, _ nextUse: UInt32) {
         let old = place[dst]
@@ -210,6 +231,7 @@ extension Allocator {
 
     /// Gives back the slots of sources that are not needed any more. After the op: it may read them.
     private mutating func freeDeadSlots(_ op: UnsafeMutablePointer<Op>, _ sources: Int) {
+        if !hasSlots { return }
         if sources > 0, next[op.pointee.a.i] == NextUse.dead { freeSlot(op.pointee.a.i) }
         if sources > 1, next[op.pointee.b.i] == NextUse.dead { freeSlot(op.pointee.b.i) }
         if sources > 2, next[op.pointee.c.i] == NextUse.dead { freeSlot(op.pointee.c.i) }
@@ -273,9 +295,10 @@ extension Allocator {
         _ t: Temp, _ rule: OperandRule, _ nextUse: UInt32, _ avoid: RegisterSet, _ early: RegisterSet,
         _ locked: inout RegisterSet, _ memoryTaken: inout Bool
     ) -> UInt8 {
-        if fitsConstant(t, rule) { return Place.constant }
         let current = place[t.i]
-        if current == 255, rule.allowsMemory, !memoryTaken, nextUse >= NextUse.home, region.temps[t.i].kind != .const {
+        if region.temps[t.i].kind == .const {
+            if fitsConstant(t, rule) { return Place.constant }
+        } else if current == 255, rule.allowsMemory, !memoryTaken, nextUse >= NextUse.home {
             memoryTaken = true
             return Place.memory
         }

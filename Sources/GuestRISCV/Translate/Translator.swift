@@ -55,13 +55,13 @@ struct RISCVTranslator: RISCVInstructionSet, ~Copyable {
     // MARK: Shared by all chapters
 
     var unit: TranslationUnit {
-        @inline(__always) _read { yield owner.pointee }
-        @inline(__always) nonmutating _modify { yield &owner.pointee }
+        unsafeAddress { UnsafePointer(owner) }
+        nonmutating unsafeMutableAddress { owner }
     }
 
     var ir: IRBuilder {
-        @inline(__always) _read { yield owner.pointee.ir }
-        @inline(__always) nonmutating _modify { yield &owner.pointee.ir }
+        @inline(__always) _read { yield unit.ir }
+        @inline(__always) nonmutating _modify { yield &unit.ir }
     }
 
     /// Address of the instruction after this one.
