@@ -35,8 +35,7 @@ extension Lowering {
     mutating func checkExit(_ op: OpPointer) {
         let offset = asm.offset
         if isHead(op) {
-            asm.alu(.cmp, .dword, header.exitRequest, imm: 0)
-            asm.jccBack(.ne, to: -HeadExit.size)
+            asm.headTest(.cmp, header.exitRequest, 0, .ne)
             headEnd = asm.offset
             return
         }
@@ -52,9 +51,8 @@ extension Lowering {
         let counter = ExecutionCounters.offset(op.pointee.slot) &- StateRegister.bias
         isCounted = true
         if isHead(op) {
-            asm.alu(.sub, .dword, Address(.rbp, Int32(truncatingIfNeeded: counter)), imm: 1)
             // A counter that ran out when the flag was set too is below zero.
-            asm.jccBack(.le, to: -HeadExit.size)
+            asm.headTest(.sub, Address(.rbp, Int32(truncatingIfNeeded: counter)), 1, .le)
             headEnd = asm.offset
             return
         }

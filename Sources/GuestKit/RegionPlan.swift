@@ -4,7 +4,8 @@ import IR
 
 /// How large a region may grow.
 public struct RegionPlan: Sendable {
-    /// Guest blocks (1: a baseline translation; a jump to its own start stays inside, behind the exit check at its head).
+    /// Guest blocks (1: a baseline translation; a jump to its own start stays inside, behind the exit check at its head, unless
+    /// executions are counted).
     public var maxBlocks: Int
     /// Guest instructions in all.
     public var maxInstructions: Int
