@@ -13,6 +13,7 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
 
     // Set once by `configure`. `lowering` is used under the engine's translation lock.
     private(set) var code: CodeBuffer?
+    private var configuration: HostConfiguration?
     /// Where `code` lies: patching needs no more.
     private var writable = UnsafeMutableRawPointer(bitPattern: 8)!
     private var executable = UnsafeRawPointer(bitPattern: 8)!
@@ -42,6 +43,7 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
 
     public func configure(_ configuration: HostConfiguration, code: CodeBuffer) {
         self.code = code
+        self.configuration = configuration
         writable = code.writable
         executable = code.executable
         // Room for the slots and relocations of most programs: growing copies all of them.
@@ -102,6 +104,11 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
 
     private func distance(_ code: CodeBuffer, from offset: Int, to target: UInt) -> UInt32 {
         UInt32(truncatingIfNeeded: target &- UInt(bitPattern: code.executable) &- UInt(bitPattern: offset))
+    }
+
+    public func makeCompiler() -> (any RegionCompiler)? {
+        guard let code, let configuration else { return nil }
+        return X64Compiler(configuration, stubs, code)
     }
 
     public func discard(_ compiled: CompiledRegion) {

@@ -242,31 +242,42 @@ public final class VCPU {
         }
     }
 
-    /// The translation at pc is hot: makes an optimized region of it. The old translation stays correct code, so nothing has to be
-    /// forgotten: incoming jumps are unlinked and find the new one.
+    /// The translation at pc is hot: an optimized region takes its place, now or when it has been compiled. The old translation stays
+    /// correct code, so nothing has to be forgotten: incoming jumps are unlinked and find the new one.
     private func optimize() {
         let pc = programCounter
         let flags = engine.guest.translationFlags(state)
         engine.lock.lock()
         defer { engine.lock.unlock() }
         guard let old = engine.cache.find(pc, flags) else { return }
-        let counter = state + ExecutionCounters.offset(old)
-        counter.storeBytes(of: max(engine.options.hotThreshold, 1), as: UInt32.self)
-        state.storeBytes(of: 0, toByteOffset: ExecutionCounters.offset(missesOf: old), as: UInt32.self)
         header.pointee.jumpCache[JumpCache.index(pc)] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
-        if engine.cache.rows[old].isOptimized { return }
+        if !engine.cache.rows[old].isOptimized {
+            let profile = Profile(engine: engine, flags: flags, state: state)
+            if let background = engine.background, engine.vcpus.count < engine.options.processors,
+                background.take(old, pc: pc, flags: flags, profile: profile) == .pending
+            {
+                return setCounter(old, BackgroundCompiler.patience)
+            }
+            optimize(old, pc, flags, profile)
+        }
+        setCounter(old, max(engine.options.hotThreshold, 1))
+        state.storeBytes(of: 0, toByteOffset: ExecutionCounters.offset(missesOf: old), as: UInt32.self)
+    }
+
+    private func optimize(_ old: Int, _ pc: UInt64, _ flags: UInt64, _ profile: Profile) {
         switch engine.translator.translate(
-            engine, pc: pc, flags: flags, plan: engine.optimizingPlan(for: pc), optimize: true,
-            profile: Profile(engine: engine, flags: flags, state: state))
+            engine, pc: pc, flags: flags, plan: engine.optimizingPlan(for: pc), optimize: true, profile: profile)
         {
-        case .done:
-            engine.counters.optimized += 1
-            engine.retire(old)
+        case .done: engine.retire(old)
         case .notExecutable: return
         case .full:
             engine.flushLocked()
             forget()
         }
+    }
+
+    private func setCounter(_ translation: Int, _ count: UInt32) {
+        state.storeBytes(of: count, toByteOffset: ExecutionCounters.offset(translation), as: UInt32.self)
     }
 
     private func link(to target: Int) {
