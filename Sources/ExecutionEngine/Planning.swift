@@ -27,11 +27,17 @@ extension Engine {
 }
 
 /// How guest code has run on one vCPU, as its baseline translations have counted it. Under the translation lock.
-struct Profile: ExecutionProfile {
+final class Profile: ExecutionProfile {
     let engine: Engine
     let flags: UInt64
     /// The vCPU's state, with the counters below it.
     let state: UnsafeMutableRawPointer
+
+    init(engine: Engine, flags: UInt64, state: UnsafeMutableRawPointer) {
+        self.engine = engine
+        self.flags = flags
+        self.state = state
+    }
 
     var executionsOfHead: UInt32 { max(engine.options.hotThreshold, 1) }
 
@@ -39,9 +45,9 @@ struct Profile: ExecutionProfile {
         guard let index = engine.cache.find(pc, flags) else { return 0 }
         let threshold = executionsOfHead
         if engine.cache.rows[index].isOptimized { return threshold }
-        // Counters count down, and are shared.
-        let left = (state + ExecutionCounters.offset(index)).load(as: UInt32.self)
-        return max(1, threshold &- min(left, threshold))
+        // Counters count down, perhaps below zero, and are shared.
+        let left = max(0, (state + ExecutionCounters.offset(index)).load(as: Int32.self))
+        return max(1, threshold &- min(UInt32(left), threshold))
     }
 
     func likelyTarget(of site: UInt64, in block: UInt64) -> UInt64? { nil }

@@ -195,6 +195,7 @@ final class Translator {
     func account(
         _ engine: Engine, _ region: Region, _ compiled: CompiledRegion, _ time: UInt64, isOptimized: Bool
     ) {
+        engine.codeMemory.makeLargePages(used: engine.code.used)
         engine.counters.translations += 1
         engine.counters.guestInstructions += region.s.pointee.guestInstructions
         engine.counters.guestBytes += region.s.pointee.guestLength

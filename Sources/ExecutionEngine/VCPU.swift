@@ -40,6 +40,7 @@ public final class VCPU {
     /// Registers by global at a recovery point.
     private let recovered: UnsafeMutablePointer<UInt8>
     private let globals: [GlobalDescriptor]
+    private let lookup: TranslationLookup
     /// The engine's generation when generated code was left last.
     private var exitGeneration: UInt64 = 0
     /// A chain exit that waits for its target's translation.
@@ -60,6 +61,7 @@ public final class VCPU {
         running = .allocate(capacity: 1)
         running.initialize(to: 0)
         globals = engine.guest.globals
+        lookup = engine.cache.lookup
         recovered = .allocate(capacity: globals.count)
         engine.guest.reset(state)
         forget()
@@ -139,12 +141,12 @@ public final class VCPU {
     /// Runs guest code until something needs the embedder.
     public func run() -> VCPUExit {
         while true {
-            atomic(running).pointee.store(1, ordering: .sequentiallyConsistent)
-            if header.pointee.exitRequest != 0, !handleRequests() {
-                // The embedder may move pc (a signal handler): the exit that waits for its target must not be linked to that.
-                pendingLink = nil
-                return .interrupted
+            // An exit that waits for its target's translation has left generated code for good.
+            if pendingLink != nil, let exit = translate(programCounter, engine.guest.translationFlags(state)) {
+                return exit
             }
+            atomic(running).pointee.store(1, ordering: .sequentiallyConsistent)
+            if header.pointee.exitRequest != 0, !handleRequests() { return .interrupted }
 
             let pc = programCounter
             let flags = engine.guest.translationFlags(state)
@@ -186,11 +188,10 @@ public final class VCPU {
     }
 
     private func lookUp(_ pc: UInt64, _ flags: UInt64) -> UInt64? {
-        if pendingLink != nil { return nil }
         let cached = header.pointee.jumpCache + JumpCache.index(pc)
         if cached.pointee.pc == pc { return cached.pointee.code }
-        guard let index = engine.cache.find(pc, flags) else { return nil }
-        let entry = engine.cache.rows[index].entry
+        guard let index = lookup.find(pc, flags) else { return nil }
+        let entry = lookup.rows[index].entry
         remember(pc, entry)
         return entry
     }
@@ -207,7 +208,7 @@ public final class VCPU {
         var attempts = 0
         var plan = engine.plan(for: pc)
         while true {
-            var index = engine.cache.find(pc, flags)
+            var index = lookup.find(pc, flags)
             if index == nil {
                 switch engine.translator.translate(
                     engine, pc: pc, flags: flags, plan: plan, optimize: engine.optimizesAtOnce)
@@ -234,7 +235,7 @@ public final class VCPU {
             }
             if let index {
                 link(to: index)
-                remember(pc, engine.cache.rows[index].entry)
+                remember(pc, lookup.rows[index].entry)
             }
             pendingLink = nil
             return nil

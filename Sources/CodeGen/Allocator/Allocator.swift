@@ -87,6 +87,8 @@ public struct Allocator: ~Copyable {
 
     // Spill slots.
     let slotUsed: UnsafeMutablePointer<Bool>
+    /// Some slot has been used in this region.
+    var hasSlots = false
 
     /// For a host with this description and regions up to these sizes.
     public init(_ host: HostDescription, region: Region, allocation: Allocation) {
@@ -125,6 +127,7 @@ public struct Allocator: ~Copyable {
         variableOf = .allocate(capacity: tempCapacity)
         distances = .allocate(capacity: 1)
         slotUsed = .allocate(capacity: max(host.spillSlots, 1))
+        slotUsed.initialize(repeating: false, count: host.spillSlots)
     }
 
     deinit {
@@ -156,6 +159,7 @@ public struct Allocator: ~Copyable {
     public mutating func run(_ helpers: UnsafePointer<HelperTraits>) -> Bool {
         prepare()
         isFlat = hasOnlyPlainExits()
+        out.s.pointee.isFlat = isFlat
         if isFlat { walkFlat(helpers) } else { walkBlocks(helpers) }
         out.s.pointee.labelCount = labelCount
         return !out.s.pointee.failed
@@ -201,7 +205,8 @@ public struct Allocator: ~Copyable {
         place.update(repeating: 255, count: temps)
         next.update(repeating: NextUse.dead, count: temps)
         preferred.update(repeating: 255, count: temps)
-        slotUsed.update(repeating: false, count: host.spillSlots)
+        if hasSlots { slotUsed.update(repeating: false, count: host.spillSlots) }
+        hasSlots = false
         out.s.pointee.homeSlot.update(repeating: -1, count: temps)
         out.s.pointee.stepCount = 0
         out.s.pointee.failed = false
@@ -366,6 +371,7 @@ public struct Allocator: ~Copyable {
     private mutating func takeSlot(_ t: Int) {
         for i in 0..<host.spillSlots where !slotUsed[i] {
             slotUsed[i] = true
+            hasSlots = true
             out.s.pointee.homeSlot[t] = Int16(i)
             return
         }
