@@ -241,6 +241,8 @@ public final class VCPU {
         engine.lock.lock()
         defer { engine.lock.unlock() }
         guard let old = engine.cache.find(pc, flags) else { return }
+        let profile = Profile(engine: engine, flags: flags, state: state)
+        let isPredictable = profile.isPredictable(old, executions: profile.executionsOfHead)
         let counter = state + ExecutionCounters.offset(old)
         counter.storeBytes(of: max(engine.options.hotThreshold, 1), as: UInt32.self)
         state.storeBytes(of: 0, toByteOffset: ExecutionCounters.offset(missesOf: old), as: UInt32.self)
@@ -248,9 +250,10 @@ public final class VCPU {
         if engine.cache.rows[old].isOptimized { return }
         switch engine.translator.translate(
             engine, pc: pc, flags: flags, plan: engine.optimizingPlan(for: pc), optimize: true,
-            profile: Profile(engine: engine, flags: flags, state: state))
+            profile: profile)
         {
-        case .done:
+        case .done(let new):
+            engine.cache.rows[new].origin = isPredictable ? UInt32(old) + 1 : 0
             engine.counters.optimized += 1
             engine.retire(old)
         case .notExecutable: return
