@@ -21,7 +21,7 @@ public final class Engine: @unchecked Sendable {
     private let codeMemory: ExecutableMemory
     let cache: TranslationCache
     /// Guarded by `lock`.
-    var translator: Translator
+    let translator: Translator
     var vcpus: [Unmanaged<VCPU>] = []
     /// Bytes of code cache that hold the host's own stubs.
     private let stubBytes: Int
