@@ -34,7 +34,7 @@ public enum JumpCache {
 /// Execution counters: two rows of 32-bit counters per vCPU, below the header. A translation uses the counter of its index; those that
 /// share one only get hot sooner.
 public enum ExecutionCounters {
-    public static let count = 4096
+    public static let count = 16384
     /// Bytes of one row, and of both.
     public static let rowBytes = count * 4
     public static let bytes = 2 * rowBytes

@@ -21,6 +21,7 @@ final class BackgroundCompiler: @unchecked Sendable {
         /// The translation to be replaced, and the generation that its number is of.
         var old: Int
         var generation: UInt64
+        var isPredictable: Bool
         /// The guest code has changed.
         var isStale = false
     }
@@ -84,7 +85,10 @@ final class BackgroundCompiler: @unchecked Sendable {
             free.append(workspace)
             return .refused
         }
-        waiting.append(Job(workspace: workspace, pc: pc, flags: flags, old: old, generation: engine.generation))
+        waiting.append(
+            Job(
+                workspace: workspace, pc: pc, flags: flags, old: old, generation: engine.generation,
+                isPredictable: profile.isHeadPredictable(old)))
         wake()
         return .pending
     }
@@ -206,11 +210,11 @@ final class BackgroundCompiler: @unchecked Sendable {
         guard let job = current, !job.isStale, job.generation == engine.generation,
             engine.cache.find(job.pc, job.flags) == job.old, let index = engine.cache.nextIndex,
             let compiled = engine.host.install(code, translation: index),
-            engine.cache.add(
+            let new = engine.cache.add(
                 pc: job.pc, flags: job.flags, compiled, ranges: job.workspace.blocks, isOptimized: true,
-                isFindable: true) != nil
+                isFindable: true)
         else { return }
         engine.translator.account(engine, job.workspace.region, compiled, time, isOptimized: true)
-        engine.retire(job.old)
+        engine.replace(job.old, by: new, isPredictable: job.isPredictable)
     }
 }

@@ -45,10 +45,33 @@ final class Profile: ExecutionProfile {
         guard let index = engine.cache.find(pc, flags) else { return 0 }
         let threshold = executionsOfHead
         if engine.cache.rows[index].isOptimized { return threshold }
-        // Counters count down, perhaps below zero, and are shared.
-        let left = max(0, (state + ExecutionCounters.offset(index)).load(as: Int32.self))
-        return max(1, threshold &- min(UInt32(left), threshold))
+        return counted(index)
     }
 
-    func likelyTarget(of site: UInt64, in block: UInt64) -> UInt64? { nil }
+    /// Counters count down, perhaps below zero, and are shared.
+    private func counted(_ index: Int) -> UInt32 {
+        let left = max(0, state.load(fromByteOffset: ExecutionCounters.offset(index), as: Int32.self))
+        return max(1, executionsOfHead &- min(UInt32(left), executionsOfHead))
+    }
+
+    func likelyTarget(of site: UInt64, in block: UInt64) -> UInt64? {
+        guard var index = engine.cache.find(block, flags) else { return nil }
+        if engine.cache.rows[index].isOptimized {
+            let origin = engine.cache.rows[index].origin
+            if origin == 0 { return nil }
+            index = Int(origin) - 1
+        } else if !isPredictable(index, executions: counted(index)) {
+            return nil
+        }
+        return engine.host.cachedTarget(engine.cache.compiled[index], site: site)
+    }
+
+    /// The same of the translation that has become hot.
+    func isHeadPredictable(_ index: Int) -> Bool { isPredictable(index, executions: executionsOfHead) }
+
+    /// Does the indirect jump of a baseline translation mostly go to the target that it has cached?
+    func isPredictable(_ index: Int, executions: UInt32) -> Bool {
+        let misses = state.load(fromByteOffset: ExecutionCounters.offset(missesOf: index), as: UInt32.self)
+        return UInt64(misses) * 8 <= UInt64(executions)
+    }
 }

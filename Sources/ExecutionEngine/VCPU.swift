@@ -265,10 +265,11 @@ public final class VCPU {
     }
 
     private func optimize(_ old: Int, _ pc: UInt64, _ flags: UInt64, _ profile: Profile) {
+        let isPredictable = profile.isHeadPredictable(old)
         switch engine.translator.translate(
             engine, pc: pc, flags: flags, plan: engine.optimizingPlan(for: pc), optimize: true, profile: profile)
         {
-        case .done: engine.retire(old)
+        case .done(let new): engine.replace(old, by: new, isPredictable: isPredictable)
         case .notExecutable: return
         case .full:
             engine.flushLocked()
