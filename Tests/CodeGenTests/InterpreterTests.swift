@@ -254,7 +254,9 @@ final class Bench {
 
 @Test func aCounterThatRunsOutLeavesAsHot() throws {
     let bench = Bench()
-    let compiled = try bench.compile("block0:\n  count_execution 4097, 0x6000\n  a0 = add.i64 a0, 1\n  exit_tb 16\n")
+    let counter = ExecutionCounters.count + 1
+    let compiled = try bench.compile(
+        "block0:\n  count_execution \(counter), 0x6000\n  a0 = add.i64 a0, 1\n  exit_tb 16\n")
     // Counters are taken modulo their number.
     bench.state.storeBytes(of: 3 as UInt32, toByteOffset: ExecutionCounters.offset(1), as: UInt32.self)
     #expect(bench.enter(compiled).reason == 16)
