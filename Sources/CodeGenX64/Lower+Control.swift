@@ -49,7 +49,7 @@ extension Lowering {
     /// Counts an execution; leaves when the counter has run out.
     mutating func countExecution(_ op: OpPointer) {
         let offset = asm.offset
-        let counter = ExecutionCounters.offset(op.pointee.slot) &- StateRegister.bias
+        let counter = ExecutionCounters.offset(ofNumber: op.pointee.slot) &- StateRegister.bias
         if isHead(op) {
             asm.alu(.sub, .dword, Address(.rbp, Int32(truncatingIfNeeded: counter)), imm: 1)
             // A counter that ran out when the flag was set too is below zero.

@@ -30,6 +30,8 @@ final class Translator {
     private let plans: PlanStorage
     private let ranges: UnsafeMutablePointer<GuestRange>
     private let measuresTime: Bool
+    /// The region built last would be larger if calls were followed further.
+    private var canGrow = false
     private let isLogging: Bool
     /// Copies of the code pages translated from lately, by page number, then room for what does not fit in. Another thread may
     /// unmap the originals at any time. They are write-protected, so that every change comes through `forgetWindows`.
@@ -94,6 +96,7 @@ final class Translator {
                         pc: pc, flags: flags, compiled, ranges: UnsafeBufferPointer(start: ranges, count: blocks),
                         isOptimized: optimize, isFindable: !isTemporary)
                 else { return .full }
+                engine.cache.rows[added].canGrow = canGrow
                 account(engine, compiled, start, isOptimized: optimize)
                 if isLogging { logHost(engine, compiled, pc) }
                 return .done(added)
@@ -122,9 +125,12 @@ final class Translator {
             if count == 0 {
                 if !isTemporary { unit.ir.checkExit(pc) }
                 if !optimize, !isTemporary, engine.countsExecutions {
-                    let counter = index & (ExecutionCounters.count - 1)
+                    let counter = ExecutionCounters.number(index)
                     unit.ir.countExecution(pc, counter: counter)
                     unit.counter = counter
+                } else if plan.countsEntries {
+                    unit.ir.countExecution(pc, counter: ExecutionCounters.number(entriesOf: index))
+                    unit.beginBehindEntry()
                 }
             } else if let bytes = code(engine, at: start, isTemporary: isTemporary) {
                 unit.setCode(bytes, at: start)
@@ -139,6 +145,7 @@ final class Translator {
             count += 1
         }
         region.s.pointee.guestInstructions = unit.instructionCount
+        canGrow = plan.countsEntries && unit.hasLeftOutCalls
         var length = 0
         for i in 0..<count { length += Int(ranges[i].end &- ranges[i].start) }
         region.s.pointee.guestLength = length

@@ -50,9 +50,11 @@ public final class VCPU {
         let size = ExecutionCounters.bytes + VCPUHeader.stride + engine.guest.stateSize
         allocation = .allocate(byteCount: size, alignment: 64)
         allocation.initializeMemory(as: UInt8.self, repeating: 0, count: size)
-        (allocation + ExecutionCounters.rowBytes).initializeMemory(
-            as: UInt32.self, repeating: max(engine.options.hotThreshold, 1), count: ExecutionCounters.count)
         state = allocation + (ExecutionCounters.bytes + VCPUHeader.stride)
+        (state + ExecutionCounters.offset(0)).initializeMemory(
+            as: UInt32.self, repeating: max(engine.options.hotThreshold, 1), count: ExecutionCounters.count)
+        (state + ExecutionCounters.offset(entriesOf: 0)).initializeMemory(
+            as: UInt32.self, repeating: engine.options.expansionThreshold, count: ExecutionCounters.count)
         header = VCPUHeader.of(state)
         let jumpCache = UnsafeMutablePointer<JumpCacheEntry>.allocate(capacity: JumpCache.count)
         let returnStack = UnsafeMutablePointer<JumpCacheEntry>.allocate(capacity: ReturnStack.count)
@@ -241,33 +243,43 @@ public final class VCPU {
         }
     }
 
-    /// The translation at pc is hot: makes an optimized region of it. The old translation stays correct code, so nothing has to be
-    /// forgotten: incoming jumps are unlinked and find the new one.
+    /// The translation at pc is hot: makes an optimized region of it, or a larger one. The old translation stays correct code, so
+    /// nothing has to be forgotten: incoming jumps are unlinked and find the new one.
     private func optimize() {
         let pc = programCounter
         let flags = engine.guest.translationFlags(state)
         engine.lock.lock()
         defer { engine.lock.unlock() }
         guard let old = engine.cache.find(pc, flags) else { return }
+        let row = engine.cache.rows + old
         let profile = Profile(engine: engine, flags: flags, state: state)
-        let isPredictable = profile.isPredictable(old, executions: profile.executionsOfHead)
-        let counter = state + ExecutionCounters.offset(old)
-        counter.storeBytes(of: max(engine.options.hotThreshold, 1), as: UInt32.self)
-        state.storeBytes(of: 0, toByteOffset: ExecutionCounters.offset(missesOf: old), as: UInt32.self)
+        // What is known of the block's own jump survives the translation that counted it.
+        let origin = row.pointee.isOptimized ? row.pointee.origin : profile.origin(old)
+        restartCounters(old)
         header.pointee.jumpCache[JumpCache.index(pc)] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
-        if engine.cache.rows[old].isOptimized { return }
+        if row.pointee.isOptimized && !row.pointee.canGrow { return }
         switch engine.translator.translate(
-            engine, pc: pc, flags: flags, plan: engine.optimizingPlan(for: pc), optimize: true,
-            profile: profile)
+            engine, pc: pc, flags: flags, plan: engine.optimizingPlan(for: pc, isLarger: row.pointee.isOptimized),
+            optimize: true, profile: profile)
         {
         case .done(let new):
-            engine.cache.rows[new].origin = isPredictable ? UInt32(old) + 1 : 0
+            engine.cache.rows[new].origin = origin
             engine.counters.optimized += 1
             engine.retire(old)
         case .notExecutable: return
         case .full:
             engine.flushLocked()
             forget()
+        }
+    }
+
+    private func restartCounters(_ index: Int) {
+        func set(_ offset: Int, _ value: UInt32) { state.storeBytes(of: value, toByteOffset: offset, as: UInt32.self) }
+        if engine.cache.rows[index].isOptimized {
+            set(ExecutionCounters.offset(entriesOf: index), engine.options.expansionThreshold)
+        } else {
+            set(ExecutionCounters.offset(index), max(engine.options.hotThreshold, 1))
+            set(ExecutionCounters.offset(missesOf: index), 0)
         }
     }
 
