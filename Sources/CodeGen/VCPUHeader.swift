@@ -31,10 +31,10 @@ public enum JumpCache {
     }
 }
 
-/// Execution counters: three rows of 32-bit counters per vCPU, below the header. A translation uses the counters of its index; those
-/// that share one only get hot sooner.
+/// Execution counters: three rows of 32-bit counters per vCPU, below the header. A translation uses the counters of its index, or
+/// of its pc; those that share one only get hot sooner.
 ///
-///     entries    of optimized regions that are to be made again, larger: entries left until then
+///     entries    of optimized regions that are to be made again, larger: entries left until then; by pc
 ///     misses     of the in-line caches of a translation's indirect jumps
 ///     executions of baseline translations: left until the translation is hot
 public enum ExecutionCounters {
@@ -47,13 +47,15 @@ public enum ExecutionCounters {
         -VCPUHeader.stride - rowBytes + (index & (count - 1)) * 4
     }
     @inlinable public static func offset(missesOf index: Int) -> Int { offset(index) - rowBytes }
-    @inlinable public static func offset(entriesOf index: Int) -> Int { offset(index) - 2 * rowBytes }
+    @inlinable public static func offset(entriesOf pc: UInt64) -> Int { offset(ofNumber: number(entriesOf: pc)) }
 
     /// The number by which `count_execution` names a translation's counter: of its executions, or of its entries.
     @inlinable public static func number(_ index: Int) -> Int { index & (count - 1) }
-    @inlinable public static func number(entriesOf index: Int) -> Int { count + number(index) }
+    @inlinable public static func number(entriesOf pc: UInt64) -> Int {
+        count + number(Int(truncatingIfNeeded: pc &>> 1))
+    }
     @inlinable public static func offset(ofNumber number: Int) -> Int {
-        number < count ? offset(number) : offset(entriesOf: number)
+        number < count ? offset(number) : offset(number) - 2 * rowBytes
     }
 }
 

@@ -24,6 +24,11 @@ extension Engine {
             highest: pc &+ reach)
     }
 
+    /// The plan of the region that takes the place of translation `old`, which is hot.
+    func plan(toReplace old: Int) -> RegionPlan {
+        optimizingPlan(for: cache.rows[old].pc, isLarger: cache.rows[old].isOptimized)
+    }
+
     var optimizesAtOnce: Bool { options.tier == .optimizing && options.maxInstructions > 1 }
 
     /// Do baseline translations count their executions, to be made again when hot?
@@ -31,11 +36,17 @@ extension Engine {
 }
 
 /// How guest code has run on one vCPU, as its baseline translations have counted it. Under the translation lock.
-struct Profile: ExecutionProfile {
+final class Profile: ExecutionProfile {
     let engine: Engine
     let flags: UInt64
     /// The vCPU's state, with the counters below it.
     let state: UnsafeMutableRawPointer
+
+    init(engine: Engine, flags: UInt64, state: UnsafeMutableRawPointer) {
+        self.engine = engine
+        self.flags = flags
+        self.state = state
+    }
 
     var executionsOfHead: UInt32 { max(engine.options.hotThreshold, 1) }
 
@@ -46,10 +57,10 @@ struct Profile: ExecutionProfile {
         return counted(index)
     }
 
-    /// Counters count down, and are shared.
+    /// Counters count down, perhaps below zero, and are shared.
     private func counted(_ index: Int) -> UInt32 {
-        let left = state.load(fromByteOffset: ExecutionCounters.offset(index), as: UInt32.self)
-        return max(1, executionsOfHead &- min(left, executionsOfHead))
+        let left = max(0, state.load(fromByteOffset: ExecutionCounters.offset(index), as: Int32.self))
+        return max(1, executionsOfHead &- min(UInt32(left), executionsOfHead))
     }
 
     func likelyTarget(of site: UInt64, in block: UInt64) -> UInt64? {

@@ -40,6 +40,7 @@ public final class VCPU {
     /// Registers by global at a recovery point.
     private let recovered: UnsafeMutablePointer<UInt8>
     private let globals: [GlobalDescriptor]
+    private let lookup: TranslationLookup
     /// The engine's generation when generated code was left last.
     private var exitGeneration: UInt64 = 0
     /// A chain exit that waits for its target's translation.
@@ -53,7 +54,7 @@ public final class VCPU {
         state = allocation + (ExecutionCounters.bytes + VCPUHeader.stride)
         (state + ExecutionCounters.offset(0)).initializeMemory(
             as: UInt32.self, repeating: max(engine.options.hotThreshold, 1), count: ExecutionCounters.count)
-        (state + ExecutionCounters.offset(entriesOf: 0)).initializeMemory(
+        (state + ExecutionCounters.offset(ofNumber: ExecutionCounters.count)).initializeMemory(
             as: UInt32.self, repeating: engine.options.expansionThreshold, count: ExecutionCounters.count)
         header = VCPUHeader.of(state)
         let jumpCache = UnsafeMutablePointer<JumpCacheEntry>.allocate(capacity: JumpCache.count)
@@ -62,6 +63,7 @@ public final class VCPU {
         running = .allocate(capacity: 1)
         running.initialize(to: 0)
         globals = engine.guest.globals
+        lookup = engine.cache.lookup
         recovered = .allocate(capacity: globals.count)
         engine.guest.reset(state)
         forget()
@@ -141,12 +143,12 @@ public final class VCPU {
     /// Runs guest code until something needs the embedder.
     public func run() -> VCPUExit {
         while true {
-            atomic(running).pointee.store(1, ordering: .sequentiallyConsistent)
-            if header.pointee.exitRequest != 0, !handleRequests() {
-                // The embedder may move pc (a signal handler): the exit that waits for its target must not be linked to that.
-                pendingLink = nil
-                return .interrupted
+            // An exit that waits for its target's translation has left generated code for good.
+            if pendingLink != nil, let exit = translate(programCounter, engine.guest.translationFlags(state)) {
+                return exit
             }
+            atomic(running).pointee.store(1, ordering: .sequentiallyConsistent)
+            if header.pointee.exitRequest != 0, !handleRequests() { return .interrupted }
 
             let pc = programCounter
             let flags = engine.guest.translationFlags(state)
@@ -188,11 +190,10 @@ public final class VCPU {
     }
 
     private func lookUp(_ pc: UInt64, _ flags: UInt64) -> UInt64? {
-        if pendingLink != nil { return nil }
         let cached = header.pointee.jumpCache + JumpCache.index(pc)
         if cached.pointee.pc == pc { return cached.pointee.code }
-        guard let index = engine.cache.find(pc, flags) else { return nil }
-        let entry = engine.cache.rows[index].entry
+        guard let index = lookup.find(pc, flags) else { return nil }
+        let entry = lookup.rows[index].entry
         remember(pc, entry)
         return entry
     }
@@ -209,7 +210,7 @@ public final class VCPU {
         var attempts = 0
         var plan = engine.plan(for: pc)
         while true {
-            var index = engine.cache.find(pc, flags)
+            var index = lookup.find(pc, flags)
             if index == nil {
                 switch engine.translator.translate(
                     engine, pc: pc, flags: flags, plan: plan, optimize: engine.optimizesAtOnce)
@@ -236,15 +237,15 @@ public final class VCPU {
             }
             if let index {
                 link(to: index)
-                remember(pc, engine.cache.rows[index].entry)
+                remember(pc, lookup.rows[index].entry)
             }
             pendingLink = nil
             return nil
         }
     }
 
-    /// The translation at pc is hot: makes an optimized region of it, or a larger one. The old translation stays correct code, so
-    /// nothing has to be forgotten: incoming jumps are unlinked and find the new one.
+    /// The translation at pc is hot: an optimized region takes its place, or a larger one, now or when it has been compiled. The old
+    /// translation stays correct code, so nothing has to be forgotten: incoming jumps are unlinked and find the new one.
     private func optimize() {
         let pc = programCounter
         let flags = engine.guest.translationFlags(state)
@@ -253,18 +254,27 @@ public final class VCPU {
         guard let old = engine.cache.find(pc, flags) else { return }
         let row = engine.cache.rows + old
         let profile = Profile(engine: engine, flags: flags, state: state)
-        // What is known of the block's own jump survives the translation that counted it.
-        let origin = row.pointee.isOptimized ? row.pointee.origin : profile.origin(old)
-        restartCounters(old)
         header.pointee.jumpCache[JumpCache.index(pc)] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
-        if row.pointee.isOptimized && !row.pointee.canGrow { return }
+        if !row.pointee.isOptimized || row.pointee.canGrow {
+            if let background = engine.background, engine.vcpus.count < engine.options.processors,
+                background.take(old, pc: pc, flags: flags, profile: profile) == .pending
+            {
+                return setCounter(old, BackgroundCompiler.patience)
+            }
+            optimize(old, pc, flags, profile)
+        }
+        if row.pointee.isOptimized { return setCounter(old, engine.options.expansionThreshold) }
+        setCounter(old, max(engine.options.hotThreshold, 1))
+        state.storeBytes(of: 0, toByteOffset: ExecutionCounters.offset(missesOf: old), as: UInt32.self)
+    }
+
+    private func optimize(_ old: Int, _ pc: UInt64, _ flags: UInt64, _ profile: Profile) {
+        let origin = profile.origin(old)
         switch engine.translator.translate(
-            engine, pc: pc, flags: flags, plan: engine.optimizingPlan(for: pc, isLarger: row.pointee.isOptimized),
-            optimize: true, profile: profile)
+            engine, pc: pc, flags: flags, plan: engine.plan(toReplace: old), optimize: true, profile: profile)
         {
         case .done(let new):
             engine.cache.rows[new].origin = origin
-            engine.counters.optimized += 1
             engine.retire(old)
         case .notExecutable: return
         case .full:
@@ -273,14 +283,12 @@ public final class VCPU {
         }
     }
 
-    private func restartCounters(_ index: Int) {
-        func set(_ offset: Int, _ value: UInt32) { state.storeBytes(of: value, toByteOffset: offset, as: UInt32.self) }
-        if engine.cache.rows[index].isOptimized {
-            set(ExecutionCounters.offset(entriesOf: index), engine.options.expansionThreshold)
-        } else {
-            set(ExecutionCounters.offset(index), max(engine.options.hotThreshold, 1))
-            set(ExecutionCounters.offset(missesOf: index), 0)
-        }
+    private func setCounter(_ translation: Int, _ count: UInt32) {
+        let row = engine.cache.rows[translation]
+        let offset =
+            row.isOptimized
+            ? ExecutionCounters.offset(entriesOf: row.pc) : ExecutionCounters.offset(translation)
+        state.storeBytes(of: count, toByteOffset: offset, as: UInt32.self)
     }
 
     private func link(to target: Int) {

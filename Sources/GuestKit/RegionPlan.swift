@@ -4,7 +4,8 @@ import IR
 
 /// How large a region may grow.
 public struct RegionPlan: Sendable {
-    /// Guest blocks (1: a baseline translation; a jump to its own start stays inside, behind the exit check at its head).
+    /// Guest blocks (1: a baseline translation; a jump to its own start stays inside, behind the exit check at its head, unless
+    /// executions are counted).
     public var maxBlocks: Int
     /// Guest instructions in all.
     public var maxInstructions: Int
@@ -30,7 +31,7 @@ public struct RegionPlan: Sendable {
 }
 
 /// What is known of how guest code has run. Asked once per jump to a block that is new to the region.
-public protocol ExecutionProfile {
+public protocol ExecutionProfile: AnyObject {
     /// How often a block has run when a region is made of it.
     var executionsOfHead: UInt32 { get }
     /// About how often the block at `pc` has run: 0 when it is not known to have run at all.

@@ -212,6 +212,8 @@ public struct TranslationUnit: ~Copyable {
 
     /// The block for `target` in this context, planned now if it is worth it.
     private mutating func blockInRegion(_ target: UInt64, _ context: Int) -> Int? {
+        // A translation that waits to become hot is one block and its exits, also when it jumps to itself: it is made quickly.
+        if plan.maxBlocks == 1, counter != nil { return nil }
         if let found = find(target, context) { return found }
         guard isRoomLeft, target >= plan.lowest, target < plan.highest else { return nil }
         var weight: UInt32 = 0

@@ -90,6 +90,8 @@ public struct Allocator: ~Copyable {
 
     // Spill slots.
     let slotUsed: UnsafeMutablePointer<Bool>
+    /// Some slot has been used in this region.
+    var hasSlots = false
 
     /// For a host with this description and regions up to these sizes.
     public init(_ host: HostDescription, region: Region, allocation: Allocation) {
@@ -130,6 +132,7 @@ public struct Allocator: ~Copyable {
         variableOf = .allocate(capacity: tempCapacity)
         distances = .allocate(capacity: 1)
         slotUsed = .allocate(capacity: max(host.spillSlots, 1))
+        slotUsed.initialize(repeating: false, count: host.spillSlots)
     }
 
     deinit {
@@ -163,6 +166,7 @@ public struct Allocator: ~Copyable {
     public mutating func run(_ helpers: UnsafePointer<HelperTraits>) -> Bool {
         prepare()
         isFlat = hasOnlyPlainExits()
+        out.s.pointee.isFlat = isFlat
         if isFlat { walkFlat(helpers) } else { walkBlocks(helpers) }
         out.s.pointee.labelCount = labelCount
         return !out.s.pointee.failed
@@ -209,7 +213,8 @@ public struct Allocator: ~Copyable {
         place.update(repeating: 255, count: temps)
         next.update(repeating: NextUse.dead, count: temps)
         preferred.update(repeating: 255, count: temps)
-        slotUsed.update(repeating: false, count: host.spillSlots)
+        if hasSlots { slotUsed.update(repeating: false, count: host.spillSlots) }
+        hasSlots = false
         out.s.pointee.homeSlot.update(repeating: -1, count: temps)
         out.s.pointee.stepCount = 0
         out.s.pointee.failed = false
@@ -374,6 +379,7 @@ public struct Allocator: ~Copyable {
     private mutating func takeSlot(_ t: Int) {
         for i in 0..<host.spillSlots where !slotUsed[i] {
             slotUsed[i] = true
+            hasSlots = true
             out.s.pointee.homeSlot[t] = Int16(i)
             return
         }

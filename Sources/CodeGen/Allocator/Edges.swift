@@ -11,22 +11,22 @@ extension Allocator {
         conform(to: target)
     }
 
-    mutating func branch(_ i: Int, _ op: Op) {
-        let taken = op.c.i
-        let other = op.d.i
+    mutating func branch(_ i: Int, _ op: UnsafeMutablePointer<Op>) {
+        let taken = op.pointee.c.i
+        let other = op.pointee.d.i
         // Both ways leave the region: write back once, before the branch.
         let leaves = isFlat || isPlainExit(taken) && isPlainExit(other)
         if leaves { writeBackGlobals() }
-        let row = rows[Int(op.opcode.rawValue)]
+        let row = rows[Int(op.pointee.opcode.rawValue)]
         let u = uses + i &* 5
         var locked = RegisterSet()
         var memoryTaken = false
-        let a = branchSource(op.a, row.a, u[0], &locked, &memoryTaken)
-        let b = branchSource(op.b, row.b, u[1], &locked, &memoryTaken)
-        next[op.a.i] = u[0]
-        next[op.b.i] = u[1]
-        releaseTemp(op.a)
-        releaseTemp(op.b)
+        let a = branchSource(op.pointee.a, row.a, u[0], &locked, &memoryTaken)
+        let b = branchSource(op.pointee.b, row.b, u[1], &locked, &memoryTaken)
+        next[op.pointee.a.i] = u[0]
+        next[op.pointee.b.i] = u[1]
+        releaseTemp(op.pointee.a)
+        releaseTemp(op.pointee.b)
         if leaves {
             // Nothing is dirty and nothing is read there: no register needs to be known.
             out.append(Step(.op, a: a, b: b, index: UInt32(i), label: UInt32(taken), label2: UInt32(other)))
