@@ -21,7 +21,8 @@ final class BackgroundCompiler: @unchecked Sendable {
         /// The translation to be replaced, and the generation that its number is of.
         var old: Int
         var generation: UInt64
-        var isPredictable: Bool
+        /// See `Translation.origin`.
+        var origin: UInt32
         /// The guest code has changed.
         var isStale = false
     }
@@ -79,7 +80,9 @@ final class BackgroundCompiler: @unchecked Sendable {
         if isPending(old) { return .pending }
         if tooLarge.remove(old) != nil { return .refused }
         guard let workspace = freeWorkspace() else { return .pending }
-        guard engine.translator.buildRegion(engine, pc: pc, flags: flags, profile: profile, into: workspace),
+        guard
+            engine.translator.buildRegion(
+                engine, pc: pc, flags: flags, plan: engine.plan(toReplace: old), profile: profile, into: workspace),
             startThread()
         else {
             free.append(workspace)
@@ -88,7 +91,7 @@ final class BackgroundCompiler: @unchecked Sendable {
         waiting.append(
             Job(
                 workspace: workspace, pc: pc, flags: flags, old: old, generation: engine.generation,
-                isPredictable: profile.isHeadPredictable(old)))
+                origin: profile.origin(old)))
         wake()
         return .pending
     }
@@ -210,11 +213,13 @@ final class BackgroundCompiler: @unchecked Sendable {
         guard let job = current, !job.isStale, job.generation == engine.generation,
             engine.cache.find(job.pc, job.flags) == job.old, let index = engine.cache.nextIndex,
             let compiled = engine.host.install(code, translation: index),
-            let new = engine.cache.add(
+            let added = engine.cache.add(
                 pc: job.pc, flags: job.flags, compiled, ranges: job.workspace.blocks, isOptimized: true,
                 isFindable: true)
         else { return }
+        engine.cache.rows[added].origin = job.origin
+        engine.cache.rows[added].canGrow = job.workspace.canGrow
         engine.translator.account(engine, job.workspace.region, compiled, time, isOptimized: true)
-        engine.replace(job.old, by: new, isPredictable: job.isPredictable)
+        engine.retire(job.old)
     }
 }

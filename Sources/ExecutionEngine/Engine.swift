@@ -95,13 +95,6 @@ public final class Engine: @unchecked Sendable {
         retire(index)
     }
 
-    /// An optimized region takes the place of a baseline translation, whose indirect jump mostly went to one target if it
-    /// `isPredictable`.
-    func replace(_ old: Int, by new: Int, isPredictable: Bool) {
-        cache.rows[new].origin = isPredictable ? UInt32(old) + 1 : 0
-        retire(old)
-    }
-
     /// Takes one translation out of look-up and unlinks the jumps to it; its code may still run.
     func retire(_ index: Int) {
         cache.remove(index)

@@ -24,6 +24,8 @@ struct Translation {
     /// False once invalidated. Read without the lock.
     var isValid: Bool
     var isOptimized: Bool
+    /// An optimized region that would be larger if calls were followed further.
+    var canGrow = false
     /// The baseline translation + 1 that this one was made from; its in-line caches still know where its indirect jump went.
     /// 0: none, or its jump went to many places.
     var origin: UInt32 = 0
