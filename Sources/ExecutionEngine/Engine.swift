@@ -20,6 +20,8 @@ public final class Engine: @unchecked Sendable {
     let code: CodeBuffer
     private let codeMemory: ExecutableMemory
     let cache: TranslationCache
+    /// Translations of earlier runs, and of this one for later ones.
+    let store: Store?
     /// Guarded by `lock`.
     var translator: Translator
     var vcpus: [Unmanaged<VCPU>] = []
@@ -45,6 +47,8 @@ public final class Engine: @unchecked Sendable {
                 helpers: guest.helpers, globals: guest.globals, pcOffset: guest.pcOffset, stateSize: guest.stateSize),
             code: code)
         stubBytes = code.used
+        let stubBytes = code.used
+        store = options.store.map { Store($0, stubBytes: stubBytes) }
         translator = Translator(guest: guest, host: host, options: options)
         FaultRegistry.add(self)
     }
@@ -127,6 +131,7 @@ public final class Engine: @unchecked Sendable {
         cache.flush()
         code.used = stubBytes
         host.flush()
+        store?.flush()
         generation &+= 1
         counters.flushes += 1
     }
@@ -164,7 +169,10 @@ public final class Engine: @unchecked Sendable {
             }
         }
         snapshot = nil
-        if isChild { vcpus = [Unmanaged.passUnretained(vcpu)] }
+        if isChild {
+            vcpus = [Unmanaged.passUnretained(vcpu)]
+            store?.firstNew = cache.count
+        }
         lock.unlock()
     }
 }

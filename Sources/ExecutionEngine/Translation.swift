@@ -27,6 +27,13 @@ struct Translation {
     /// False once invalidated. Read without the lock.
     var isValid: Bool
     var isOptimized: Bool
+    /// The execution counter that its code uses.
+    var counter: UInt16
+    /// Behind its records: `GuestRange` each, then as many guest bytes as are kept of them.
+    var rangeCount: UInt16
+    var codeBytes: UInt32
+    /// Row of the store that it comes from, + 1; 0 = made by this process.
+    var stored: UInt32
 }
 
 /// Guest bytes [start, end) that a translation was made from.
@@ -115,18 +122,24 @@ final class TranslationCache: @unchecked Sendable {
     /// Index that the next `add` will use; nil when the table is full.
     var nextIndex: Int? { count < Self.capacity && recordUsed < recordCapacity / 16 * 15 ? count : nil }
 
-    /// Adds a translation. `isFindable` false: for one use, known only by host address.
+    /// Adds a translation. `isFindable` false: for one use, known only by host address. `code`: the bytes of the ranges, where a
+    /// later run may want to compare them. `stored`: row of the store that it comes from.
     func add(
-        pc: UInt64, flags: UInt64, _ region: CompiledRegion, ranges: UnsafeBufferPointer<GuestRange>, isOptimized: Bool,
-        isFindable: Bool
+        pc: UInt64, flags: UInt64, _ region: CompiledRegion, ranges: UnsafeBufferPointer<GuestRange>,
+        code: UnsafeRawBufferPointer? = nil, counter: Int, isOptimized: Bool, isFindable: Bool, stored: Int? = nil
     ) -> Int? {
-        guard recordUsed + region.records.count <= recordCapacity else { return nil }
         let index = count
         let records = recordArena + recordUsed
-        if let base = region.records.baseAddress {
-            records.copyMemory(from: base, byteCount: region.records.count)
-            recordUsed += region.records.count
+        let rangesAt = Self.aligned(region.records.count)
+        let codeAt = rangesAt + ranges.count * MemoryLayout<GuestRange>.stride
+        let size = Self.aligned(codeAt + (code?.count ?? 0))
+        guard recordUsed + size <= recordCapacity else { return nil }
+        recordUsed += size
+        if let base = region.records.baseAddress { records.copyMemory(from: base, byteCount: region.records.count) }
+        if let base = ranges.baseAddress {
+            (records + rangesAt).copyMemory(from: base, byteCount: codeAt - rangesAt)
         }
+        if let code, let base = code.baseAddress { (records + codeAt).copyMemory(from: base, byteCount: code.count) }
         var lowest = pc
         var highest = pc
         for range in ranges {
@@ -136,7 +149,10 @@ final class TranslationCache: @unchecked Sendable {
         rows[index] = Translation(
             pc: pc, flags: flags, entry: region.entry, codeSize: region.codeSize, records: UnsafeRawPointer(records),
             recordBytes: region.records.count, lowest: lowest, highest: highest, nextInBucket: 0, incoming: 0,
-            isValid: true, isOptimized: isOptimized)
+            isValid: true, isOptimized: isOptimized, counter: UInt16(truncatingIfNeeded: counter),
+            rangeCount: UInt16(truncatingIfNeeded: ranges.count),
+            codeBytes: UInt32(truncatingIfNeeded: code?.count ?? 0),
+            stored: stored.map { UInt32(truncatingIfNeeded: $0 + 1) } ?? 0)
         var kept = region
         kept.records = UnsafeRawBufferPointer(start: records, count: region.records.count)
         compiled.append(kept)
@@ -160,8 +176,23 @@ final class TranslationCache: @unchecked Sendable {
     func removeLast(_ index: Int) -> CompiledRegion? {
         guard index + 1 == count else { return nil }
         atomic(published).pointee.store(UInt32(index), ordering: .releasing)
-        recordUsed -= rows[index].recordBytes
+        recordUsed = rows[index].records - UnsafeRawPointer(recordArena)
         return compiled.removeLast()
+    }
+
+    /// What lies in the record arena starts at multiples of 8.
+    private static func aligned(_ size: Int) -> Int { (size + 7) & ~7 }
+
+    /// The guest bytes that a translation was made from: where they lie, and themselves where they were kept.
+    func ranges(of index: Int) -> UnsafeBufferPointer<GuestRange> {
+        let row = rows[index]
+        let start = (row.records + Self.aligned(row.recordBytes)).assumingMemoryBound(to: GuestRange.self)
+        return UnsafeBufferPointer(start: start, count: Int(row.rangeCount))
+    }
+    func code(of index: Int) -> UnsafeRawBufferPointer {
+        let ranges = ranges(of: index)
+        return UnsafeRawBufferPointer(
+            start: ranges.baseAddress.map { $0 + ranges.count }, count: Int(rows[index].codeBytes))
     }
 
     /// Notes that `slot` of `source` now jumps to `target`.

@@ -28,7 +28,11 @@ struct Translator {
     let optimizer: OptimizerStorage
     let helpers: UnsafeMutablePointer<HelperTraits>
     private let planned: UnsafeMutablePointer<PlannedBlock>
-    private let ranges: UnsafeMutablePointer<GuestRange>
+    /// Of the region made last: where its guest bytes are, and, for the store, the bytes.
+    let ranges: UnsafeMutablePointer<GuestRange>
+    private let kept: UnsafeMutablePointer<UInt8>
+    private var keptCount = 0
+    private static let keptLimit = 16 << 10
     private let measuresTime: Bool
     /// Copies of the code pages translated from lately, by page number, then room for what does not fit in. Another thread may
     /// unmap the originals at any time. They are write-protected, so that every change comes through `forgetWindows`.
@@ -55,6 +59,7 @@ struct Translator {
             sharesGuestLoads: true)
         planned = .allocate(capacity: RegionPlan.blockLimit)
         ranges = .allocate(capacity: RegionPlan.blockLimit)
+        kept = .allocate(capacity: Self.keptLimit)
         measuresTime = options.measuresTime
         copies = .allocate(byteCount: Self.scratch + Self.pageSize + Self.longestInstruction, alignment: 16)
         windows = .allocate(capacity: Self.windowCount)
@@ -89,7 +94,9 @@ struct Translator {
                 guard
                     let added = engine.cache.add(
                         pc: pc, flags: flags, compiled, ranges: UnsafeBufferPointer(start: ranges, count: blocks),
-                        isOptimized: optimize, isFindable: !isTemporary)
+                        code: UnsafeRawBufferPointer(start: kept, count: keptCount),
+                        counter: index & (ExecutionCounters.count - 1), isOptimized: optimize,
+                        isFindable: !isTemporary)
                 else { return .full }
                 account(engine, compiled, start, isOptimized: optimize)
                 logHost(engine, compiled, pc)
@@ -108,8 +115,10 @@ struct Translator {
         _ engine: Engine, _ index: Int, _ pc: UInt64, _ flags: UInt64, _ plan: RegionPlan, _ optimize: Bool,
         _ isTemporary: Bool
     ) -> Int? {
-        guard let bytes = code(engine, at: pc, isTemporary: isTemporary) else { return nil }
+        guard var bytes = code(engine, at: pc, isTemporary: isTemporary) else { return nil }
         region.reset(pc: pc, flags: flags)
+        keptCount = 0
+        var keeps = engine.store != nil
         // A region made from a profile takes only blocks that have run.
         let accepts: ((UInt64) -> Bool)? =
             optimize && engine.countsExecutions ? { engine.cache.find($0, flags) != nil } : nil
@@ -126,7 +135,8 @@ struct Translator {
                     unit.ir.countExecution(pc, counter: counter)
                     unit.counter = counter
                 }
-            } else if let bytes = code(engine, at: start, isTemporary: isTemporary) {
+            } else if let next = code(engine, at: start, isTemporary: isTemporary) {
+                bytes = next
                 unit.setCode(bytes, at: start)
             } else {
                 unit.exit(.fetchFault, at: start)
@@ -136,12 +146,42 @@ struct Translator {
             guest.translateBlock(&unit)
             unit.endBlock()
             ranges[count] = GuestRange(start: start, end: max(unit.pc, start &+ 2))
+            if keeps { keeps = keep(bytes, Int(ranges[count].end &- start)) }
             count += 1
         }
+        if !keeps { keptCount = 0 }
         region.s.pointee.guestInstructions = unit.instructionCount
         var length = 0
         for i in 0..<count { length += Int(ranges[i].end &- ranges[i].start) }
         region.s.pointee.guestLength = length
+        return count
+    }
+
+    /// Notes a block's guest bytes. False when they are too many.
+    private mutating func keep(_ bytes: UnsafeRawBufferPointer, _ count: Int) -> Bool {
+        guard count <= bytes.count, keptCount + count <= Self.keptLimit, let base = bytes.baseAddress else {
+            return false
+        }
+        UnsafeMutableRawPointer(kept + keptCount).copyMemory(from: base, byteCount: count)
+        keptCount += count
+        return true
+    }
+
+    /// Does guest memory hold the bytes that a stored translation was made from? Write-protects them as for translating. Returns the
+    /// number of ranges, which are in `ranges`.
+    mutating func matches(_ engine: Engine, _ stored: StoredTranslation) -> Int? {
+        let count = Int(stored.row.rangeCount)
+        guard count <= RegionPlan.blockLimit else { return nil }
+        var expected = stored.code
+        for i in 0..<count {
+            let range = stored.range(i)
+            let length = Int(range.count)
+            guard let bytes = code(engine, at: range.start, isTemporary: false), bytes.count >= length,
+                areEqual(bytes, expected, length)
+            else { return nil }
+            expected = UnsafeRawBufferPointer(rebasing: expected[length...])
+            ranges[i] = GuestRange(start: range.start, end: range.start &+ range.count)
+        }
         return count
     }
 

@@ -203,6 +203,10 @@ public final class VCPU {
         var plan = engine.plan(for: pc)
         while true {
             var index = engine.cache.find(pc, flags)
+            if index == nil, attempts == 0 {
+                engine.installStored(at: pc)
+                index = engine.cache.find(pc, flags)
+            }
             if index == nil {
                 switch engine.translator.translate(
                     engine, pc: pc, flags: flags, plan: plan, optimize: engine.optimizesAtOnce)
@@ -241,9 +245,10 @@ public final class VCPU {
         engine.lock.lock()
         defer { engine.lock.unlock() }
         guard let old = engine.cache.find(pc, flags) else { return }
-        let counter = state + ExecutionCounters.offset(old)
-        counter.storeBytes(of: max(engine.options.hotThreshold, 1), as: UInt32.self)
-        state.storeBytes(of: 0, toByteOffset: ExecutionCounters.offset(missesOf: old), as: UInt32.self)
+        let counter = Int(engine.cache.rows[old].counter)
+        state.storeBytes(
+            of: max(engine.options.hotThreshold, 1), toByteOffset: ExecutionCounters.offset(counter), as: UInt32.self)
+        state.storeBytes(of: 0, toByteOffset: ExecutionCounters.offset(missesOf: counter), as: UInt32.self)
         header.pointee.jumpCache[JumpCache.index(pc)] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
         if engine.cache.rows[old].isOptimized { return }
         switch engine.translator.translate(

@@ -36,6 +36,12 @@ public enum HostProcess {
     public static var arguments: [[UInt8]] { strings(CommandLine.unsafeArgv) }
     public static var environment: [[UInt8]] { strings(environ) }
 
+    /// A variable of Martlet's own environment; nil when it is not set, or empty.
+    public static func variable(_ name: String) -> String? {
+        guard let value = getenv(name), value.pointee != 0 else { return nil }
+        return String(cString: value)
+    }
+
     private static func strings(_ list: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> [[UInt8]] {
         var result: [[UInt8]] = []
         guard let list else { return result }

@@ -94,6 +94,7 @@ extension GuestThread {
 extension GuestProcess {
     /// Ends the whole process.
     func end(status: Int32) -> Never {
+        engine.saveTranslations()
         willExit()
         HostProcess.exitGroup(status)
     }
