@@ -82,7 +82,7 @@ extension Lowering {
     /// `lea d, [rip + field]` with an aligned field that `Assembler.patchJump` retargets: a jump's field means the same.
     private mutating func patchableLea(_ d: GPR) -> Int {
         asm.nop(bytes: Int((1 &- asm.address) & 3))
-        asm.lea(.qword, d, .rip(asm.address))
+        asm.lea(.qword, d, .rip(asm.here()))
         return asm.offset &- 4
     }
 
