@@ -27,7 +27,7 @@ struct Translator {
     let allocator: AllocatorBox?
     let optimizer: OptimizerStorage
     let helpers: UnsafeMutablePointer<HelperTraits>
-    private let planned: UnsafeMutablePointer<PlannedBlock>
+    private let plans: PlanStorage
     /// Of the region made last: where its guest bytes are, and, for the store, the bytes.
     let ranges: UnsafeMutablePointer<GuestRange>
     private let kept: UnsafeMutablePointer<UInt8>
@@ -57,8 +57,8 @@ struct Translator {
         optimizer = OptimizerStorage(
             region: region, globals: guest.globals, helpers: guest.helpers, disabled: options.disabledPasses,
             sharesGuestLoads: true)
-        planned = .allocate(capacity: RegionPlan.blockLimit)
-        ranges = .allocate(capacity: RegionPlan.blockLimit)
+        plans = PlanStorage.allocate()
+        ranges = .allocate(capacity: PlanStorage.blockLimit)
         kept = .allocate(capacity: Self.keptLimit)
         measuresTime = options.measuresTime
         copies = .allocate(byteCount: Self.scratch + Self.pageSize + Self.longestInstruction, alignment: 16)
@@ -78,13 +78,14 @@ struct Translator {
     /// Translates the code at `pc`. With `isTemporary` the translation is one instruction, for one execution: nothing finds it,
     /// and its page is not write-protected.
     mutating func translate(
-        _ engine: Engine, pc: UInt64, flags: UInt64, plan: RegionPlan, optimize: Bool, isTemporary: Bool = false
+        _ engine: Engine, pc: UInt64, flags: UInt64, plan: RegionPlan, optimize: Bool, isTemporary: Bool = false,
+        profile: Profile? = nil
     ) -> TranslationResult {
         guard let index = engine.cache.nextIndex else { return .full }
         let start = measuresTime ? HostClock.monotonic() : 0
         var plan = plan
         while true {
-            guard let blocks = build(engine, index, pc, flags, plan, optimize, isTemporary) else {
+            guard let blocks = build(engine, index, pc, flags, plan, optimize, isTemporary, profile) else {
                 return .notExecutable
             }
             log(engine, .ops, pc)
@@ -113,22 +114,19 @@ struct Translator {
     /// there is no code at `pc`.
     private mutating func build(
         _ engine: Engine, _ index: Int, _ pc: UInt64, _ flags: UInt64, _ plan: RegionPlan, _ optimize: Bool,
-        _ isTemporary: Bool
+        _ isTemporary: Bool, _ profile: Profile?
     ) -> Int? {
         guard var bytes = code(engine, at: pc, isTemporary: isTemporary) else { return nil }
         region.reset(pc: pc, flags: flags)
         keptCount = 0
         var keeps = engine.store != nil
-        // A region made from a profile takes only blocks that have run.
-        let accepts: ((UInt64) -> Bool)? =
-            optimize && engine.countsExecutions ? { engine.cache.find($0, flags) != nil } : nil
         var unit = TranslationUnit(
-            region: region, pc: pc, flags: flags, plan: plan, code: bytes, pcOffset: guest.pcOffset, planned: planned,
-            accepts: accepts)
+            region: region, pc: pc, flags: flags, plan: plan, code: bytes, pcOffset: guest.pcOffset, storage: plans,
+            profile: profile)
         var count = 0
         while unit.beginNextBlock() {
             let start = unit.pc
-            if start == pc {
+            if count == 0 {
                 if !isTemporary { unit.ir.checkExit(pc) }
                 if !optimize, !isTemporary, engine.countsExecutions {
                     let counter = index & (ExecutionCounters.count - 1)
@@ -171,7 +169,7 @@ struct Translator {
     /// number of ranges, which are in `ranges`.
     mutating func matches(_ engine: Engine, _ stored: StoredTranslation) -> Int? {
         let count = Int(stored.row.rangeCount)
-        guard count <= RegionPlan.blockLimit else { return nil }
+        guard count <= PlanStorage.blockLimit else { return nil }
         var expected = stored.code
         for i in 0..<count {
             let range = stored.range(i)

@@ -252,7 +252,8 @@ public final class VCPU {
         header.pointee.jumpCache[JumpCache.index(pc)] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
         if engine.cache.rows[old].isOptimized { return }
         switch engine.translator.translate(
-            engine, pc: pc, flags: flags, plan: engine.optimizingPlan(for: pc), optimize: true)
+            engine, pc: pc, flags: flags, plan: engine.optimizingPlan(for: pc), optimize: true,
+            profile: Profile(engine: engine, flags: flags, state: state))
         {
         case .done:
             engine.counters.optimized += 1

@@ -4,35 +4,6 @@
 
 import IR
 
-/// How large a region may grow.
-public struct RegionPlan: Sendable {
-    /// Guest blocks (1: a baseline translation; a jump to its own start stays inside, behind the exit check at its head).
-    public var maxBlocks: Int
-    /// Guest instructions in all.
-    public var maxInstructions: Int
-    /// No plan has more blocks.
-    public static let blockLimit = 256
-    /// Guest addresses a block may start in.
-    public var lowest: UInt64
-    public var highest: UInt64
-
-    public init(maxBlocks: Int = 1, maxInstructions: Int = 64, lowest: UInt64 = 0, highest: UInt64 = .max) {
-        self.maxBlocks = maxBlocks
-        self.maxInstructions = maxInstructions
-        self.lowest = lowest
-        self.highest = highest
-    }
-}
-
-/// A guest block of the region being built.
-public struct PlannedBlock: Sendable {
-    public var pc: UInt64
-    public var block: BlockID
-    public var isTranslated: Bool
-    /// One past the last guest byte, once translated.
-    public var end: UInt64
-}
-
 /// The unit of work of `GuestArchitecture.translateBlock`.
 public struct TranslationUnit: ~Copyable {
     public var ir: IRBuilder
@@ -51,19 +22,27 @@ public struct TranslationUnit: ~Copyable {
     public let pcOffset: Int
     /// Guest instructions translated so far, over all blocks.
     public var instructionCount = 0
-    /// Which guest addresses are worth a block of this region (asked once per jump to a new one).
-    private let accepts: ((UInt64) -> Bool)?
-    /// Blocks of the region: room for `RegionPlan.blockLimit`, owned by the caller.
-    private let planned: UnsafeMutablePointer<PlannedBlock>
-    private var plannedCount = 0
+    /// How the code has run, where it has run before.
+    private let profile: (any ExecutionProfile)?
+    private let storage: PlanStorage
+    private var plannedCount = 1
+    private var contextCount = 1
+    private var translatedCount = 0
+    /// The block being translated.
     private var current = 0
+    /// Blocks that run more rarely than this stay outside; those of calls more rarely than `leastCalls`.
+    private let leastWeight: UInt32
+    private let leastCalls: UInt32
+
+    private var planned: UnsafeMutablePointer<PlannedBlock> { storage.blocks }
 
     public init(
         region: Region, pc: UInt64, flags: UInt64, plan: RegionPlan, code: UnsafeRawBufferPointer, pcOffset: Int,
-        planned: UnsafeMutablePointer<PlannedBlock>, accepts: ((UInt64) -> Bool)? = nil
+        storage: PlanStorage, profile: (any ExecutionProfile)? = nil
     ) {
         self.pcOffset = pcOffset
-        self.accepts = accepts
+        self.profile = profile
+        self.storage = storage
         ir = IRBuilder(region: region)
         self.flags = flags
         self.plan = plan
@@ -71,10 +50,13 @@ public struct TranslationUnit: ~Copyable {
         self.code = code.baseAddress ?? UnsafeRawPointer(bitPattern: 1)!
         codeStart = pc
         codeLength = code.count
-        self.planned = planned
-        let entry = ir.newBlock(guestPC: pc)
-        planned[0] = PlannedBlock(pc: pc, block: entry, isTranslated: false, end: pc)
-        plannedCount = 1
+        let weight = profile?.executionsOfHead ?? 0
+        leastWeight = profile == nil ? 0 : max(1, weight / 64)
+        leastCalls = profile == nil ? 0 : max(1, weight / 16)
+        let entry = ir.newBlock(guestPC: pc, weight: weight)
+        storage.blocks[0] = PlannedBlock(
+            pc: pc, context: 0, block: entry, weight: weight, isTranslated: false, end: pc)
+        storage.contexts[0] = CallContext(returnTo: 0, callee: pc, outer: 0, depth: 0, share: 1)
     }
 
     // MARK: For front ends
@@ -107,12 +89,7 @@ public struct TranslationUnit: ~Copyable {
 
     /// Ends the block: control goes to guest `target`.
     public mutating func jump(to target: UInt64) {
-        if let block = blockInRegion(target) {
-            if isBackward(block), block != 0 { ir.checkExit(target) }
-            ir.br(planned[block].block)
-        } else {
-            ir.gotoTB(target)
-        }
+        if let block = blockInRegion(target, context) { ir.br(enter(block)) } else { ir.gotoTB(target) }
     }
 
     /// Ends the block: to `taken` when cond(a, b), else to `next`.
@@ -120,18 +97,25 @@ public struct TranslationUnit: ~Copyable {
         let takenEdge = edge(to: taken)
         let nextEdge = edge(to: next)
         ir.brcond(cond, a, b, takenEdge.block, nextEdge.block)
-        finish(takenEdge)
-        finish(nextEdge)
+        if takenEdge.leaves { leave(takenEdge.block, to: taken) }
+        if nextEdge.leaves { leave(nextEdge.block, to: next) }
     }
 
     /// Ends the block with a direct call to `target` that will return to `returnTo`.
     public mutating func call(to target: UInt64, returnTo: UInt64) {
+        if let callee = calleeInRegion(target, returnTo) { return ir.br(enter(callee)) }
         ir.pushReturn(returnTo)
-        jump(to: target)
+        // What a call leads to in the outermost context returns to where the return stack says.
+        if let block = find(target, 0) { ir.br(enter(block)) } else { ir.gotoTB(target) }
     }
 
     /// Ends the block: control goes to the guest address in `target`.
     public mutating func jumpIndirect(to target: Temp, _ hint: JumpHint, returnTo: UInt64? = nil) {
+        if let (expected, block) = expectedBlock(hint, returnTo) {
+            let other = ir.newBlock(isCold: true)
+            ir.brcond(.eq, target, ir.const(Int64(bitPattern: expected)), enter(block), other)
+            ir.begin(other)
+        }
         if let returnTo { ir.pushReturn(returnTo) }
         if hint == .return {
             ir.lookupAndGoto(target, hint)
@@ -148,16 +132,26 @@ public struct TranslationUnit: ~Copyable {
 
     // MARK: For the engine
 
-    /// Moves to the next block that is planned and not translated; false when none is left.
+    /// Moves to the planned block that runs most often of those that are not translated; false when none is left. Once the
+    /// region is as large as it may be, those that are left become exits.
     public mutating func beginNextBlock() -> Bool {
-        // Blocks are translated in the order in which they were planned.
-        var next = current
-        while next < plannedCount, planned[next].isTranslated { next &+= 1 }
-        guard next < plannedCount else { return false }
+        if translatedCount >= plan.maxBlocks || (translatedCount > 0 && instructionCount >= plan.maxInstructions) {
+            leaveTheRest()
+            return false
+        }
+        var next = -1
+        for i in 0..<plannedCount where !planned[i].isTranslated {
+            if next < 0 || planned[i].weight > planned[next].weight { next = i }
+        }
+        guard next >= 0 else { return false }
         current = next
         planned[next].isTranslated = true
+        translatedCount &+= 1
         pc = planned[next].pc
         ir.begin(planned[next].block)
+        // A loop must see the exit flag once per turn. Which blocks head loops is not known before all are translated: the
+        // checks of the others are removed by the optimizer. The engine checks at the region's entry.
+        if next != 0 { ir.checkExit(pc) }
         return true
     }
 
@@ -172,65 +166,113 @@ public struct TranslationUnit: ~Copyable {
     }
 
     // MARK: Planning
-    //
-    // A loop must see the exit flag once per iteration: the region's entry block checks it at its head, every other loop header
-    // on its back edges.
 
-    private struct Edge {
-        var block: BlockID
-        /// The edge needs a block of its own, to be filled by `finish`.
-        var target: UInt64
-        var planned: Int
-        var isOwn: Bool
+    private var context: Int { planned[current].context }
+
+    private mutating func edge(to target: UInt64) -> (block: BlockID, leaves: Bool) {
+        if let index = blockInRegion(target, context) { return (enter(index), false) }
+        return (ir.newBlock(guestPC: target), true)
     }
 
-    private mutating func edge(to target: UInt64) -> Edge {
-        if let index = blockInRegion(target) {
-            if isBackward(index), index != 0 {
-                return Edge(block: ir.newBlock(guestPC: target), target: target, planned: index, isOwn: true)
-            }
-            return Edge(block: planned[index].block, target: target, planned: index, isOwn: false)
-        }
-        return Edge(block: ir.newBlock(guestPC: target), target: target, planned: -1, isOwn: true)
+    /// Fills an edge's own block: control leaves the region.
+    private mutating func leave(_ block: BlockID, to target: UInt64) {
+        ir.begin(block)
+        ir.gotoTB(target)
     }
 
-    private mutating func finish(_ edge: Edge) {
-        guard edge.isOwn else { return }
-        ir.begin(edge.block)
-        if edge.planned >= 0 {
-            ir.checkExit(edge.target)
-            ir.br(planned[edge.planned].block)
-        } else {
-            ir.gotoTB(edge.target)
+    private mutating func leaveTheRest() {
+        for i in 0..<plannedCount where !planned[i].isTranslated {
+            planned[i].isTranslated = true
+            ir.region.blocks[planned[i].block.i].weight = 0
+            leave(planned[i].block, to: planned[i].pc)
         }
+    }
+
+    /// The block of a planned block, to branch to. What is translated already may be the start of a loop.
+    private mutating func enter(_ index: Int) -> BlockID {
+        let block = planned[index].block
+        if planned[index].isTranslated { ir.region.blocks[block.i].isLoopHeader = true }
+        return block
     }
 
     private func startsPlannedBlock(_ pc: UInt64) -> Bool {
-        pc != planned[current].pc && find(pc) != nil
+        pc != planned[current].pc && find(pc, context) != nil
     }
 
-    private func isBackward(_ index: Int) -> Bool {
-        if planned[index].isTranslated {
-            ir.region.blocks[planned[index].block.i].isLoopHeader = true
-            return true
+    /// The block for `target` in this context, planned now if it is worth it.
+    private mutating func blockInRegion(_ target: UInt64, _ context: Int) -> Int? {
+        if let found = find(target, context) { return found }
+        guard isRoomLeft, target >= plan.lowest, target < plan.highest else { return nil }
+        var weight: UInt32 = 0
+        if let profile {
+            weight = scaled(profile.executions(of: target), storage.contexts[context].share)
+            if weight < leastWeight { return nil }
         }
-        return false
+        return add(target, context, weight)
     }
 
-    private mutating func blockInRegion(_ target: UInt64) -> Int? {
-        if let found = find(target) { return found }
-        guard plannedCount < plan.maxBlocks, plannedCount < RegionPlan.blockLimit,
-            instructionCount < plan.maxInstructions,
-            target >= plan.lowest, target < plan.highest, accepts?(target) ?? true
-        else { return nil }
-        let block = ir.newBlock(guestPC: target)
-        planned[plannedCount] = PlannedBlock(pc: target, block: block, isTranslated: false, end: target)
+    private var isRoomLeft: Bool {
+        plan.maxBlocks > 1 && plannedCount < PlanStorage.blockLimit && translatedCount < plan.maxBlocks
+            && instructionCount < plan.maxInstructions
+    }
+
+    private func scaled(_ count: UInt32, _ share: Float) -> UInt32 { UInt32(Float(count) * share) }
+
+    private mutating func add(_ pc: UInt64, _ context: Int, _ weight: UInt32) -> Int {
+        let block = ir.newBlock(guestPC: pc, weight: weight)
+        planned[plannedCount] = PlannedBlock(
+            pc: pc, context: context, block: block, weight: weight, isTranslated: false, end: pc)
         plannedCount &+= 1
         return plannedCount &- 1
     }
 
-    private func find(_ pc: UInt64) -> Int? {
-        for i in 0..<plannedCount where planned[i].pc == pc { return i }
+    private func find(_ pc: UInt64, _ context: Int) -> Int? {
+        for i in 0..<plannedCount where planned[i].pc == pc && planned[i].context == context { return i }
         return nil
+    }
+
+    // MARK: Calls and returns
+    //
+    // A call that the region follows pushes nothing on the return stack, and its returns compare with the one address that they
+    // are expected to go to. Code that leaves the region in the middle of such a call returns through the jump cache: an entry
+    // that is missing from the return stack is a miss there, which takes nothing off the stack.
+
+    /// The block of a function that the region follows a call to.
+    private mutating func calleeInRegion(_ target: UInt64, _ returnTo: UInt64) -> Int? {
+        guard let inner = contextOfCall(to: target, returnTo) else { return nil }
+        return blockInRegion(target, inner)
+    }
+
+    private mutating func contextOfCall(to target: UInt64, _ returnTo: UInt64) -> Int? {
+        let outer = context
+        for i in 1..<max(contextCount, 1) {
+            let known = storage.contexts[i]
+            if known.outer == outer, known.returnTo == returnTo, known.callee == target { return i }
+        }
+        let depth = storage.contexts[outer].depth &+ 1
+        guard depth <= plan.maxCallDepth, contextCount < PlanStorage.contextLimit, isRoomLeft else { return nil }
+        var share: Float = 1
+        if let profile {
+            let calls = planned[current].weight
+            let runs = profile.executions(of: target)
+            if runs == 0 || calls < leastCalls { return nil }
+            share = min(1, Float(calls) / Float(runs))
+        }
+        storage.contexts[contextCount] = CallContext(
+            returnTo: returnTo, callee: target, outer: outer, depth: depth, share: share)
+        contextCount &+= 1
+        return contextCount &- 1
+    }
+
+    /// Where an indirect jump is expected to go, and the block for it, if the region goes on there.
+    private mutating func expectedBlock(_ hint: JumpHint, _ returnTo: UInt64?) -> (UInt64, Int)? {
+        if hint == .return {
+            let inner = storage.contexts[context]
+            guard inner.depth > 0, let block = blockInRegion(inner.returnTo, inner.outer) else { return nil }
+            return (inner.returnTo, block)
+        }
+        guard let profile, let target = profile.likelyTarget(of: pc, in: planned[current].pc) else { return nil }
+        let block = returnTo.map { calleeInRegion(target, $0) } ?? blockInRegion(target, context)
+        return block.map { (target, $0) }
     }
 }

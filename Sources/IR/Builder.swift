@@ -13,14 +13,14 @@ public struct IRBuilder {
     // MARK: Blocks
 
     /// Declares a block to be filled later with `begin`.
-    public mutating func newBlock(guestPC: UInt64 = 0, isCold: Bool = false) -> BlockID {
+    public mutating func newBlock(guestPC: UInt64 = 0, isCold: Bool = false, weight: UInt32 = 0) -> BlockID {
         let s = region.s
         let n = s.pointee.blockCount
         if n >= s.pointee.blockCapacity {
             s.pointee.overflowed = true
             return BlockID(0)
         }
-        s.pointee.blocks[n] = Block(start: 0, end: 0, guestPC: guestPC, isCold: isCold)
+        s.pointee.blocks[n] = Block(start: 0, end: 0, guestPC: guestPC, isCold: isCold, weight: weight)
         s.pointee.blockCount = n &+ 1
         return BlockID(n)
     }

@@ -151,8 +151,14 @@ private struct IRParser {
         var block = Block(start: 0, end: 0, guestPC: 0)
         guard let id = blockNumber(tokens[0]) else { throw fail("expected a block") }
         if blocks.contains(where: { $0.id == id }) { throw fail("second block\(id)") }
+        var isWeight = false
         for word in tokens.dropFirst().dropLast() {
-            if word == "cold" {
+            if isWeight, let weight = UInt32(word) {
+                block.weight = weight
+                isWeight = false
+            } else if word == "weight" {
+                isWeight = true
+            } else if word == "cold" {
                 block.isCold = true
             } else if word == "loop" {
                 block.isLoopHeader = true

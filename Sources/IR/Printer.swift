@@ -27,6 +27,7 @@ extension Region {
         for id in (0..<blockCount).sorted(by: { (blocks[$0].start, $0) < (blocks[$1].start, $1) }) {
             let block = blocks[id]
             text += "block\(id)\(block.isCold ? " cold" : "")\(block.isLoopHeader ? " loop" : "")"
+            if block.weight != 0 { text += " weight \(block.weight)" }
             text += block.guestPC == 0 ? ":\n" : " @\(hex(block.guestPC)):\n"
             let end = min(Int(block.end), opCount)
             for i in min(Int(block.start), end)..<end { text += "  " + printer.print(ops[i]) + "\n" }
@@ -59,7 +60,7 @@ extension Region {
         for i in 0..<blockCount {
             let p = blocks[i], q = other.blocks[i]
             guard p.guestPC == q.guestPC, p.isCold == q.isCold, p.isLoopHeader == q.isLoopHeader,
-                p.end &- p.start == q.end &- q.start
+                p.weight == q.weight, p.end &- p.start == q.end &- q.start
             else { return false }
             for k in 0..<Int(p.end &- p.start) {
                 let a = ops[Int(p.start) + k], b = other.ops[Int(q.start) + k]

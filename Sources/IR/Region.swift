@@ -44,15 +44,19 @@ public struct Block: Sendable {
     public var isCold: Bool
     /// A loop header: it has an incoming back edge, holds a `check_exit`.
     public var isLoopHeader: Bool
+    /// How often it is expected to run, beside the other blocks of the region; 0 when that is not known.
+    public var weight: UInt32
 
     @inlinable public init(
-        start: UInt32, end: UInt32, guestPC: UInt64, isCold: Bool = false, isLoopHeader: Bool = false
+        start: UInt32, end: UInt32, guestPC: UInt64, isCold: Bool = false, isLoopHeader: Bool = false,
+        weight: UInt32 = 0
     ) {
         self.start = start
         self.end = end
         self.guestPC = guestPC
         self.isCold = isCold
         self.isLoopHeader = isLoopHeader
+        self.weight = weight
     }
 }
 

@@ -1,7 +1,7 @@
 // The pass `blocks`: the shape of the graph. Branches to blocks that only branch go to the end of the chain;
 // unreachable blocks go; a block whose only predecessor only goes there is joined to it; and blocks lie in an order
-// that hosts can rely on: the entry first, cold blocks last, each after one of its predecessors. Of the checks for
-// exit requests one per turn of a loop stays.
+// that hosts can rely on (BlockOrder.swift): the entry first, likely ways straight on, cold blocks last. Of the checks for
+// exit requests those of the entry and of the loops' headers stay.
 
 import IR
 
@@ -18,23 +18,34 @@ private struct Straightening {
     func run() {
         graph.lay(region)
         var needsWork = false
-        for b in 0..<region.blockCount { dropCheck(b) }
         for b in 0..<region.blockCount { needsWork = thread(b) || needsWork }
-        countReachable()
-        for b in 0..<region.blockCount where graph.predecessors[b] == 0 || absorbed(by: b) != nil { needsWork = true }
-        if needsWork || !isOrdered() { rebuild() }
+        let count = BlockOrder(region: region, graph: graph).find()
+        dropChecks(count)
+        countPredecessors(count)
+        needsWork = needsWork || count < region.blockCount
+        for i in 0..<count {
+            let b = Int(graph.list[i])
+            // `lay` has left the order of now.
+            if graph.order[i] != graph.list[i] || absorbed(by: b) != nil { needsWork = true }
+        }
+        if needsWork { rebuild(count) }
     }
 
     // MARK: Checks
 
-    /// Removes the check of a block that goes to one that checks, and nowhere else. One block after the other: two
-    /// that lead to each other do not both lose theirs.
-    private func dropCheck(_ b: Int) {
-        let last = region.lastOp(b)
-        guard last.opcode == .br, last.c.i != b, check(last.c.i) != nil, let at = check(b) else { return }
-        let end = Int(region.blocks[b].end)
-        for k in at..<end - 1 { region.ops[k] = region.ops[k + 1] }
-        region.blocks[b].end -= 1
+    /// Every turn of a loop goes through its header: where all headers check, no other block needs to, but for the entry.
+    private func dropChecks(_ count: Int) {
+        for i in 0..<count {
+            let b = Int(graph.list[i])
+            if region.blocks[b].isLoopHeader, check(b) == nil { return }
+        }
+        for i in 1..<max(count, 1) {
+            let b = Int(graph.list[i])
+            guard !region.blocks[b].isLoopHeader, let at = check(b) else { continue }
+            let end = Int(region.blocks[b].end)
+            for k in at..<end - 1 { region.ops[k] = region.ops[k + 1] }
+            region.blocks[b].end -= 1
+        }
     }
 
     /// The check among the first ops of a block.
@@ -80,25 +91,15 @@ private struct Straightening {
 
     // MARK: Shape
 
-    /// Counts the edges from reachable blocks: 0 = unreachable.
-    private func countReachable() {
+    /// Counts the edges from the `count` blocks that are reachable; 0 = unreachable.
+    private func countPredecessors(_ count: Int) {
         graph.predecessors.update(repeating: 0, count: region.blockCount)
         graph.predecessors[0] = 1
-        graph.list[0] = 0
-        var count = 1
-        while count > 0 {
-            count &-= 1
-            let last = region.lastOp(Int(graph.list[count]))
-            if last.opcode == .br || last.opcode == .brcond { reach(last.c.i, &count) }
-            if last.opcode == .brcond { reach(last.d.i, &count) }
+        for i in 0..<count {
+            let last = region.lastOp(Int(graph.list[i]))
+            if last.opcode == .br || last.opcode == .brcond { graph.predecessors[last.c.i] &+= 1 }
+            if last.opcode == .brcond { graph.predecessors[last.d.i] &+= 1 }
         }
-    }
-
-    private func reach(_ b: Int, _ count: inout Int) {
-        graph.predecessors[b] &+= 1
-        if graph.predecessors[b] > 1 { return }
-        graph.list[count] = UInt32(truncatingIfNeeded: b)
-        count &+= 1
     }
 
     /// The block to be joined to `b`.
@@ -109,75 +110,33 @@ private struct Straightening {
         return last.c.i
     }
 
-    /// In the order hot blocks, then cold blocks: does each come after a predecessor?
-    private func isOrdered() -> Bool {
-        let isReached = graph.stamp
-        isReached.update(repeating: 0, count: region.blockCount)
-        isReached[0] = 1
-        if graph.order[0] != 0 || region.blocks[0].isCold { return false }
-        for isCold in [false, true] {
-            for i in 0..<region.blockCount where region.blocks[Int(graph.order[i])].isCold == isCold {
-                let b = Int(graph.order[i])
-                if isReached[b] == 0 { return false }
-                markTargets(of: region.lastOp(b), isReached)
-            }
-        }
-        return true
-    }
-
-    private func markTargets(of last: Op, _ isReached: UnsafeMutablePointer<UInt32>) {
-        if last.opcode == .br || last.opcode == .brcond { isReached[last.c.i] = 1 }
-        if last.opcode == .brcond { isReached[last.d.i] = 1 }
-    }
-
     // MARK: Rebuilding
 
-    private static let absorbedMark: UInt32 = 2
-
-    private func rebuild() {
-        let isReached = graph.stamp
-        isReached.update(repeating: 0, count: region.blockCount)
-        /// By block: joined to another one, or in its place already.
-        let isDone = graph.map
-        isDone.update(repeating: 0, count: region.blockCount)
-        for b in 0..<region.blockCount {
-            if graph.predecessors[b] == 0 { isDone[b] = 1 }
-            if let next = absorbed(by: b) { isDone[next] = Self.absorbedMark }
-        }
-        isReached[0] = 1
-        region.blocks[0].isCold = false
+    /// Lays the ops out in the order of `graph.list`.
+    private func rebuild(_ blocks: Int) {
+        let isAbsorbed = graph.map
+        isAbsorbed.update(repeating: 0, count: region.blockCount)
+        for i in 0..<blocks { if let next = absorbed(by: Int(graph.list[i])) { isAbsorbed[next] = 1 } }
         var count = 0
-        // A hot block that only cold ones lead to is cold.
-        place(cold: false, isReached, isDone, &count)
-        for b in 0..<region.blockCount where isDone[b] == 0 { region.blocks[b].isCold = true }
-        place(cold: true, isReached, isDone, &count)
+        for i in 0..<blocks {
+            let b = Int(graph.list[i])
+            if isAbsorbed[b] != 0 { continue }
+            let start = count
+            emit(b, &count)
+            graph.order[b] = UInt32(truncatingIfNeeded: start)
+            graph.position[b] = UInt32(truncatingIfNeeded: count)
+        }
+        for i in 0..<blocks {
+            let b = Int(graph.list[i])
+            region.blocks[b].start = graph.order[b]
+            region.blocks[b].end = graph.position[b]
+        }
         storage.replaceOps(region, count)
         renumber()
     }
 
-    private func place(
-        cold: Bool, _ isReached: UnsafeMutablePointer<UInt32>, _ isDone: UnsafeMutablePointer<UInt32>,
-        _ count: inout Int
-    ) {
-        var hasProgress = true
-        while hasProgress {
-            hasProgress = false
-            for i in 0..<region.blockCount {
-                let b = Int(graph.order[i])
-                if isDone[b] != 0 || isReached[b] == 0 || region.blocks[b].isCold != cold { continue }
-                isDone[b] = 1
-                let start = count
-                markTargets(of: emit(b, &count), isReached)
-                region.blocks[b].start = UInt32(truncatingIfNeeded: start)
-                region.blocks[b].end = UInt32(truncatingIfNeeded: count)
-                if graph.predecessors[b] == 1 { region.blocks[b].isLoopHeader = false }
-                hasProgress = true
-            }
-        }
-    }
-
-    /// Copies a block and what is joined to it to `spare`. Returns the last op.
-    private func emit(_ head: Int, _ count: inout Int) -> Op {
+    /// Copies a block and what is joined to it to `spare`.
+    private func emit(_ head: Int, _ count: inout Int) {
         var b = head
         while true {
             let start = Int(region.blocks[b].start)
@@ -186,17 +145,17 @@ private struct Straightening {
             let kept = next == nil ? length : length &- 1
             (storage.spare + count).update(from: region.ops + start, count: kept)
             count &+= kept
-            guard let next else { return storage.spare[count &- 1] }
+            guard let next else { return }
             b = next
         }
     }
 
     /// Closes the gaps in the block numbers.
     private func renumber() {
-        let isHead = graph.map
+        let isAbsorbed = graph.map
         var count = 0
         for b in 0..<region.blockCount {
-            let stays = graph.predecessors[b] != 0 && isHead[b] != Self.absorbedMark
+            let stays = graph.predecessors[b] != 0 && isAbsorbed[b] == 0
             graph.list[b] = UInt32(truncatingIfNeeded: count)
             if !stays { continue }
             region.blocks[count] = region.blocks[b]

@@ -26,17 +26,17 @@ struct Translated {
         let region = Region.allocate(globals: guest.globals)
         defer { region.deallocate() }
         region.reset(pc: testPC, flags: flags)
-        let planned = UnsafeMutablePointer<PlannedBlock>.allocate(capacity: RegionPlan.blockLimit)
-        defer { planned.deallocate() }
+        let storage = PlanStorage.allocate()
+        defer { storage.deallocate() }
         (instructions, end) = code.withUnsafeBytes { bytes in
             var unit = TranslationUnit(
                 region: region, pc: testPC, flags: flags, plan: plan, code: bytes, pcOffset: guest.pcOffset,
-                planned: planned)
+                storage: storage)
             while unit.beginNextBlock() {
                 guest.translateBlock(&unit)
                 unit.endBlock()
             }
-            return (unit.instructionCount, planned[0].end)
+            return (unit.instructionCount, storage.blocks[0].end)
         }
         ops = (0..<region.opCount).map { region.ops[$0] }
         text = region.print(globals: guest.globals, helpers: guest.helpers)
