@@ -4,7 +4,7 @@
 import IR
 
 /// What a host made of one region.
-public struct CompiledRegion: @unchecked Sendable {
+public struct CompiledRegion: BitwiseCopyable, @unchecked Sendable {
     /// Host address to enter at (executable view). The interpreter's is an opaque, non-zero token of the same shape.
     public var entry: UInt64
     /// Bytes of host code from `entry` on (0 for the interpreter).

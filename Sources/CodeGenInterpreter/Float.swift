@@ -96,7 +96,7 @@ extension Machine {
             ? condition.holds(Binary64.self, get(i.op.a), get(i.op.b), &s)
             : condition.holds(Binary32.self, narrow(i.op.a), narrow(i.op.b), &s)
         put(i, holds ? 1 : 0)
-        accrue(s)
+        if !condition.isSilent { accrue(s) }
     }
 
     // MARK: Conversion
@@ -198,9 +198,9 @@ extension FloatFormat {
 extension FloatCondition {
     fileprivate func holds<F: BinaryFormat>(_: F.Type, _ a: F.Bits, _ b: F.Bits, _ s: inout Status) -> Bool {
         switch self {
-        case .eq: F.isEqual(a, b, signaling: false, &s)
-        case .lt: F.isLess(a, b, signaling: false, &s)
-        case .le: F.isLessOrEqual(a, b, signaling: false, &s)
+        case .eq, .eqSilent: F.isEqual(a, b, signaling: false, &s)
+        case .lt, .ltSilent: F.isLess(a, b, signaling: false, &s)
+        case .le, .leSilent: F.isLessOrEqual(a, b, signaling: false, &s)
         case .eqSignaling: F.isEqual(a, b, signaling: true, &s)
         case .ltSignaling: F.isLess(a, b, signaling: true, &s)
         case .leSignaling: F.isLessOrEqual(a, b, signaling: true, &s)

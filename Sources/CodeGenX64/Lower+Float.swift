@@ -169,17 +169,26 @@ extension Lowering {
     /// Compared so that one condition says "true and ordered"; equality needs the parity too.
     mutating func compareFloat(_ s: StepPointer, _ op: OpPointer) {
         let d = gpr(s.pointee.dst), a = xmm(s.pointee.a), b = xmm(s.pointee.b)
-        let t = op.pointee.type.fp
+        let condition = op.pointee.floatCondition
+        if !condition.isSilent { return compareFloat(condition, op.pointee.type.fp, d, a, b) }
+        let stub = addCold(.float, value: s - steps)
+        findSpecial(op.pointee.type, d, a, b)
+        asm.jcc(.ae, stub.label)
+        compareFloat(condition, op.pointee.type.fp, d, a, b)
+        asm.bind(stub.back)
+    }
+
+    private mutating func compareFloat(_ condition: FloatCondition, _ t: FPType, _ d: GPR, _ a: XMM, _ b: XMM) {
         asm.zero(d)
-        switch op.pointee.floatCondition {
-        case .eq, .eqSignaling:
+        switch condition {
+        case .eq, .eqSignaling, .eqSilent:
             asm.zero(.r11)
-            asm.rm(op.pointee.floatCondition == .eq ? .vucomi(t) : .vcomi(t), a, b)
+            asm.rm(condition == .eqSignaling ? .vcomi(t) : .vucomi(t), a, b)
             asm.set(.np, d)
             asm.binary(.cmov(.ne), .dword, d, .r11)
-        case .lt: less(.a, .vucomi(t), d, a, b)
+        case .lt, .ltSilent: less(.a, .vucomi(t), d, a, b)
         case .ltSignaling: less(.a, .vcomi(t), d, a, b)
-        case .le: less(.ae, .vucomi(t), d, a, b)
+        case .le, .leSilent: less(.ae, .vucomi(t), d, a, b)
         case .leSignaling: less(.ae, .vcomi(t), d, a, b)
         }
     }
@@ -187,6 +196,27 @@ extension Lowering {
     private mutating func less(_ code: ConditionCode, _ row: RM, _ d: GPR, _ a: XMM, _ b: XMM) {
         asm.rm(row, b, a)
         asm.set(code, d)
+    }
+
+    /// Leaves the carry clear when a or b is an infinity or a NaN: the larger exponent, above nothing but zeros, is all ones.
+    private mutating func findSpecial(_ type: ValueType, _ d: GPR, _ a: XMM, _ b: XMM) {
+        let size: OperandSize = type == .f64 ? .qword : .dword
+        asm.vmov(size, d, a)
+        asm.vmov(size, .r11, b)
+        asm.alu(.add, size, d, d)
+        asm.alu(.add, size, .r11, .r11)
+        asm.alu(.cmp, size, d, .r11)
+        asm.binary(.cmov(.b), size, d, .r11)
+        asm.shift(.shr, size, d, imm: type == .f64 ? 53 : 24)
+        asm.alu(.cmp, .dword, d, imm: type == .f64 ? 0x7ff : 0xff)
+    }
+
+    /// The comparison where an operand may be a signalling NaN, without its flag.
+    private mutating func coldCompare(_ s: StepPointer, _ op: OpPointer) {
+        asm.vstmxcsr(frameScratch)
+        compareFloat(
+            op.pointee.floatCondition, op.pointee.type.fp, gpr(s.pointee.dst), xmm(s.pointee.a), xmm(s.pointee.b))
+        asm.vldmxcsr(frameScratch)
     }
 
     // MARK: NaN boxes
@@ -264,6 +294,7 @@ extension Lowering {
         let type = op.pointee.type
         switch op.pointee.opcode {
         case .fma: coldMultiplyAdd(s, op)
+        case .fsetcond: coldCompare(s, op)
         case .fmin, .fmax, .fminimum, .fmaximum: coldMinMax(s, op)
         case .fcvt, .unboxf: loadNaN(s.pointee.dst, op.pointee.targetFormat)
         case .ftoi: coldToInteger(s, op)

@@ -43,8 +43,11 @@ struct Lowering: ~Copyable {
     var homeSlots: UnsafeMutablePointer<Int16>
     var steps: UnsafeMutablePointer<Step>
     var globalCount = 0
-    /// Guest pc of the current instruction.
+    /// Guest pc of the region, and of the current instruction.
+    var regionPC: UInt64 = 0
     var pc: UInt64 = 0
+    /// Where the checks at the region's entry end so far.
+    var headEnd = 0
 
     // Fixed by `configure`.
     let helpers: UnsafeMutablePointer<HelperEntry>
@@ -95,7 +98,9 @@ struct Lowering: ~Copyable {
         homeSlots = allocation.s.pointee.homeSlot
         steps = allocation.steps
         globalCount = region.globalCount
-        pc = region.s.pointee.guestPC
+        regionPC = region.s.pointee.guestPC
+        pc = regionPC
+        headEnd = 0
         coldCount = 0
         guard region.slotCount <= Lowering.slotLimit else { return false }
         for i in 0..<region.slotCount { slots[i] = .unused }

@@ -23,7 +23,7 @@ public final class Engine: @unchecked Sendable {
     /// Translations of earlier runs, and of this one for later ones.
     let store: Store?
     /// Guarded by `lock`.
-    var translator: Translator
+    let translator: Translator
     var vcpus: [Unmanaged<VCPU>] = []
     /// Bytes of code cache that hold the host's own stubs.
     private let stubBytes: Int
@@ -41,7 +41,8 @@ public final class Engine: @unchecked Sendable {
         let anchor = unsafeBitCast(engineFaultHandler as CodeFaultHandler, to: UInt.self)
         codeMemory = try ExecutableMemory(size: options.codeCacheSize, near: anchor)
         code = CodeBuffer(writable: codeMemory.writable, executable: codeMemory.executable, size: codeMemory.size)
-        cache = try TranslationCache(recordCapacity: max(options.codeCacheSize / 2, 1 << 20))
+        cache = try TranslationCache(
+            recordCapacity: max(options.codeCacheSize / 2, 1 << 20), keepsOrigins: options.store != nil)
         host.configure(
             HostConfiguration(
                 helpers: guest.helpers, globals: guest.globals, pcOffset: guest.pcOffset, stateSize: guest.stateSize),

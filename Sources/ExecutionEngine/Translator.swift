@@ -18,7 +18,7 @@ enum TranslationResult {
     case full
 }
 
-struct Translator {
+final class Translator {
     let guest: any GuestArchitecture
     let host: any HostBackEnd
     let options: EngineOptions
@@ -34,6 +34,7 @@ struct Translator {
     private var keptCount = 0
     private static let keptLimit = 16 << 10
     private let measuresTime: Bool
+    private let isLogging: Bool
     /// Copies of the code pages translated from lately, by page number, then room for what does not fit in. Another thread may
     /// unmap the originals at any time. They are write-protected, so that every change comes through `forgetWindows`.
     private let copies: UnsafeMutableRawPointer
@@ -49,7 +50,6 @@ struct Translator {
         self.host = host
         self.options = options
         region = Region.allocate(globals: guest.globals)
-        region.s.pointee.marksEachInstruction = options.diagnostics.items.rawValue != 0
         allocation = Allocation.allocate(
             stepCapacity: region.s.pointee.opCapacity * 4, tempCapacity: region.s.pointee.tempCapacity)
         allocator = Self.makeAllocator(host, region, allocation)
@@ -61,9 +61,11 @@ struct Translator {
         ranges = .allocate(capacity: PlanStorage.blockLimit)
         kept = .allocate(capacity: Self.keptLimit)
         measuresTime = options.measuresTime
+        isLogging = options.diagnostics.items.rawValue != 0
         copies = .allocate(byteCount: Self.scratch + Self.pageSize + Self.longestInstruction, alignment: 16)
         windows = .allocate(capacity: Self.windowCount)
         windows.update(repeating: Self.noPage, count: Self.windowCount)
+        region.s.pointee.marksEachInstruction = isLogging
         helpers = .allocate(capacity: max(guest.helpers.count, 1))
         for (i, helper) in guest.helpers.enumerated() { (helpers + i).initialize(to: HelperTraits(helper)) }
     }
@@ -77,7 +79,7 @@ struct Translator {
 
     /// Translates the code at `pc`. With `isTemporary` the translation is one instruction, for one execution: nothing finds it,
     /// and its page is not write-protected.
-    mutating func translate(
+    func translate(
         _ engine: Engine, pc: UInt64, flags: UInt64, plan: RegionPlan, optimize: Bool, isTemporary: Bool = false,
         profile: Profile? = nil
     ) -> TranslationResult {
@@ -88,7 +90,7 @@ struct Translator {
             guard let blocks = build(engine, index, pc, flags, plan, optimize, isTemporary, profile) else {
                 return .notExecutable
             }
-            log(engine, .ops, pc)
+            if isLogging { log(engine, .ops, pc) }
             let failed = region.s.pointee.overflowed || !prepare(engine, optimize, pc)
             if !failed {
                 guard let compiled = host.compile(region, allocation, translation: index) else { return .full }
@@ -100,7 +102,7 @@ struct Translator {
                         isFindable: !isTemporary)
                 else { return .full }
                 account(engine, compiled, start, isOptimized: optimize)
-                logHost(engine, compiled, pc)
+                if isLogging { logHost(engine, compiled, pc) }
                 return .done(added)
             }
             // Too large for some fixed storage: a smaller region always fits.
@@ -112,7 +114,7 @@ struct Translator {
 
     /// Front end: guest bytes to IR, block by block. Returns the number of blocks, whose guest bytes are in `ranges`; nil when
     /// there is no code at `pc`.
-    private mutating func build(
+    private func build(
         _ engine: Engine, _ index: Int, _ pc: UInt64, _ flags: UInt64, _ plan: RegionPlan, _ optimize: Bool,
         _ isTemporary: Bool, _ profile: Profile?
     ) -> Int? {
@@ -156,7 +158,7 @@ struct Translator {
     }
 
     /// Notes a block's guest bytes. False when they are too many.
-    private mutating func keep(_ bytes: UnsafeRawBufferPointer, _ count: Int) -> Bool {
+    private func keep(_ bytes: UnsafeRawBufferPointer, _ count: Int) -> Bool {
         guard count <= bytes.count, keptCount + count <= Self.keptLimit, let base = bytes.baseAddress else {
             return false
         }
@@ -167,7 +169,7 @@ struct Translator {
 
     /// Does guest memory hold the bytes that a stored translation was made from? Write-protects them as for translating. Returns the
     /// number of ranges, which are in `ranges`.
-    mutating func matches(_ engine: Engine, _ stored: StoredTranslation) -> Int? {
+    func matches(_ engine: Engine, _ stored: StoredTranslation) -> Int? {
         let count = Int(stored.row.rangeCount)
         guard count <= PlanStorage.blockLimit else { return nil }
         var expected = stored.code
@@ -239,7 +241,7 @@ struct Translator {
             Optimizer.run(region, optimizer, level: optimize ? .full : .baseline)
         }
         if region.s.pointee.overflowed { return false }
-        log(engine, .optimizedOps, pc)
+        if isLogging { log(engine, .optimizedOps, pc) }
         guard let allocator else { return true }
         guard allocator.run(helpers) else { return false }
         #if DEBUG

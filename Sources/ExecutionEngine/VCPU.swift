@@ -191,8 +191,13 @@ public final class VCPU {
         if cached.pointee.pc == pc { return cached.pointee.code }
         guard let index = engine.cache.find(pc, flags) else { return nil }
         let entry = engine.cache.rows[index].entry
-        cached.pointee = JumpCacheEntry(pc: pc, code: entry)
+        remember(pc, entry)
         return entry
+    }
+
+    /// Puts the code of a pc into the jump cache.
+    @inline(__always) private func remember(_ pc: UInt64, _ entry: UInt64) {
+        header.pointee.jumpCache[JumpCache.index(pc)] = JumpCacheEntry(pc: pc, code: entry)
     }
 
     /// The slow path of look-up, under the lock: translates, links the exit that led here.
@@ -231,7 +236,10 @@ public final class VCPU {
                     continue
                 }
             }
-            if let index { link(to: index) }
+            if let index {
+                link(to: index)
+                remember(pc, engine.cache.rows[index].entry)
+            }
             pendingLink = nil
             return nil
         }
@@ -267,7 +275,7 @@ public final class VCPU {
 
     private func link(to target: Int) {
         guard let link = pendingLink, link.generation == engine.generation, engine.options.chaining,
-            engine.cache.rows[link.source].isValid
+            engine.cache.rows[link.source].isValid, engine.cache.hasRoomForLink
         else { return }
         let row = engine.cache.rows + target
         guard
@@ -389,7 +397,7 @@ public final class VCPU {
             fatalError("exit at host address 0x\(String(address, radix: 16)), which no translation owns")
         }
         let row = engine.cache.rows + index
-        let records = UnsafeRawBufferPointer(start: row.pointee.records, count: row.pointee.recordBytes)
+        let records = engine.cache.compiled[index].records
         guard
             let pc = RecoveryReader.find(
                 records, pc: row.pointee.pc, offset: Int(address &- row.pointee.entry), globalCount: globals.count,

@@ -42,10 +42,21 @@ public enum Condition: UInt8, CaseIterable, Sendable {
 }
 
 /// Floating-point comparison. Unordered operands give false. Signaling forms raise invalid on any NaN, quiet ones only
-/// on a signaling NaN.
+/// on a signaling NaN, silent ones never.
 public enum FloatCondition: UInt8, CaseIterable, Sendable {
     case eq, lt, le
     case eqSignaling, ltSignaling, leSignaling
+    case eqSilent, ltSilent, leSilent
+
+    @inlinable public var isSilent: Bool { rawValue >= FloatCondition.eqSilent.rawValue }
+    /// The same comparison without any flag.
+    @inlinable public var silent: FloatCondition {
+        switch self {
+        case .eq, .eqSignaling, .eqSilent: .eqSilent
+        case .lt, .ltSignaling, .ltSilent: .ltSilent
+        case .le, .leSignaling, .leSilent: .leSilent
+        }
+    }
 }
 
 /// Rounding of a floating-point op. `dynamic` is the guest's current mode (set by `fp_set_rounding`).

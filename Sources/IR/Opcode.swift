@@ -150,7 +150,7 @@ extension Opcode {
         case .itof: OpcodeRow("itof", 1, 1, .fpFlags)
         case .boxf: OpcodeRow("boxf", 1, 1)
         case .unboxf: OpcodeRow("unboxf", 1, 1)
-        case .fpGetFlags: OpcodeRow("fp_get_flags", 1, 0, .sideEffect)
+        case .fpGetFlags: OpcodeRow("fp_get_flags", 1, 0, .readsMemory)
         case .fpSetFlags: OpcodeRow("fp_set_flags", 0, 1, .sideEffect)
         case .fpSetRounding: OpcodeRow("fp_set_rounding", 0, 1, .sideEffect)
         case .insnStart: OpcodeRow("insn_start", 0, 0, .sideEffect)

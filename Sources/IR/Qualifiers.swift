@@ -51,7 +51,8 @@ enum Qualifier: CaseIterable {
     var words: [(word: String, bits: UInt16)] {
         switch self {
         case .condition: Condition.allCases.map { ("\($0)", UInt16($0.rawValue)) }
-        case .floatCondition: Array(zip(["eq", "lt", "le", "seq", "slt", "sle"], 0...))
+        case .floatCondition:
+            Array(zip(["eq", "lt", "le", "seq", "slt", "sle", "silenteq", "silentlt", "silentle"], 0...))
         case .atomic: AtomicOp.allCases.map { ("\($0)", UInt16($0.rawValue) << 12) }
         case .sign: Array(zip(["copy", "negated", "xor"], 0...))
         case .hint: Array(zip(["indirect", "call", "return"], 0...))

@@ -1,16 +1,17 @@
 // The pass `dead`: one walk over the ops, backward, that leaves out what nobody can see.
 //
 // - An op without effects whose temp has no use.
-// - A write to a global that is overwritten in the same block before any op that looks at state: one that may fault or
-//   leave,
-//   a helper that reads globals, the block's end.
+// - A write to a global that is overwritten before any op that looks at state: one that may fault or leave, a helper that
+//   reads globals. At level full also when it is overwritten in other blocks (Deadness.swift).
 // - An instruction mark that no such op follows before the next one.
 // - A check for exit requests with another one in the same block.
 
 import IR
 
-func removeDeadCode(_ region: Region, _ storage: OptimizerStorage) {
-    var pass = DeadCode(region, storage)
+func removeDeadCode(_ region: Region, _ storage: OptimizerStorage, _ level: OptimizationLevel) {
+    storage.graph.lay(region)
+    let deadness = level == .full && region.blockCount > 1 ? Deadness(region, storage) : nil
+    var pass = DeadCode(region, storage, deadness)
     pass.run()
 }
 
@@ -26,8 +27,11 @@ private struct DeadCode: ~Copyable {
     /// By global: equals `window` when the global is overwritten later and nobody looks before.
     let overwritten: UnsafeMutablePointer<UInt32>
     var window: UInt32 = 1
+    /// What other blocks overwrite.
+    let deadness: Deadness?
 
-    init(_ region: Region, _ storage: OptimizerStorage) {
+    init(_ region: Region, _ storage: OptimizerStorage, _ deadness: Deadness?) {
+        self.deadness = deadness
         self.region = region
         ops = region.ops
         table = storage.table
@@ -41,7 +45,6 @@ private struct DeadCode: ~Copyable {
     }
 
     mutating func run() {
-        graph.lay(region)
         for k in 0..<region.blockCount { countUses(Int(region.blocks[k].start), Int(region.blocks[k].end)) }
         // What stays is moved to the end of the storage, then all of it back to the start.
         var free = region.opCount
@@ -49,7 +52,7 @@ private struct DeadCode: ~Copyable {
         while k >= 0 {
             let b = Int(graph.order[k])
             let end = free
-            free = sweep(Int(region.blocks[b].start), Int(region.blocks[b].end), free)
+            free = sweep(b, free)
             region.blocks[b].start = UInt32(truncatingIfNeeded: free)
             region.blocks[b].end = UInt32(truncatingIfNeeded: end)
             k &-= 1
@@ -77,8 +80,14 @@ private struct DeadCode: ~Copyable {
     }
 
     /// Moves what stays of a block so that it ends at `free`; returns where it starts.
-    private mutating func sweep(_ start: Int, _ end: Int, _ free: Int) -> Int {
+    private mutating func sweep(_ block: Int, _ free: Int) -> Int {
+        let start = Int(region.blocks[block].start)
+        let end = Int(region.blocks[block].end)
         window &+= 1
+        if let deadness {
+            let dead = deadness.after(block)
+            for g in 0..<globalCount where dead.contains(g) { overwritten[g] = window }
+        }
         var free = free
         // The instruction may go on in the next block.
         var needsMark = !table[ops[end &- 1].opcode].isExit

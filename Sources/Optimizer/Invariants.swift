@@ -63,7 +63,7 @@ private struct LoopBody {
             !storage.table[op.opcode].hasEffects
         else { return false }
         switch op.opcode {
-        case .mov, .divu, .divs, .remu, .rems: return false
+        case .mov, .divu, .divs, .remu, .rems, .fpGetFlags: return false
         case .ld: if changesState { return false }
         default: break
         }

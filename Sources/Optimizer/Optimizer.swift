@@ -14,6 +14,8 @@ public enum OptimizationLevel: Sendable {
 public enum Pass: String, CaseIterable, Sendable {
     /// Removes unreachable blocks, threads jumps, joins blocks to their only predecessors (Blocks.swift).
     case blocks
+    /// Makes comparisons silent whose flags the guest takes back (Flags.swift).
+    case flags
     /// Finds what holds of globals at every block's entry, around loops too (Flow.swift).
     case flow
     /// Constants, copies, known bits, common subexpressions and algebra, forward (Propagation.swift).
@@ -22,6 +24,8 @@ public enum Pass: String, CaseIterable, Sendable {
     case unboxing
     /// Moves pure ops out of loops (Invariants.swift).
     case invariants
+    /// Moves ops that one way from a branch needs to that way (Sinking.swift).
+    case sink
     /// Removes ops that nobody needs, backward (DeadCode.swift).
     case dead
 }
@@ -43,6 +47,7 @@ public enum Optimizer {
         if region.s.pointee.overflowed || region.blockCount == 0 || !storage.fits(region) { return }
         let s = storage
         let hasBranches = region.blockCount > 1
+        if level == .full { run(.flags, region, s) { silenceComparisons(region, s) } }
         if level == .full && hasBranches {
             run(.blocks, region, s) { straighten(region, s) }
             run(.flow, region, s) { flowFacts(region, s) }
@@ -59,7 +64,8 @@ public enum Optimizer {
                 run(.blocks, region, s) { straighten(region, s) }
             }
         }
-        run(.dead, region, s) { removeDeadCode(region, s) }
+        if level == .full && hasBranches { run(.sink, region, s) { sinkPartlyDead(region, s) } }
+        run(.dead, region, s) { removeDeadCode(region, s, level) }
         s.forgetEntryFacts()
     }
 

@@ -42,11 +42,16 @@ public final class OptimizerStorage: @unchecked Sendable {
     let snapshotGlobals: UnsafeMutablePointer<UInt32>
     let entryFacts: UnsafeMutablePointer<Facts>
     let hasEntryFacts: UnsafeMutablePointer<Bool>
+    /// Deadness.swift
+    let deadGlobals: UnsafeMutablePointer<GlobalSet>
+    let writtenGlobals: UnsafeMutablePointer<GlobalSet>
+    let keptGlobals: UnsafeMutablePointer<GlobalSet>
     /// `entryFacts` are of the region as it is.
     var hasFlow = false
 
     /// Ops while the op array is built anew.
     let spare: UnsafeMutablePointer<Op>
+    let moved: UnsafeMutablePointer<Op>
     /// By op.
     let marks: UnsafeMutablePointer<UInt8>
 
@@ -85,7 +90,11 @@ public final class OptimizerStorage: @unchecked Sendable {
         snapshotGlobals = .allocate(capacity: blockCapacity * max(globalCount, 1))
         entryFacts = .allocate(capacity: blockCapacity * max(globalCount, 1))
         hasEntryFacts = .allocate(capacity: blockCapacity)
+        deadGlobals = .allocate(capacity: blockCapacity)
+        writtenGlobals = .allocate(capacity: blockCapacity)
+        keptGlobals = .allocate(capacity: blockCapacity)
         spare = .allocate(capacity: opCapacity)
+        moved = .allocate(capacity: opCapacity)
         marks = .allocate(capacity: opCapacity)
     }
 
@@ -105,7 +114,11 @@ public final class OptimizerStorage: @unchecked Sendable {
         snapshotGlobals.deallocate()
         entryFacts.deallocate()
         hasEntryFacts.deallocate()
+        deadGlobals.deallocate()
+        writtenGlobals.deallocate()
+        keptGlobals.deallocate()
         spare.deallocate()
+        moved.deallocate()
         marks.deallocate()
     }
 

@@ -219,7 +219,7 @@ import Testing
         for k in SignOp.allCases {
             sweepFloat("\(k)", type) { ir, a, b, _, into in ir.fcopysign(k, a, b, into: to(into)) }
         }
-        for k in [.eq, .lt, .le, .eqSignaling, .ltSignaling, .leSignaling] as [FloatCondition] {
+        for k in FloatCondition.allCases {
             sweepFloat("\(k)", type) { ir, a, b, _, _ in ir.fsetcond(k, a, b) }
         }
     }

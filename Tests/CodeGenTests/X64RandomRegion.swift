@@ -326,7 +326,7 @@ struct RegionGenerator {
                 isDouble
                     ? builder.fcopysign(k, double(), double(), into: into) : builder.fcopysign(k, single(), single()))
         case 9:
-            let k = random.pick([.eq, .lt, .le, .eqSignaling, .ltSignaling, .leSignaling] as [FloatCondition])
+            let k = random.pick(FloatCondition.allCases)
             keep(
                 isDouble
                     ? builder.fsetcond(k, double(), double(), into: integerTarget())

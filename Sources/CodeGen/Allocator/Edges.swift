@@ -139,7 +139,7 @@ extension Allocator {
         return v == 0 ? NextUse.dead : distance(block, Int(v) - 1)
     }
 
-    /// A loop header's state: the variables used most in the loop, in registers; dirty when the loop writes them.
+    /// A loop header's state: the variables used most in the loop, in registers; dirty when the loop writes them or they come so.
     mutating func chooseHeaderState(_ header: Int) {
         // Weights and writes by variable, over the blocks in layout order from the header to its last back edge.
         let count = variableCount
@@ -239,8 +239,8 @@ extension Allocator {
             if r == 255 { return }
             available.remove(RegisterSet(r))
             let isWritten = written[best] != 0
-            // A temp keeps its dirtiness: it may have no home yet.
-            let dirty = t < region.globalCount ? isWritten : (isWritten || (place[t] != 255 && isDirty(place[t])))
+            // What is dirty now stays so: a store here would be run each time round an outer loop, and a temp may have no home.
+            let dirty = isWritten || (place[t] != 255 && isDirty(place[t]))
             result.owner[Int(r)] = UInt32(t) << 1 | (dirty ? 1 : 0)
             left -= 1
         }

@@ -66,7 +66,7 @@ extension Engine {
                     pc: stored.row.pc, flags: stored.row.flags, compiled,
                     ranges: UnsafeBufferPointer(start: translator.ranges, count: blocks),
                     counter: Int(stored.row.counter), isOptimized: stored.row.isOptimized, isFindable: true,
-                    stored: ordinal) != nil
+                    copiesRecords: false) != nil
             else { break }
             file.states[ordinal] = .installed
             store.counters.installed += 1
@@ -79,7 +79,7 @@ extension Engine {
     private func linkAll(_ source: Int) {
         let compiled = cache.compiled[source]
         let flags = cache.rows[source].flags
-        for slot in 0..<compiled.slotCount {
+        for slot in 0..<compiled.slotCount where cache.hasRoomForLink {
             guard let pc = host.target(compiled, slot: slot), let target = cache.find(pc, flags),
                 host.link(compiled, slot: slot, to: cache.rows[target].entry, pc: pc)
             else { continue }

@@ -41,7 +41,7 @@ struct StoreWriter {
     /// Made by this process, found by look-up, and from bytes that a later run may see again.
     private func isNew(_ index: Int) -> Bool {
         let row = engine.cache.rows[index]
-        return row.stored == 0 && row.codeBytes > 0 && row.isValid && engine.cache.find(row.pc, row.flags) == index
+        return row.origin != 0 && row.isValid && engine.cache.find(row.pc, row.flags) == index
             && engine.memory.isFromFile(row.pc)
     }
 
@@ -77,9 +77,9 @@ struct StoreWriter {
         for index in 0..<engine.cache.count where isNew(index) {
             guard let region = engine.host.exportedSize(engine.cache.compiled[index]) else { continue }
             let row = engine.cache.rows[index]
-            let ranges = Int(row.rangeCount) * StoredRange.stride
-            result.append(
-                Entry(pc: row.pc, source: .new(index), size: aligned8(ranges + Int(row.codeBytes)) + region))
+            guard let origin = engine.cache.origins?[row.origin] else { continue }
+            let parts = origin.ranges.count * StoredRange.stride + origin.code.count
+            result.append(Entry(pc: row.pc, source: .new(index), size: aligned8(parts) + region))
         }
         return result
     }
@@ -191,21 +191,22 @@ struct StoreWriter {
     /// The body of a translation of this process.
     private func fill(_ body: UnsafeMutableRawBufferPointer, _ index: Int) -> StoreRow {
         let translation = engine.cache.rows[index]
-        let ranges = engine.cache.ranges(of: index)
-        var at = ranges.count * StoredRange.stride
-        for (i, range) in ranges.enumerated() {
+        guard let origin = engine.cache.origins?[translation.origin] else {
+            fatalError("a new translation has an origin")
+        }
+        for (i, range) in origin.ranges.enumerated() {
             body.storeBytes(
                 of: StoredRange(start: range.start, count: range.end - range.start),
-                toByteOffset: i * StoredRange.stride,
-                as: StoredRange.self)
+                toByteOffset: i * StoredRange.stride, as: StoredRange.self)
         }
-        let code = engine.cache.code(of: index)
-        UnsafeMutableRawBufferPointer(rebasing: body[at...]).copyMemory(from: code)
-        at += code.count
+        let codeAt = origin.ranges.count * StoredRange.stride
+        UnsafeMutableRawBufferPointer(rebasing: body[codeAt...]).copyMemory(from: origin.code)
         engine.host.export(
-            engine.cache.compiled[index], to: UnsafeMutableRawBufferPointer(rebasing: body[aligned8(at)...]))
+            engine.cache.compiled[index],
+            to: UnsafeMutableRawBufferPointer(rebasing: body[aligned8(codeAt + origin.code.count)...]))
         return StoreRow(
-            pc: translation.pc, flags: translation.flags, offset: 0, byteCount: 0, rangeCount: UInt16(ranges.count),
-            counter: translation.counter, isOptimized: translation.isOptimized, age: 0)
+            pc: translation.pc, flags: translation.flags, offset: 0, byteCount: 0,
+            rangeCount: UInt16(origin.ranges.count), counter: translation.counter,
+            isOptimized: translation.isOptimized, age: 0)
     }
 }
