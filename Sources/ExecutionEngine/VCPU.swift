@@ -28,6 +28,13 @@ public enum VCPUExit: Sendable {
     case outOfCodeMemory
 }
 
+/// Guest state of a vCPU at some moment.
+public struct VCPUCheckpoint {
+    fileprivate let state: [UInt8]
+    fileprivate let floatFlags: UInt32
+    fileprivate let floatRounding: UInt32
+}
+
 public final class VCPU {
     public let engine: Engine
     /// The guest's CPU state: `stateSize` bytes.
@@ -95,6 +102,24 @@ public final class VCPU {
         state.copyMemory(from: other.state, byteCount: engine.guest.stateSize)
         floatFlags = other.floatFlags
         floatRounding = other.floatRounding
+    }
+
+    /// A copy of what the guest sees of this vCPU, to go back to. Only outside `run`.
+    public func checkpoint() -> VCPUCheckpoint {
+        VCPUCheckpoint(
+            state: Array(UnsafeRawBufferPointer(start: state, count: engine.guest.stateSize)), floatFlags: floatFlags,
+            floatRounding: floatRounding)
+    }
+
+    /// Goes back to a checkpoint, whatever became of the thread that ran meanwhile.
+    public func restore(_ checkpoint: VCPUCheckpoint) {
+        atomic(running).pointee.store(0, ordering: .releasing)
+        pendingLink = nil
+        checkpoint.state.withUnsafeBytes {
+            state.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(state), byteCount: $0.count)
+        }
+        floatFlags = checkpoint.floatFlags
+        floatRounding = checkpoint.floatRounding
     }
 
     /// Accrued floating-point flags, in the numbering of the IR. Only outside `run`.

@@ -29,6 +29,18 @@ public enum HostProcess {
         return pid
     }
 
+    /// Host vfork(2): the child runs `body` in this very memory, on a stack of its own, and the calling thread waits until the child
+    /// has executed a program or ended. `body` never returns. Returns the child's id, in the parent.
+    public static func forkSharing(stackSize: Int = 1 << 20, _ body: @escaping () -> Never) throws(Errno) -> Int32 {
+        let stack = try HostMemory.reserve(stackSize)
+        defer { try? HostMemory.unmap(UInt(bitPattern: stack), stackSize) }
+        let argument = Unmanaged.passRetained(SharedChildBody(body))
+        defer { argument.release() }
+        let pid = clx_share_memory_fork(sharedChildMain, stack + stackSize, argument.toOpaque())
+        if pid < 0 { throw Errno(errno) }
+        return pid
+    }
+
     /// A value of the host's auxiliary vector (getauxval(3)).
     public static func auxiliaryValue(_ type: UInt) -> UInt { getauxval(type) }
 
@@ -63,6 +75,16 @@ public enum HostProcess {
             done += got
         }
     }
+}
+
+private final class SharedChildBody {
+    let run: () -> Never
+    init(_ run: @escaping () -> Never) { self.run = run }
+}
+
+@c private func sharedChildMain(_ argument: UnsafeMutableRawPointer?) -> Int32 {
+    if let argument { Unmanaged<SharedChildBody>.fromOpaque(argument).takeUnretainedValue().run() }
+    return 127
 }
 
 /// Writes all of `text` to standard error, in one call when the kernel takes it in one.

@@ -33,8 +33,9 @@ struct StoreWriter {
         guard let store = engine.store else { return nil }
         self.engine = engine
         self.store = store
+        guard engine.cache.count >= store.firstNew + Self.leastNew else { return nil }
         var new = 0
-        for index in store.firstNew..<max(store.firstNew, engine.cache.count) where isNew(index) { new += 1 }
+        for index in store.firstNew..<engine.cache.count where isNew(index) { new += 1 }
         guard new >= max(Self.leastNew, store.counters.rows / Self.leastPart) else { return nil }
     }
 
