@@ -52,9 +52,17 @@ public final class Engine: @unchecked Sendable {
         store = options.store.map { Store($0, stubBytes: stubBytes) }
         translator = Translator(guest: guest, host: host, options: options)
         FaultRegistry.add(self)
+        if let rows = store?.counters.rows { commit(rows: rows) }
     }
 
     deinit { FaultRegistry.remove(self) }
+
+    /// Makes room for translations that will be installed.
+    private func commit(rows: Int) {
+        let rows = min(rows, 2048), bytesEach = 160
+        cache.commit(rows: rows)
+        HostMemory.commit(code.writable + code.used, min(rows * bytesEach, code.size - code.used))
+    }
 
     public func makeVCPU() -> VCPU {
         let vcpu = VCPU(self)

@@ -123,6 +123,13 @@ final class TranslationCache: @unchecked Sendable {
         return address &- row.pointee.entry <= UInt64(row.pointee.codeSize) ? low &- 1 : nil
     }
 
+    /// Commits the memory of so many translations.
+    func commit(rows count: Int) {
+        HostMemory.commit(rows, count * MemoryLayout<Translation>.stride)
+        compiled.commit(count)
+        links.commit(count)
+    }
+
     /// Index that the next `add` will use; nil when a table is full.
     var nextIndex: Int? {
         count < Self.capacity && recordUsed < recordCapacity / 16 * 15 && links.count < links.capacity && pages.hasRoom

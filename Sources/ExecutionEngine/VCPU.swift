@@ -61,20 +61,24 @@ public final class VCPU {
             as: UInt32.self, repeating: max(engine.options.hotThreshold, 1), count: ExecutionCounters.count)
         state = allocation + (ExecutionCounters.bytes + VCPUHeader.stride)
         header = VCPUHeader.of(state)
-        let jumpCache = UnsafeMutablePointer<JumpCacheEntry>.allocate(capacity: JumpCache.count)
+        guard let jumpCache = try? HostMemory.reserve(JumpCache.bytes) else { fatalError("no memory for a jump cache") }
         let returnStack = UnsafeMutablePointer<JumpCacheEntry>.allocate(capacity: ReturnStack.count)
-        header.initialize(to: VCPUHeader(jumpCache: jumpCache, returnStack: returnStack))
+        header.initialize(
+            to: VCPUHeader(
+                jumpCache: jumpCache.bindMemory(to: JumpCacheEntry.self, capacity: JumpCache.count),
+                returnStack: returnStack))
         running = .allocate(capacity: 1)
         running.initialize(to: 0)
         globals = engine.guest.globals
         recovered = .allocate(capacity: globals.count)
         engine.guest.reset(state)
-        forget()
+        JumpCache.finishEmptying(header.pointee.jumpCache)
+        forgetReturns()
     }
 
     deinit {
         engine.remove(self)
-        header.pointee.jumpCache.deallocate()
+        try? HostMemory.unmap(UInt(bitPattern: header.pointee.jumpCache), JumpCache.bytes)
         header.pointee.returnStack.deallocate()
         running.deallocate()
         recovered.deallocate()
@@ -154,7 +158,12 @@ public final class VCPU {
     }
 
     private func forget() {
-        header.pointee.jumpCache.update(repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: JumpCache.count)
+        header.pointee.jumpCache.update(repeating: JumpCacheEntry(pc: 0, code: 0), count: JumpCache.count)
+        JumpCache.finishEmptying(header.pointee.jumpCache)
+        forgetReturns()
+    }
+
+    private func forgetReturns() {
         header.pointee.returnStack.update(
             repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: ReturnStack.count)
     }
