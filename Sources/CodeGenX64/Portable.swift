@@ -26,11 +26,17 @@ struct PortableHead: BitwiseCopyable {
     var codeAt: Int { recordsAt + Int(recordBytes) }
     var size: Int { codeAt + Int(codeSize) }
 
+    init(codeSize: Int, slotCount: Int, relocationCount: Int, recordBytes: Int) {
+        self.codeSize = UInt32(codeSize)
+        self.slotCount = UInt32(slotCount)
+        self.relocationCount = UInt32(relocationCount)
+        self.recordBytes = UInt32(recordBytes)
+    }
+
     init(_ compiled: CompiledRegion) {
-        codeSize = UInt32(compiled.codeSize)
-        slotCount = UInt32(compiled.slotCount)
-        relocationCount = UInt32(compiled.relocationCount)
-        recordBytes = UInt32(compiled.records.count)
+        self.init(
+            codeSize: compiled.codeSize, slotCount: compiled.slotCount, relocationCount: compiled.relocationCount,
+            recordBytes: compiled.records.count)
     }
 }
 

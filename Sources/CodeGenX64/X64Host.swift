@@ -13,6 +13,7 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
 
     // Set once by `configure`. `lowering` is used under the engine's translation lock.
     private(set) var code: CodeBuffer?
+    private var configuration: HostConfiguration?
     /// Offset in the code buffer behind the stubs.
     private(set) var stubsEnd = 0
     private var lowering: UnsafeMutablePointer<Lowering>?
@@ -39,6 +40,7 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
 
     public func configure(_ configuration: HostConfiguration, code: CodeBuffer) {
         self.code = code
+        self.configuration = configuration
         // Room for the slots and relocations of most programs: growing copies all of them.
         patches.reserveCapacity(1 << 16)
         relocations.reserveCapacity(1 << 18)
@@ -97,6 +99,11 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
 
     private func distance(_ code: CodeBuffer, from offset: Int, to target: UInt) -> UInt32 {
         UInt32(truncatingIfNeeded: target &- UInt(bitPattern: code.executable) &- UInt(bitPattern: offset))
+    }
+
+    public func makeCompiler() -> (any RegionCompiler)? {
+        guard let code, let configuration else { return nil }
+        return X64Compiler(configuration, stubs, code)
     }
 
     public func discard(_ compiled: CompiledRegion) {

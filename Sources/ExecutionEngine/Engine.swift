@@ -24,6 +24,8 @@ public final class Engine: @unchecked Sendable {
     let store: Store?
     /// Guarded by `lock`.
     let translator: Translator
+    /// Where hot regions are compiled beside the vCPUs.
+    private(set) var background: BackgroundCompiler?
     var vcpus: [Unmanaged<VCPU>] = []
     /// Bytes of code cache that hold the host's own stubs.
     private let stubBytes: Int
@@ -53,9 +55,15 @@ public final class Engine: @unchecked Sendable {
         translator = Translator(guest: guest, host: host, options: options)
         FaultRegistry.add(self)
         if let rows = store?.counters.rows { commit(rows: rows) }
+        if options.compilesInBackground, countsExecutions, options.diagnostics.items.rawValue == 0 {
+            background = BackgroundCompiler(self)
+        }
     }
 
-    deinit { FaultRegistry.remove(self) }
+    deinit {
+        background?.stop()
+        FaultRegistry.remove(self)
+    }
 
     /// Makes room for translations that will be installed.
     private func commit(rows: Int) {
@@ -83,6 +91,7 @@ public final class Engine: @unchecked Sendable {
 
     func invalidateLocked(start: UInt64, length: UInt64) {
         translator.forgetWindows()
+        background?.invalidate(start: start, length: length)
         let victims = cache.overlapping(start, length)
         if victims.isEmpty { return }
         for index in victims { kill(index) }
@@ -120,6 +129,7 @@ public final class Engine: @unchecked Sendable {
     public func synchronizeCode() {
         lock.withLock {
             translator.forgetWindows()
+            background?.invalidateAll()
             for page in cache.pages.pages {
                 let start = page << TranslationCache.pageBits
                 if memory.hasUntrackedAliases(start) {
@@ -138,6 +148,7 @@ public final class Engine: @unchecked Sendable {
         for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.request(EngineRequest.pause | EngineRequest.forget) } }
         for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.waitUntilStopped() } }
         cache.flush()
+        background?.flush()
         code.used = stubBytes
         host.flush()
         store?.flush()
@@ -155,9 +166,11 @@ public final class Engine: @unchecked Sendable {
     /// Before fork(): the child will get a private copy of the code cache. The lock is held until `finishFork`.
     public func prepareFork() throws(Errno) {
         lock.lock()
+        background?.suspend()
         do {
             snapshot = try codeMemory.snapshotForFork(used: code.used)
         } catch {
+            background?.resume(isChild: false)
             lock.unlock()
             throw error
         }
@@ -178,6 +191,7 @@ public final class Engine: @unchecked Sendable {
             }
         }
         snapshot = nil
+        background?.resume(isChild: isChild)
         if isChild {
             vcpus = [Unmanaged.passUnretained(vcpu)]
             store?.firstNew = cache.count

@@ -140,7 +140,7 @@ final class TranslationCache: @unchecked Sendable {
     /// translation may be stored. `copiesRecords` false: the region's records stay where they are.
     func add(
         pc: UInt64, flags: UInt64, _ region: CompiledRegion, ranges: UnsafeBufferPointer<GuestRange>,
-        code: UnsafeRawBufferPointer? = nil, counter: Int, isOptimized: Bool, isFindable: Bool,
+        code: UnsafeRawBufferPointer? = nil, counter: Int = 0, isOptimized: Bool, isFindable: Bool,
         copiesRecords: Bool = true
     ) -> Int? {
         let index = count

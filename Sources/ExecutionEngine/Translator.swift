@@ -22,17 +22,7 @@ final class Translator {
     let guest: any GuestArchitecture
     let host: any HostBackEnd
     let options: EngineOptions
-    let region: Region
-    let allocation: Allocation
-    let allocator: AllocatorBox?
-    let optimizer: OptimizerStorage
-    let helpers: UnsafeMutablePointer<HelperTraits>
-    private let plans: PlanStorage
-    /// Of the region made last: where its guest bytes are, and, for the store, the bytes.
-    let ranges: UnsafeMutablePointer<GuestRange>
-    private let kept: UnsafeMutablePointer<UInt8>
-    private var keptCount = 0
-    private static let keptLimit = 16 << 10
+    let workspace: Workspace
     private let measuresTime: Bool
     private let isLogging: Bool
     /// Copies of the code pages translated from lately, by page number, then room for what does not fit in. Another thread may
@@ -49,32 +39,12 @@ final class Translator {
         self.guest = guest
         self.host = host
         self.options = options
-        region = Region.allocate(globals: guest.globals)
-        allocation = Allocation.allocate(
-            stepCapacity: region.s.pointee.opCapacity * 4, tempCapacity: region.s.pointee.tempCapacity)
-        allocator = Self.makeAllocator(host, region, allocation)
-        // Guest memory of user mode has no devices.
-        optimizer = OptimizerStorage(
-            region: region, globals: guest.globals, helpers: guest.helpers, disabled: options.disabledPasses,
-            sharesGuestLoads: true)
-        plans = PlanStorage.allocate()
-        ranges = .allocate(capacity: PlanStorage.blockLimit)
-        kept = .allocate(capacity: Self.keptLimit)
+        workspace = Workspace(guest: guest, host: host, options: options)
         measuresTime = options.measuresTime
         isLogging = options.diagnostics.items.rawValue != 0
         copies = .allocate(byteCount: Self.scratch + Self.pageSize + Self.longestInstruction, alignment: 16)
         windows = .allocate(capacity: Self.windowCount)
         windows.update(repeating: Self.noPage, count: Self.windowCount)
-        region.s.pointee.marksEachInstruction = isLogging
-        helpers = .allocate(capacity: max(guest.helpers.count, 1))
-        for (i, helper) in guest.helpers.enumerated() { (helpers + i).initialize(to: HelperTraits(helper)) }
-    }
-
-    private static func makeAllocator(_ host: any HostBackEnd, _ region: Region, _ allocation: Allocation)
-        -> AllocatorBox?
-    {
-        guard let description = host.description else { return nil }
-        return AllocatorBox(description, region, allocation)
     }
 
     /// Translates the code at `pc`. With `isTemporary` the translation is one instruction, for one execution: nothing finds it,
@@ -84,24 +54,27 @@ final class Translator {
         profile: Profile? = nil
     ) -> TranslationResult {
         guard let index = engine.cache.nextIndex else { return .full }
+        let region = workspace.region
         let start = measuresTime ? HostClock.monotonic() : 0
         var plan = plan
         while true {
-            guard let blocks = build(engine, index, pc, flags, plan, optimize, isTemporary, profile) else {
+            guard build(engine, index, pc, flags, plan, optimize, isTemporary, profile, workspace) else {
                 return .notExecutable
             }
             if isLogging { log(engine, .ops, pc) }
             let failed = region.s.pointee.overflowed || !prepare(engine, optimize, pc)
             if !failed {
-                guard let compiled = host.compile(region, allocation, translation: index) else { return .full }
+                guard let compiled = host.compile(region, workspace.allocation, translation: index) else {
+                    return .full
+                }
                 guard
                     let added = engine.cache.add(
-                        pc: pc, flags: flags, compiled, ranges: UnsafeBufferPointer(start: ranges, count: blocks),
-                        code: UnsafeRawBufferPointer(start: kept, count: keptCount),
+                        pc: pc, flags: flags, compiled, ranges: workspace.blocks, code: workspace.keptCode,
                         counter: index & (ExecutionCounters.count - 1), isOptimized: optimize,
                         isFindable: !isTemporary)
                 else { return .full }
-                account(engine, compiled, start, isOptimized: optimize)
+                account(
+                    engine, region, compiled, measuresTime ? HostClock.monotonic() &- start : 0, isOptimized: optimize)
                 if isLogging { logHost(engine, compiled, pc) }
                 return .done(added)
             }
@@ -112,18 +85,25 @@ final class Translator {
         }
     }
 
-    /// Front end: guest bytes to IR, block by block. Returns the number of blocks, whose guest bytes are in `ranges`; nil when
-    /// there is no code at `pc`.
+    /// The front end's part of an optimized region: false when there is no code at `pc`, or too much.
+    func buildRegion(_ engine: Engine, pc: UInt64, flags: UInt64, profile: Profile, into workspace: Workspace) -> Bool {
+        build(engine, 0, pc, flags, engine.optimizingPlan(for: pc), true, false, profile, workspace)
+            && !workspace.region.s.pointee.overflowed
+    }
+
+    /// Front end: guest bytes to IR, block by block. False when there is no code at `pc`.
     private func build(
         _ engine: Engine, _ index: Int, _ pc: UInt64, _ flags: UInt64, _ plan: RegionPlan, _ optimize: Bool,
-        _ isTemporary: Bool, _ profile: Profile?
-    ) -> Int? {
-        guard var bytes = code(engine, at: pc, isTemporary: isTemporary) else { return nil }
+        _ isTemporary: Bool, _ profile: Profile?, _ workspace: Workspace
+    ) -> Bool {
+        guard var bytes = code(engine, at: pc, isTemporary: isTemporary) else { return false }
+        let region = workspace.region
+        let ranges = workspace.ranges
         region.reset(pc: pc, flags: flags)
-        keptCount = 0
-        var keeps = engine.store != nil
+        workspace.forgetCode(keeps: engine.store != nil)
         var unit = TranslationUnit(
-            region: region, pc: pc, flags: flags, plan: plan, code: bytes, pcOffset: guest.pcOffset, storage: plans,
+            region: region, pc: pc, flags: flags, plan: plan, code: bytes, pcOffset: guest.pcOffset,
+            storage: workspace.plans,
             profile: profile)
         var count = 0
         while unit.beginNextBlock() {
@@ -146,43 +126,34 @@ final class Translator {
             guest.translateBlock(&unit)
             unit.endBlock()
             ranges[count] = GuestRange(start: start, end: max(unit.pc, start &+ 2))
-            if keeps { keeps = keep(bytes, Int(ranges[count].end &- start)) }
+            workspace.keep(bytes, Int(ranges[count].end &- start))
             count += 1
         }
-        if !keeps { keptCount = 0 }
         region.s.pointee.guestInstructions = unit.instructionCount
         var length = 0
         for i in 0..<count { length += Int(ranges[i].end &- ranges[i].start) }
         region.s.pointee.guestLength = length
-        return count
-    }
-
-    /// Notes a block's guest bytes. False when they are too many.
-    private func keep(_ bytes: UnsafeRawBufferPointer, _ count: Int) -> Bool {
-        guard count <= bytes.count, keptCount + count <= Self.keptLimit, let base = bytes.baseAddress else {
-            return false
-        }
-        UnsafeMutableRawPointer(kept + keptCount).copyMemory(from: base, byteCount: count)
-        keptCount += count
+        workspace.rangeCount = count
         return true
     }
 
-    /// Does guest memory hold the bytes that a stored translation was made from? Write-protects them as for translating. Returns the
-    /// number of ranges, which are in `ranges`.
-    func matches(_ engine: Engine, _ stored: StoredTranslation) -> Int? {
+    /// Does guest memory hold the bytes that a stored translation was made from? Write-protects them as for translating; where
+    /// they are is in the workspace then.
+    func matches(_ engine: Engine, _ stored: StoredTranslation) -> Bool {
         let count = Int(stored.row.rangeCount)
-        guard count <= PlanStorage.blockLimit else { return nil }
+        guard count <= PlanStorage.blockLimit else { return false }
         var expected = stored.code
         for i in 0..<count {
             let range = stored.range(i)
             let length = Int(range.count)
             guard let bytes = code(engine, at: range.start, isTemporary: false), bytes.count >= length,
                 areEqual(bytes, expected, length)
-            else { return nil }
+            else { return false }
             expected = UnsafeRawBufferPointer(rebasing: expected[length...])
-            ranges[i] = GuestRange(start: range.start, end: range.start &+ range.count)
+            workspace.ranges[i] = GuestRange(start: range.start, end: range.start &+ range.count)
         }
-        return count
+        workspace.rangeCount = count
+        return true
     }
 
     /// A copy of the code bytes at `pc`, write-protected before they are read: to the end of the page, and a little beyond when an
@@ -234,41 +205,26 @@ final class Translator {
 
     /// Middle: optimizer, then register allocation.
     private func prepare(_ engine: Engine, _ optimize: Bool, _ pc: UInt64) -> Bool {
+        let sample = engine.counters.translations % 64 == 0
         // What will be optimized when it is hot is not worth a pass before that.
-        // Debug builds verify a sample: verifying each would take far longer than translating.
-        optimizer.verifies = OptimizerStorage.verifiesByDefault && engine.counters.translations % 64 == 0
         if optimize || !engine.countsExecutions {
-            Optimizer.run(region, optimizer, level: optimize ? .full : .baseline)
+            guard workspace.optimize(optimize ? .full : .baseline, sample: sample) else { return false }
         }
-        if region.s.pointee.overflowed { return false }
         if isLogging { log(engine, .optimizedOps, pc) }
-        guard let allocator else { return true }
-        guard allocator.run(helpers) else { return false }
-        #if DEBUG
-            prove(allocator.description, engine)
-        #endif
-        return true
+        return workspace.allocate(sample: sample)
     }
 
-    #if DEBUG
-        /// Proves a sample of the allocations by running their steps on symbols.
-        private func prove(_ description: HostDescription, _ engine: Engine) {
-            guard engine.counters.translations % 64 == 0 else { return }
-            let problems = AllocationChecker.check(region, allocation, description, helpers: guest.helpers)
-            if let first = problems.first {
-                fatalError("allocation of 0x\(String(region.s.pointee.guestPC, radix: 16)): \(first)")
-            }
-        }
-    #endif
-
-    private func account(_ engine: Engine, _ compiled: CompiledRegion, _ start: UInt64, isOptimized: Bool) {
+    /// Counts a translation that took `time` nanoseconds.
+    func account(
+        _ engine: Engine, _ region: Region, _ compiled: CompiledRegion, _ time: UInt64, isOptimized: Bool
+    ) {
         engine.counters.translations += 1
         engine.counters.guestInstructions += region.s.pointee.guestInstructions
         engine.counters.guestBytes += region.s.pointee.guestLength
         engine.counters.hostBytes += compiled.codeSize
-        let time = measuresTime ? HostClock.monotonic() &- start : 0
         engine.counters.translationTime &+= time
         if isOptimized {
+            engine.counters.optimized += 1
             engine.counters.optimizedInstructions += region.s.pointee.guestInstructions
             engine.counters.optimizedTime &+= time
         }
@@ -282,10 +238,11 @@ final class Translator {
         if item == .ops, diagnostics.isEnabled(.guestCode, at: pc) { diagnostics.write(guestListing(engine, pc)) }
         guard diagnostics.isEnabled(item, at: pc) else { return }
         let title = item == .ops ? "OP" : "OP after optimization"
-        diagnostics.write("\(title):\n" + region.print(globals: guest.globals, helpers: guest.helpers) + "\n")
+        diagnostics.write("\(title):\n" + workspace.region.print(globals: guest.globals, helpers: guest.helpers) + "\n")
     }
 
     private func guestListing(_ engine: Engine, _ pc: UInt64) -> String {
+        let region = workspace.region
         var text = "----------------\nIN: 0x" + String(pc, radix: 16) + "\n"
         for b in 0..<region.blockCount {
             let block = region.blocks[b]
@@ -316,15 +273,4 @@ final class Translator {
         let body = options.disassembleHost?(bytes, compiled.entry) ?? "(no host disassembler)\n"
         options.diagnostics.write("OUT: [size=\(compiled.codeSize)]\n" + body + "\n")
     }
-}
-
-/// The allocator behind a reference, since a struct that owns raw storage cannot be copied into an option.
-final class AllocatorBox: @unchecked Sendable {
-    private var allocator: Allocator
-    let description: HostDescription
-    init(_ description: HostDescription, _ region: Region, _ allocation: Allocation) {
-        self.description = description
-        allocator = Allocator(description, region: region, allocation: allocation)
-    }
-    func run(_ helpers: UnsafePointer<HelperTraits>) -> Bool { allocator.run(helpers) }
 }

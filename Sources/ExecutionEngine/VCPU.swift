@@ -30,6 +30,7 @@ public enum VCPUExit: Sendable {
 
 /// Guest state of a vCPU at some moment.
 public struct VCPUCheckpoint {
+    fileprivate let wasBorrowed: Bool
     fileprivate let state: [UInt8]
     fileprivate let floatFlags: UInt32
     fileprivate let floatRounding: UInt32
@@ -49,6 +50,8 @@ public final class VCPU {
     private let globals: [GlobalDescriptor]
     /// The engine's generation when generated code was left last.
     private var exitGeneration: UInt64 = 0
+    /// Another process runs on it, in this memory: see `checkpoint`. Threads that it starts end with it.
+    private var isBorrowed = false
     /// A chain exit that waits for its target's translation.
     private var pendingLink: (source: Int, slot: Int, generation: UInt64)?
 
@@ -108,9 +111,12 @@ public final class VCPU {
         floatRounding = other.floatRounding
     }
 
-    /// A copy of what the guest sees of this vCPU, to go back to. Only outside `run`.
+    /// A copy of what the guest sees of this vCPU, to go back to after a child process has used it in this memory. Only outside
+    /// `run`.
     public func checkpoint() -> VCPUCheckpoint {
-        VCPUCheckpoint(
+        defer { isBorrowed = true }
+        return VCPUCheckpoint(
+            wasBorrowed: isBorrowed,
             state: Array(UnsafeRawBufferPointer(start: state, count: engine.guest.stateSize)), floatFlags: floatFlags,
             floatRounding: floatRounding)
     }
@@ -119,6 +125,7 @@ public final class VCPU {
     public func restore(_ checkpoint: VCPUCheckpoint) {
         atomic(running).pointee.store(0, ordering: .releasing)
         pendingLink = nil
+        isBorrowed = checkpoint.wasBorrowed
         checkpoint.state.withUnsafeBytes {
             state.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(state), byteCount: $0.count)
         }
@@ -279,32 +286,44 @@ public final class VCPU {
         }
     }
 
-    /// The translation at pc is hot: makes an optimized region of it. The old translation stays correct code, so nothing has to be
-    /// forgotten: incoming jumps are unlinked and find the new one.
+    /// The translation at pc is hot: an optimized region takes its place, now or when it has been compiled. The old translation stays
+    /// correct code, so nothing has to be forgotten: incoming jumps are unlinked and find the new one.
     private func optimize() {
         let pc = programCounter
         let flags = engine.guest.translationFlags(state)
         engine.lock.lock()
         defer { engine.lock.unlock() }
         guard let old = engine.cache.find(pc, flags) else { return }
-        let counter = Int(engine.cache.rows[old].counter)
-        state.storeBytes(
-            of: max(engine.options.hotThreshold, 1), toByteOffset: ExecutionCounters.offset(counter), as: UInt32.self)
-        state.storeBytes(of: 0, toByteOffset: ExecutionCounters.offset(missesOf: counter), as: UInt32.self)
         header.pointee.jumpCache[JumpCache.index(pc)] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
-        if engine.cache.rows[old].isOptimized { return }
+        if !engine.cache.rows[old].isOptimized {
+            let profile = Profile(engine: engine, flags: flags, state: state)
+            if let background = engine.background, !isBorrowed, engine.vcpus.count < engine.options.processors,
+                background.take(old, pc: pc, flags: flags, profile: profile) == .pending
+            {
+                return setCounter(old, BackgroundCompiler.patience)
+            }
+            optimize(old, pc, flags, profile)
+        }
+        let counter = Int(engine.cache.rows[old].counter)
+        setCounter(old, max(engine.options.hotThreshold, 1))
+        state.storeBytes(of: 0, toByteOffset: ExecutionCounters.offset(missesOf: counter), as: UInt32.self)
+    }
+
+    private func optimize(_ old: Int, _ pc: UInt64, _ flags: UInt64, _ profile: Profile) {
         switch engine.translator.translate(
-            engine, pc: pc, flags: flags, plan: engine.optimizingPlan(for: pc), optimize: true,
-            profile: Profile(engine: engine, flags: flags, state: state))
+            engine, pc: pc, flags: flags, plan: engine.optimizingPlan(for: pc), optimize: true, profile: profile)
         {
-        case .done:
-            engine.counters.optimized += 1
-            engine.retire(old)
+        case .done: engine.retire(old)
         case .notExecutable: return
         case .full:
             engine.flushLocked()
             forget()
         }
+    }
+
+    private func setCounter(_ translation: Int, _ count: UInt32) {
+        let counter = Int(engine.cache.rows[translation].counter)
+        state.storeBytes(of: count, toByteOffset: ExecutionCounters.offset(counter), as: UInt32.self)
     }
 
     private func link(to target: Int) {

@@ -56,7 +56,7 @@ extension Engine {
         for i in 0..<page.rowCount {
             guard let stored = page.translation(i), cache.find(stored.row.pc, stored.row.flags) == nil else { continue }
             let ordinal = Int(page.page.firstRow) + i
-            guard let blocks = translator.matches(self, stored) else {
+            guard translator.matches(self, stored) else {
                 file.states[ordinal] = .stale
                 store.counters.stale += 1
                 continue
@@ -64,7 +64,7 @@ extension Engine {
             guard let index = cache.nextIndex, let compiled = host.install(stored.region, translation: index),
                 cache.add(
                     pc: stored.row.pc, flags: stored.row.flags, compiled,
-                    ranges: UnsafeBufferPointer(start: translator.ranges, count: blocks),
+                    ranges: translator.workspace.blocks,
                     counter: Int(stored.row.counter), isOptimized: stored.row.isOptimized, isFindable: true,
                     copiesRecords: false) != nil
             else { break }
