@@ -63,6 +63,8 @@ final class TranslationCache: @unchecked Sendable {
     private let recordArena: UnsafeMutableRawPointer
     private let recordCapacity: Int
     private var recordUsed = 0
+    private var rowPages: LargePages
+    private var recordPages: LargePages
 
     static let pageBits: UInt64 = 12
 
@@ -75,7 +77,10 @@ final class TranslationCache: @unchecked Sendable {
         pages = try PageIndex(nodeCapacity: Self.capacity * 4)
         published = .allocate(capacity: 1)
         published.initialize(to: 0)
+        rowPages = LargePages(
+            UnsafeMutableRawPointer(rows), size: Self.capacity * MemoryLayout<Translation>.stride)
         recordArena = try HostMemory.reserve(recordCapacity)
+        recordPages = LargePages(recordArena, size: recordCapacity)
         self.recordCapacity = recordCapacity
     }
 
@@ -114,7 +119,9 @@ final class TranslationCache: @unchecked Sendable {
         if let base = region.records.baseAddress {
             records.copyMemory(from: base, byteCount: region.records.count)
             recordUsed += region.records.count
+            recordPages.grow(to: recordUsed)
         }
+        rowPages.grow(to: (index + 1) * MemoryLayout<Translation>.stride)
         var lowest = pc
         var highest = pc
         for range in ranges {
