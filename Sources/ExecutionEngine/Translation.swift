@@ -21,7 +21,7 @@ struct Translation {
     var nextInBucket: UInt32
     /// First incoming link + 1 in `TranslationCache.links`.
     var incoming: UInt32
-    /// False once invalidated. Read without the lock.
+    /// Can be found: not when it is for one use, and not once it is invalidated. Read without the lock.
     var isValid: Bool
     var isOptimized: Bool
 }
@@ -130,15 +130,14 @@ final class TranslationCache: @unchecked Sendable {
         }
         rows[index] = Translation(
             pc: pc, flags: flags, entry: region.entry, codeSize: UInt32(region.codeSize), lowest: lowest,
-            highest: highest, nextInBucket: 0, incoming: 0, isValid: true, isOptimized: isOptimized)
+            highest: highest, nextInBucket: 0, incoming: 0, isValid: isFindable, isOptimized: isOptimized)
         var kept = region
         kept.records = UnsafeRawBufferPointer(start: records, count: region.records.count)
         compiled.append(kept)
         atomic(published).pointee.store(UInt32(index + 1), ordering: .releasing)
         if isFindable {
-            let bucket = lookup.bucket(pc, flags)
-            rows[index].nextInBucket = bucket.pointee
-            atomic(bucket).pointee.store(UInt32(index + 1), ordering: .releasing)
+            lookup.insert(index)
+            lookup.grow(count: index + 1)
             for range in ranges where range.end > range.start {
                 var page = range.start >> Self.pageBits
                 while page <= (range.end &- 1) >> Self.pageBits {

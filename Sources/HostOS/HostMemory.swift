@@ -108,7 +108,6 @@ public final class ExecutableMemory: @unchecked Sendable {
 
     private func mapOver(_ fd: Int32) throws(Errno) {
         let flags = HostMemory.shared | HostMemory.fixed
-        largePages = LargePages(writable, size: size)
         _ = try HostMemory.map(UInt(bitPattern: writable), size, HostMemory.read | HostMemory.write, flags, fd: fd)
         _ = try HostMemory.map(UInt(bitPattern: executable), size, HostMemory.read | HostMemory.execute, flags, fd: fd)
     }
