@@ -48,8 +48,9 @@ extension Lowering {
     /// Counts an execution; leaves when the counter has run out.
     mutating func countExecution(_ op: OpPointer) {
         let offset = asm.offset
-        let counter = ExecutionCounters.offset(op.pointee.slot) &- StateRegister.bias
-        isCounted = true
+        let counter = ExecutionCounters.offset(ofNumber: op.pointee.slot) &- StateRegister.bias
+        // Code that is hot already counts its entries.
+        isCounted = op.pointee.slot < ExecutionCounters.count
         if isHead(op) {
             // A counter that ran out when the flag was set too is below zero.
             asm.headTest(.sub, Address(.rbp, Int32(truncatingIfNeeded: counter)), 1, .le)

@@ -24,6 +24,11 @@ struct Translation {
     /// Can be found: not when it is for one use, and not once it is invalidated. Read without the lock.
     var isValid: Bool
     var isOptimized: Bool
+    /// An optimized region that would be larger if calls were followed further.
+    var canGrow = false
+    /// The baseline translation + 1 that this one was made from; its in-line caches still know where its indirect jump went.
+    /// 0: none, or its jump went to many places.
+    var origin: UInt32 = 0
 }
 
 /// Guest bytes [start, end) that a translation was made from.

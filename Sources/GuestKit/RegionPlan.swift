@@ -11,16 +11,20 @@ public struct RegionPlan: Sendable {
     public var maxInstructions: Int
     /// How many calls deep the region follows its code.
     public var maxCallDepth: Int
+    /// The region counts its entries, to be made again with calls followed further.
+    public var countsEntries: Bool
     /// Guest addresses a block may start in.
     public var lowest: UInt64
     public var highest: UInt64
 
     public init(
-        maxBlocks: Int = 1, maxInstructions: Int = 64, maxCallDepth: Int = 0, lowest: UInt64 = 0, highest: UInt64 = .max
+        maxBlocks: Int = 1, maxInstructions: Int = 64, maxCallDepth: Int = 0, countsEntries: Bool = false,
+        lowest: UInt64 = 0, highest: UInt64 = .max
     ) {
         self.maxBlocks = maxBlocks
         self.maxInstructions = maxInstructions
         self.maxCallDepth = maxCallDepth
+        self.countsEntries = countsEntries
         self.lowest = lowest
         self.highest = highest
     }

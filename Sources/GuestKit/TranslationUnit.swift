@@ -30,6 +30,8 @@ public struct TranslationUnit: ~Copyable {
     private var translatedCount = 0
     /// The block being translated.
     private var current = 0
+    /// A call to code that has run was not followed, because calls are not followed that deep.
+    public private(set) var hasLeftOutCalls = false
     /// Blocks that run more rarely than this stay outside; those of calls more rarely than `leastCalls`.
     private let leastWeight: UInt32
     private let leastCalls: UInt32
@@ -157,6 +159,15 @@ public struct TranslationUnit: ~Copyable {
         return true
     }
 
+    /// Goes on with the region's first guest block behind what is to happen once per entry: a loop does not come back to that.
+    public mutating func beginBehindEntry() {
+        let block = ir.newBlock(guestPC: planned[0].pc, weight: planned[0].weight)
+        ir.br(block)
+        planned[0].block = block
+        ir.begin(block)
+        ir.checkExit(planned[0].pc)
+    }
+
     /// Records where the current block ended.
     public mutating func endBlock() { planned[current].end = pc }
 
@@ -254,13 +265,17 @@ public struct TranslationUnit: ~Copyable {
             if known.outer == outer, known.returnTo == returnTo, known.callee == target { return i }
         }
         let depth = storage.contexts[outer].depth &+ 1
-        guard depth <= plan.maxCallDepth, contextCount < PlanStorage.contextLimit, isRoomLeft else { return nil }
+        guard contextCount < PlanStorage.contextLimit, isRoomLeft else { return nil }
         var share: Float = 1
         if let profile {
             let calls = planned[current].weight
             let runs = profile.executions(of: target)
             if runs == 0 || calls < leastCalls { return nil }
             share = min(1, Float(calls) / Float(runs))
+        }
+        if depth > plan.maxCallDepth {
+            hasLeftOutCalls = true
+            return nil
         }
         storage.contexts[contextCount] = CallContext(
             returnTo: returnTo, callee: target, outer: outer, depth: depth, share: share)

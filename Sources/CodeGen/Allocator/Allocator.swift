@@ -73,6 +73,9 @@ public struct Allocator: ~Copyable {
     let layout: UnsafeMutablePointer<UInt32>
     let layoutIndex: UnsafeMutablePointer<UInt32>
     let predecessors: UnsafeMutablePointer<UInt32>
+    /// See LoopBodies.swift.
+    let loopEnd: UnsafeMutablePointer<UInt32>
+    let isInLoop: UnsafeMutablePointer<Bool>
     let blockCapacity: Int
     var labelCount = 0
 
@@ -123,6 +126,8 @@ public struct Allocator: ~Copyable {
         layout = .allocate(capacity: blockCapacity)
         layoutIndex = .allocate(capacity: blockCapacity)
         predecessors = .allocate(capacity: blockCapacity)
+        loopEnd = .allocate(capacity: blockCapacity)
+        isInLoop = .allocate(capacity: blockCapacity)
         variables = .allocate(capacity: tempCapacity)
         variableOf = .allocate(capacity: tempCapacity)
         distances = .allocate(capacity: 1)
@@ -149,6 +154,8 @@ public struct Allocator: ~Copyable {
         layout.deallocate()
         layoutIndex.deallocate()
         predecessors.deallocate()
+        loopEnd.deallocate()
+        isInLoop.deallocate()
         variables.deallocate()
         variableOf.deallocate()
         distances.deallocate()
@@ -179,6 +186,7 @@ public struct Allocator: ~Copyable {
         layOutBlocks()
         hasEntry.update(repeating: false, count: region.blockCount)
         isWalked.update(repeating: false, count: region.blockCount)
+        findLoopEnds()
         findVariables()
         flowDistances()
         // A block reached only from one that is laid out after it (a cold one) comes in a later round; what no round reaches
