@@ -31,6 +31,10 @@ extension Lowering {
     mutating func alu(_ k: ALU, _ s: StepPointer, _ op: OpPointer) {
         let size = op.pointee.type.operandSize
         let d = gpr(s.pointee.dst), a = gpr(s.pointee.a)
+        flags = FlagsContent(register: s.pointee.dst, size: size)
+        if k == .and, op.pointee.dst != op.pointee.a, op.pointee.dst != op.pointee.b {
+            (flags.x, flags.y) = (op.pointee.a, op.pointee.b)
+        }
         switch s.pointee.b {
         case Place.constant:
             copy(size, d, a)
@@ -124,6 +128,7 @@ extension Lowering {
     mutating func eqv(_ s: StepPointer, _ op: OpPointer) {
         alu(.xor, s, op)
         asm.unary(.not, op.pointee.type.operandSize, gpr(s.pointee.dst))
+        flags = .none
     }
 
     mutating func unary(_ k: Unary, _ s: StepPointer, _ op: OpPointer) {

@@ -3,7 +3,7 @@
 //
 // Invariants
 // - A step's code uses the registers in its places, r11 and xmm15, and the clobbers of the op's row; nothing else.
-// - Flags carry nothing from one step to the next.
+// - Flags carry from one step to the next only what `flags` says.
 // - Before an instruction that can fault, the state of `writer` is what recovery needs, and `point()` has been called.
 // - The stubs and all regions are in one buffer of less than 2 GiB: rel32 reaches everything.
 // - Code names nothing of this process except by its distance in that buffer: a region can be moved (Portable.swift).
@@ -31,6 +31,17 @@ struct ColdStub {
     var register: GPR
 }
 
+/// What the host's flags are known to tell.
+struct FlagsContent {
+    /// The zero flag is that of this register's value, of this size. 255: nothing is known.
+    var register: UInt8
+    var size: OperandSize
+    /// It is also that of `x & y`.
+    var x = Temp.none
+    var y = Temp.none
+    static let none = FlagsContent(register: 255, size: .qword)
+}
+
 struct Lowering: ~Copyable {
     var asm: Assembler
     var writer: RecoveryWriter
@@ -45,6 +56,8 @@ struct Lowering: ~Copyable {
     var globalCount = 0
     /// Guest pc of the current instruction.
     var pc: UInt64 = 0
+    /// What the flags tell after the steps so far.
+    var flags = FlagsContent.none
 
     // Fixed by `configure`.
     let helpers: UnsafeMutablePointer<HelperEntry>
@@ -97,6 +110,7 @@ struct Lowering: ~Copyable {
         globalCount = region.globalCount
         pc = region.s.pointee.guestPC
         coldCount = 0
+        flags = .none
         guard region.slotCount <= Lowering.slotLimit else { return false }
         for i in 0..<region.slotCount { slots[i] = .unused }
         writer.begin(pc: pc)
@@ -126,6 +140,12 @@ struct Lowering: ~Copyable {
     private mutating func lower(_ s: UnsafeMutablePointer<Step>, _ end: UnsafeMutablePointer<Step>) {
         switch s.pointee.kind {
         case .op: lowerOp(s, ops + Int(s.pointee.index), end)
+        case .store, .dirty, .clean: break
+        case .move, .load: if flags.register == s.pointee.dst { flags = .none }
+        default: flags = .none
+        }
+        switch s.pointee.kind {
+        case .op: break
         case .label: asm.bind(Label(index: Int32(truncatingIfNeeded: s.pointee.label)))
         case .move: move(s.pointee.dst, s.pointee.a, type(s.pointee.index))
         case .load: load(s.pointee.dst, Temp(s.pointee.index))
@@ -210,6 +230,11 @@ struct Lowering: ~Copyable {
     private mutating func lowerOp(
         _ s: UnsafeMutablePointer<Step>, _ op: UnsafeMutablePointer<Op>, _ end: UnsafeMutablePointer<Step>
     ) {
+        // Only a comparison looks at them, and only the functions that say so leave something in them.
+        switch op.pointee.opcode {
+        case .insnStart, .brcond, .select: break
+        default: flags = .none
+        }
         switch op.pointee.opcode {
         // Moves. `mov` and `br` are the allocator's: they come as other steps.
         case .mov: break

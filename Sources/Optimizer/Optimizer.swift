@@ -28,12 +28,14 @@ public enum Pass: String, CaseIterable, Sendable {
     case sink
     /// Removes ops that nobody needs, backward (DeadCode.swift).
     case dead
+    /// Finds results of which nobody sees which NaN they are (NaNs.swift).
+    case nans
 }
 
 struct PassSet: OptionSet {
-    let rawValue: UInt8
-    init(rawValue: UInt8) { self.rawValue = rawValue }
-    init(_ pass: Pass) { rawValue = 1 << UInt8(Pass.allCases.firstIndex(of: pass) ?? 0) }
+    let rawValue: UInt16
+    init(rawValue: UInt16) { self.rawValue = rawValue }
+    init(_ pass: Pass) { rawValue = 1 << UInt16(Pass.allCases.firstIndex(of: pass) ?? 0) }
     init(names: Set<String>) {
         self = []
         for pass in Pass.allCases where names.contains(pass.rawValue) { insert(PassSet(pass)) }
@@ -66,6 +68,7 @@ public enum Optimizer {
         }
         if level == .full && hasBranches { run(.sink, region, s) { sinkPartlyDead(region, s) } }
         run(.dead, region, s) { removeDeadCode(region, s, level) }
+        if level == .full { run(.nans, region, s) { markUnseenNaNs(region, s) } }
         s.forgetEntryFacts()
     }
 

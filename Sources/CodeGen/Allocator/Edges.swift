@@ -150,6 +150,7 @@ extension Allocator {
             let first = Int(layoutIndex[header])
             var last = first
             for l in first..<region.blockCount where branches(Int(layout[l]), to: header) { last = l }
+            loopEnd[header] = UInt32(last)
             for l in first...last where !region.blocks[Int(layout[l])].isCold {
                 weigh(Int(layout[l]), depth: depthInside(first, last, l), weight, written)
             }
@@ -244,6 +245,34 @@ extension Allocator {
             result.owner[Int(r)] = UInt32(t) << 1 | (dirty ? 1 : 0)
             left -= 1
         }
+    }
+
+    // MARK: Loops
+
+    /// Finds the innermost loop around the block at this place of the layout, whose registers are to be kept for what they
+    /// hold at its head.
+    mutating func enterLoop(around place: Int) {
+        loopState = nil
+        loopRegisters = RegisterSet()
+        for l in stride(from: place, through: 0, by: -1) {
+            let header = Int(layout[l])
+            guard region.blocks[header].isLoopHeader, hasEntry[header], Int(loopEnd[header]) >= place else { continue }
+            let head = entry(header)
+            loopState = head
+            for i in 0..<orderCount where head.owner[Int(order[i])] != RegisterState.empty {
+                let r = order[i]
+                loopRegisters.insert(RegisterSet(r))
+                let t = Int(head.owner[Int(r)] &>> 1)
+                if t < region.globalCount { preferred[t] = r }
+            }
+            return
+        }
+    }
+
+    /// Does the end of the loop around here want `t` in `r`?
+    @inline(__always) func isAtLoopHead(_ t: Int, _ r: UInt8) -> Bool {
+        guard r != 255, let loopState else { return false }
+        return loopState.owner[Int(r)] &>> 1 == UInt32(truncatingIfNeeded: t)
     }
 
     // MARK: Conforming
