@@ -4,7 +4,7 @@
 import IR
 
 /// What a host made of one region.
-public struct CompiledRegion: @unchecked Sendable {
+public struct CompiledRegion: BitwiseCopyable, @unchecked Sendable {
     /// Host address to enter at (executable view). The interpreter's is an opaque, non-zero token of the same shape.
     public var entry: UInt64
     /// Bytes of host code from `entry` on (0 for the interpreter).
@@ -77,6 +77,9 @@ public protocol HostBackEnd: AnyObject, Sendable {
     /// Takes back the newest compiled region, which nothing refers to.
     func discard(_ compiled: CompiledRegion)
 
+    /// A compiler of regions for another thread; nil for a host whose regions cannot move.
+    func makeCompiler() -> (any RegionCompiler)?
+
     /// Bytes that `export` writes; nil for a host whose regions cannot move.
     func exportedSize(_ compiled: CompiledRegion) -> Int?
     /// A copy of a compiled region, without links, that `install` takes: anywhere in a code buffer, under any index, also in
@@ -101,4 +104,10 @@ public protocol HostBackEnd: AnyObject, Sendable {
     /// Where the fault handler resumes to leave generated code, with the exit value to return; nil if the address is not in
     /// code this host made. The handler has stored the registers in `savedRegisters`.
     var faultExitAddress: UInt64 { get }
+}
+
+/// Compiles regions away from the code buffer. Used by one thread, without the translation lock.
+public protocol RegionCompiler: AnyObject, Sendable {
+    /// The region in the form that `HostBackEnd.install` takes, valid until the next call; nil when it does not fit.
+    func compile(_ region: Region, _ allocation: Allocation) -> UnsafeRawBufferPointer?
 }

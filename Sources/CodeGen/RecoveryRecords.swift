@@ -7,6 +7,8 @@
 //     change := global index (1 byte), register + 1 (1 byte; 0 = the home is current)
 //     end := 0x02
 //
+// Without a point for it, offset 0 is the region's start: every home is current, and the guest pc is the region's.
+//
 // The host offset is from the region's entry and is the address of the instruction that faults, or, for a side exit, of
 // the check that led to it. Points are in ascending order of emission, not necessarily of address.
 
@@ -165,7 +167,9 @@ public enum RecoveryReader {
             }
             if pointOffset == offset { return pointPC }
         }
-        return nil
+        if offset != 0 { return nil }
+        for i in 0..<globalCount { registers[i] = 0 }
+        return pc
     }
 
     private static func readSigned(_ records: UnsafeRawBufferPointer, _ at: inout Int) -> Int {

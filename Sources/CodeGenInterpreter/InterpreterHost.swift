@@ -158,6 +158,8 @@ public final class InterpreterHost: HostBackEnd, @unchecked Sendable {
         atomic(address, as: UInt64.self).pointee.store(target, ordering: .releasing)
     }
 
+    public func makeCompiler() -> (any RegionCompiler)? { nil }
+
     public func discard(_ compiled: CompiledRegion) {
         guard let code else { return }
         code.used = Int(compiled.entry &- UInt64(UInt(bitPattern: code.executable)))

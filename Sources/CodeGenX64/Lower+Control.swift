@@ -34,6 +34,12 @@ extension Lowering {
     /// Leaves at guest `imm` when another thread or a signal handler has asked for it.
     mutating func checkExit(_ op: OpPointer) {
         let offset = asm.offset
+        if isHead(op) {
+            asm.alu(.cmp, .dword, header.exitRequest, imm: 0)
+            asm.jccBack(.ne, to: -HeadExit.size)
+            headEnd = asm.offset
+            return
+        }
         writer.point(offset: offset, pc: UInt64(bitPattern: op.pointee.imm))
         asm.alu(.cmp, .dword, header.exitRequest, imm: 0)
         let stub = addCold(.sideExit, value: offset)
@@ -43,11 +49,23 @@ extension Lowering {
     /// Counts an execution; leaves when the counter has run out.
     mutating func countExecution(_ op: OpPointer) {
         let offset = asm.offset
-        writer.point(offset: offset, pc: UInt64(bitPattern: op.pointee.imm))
         let counter = ExecutionCounters.offset(op.pointee.slot) &- StateRegister.bias
+        if isHead(op) {
+            asm.alu(.sub, .dword, Address(.rbp, Int32(truncatingIfNeeded: counter)), imm: 1)
+            // A counter that ran out when the flag was set too is below zero.
+            asm.jccBack(.le, to: -HeadExit.size)
+            headEnd = asm.offset
+            return
+        }
+        writer.point(offset: offset, pc: UInt64(bitPattern: op.pointee.imm))
         asm.alu(.sub, .dword, Address(.rbp, Int32(truncatingIfNeeded: counter)), imm: 1)
         let stub = addCold(.hot, value: offset)
         asm.jcc(.e, stub.label)
+    }
+
+    /// One of the region's first checks: nothing has happened yet, and its pc is the region's.
+    private func isHead(_ op: OpPointer) -> Bool {
+        asm.offset == headEnd && UInt64(bitPattern: op.pointee.imm) == regionPC
     }
 
     mutating func exitTB(_ op: OpPointer) {
@@ -82,7 +100,7 @@ extension Lowering {
     /// `lea d, [rip + field]` with an aligned field that `Assembler.patchJump` retargets: a jump's field means the same.
     private mutating func patchableLea(_ d: GPR) -> Int {
         asm.nop(bytes: Int((1 &- asm.address) & 3))
-        asm.lea(.qword, d, .rip(asm.address))
+        asm.lea(.qword, d, .rip(asm.here()))
         return asm.offset &- 4
     }
 
@@ -147,13 +165,14 @@ extension Lowering {
                 asm.data(JumpCache.noPC)
             }
             slots[i].stub = asm.offset
+            let payload = UInt32(truncatingIfNeeded: translation &<< 8 | i)
             if slots[i].isCache {
                 asm.mov(.qword, pcHome, slots[i].register)
+                asm.movTranslation(payload)
+                asm.jmp(to: stubs.chainExit)
             } else {
-                storePC(slots[i].pc)
+                asm.slotStub(stubs.slotExit, payload: payload, pc: slots[i].pc)
             }
-            asm.movTranslation(UInt32(truncatingIfNeeded: translation &<< 8 | i))
-            asm.jmp(to: stubs.chainExit)
         }
     }
 }

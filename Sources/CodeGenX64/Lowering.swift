@@ -42,6 +42,15 @@ struct FlagsContent {
     static let none = FlagsContent(register: 255, size: .qword)
 }
 
+/// A sum of a register and another one shifted by 1 to 3, which is one address calculation.
+struct ScaledSum {
+    /// The step of the addition; none when nil.
+    var step: UnsafeMutablePointer<Step>?
+    var base = GPR.rax
+    var index = GPR.rax
+    var scale = Scale.x1
+}
+
 struct Lowering: ~Copyable {
     var asm: Assembler
     var writer: RecoveryWriter
@@ -53,11 +62,18 @@ struct Lowering: ~Copyable {
     var temps: UnsafeMutablePointer<TempInfo>
     var homeSlots: UnsafeMutablePointer<Int16>
     var steps: UnsafeMutablePointer<Step>
+    var blocks: UnsafeMutablePointer<Block>
+    var blockCount = 0
     var globalCount = 0
-    /// Guest pc of the current instruction.
+    /// Guest pc of the region, and of the current instruction.
+    var regionPC: UInt64 = 0
     var pc: UInt64 = 0
     /// What the flags tell after the steps so far.
     var flags = FlagsContent.none
+    /// An addition that does a shift before it, too (`scalesSum`).
+    var scaled = ScaledSum()
+    /// Where the checks at the region's entry end so far.
+    var headEnd = 0
 
     // Fixed by `configure`.
     let helpers: UnsafeMutablePointer<HelperEntry>
@@ -91,6 +107,7 @@ struct Lowering: ~Copyable {
         temps = UnsafeMutablePointer(bitPattern: 8)!
         homeSlots = UnsafeMutablePointer(bitPattern: 8)!
         steps = UnsafeMutablePointer(bitPattern: 8)!
+        blocks = UnsafeMutablePointer(bitPattern: 8)!
     }
 
     deinit {
@@ -107,8 +124,12 @@ struct Lowering: ~Copyable {
         temps = region.temps
         homeSlots = allocation.s.pointee.homeSlot
         steps = allocation.steps
+        blocks = region.blocks
+        blockCount = region.blockCount
         globalCount = region.globalCount
-        pc = region.s.pointee.guestPC
+        regionPC = region.s.pointee.guestPC
+        pc = regionPC
+        headEnd = 0
         coldCount = 0
         flags = .none
         guard region.slotCount <= Lowering.slotLimit else { return false }
@@ -140,17 +161,19 @@ struct Lowering: ~Copyable {
     private mutating func lower(_ s: UnsafeMutablePointer<Step>, _ end: UnsafeMutablePointer<Step>) {
         switch s.pointee.kind {
         case .op: lowerOp(s, ops + Int(s.pointee.index), end)
-        case .store, .dirty, .clean: break
-        case .move, .load: if flags.register == s.pointee.dst { flags = .none }
-        default: flags = .none
-        }
-        switch s.pointee.kind {
-        case .op: break
-        case .label: asm.bind(Label(index: Int32(truncatingIfNeeded: s.pointee.label)))
-        case .move: move(s.pointee.dst, s.pointee.a, type(s.pointee.index))
-        case .load: load(s.pointee.dst, Temp(s.pointee.index))
+        case .label:
+            flags = .none
+            label(Int(s.pointee.label))
+        case .move:
+            if flags.register == s.pointee.dst { flags = .none }
+            move(s.pointee.dst, s.pointee.a, type(s.pointee.index))
+        case .load:
+            if flags.register == s.pointee.dst { flags = .none }
+            load(s.pointee.dst, Temp(s.pointee.index))
         case .store: store(s)
-        case .constant: constant(gpr(s.pointee.dst), temps[Int(s.pointee.index)])
+        case .constant:
+            flags = .none
+            constant(gpr(s.pointee.dst), temps[Int(s.pointee.index)])
         case .jump: jump(s.pointee.label, from: s, end)
         case .dirty: writer.dirty(Int(s.pointee.index), register: s.pointee.a)
         case .clean: writer.clean(Int(s.pointee.index))
@@ -159,6 +182,12 @@ struct Lowering: ~Copyable {
     }
 
     // MARK: Steps
+
+    /// A label is here. What heads a loop begins a half of a cache line.
+    private mutating func label(_ index: Int) {
+        if index < blockCount, blocks[index].isLoopHeader, asm.offset != headEnd { asm.align(32) }
+        asm.bind(Label(index: Int32(truncatingIfNeeded: index)))
+    }
 
     @inline(__always) func type(_ temp: UInt32) -> ValueType { temps[Int(temp)].type }
 
@@ -247,7 +276,9 @@ struct Lowering: ~Copyable {
         case .orc: orc(s, op)
         case .eqv: eqv(s, op)
         case .not: unary(.not, s, op)
-        case .shl: shift(.shl, .shlx, s, op)
+        case .shl:
+            if scalesSum(s, op, end) { break }
+            shift(.shl, .shlx, s, op)
         case .shr: shift(.shr, .shrx, s, op)
         case .sar: shift(.sar, .sarx, s, op)
         case .rotl: rotate(.rol, s, op)
@@ -288,7 +319,7 @@ struct Lowering: ~Copyable {
         case .grmw: readModifyWrite(s, op)
         case .gcas: compareAndSwap(s, op)
         case .gcas128: compareAndSwapPair(s, op)
-        case .fence: if op.pointee.aux & UInt16(FenceOrder.storeLoad.rawValue) != 0 { asm.mfence() }
+        case .fence: fence(op)
         // Floating point
         case .fadd: arithmetic(.vadd(op.pointee.type.fp), s, op)
         case .fsub: arithmetic(.vsub(op.pointee.type.fp), s, op)

@@ -26,11 +26,17 @@ struct PortableHead: BitwiseCopyable {
     var codeAt: Int { recordsAt + Int(recordBytes) }
     var size: Int { codeAt + Int(codeSize) }
 
+    init(codeSize: Int, slotCount: Int, relocationCount: Int, recordBytes: Int) {
+        self.codeSize = UInt32(codeSize)
+        self.slotCount = UInt32(slotCount)
+        self.relocationCount = UInt32(relocationCount)
+        self.recordBytes = UInt32(recordBytes)
+    }
+
     init(_ compiled: CompiledRegion) {
-        codeSize = UInt32(compiled.codeSize)
-        slotCount = UInt32(compiled.slotCount)
-        relocationCount = UInt32(compiled.relocationCount)
-        recordBytes = UInt32(compiled.records.count)
+        self.init(
+            codeSize: compiled.codeSize, slotCount: compiled.slotCount, relocationCount: compiled.relocationCount,
+            recordBytes: compiled.records.count)
     }
 }
 
@@ -67,7 +73,7 @@ extension X64Host {
         guard let code, exported.count >= PortableHead.stride, let source = exported.baseAddress else { return nil }
         let head = source.loadUnaligned(as: PortableHead.self)
         let size = Int(head.codeSize)
-        let start = (code.used + 15) & ~15
+        let start = nextStart(code)
         guard head.size == exported.count, size > 0, start + size <= code.size else { return nil }
         let target = code.writable + start
         target.copyMemory(from: source + head.codeAt, byteCount: size)
@@ -77,7 +83,11 @@ extension X64Host {
             let patch = (source + head.slotsAt + i * MemoryLayout<SlotPatch>.stride).loadUnaligned(as: SlotPatch.self)
             guard patch.fits(size) else { return drop(slots: firstSlot) }
             patches.append(patch.field == 0 ? patch : patch.moved(by: start))
+            if patch.field != 0, !patch.isCache {
+                writeSlotStub(code, start + Int(patch.stub), translation: translation, slot: i, pc: patch.pc)
+            }
         }
+        writeHeadExit(code, start)
         let firstRelocation = relocations.count
         let index = UInt32(truncatingIfNeeded: translation &<< 8)
         for i in 0..<Int(head.relocationCount) {
@@ -127,7 +137,7 @@ extension SlotPatch {
     func fits(_ size: Int) -> Bool {
         func isField(_ offset: UInt32) -> Bool { offset & 3 == 0 && Int(offset) + 4 <= size }
         if field == 0 { return true }
-        guard isField(field), Int(stub) < size else { return false }
+        guard isField(field), Int(stub) + (isCache ? 1 : SlotStub.size) <= size else { return false }
         return !isCache || isField(missField) && Int(miss) < size && word & 7 == 0 && Int(word) + 8 <= size
     }
 

@@ -11,6 +11,44 @@
 import CodeGen
 import Synchronization
 
+/// What an unlinked `goto_tb` or `push_return` leads to, 17 bytes: a call that never returns, and behind it what the common code reads.
+///
+///     call slotExit
+///     .long translation << 8 | slot
+///     .quad pc
+enum SlotStub {
+    static let payload: Int32 = 5
+    static let pc: Int32 = 9
+    static let size = 17
+
+    /// `distance`: from the end of the call to the common code.
+    @inline(__always)
+    static func write(_ stub: UnsafeMutableRawPointer, distance: UInt32, payload: UInt32, pc: UInt64) {
+        _ = stub.put8(0xE8).put32(distance).put32(payload).put64(pc)
+    }
+}
+
+extension Assembler {
+    mutating func slotStub(_ target: UInt, payload: UInt32, pc: UInt64) {
+        guard reserve() else { return }
+        let end = address &+ UInt(SlotStub.payload)
+        SlotStub.write(cursor, distance: UInt32(truncatingIfNeeded: target &- end), payload: payload, pc: pc)
+        cursor += SlotStub.size
+    }
+}
+
+/// The way out of a region's first checks, directly before its entry: a call, so that the return address is the entry. There
+/// recovery needs no record: everything is at home, and the pc is the region's.
+enum HeadExit {
+    static let size = 5
+
+    /// `distance`: from the entry to the common code.
+    @inline(__always)
+    static func write(_ entry: UnsafeMutableRawPointer, distance: UInt32) {
+        _ = (entry - size).put8(0xE8).put32(distance)
+    }
+}
+
 /// A slot of the region being lowered. Offsets are from the region's entry.
 struct SlotUse {
     /// The patchable displacement of the jump, and the stub.

@@ -58,6 +58,10 @@ struct Stubs {
     var epilogue: UInt = 0
     /// eax: translation << 8 | slot.
     var chainExit: UInt = 0
+    /// Called by the stub of a slot: see `SlotStub`.
+    var slotExit: UInt = 0
+    /// Called from before a region's entry: see `HeadExit`.
+    var headExit: UInt = 0
     /// r11: the recovery point.
     var sideExit: UInt = 0
     var hot: UInt = 0
@@ -77,7 +81,9 @@ struct Stubs {
     static let pushed: [GPR] = [.rbp, .rbx, .r12, .r13, .r14, .r15]
 
     /// Emits everything at the assembler's position.
-    static func emit(_ asm: inout Assembler, _ header: HeaderFields, _ helpers: [HelperDescriptor]) -> Stubs {
+    static func emit(
+        _ asm: inout Assembler, _ header: HeaderFields, pcHome: Address, _ helpers: [HelperDescriptor]
+    ) -> Stubs {
         var stubs = Stubs()
         asm.align(16)
         // (rdi: CPU state, rsi: entry) -> rax
@@ -103,6 +109,22 @@ struct Stubs {
         // The value has reason `chain`, which is 0, below its payload.
         stubs.chainExit = asm.address
         asm.shift(.shl, .qword, .rax, imm: 32)
+        asm.jmp(to: stubs.epilogue)
+
+        stubs.slotExit = asm.address
+        asm.pop(.r11)
+        asm.mov(.dword, .rax, Address(.r11))
+        asm.mov(.qword, .r11, Address(.r11, SlotStub.pc - SlotStub.payload))
+        asm.mov(.qword, pcHome, .r11)
+        asm.jmp(to: stubs.chainExit)
+
+        stubs.headExit = asm.address
+        asm.pop(.r11)
+        saveRegisters(&asm, header)
+        asm.mov(.rax, imm: Int64(ExitReason.sideExit))
+        asm.alu(.cmp, .dword, header.exitRequest, imm: 0)
+        asm.jcc(.ne, to: stubs.epilogue)
+        asm.mov(.rax, imm: Int64(ExitReason.hot))
         asm.jmp(to: stubs.epilogue)
 
         stubs.sideExit = asm.address

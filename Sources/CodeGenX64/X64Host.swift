@@ -1,6 +1,6 @@
 // x86-64 machine code as a host of the translator: the host contract on top of `Lowering`.
 //
-// The code buffer starts with the common stubs; regions follow, each at a multiple of 16 bytes.
+// The code buffer starts with the common stubs; regions follow, each at a multiple of 16 bytes, with a `HeadExit` before it.
 
 import CodeGen
 import IR
@@ -13,6 +13,7 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
 
     // Set once by `configure`. `lowering` is used under the engine's translation lock.
     private(set) var code: CodeBuffer?
+    private var configuration: HostConfiguration?
     /// Offset in the code buffer behind the stubs.
     private(set) var stubsEnd = 0
     private var lowering: UnsafeMutablePointer<Lowering>?
@@ -39,10 +40,16 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
 
     public func configure(_ configuration: HostConfiguration, code: CodeBuffer) {
         self.code = code
+        self.configuration = configuration
+        // Room for the slots and relocations of most programs: growing copies all of them.
+        patches.reserveCapacity(1 << 16)
+        relocations.reserveCapacity(1 << 18)
         precondition(code.size < 1 << 31, "the code buffer must be in reach of a 32-bit displacement")
         var asm = Assembler(
             start: code.writable + code.used, end: code.writable + code.size, rxDelta: code.executableDelta)
-        stubs = Stubs.emit(&asm, HeaderFields(), configuration.helpers)
+        stubs = Stubs.emit(
+            &asm, HeaderFields(), pcHome: Address(.rbp, Int32(configuration.pcOffset - StateRegister.bias)),
+            configuration.helpers)
         precondition(!asm.overflowed, "the code buffer is too small for the host's stubs")
         code.used += asm.offset
         stubsEnd = code.used
@@ -56,13 +63,14 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
 
     public func compile(_ region: Region, _ allocation: Allocation, translation: Int) -> CompiledRegion? {
         guard let code, let lowering else { return nil }
-        let start = (code.used + 15) & ~15
+        let start = nextStart(code)
         guard start < code.size else { return nil }
         lowering.pointee.asm.begin(
             start: code.writable + start, end: code.writable + code.size, rxDelta: code.executableDelta)
         guard lowering.pointee.run(region, allocation, translation: translation) else { return nil }
         let size = lowering.pointee.asm.offset
         code.used = start + size
+        writeHeadExit(code, start)
         let firstSlot = patches.count
         for i in 0..<region.slotCount { patches.append(SlotPatch(lowering.pointee.slots[i], at: start)) }
         let firstRelocation = relocations.count
@@ -74,11 +82,35 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
             records: lowering.pointee.writer.finish())
     }
 
+    /// Offset of the next region's entry in the code buffer.
+    func nextStart(_ code: CodeBuffer) -> Int { (code.used + HeadExit.size + 15) & ~15 }
+
+    /// The way out of the region at `start`.
+    func writeHeadExit(_ code: CodeBuffer, _ start: Int) {
+        HeadExit.write(code.writable + start, distance: distance(code, from: start, to: stubs.headExit))
+    }
+
+    /// The stub of a slot of translation `translation`, at an offset in the code buffer, for a region that has moved.
+    func writeSlotStub(_ code: CodeBuffer, _ stub: Int, translation: Int, slot: Int, pc: UInt64) {
+        SlotStub.write(
+            code.writable + stub, distance: distance(code, from: stub + Int(SlotStub.payload), to: stubs.slotExit),
+            payload: UInt32(truncatingIfNeeded: translation &<< 8 | slot), pc: pc)
+    }
+
+    private func distance(_ code: CodeBuffer, from offset: Int, to target: UInt) -> UInt32 {
+        UInt32(truncatingIfNeeded: target &- UInt(bitPattern: code.executable) &- UInt(bitPattern: offset))
+    }
+
+    public func makeCompiler() -> (any RegionCompiler)? {
+        guard let code, let configuration else { return nil }
+        return X64Compiler(configuration, stubs, code)
+    }
+
     public func discard(_ compiled: CompiledRegion) {
         guard let code, compiled.firstSlot + compiled.slotCount == patches.count else { return }
         patches.removeLast(compiled.slotCount)
         relocations.removeLast(compiled.relocationCount)
-        code.used = Int(compiled.entry &- UInt64(UInt(bitPattern: code.executable)))
+        code.used = Int(compiled.entry &- UInt64(UInt(bitPattern: code.executable))) - HeadExit.size
     }
 
     public func enter(_ state: UnsafeMutableRawPointer, _ entry: UInt64) -> ExitValue {

@@ -21,7 +21,9 @@ public final class Engine: @unchecked Sendable {
     private let codeMemory: ExecutableMemory
     let cache: TranslationCache
     /// Guarded by `lock`.
-    var translator: Translator
+    let translator: Translator
+    /// Where hot regions are compiled beside the vCPUs.
+    private(set) var background: BackgroundCompiler?
     var vcpus: [Unmanaged<VCPU>] = []
     /// Bytes of code cache that hold the host's own stubs.
     private let stubBytes: Int
@@ -47,9 +49,15 @@ public final class Engine: @unchecked Sendable {
         stubBytes = code.used
         translator = Translator(guest: guest, host: host, options: options)
         FaultRegistry.add(self)
+        if options.compilesInBackground, countsExecutions, options.diagnostics.items.rawValue == 0 {
+            background = BackgroundCompiler(self)
+        }
     }
 
-    deinit { FaultRegistry.remove(self) }
+    deinit {
+        background?.stop()
+        FaultRegistry.remove(self)
+    }
 
     public func makeVCPU() -> VCPU {
         let vcpu = VCPU(self)
@@ -70,6 +78,7 @@ public final class Engine: @unchecked Sendable {
 
     func invalidateLocked(start: UInt64, length: UInt64) {
         translator.forgetWindows()
+        background?.invalidate(start: start, length: length)
         let victims = cache.overlapping(start, length)
         if victims.isEmpty { return }
         for index in victims { kill(index) }
@@ -107,6 +116,7 @@ public final class Engine: @unchecked Sendable {
     public func synchronizeCode() {
         lock.withLock {
             translator.forgetWindows()
+            background?.invalidateAll()
             for page in cache.pages.pages {
                 let start = page << TranslationCache.pageBits
                 if memory.hasUntrackedAliases(start) {
@@ -125,6 +135,7 @@ public final class Engine: @unchecked Sendable {
         for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.request(EngineRequest.pause | EngineRequest.forget) } }
         for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.waitUntilStopped() } }
         cache.flush()
+        background?.flush()
         code.used = stubBytes
         host.flush()
         generation &+= 1
@@ -141,9 +152,11 @@ public final class Engine: @unchecked Sendable {
     /// Before fork(): the child will get a private copy of the code cache. The lock is held until `finishFork`.
     public func prepareFork() throws(Errno) {
         lock.lock()
+        background?.suspend()
         do {
             snapshot = try codeMemory.snapshotForFork(used: code.used)
         } catch {
+            background?.resume(isChild: false)
             lock.unlock()
             throw error
         }
@@ -164,6 +177,7 @@ public final class Engine: @unchecked Sendable {
             }
         }
         snapshot = nil
+        background?.resume(isChild: isChild)
         if isChild { vcpus = [Unmanaged.passUnretained(vcpu)] }
         lock.unlock()
     }

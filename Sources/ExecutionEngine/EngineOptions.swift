@@ -24,6 +24,9 @@ public struct EngineOptions: Sendable {
     public var tier = Tier.automatic
     /// Executions after which a baseline translation is made again as an optimized region.
     public var hotThreshold: UInt32 = 4000
+    /// Hot regions are compiled on a thread of their own while fewer vCPUs than `processors` are there.
+    public var compilesInBackground = false
+    public var processors = 1
     /// Time spent translating is counted (two clock readings a translation).
     public var measuresTime = false
     /// Optimizer passes turned off by name.

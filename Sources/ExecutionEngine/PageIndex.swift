@@ -1,6 +1,8 @@
 // Which translations touch which guest page: lists in raw memory behind an open-addressing table, because every translation
 // is entered here.
 
+import HostOS
+
 /// Guest page number -> translations, newest first. Guarded by the translation lock.
 struct PageIndex {
     private struct Head {
@@ -15,12 +17,16 @@ struct PageIndex {
     }
 
     private var heads: [Head] = Array(repeating: Head(), count: 1024)
-    private var nodes: [Node] = []
+    private var nodes: ReservedTable<Node>
     private(set) var pageCount = 0
     /// The head used last: most translations follow each other on one page.
     private var recent = 0
 
-    init() { nodes.reserveCapacity(4096) }
+    init(nodeCapacity: Int) throws(Errno) { nodes = try ReservedTable(capacity: nodeCapacity) }
+
+    /// Room for the pages of the largest region.
+    var hasRoom: Bool { nodes.count + Self.largestAdd < nodes.capacity }
+    private static let largestAdd = 1 << 16
 
     mutating func add(_ translation: Int, page: UInt64) {
         let at = slot(page)
@@ -51,7 +57,7 @@ struct PageIndex {
 
     mutating func removeAll() {
         for i in heads.indices { heads[i] = Head() }
-        nodes.removeAll(keepingCapacity: true)
+        nodes.removeAll()
         pageCount = 0
         recent = 0
     }

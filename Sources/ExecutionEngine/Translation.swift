@@ -7,16 +7,13 @@ import CodeGen
 import HostOS
 import Synchronization
 
-/// One translation.
+/// One translation, as look-ups and invalidation see it: what the host made of it is in `TranslationCache.compiled`.
 struct Translation {
     var pc: UInt64
     var flags: UInt64
     /// Host entry address, and host bytes from there.
     var entry: UInt64
-    var codeSize: Int
-    /// Recovery records.
-    var records: UnsafeRawPointer
-    var recordBytes: Int
+    var codeSize: UInt32
     /// Guest bytes it was made from: [lowest, highest).
     var lowest: UInt64
     var highest: UInt64
@@ -51,17 +48,19 @@ func atomic(_ p: UnsafeMutablePointer<UInt32>) -> UnsafePointer<Atomic<UInt32>> 
 /// All translations of one engine. Everything is guarded by the engine's translation lock except where said.
 final class TranslationCache: @unchecked Sendable {
     static let capacity = 1 << 20
-    private static let bucketBits = 16
+    /// Buckets are in groups, one for several guest pages: what is near in the guest's code is near in the table.
+    private static let groupBits: UInt64 = 9
+    private static let bucketBits: UInt64 = 16
 
     /// Rows; `count` of them in use. Read without the lock through `find` and `containing`.
     let rows: UnsafeMutablePointer<Translation>
     private let published: UnsafeMutablePointer<UInt32>
     private let buckets: UnsafeMutablePointer<UInt32>
-    /// By translation: what the host needs to link slots.
-    var compiled: [CompiledRegion] = []
-    private(set) var links: [Link] = []
+    /// By translation: what the host needs to link slots, and the recovery records. Read without the lock like `rows`.
+    private(set) var compiled: ReservedTable<CompiledRegion>
+    private(set) var links: ReservedTable<Link>
     /// Guest page -> translations on it.
-    private(set) var pages = PageIndex()
+    private(set) var pages: PageIndex
     /// Records of all translations since the last flush.
     private let recordArena: UnsafeMutableRawPointer
     private let recordCapacity: Int
@@ -72,8 +71,11 @@ final class TranslationCache: @unchecked Sendable {
     init(recordCapacity: Int) throws(Errno) {
         rows = try HostMemory.reserve(Self.capacity * MemoryLayout<Translation>.stride)
             .bindMemory(to: Translation.self, capacity: Self.capacity)
-        buckets = try HostMemory.reserve(4 << Self.bucketBits).bindMemory(
-            to: UInt32.self, capacity: 1 << Self.bucketBits)
+        buckets = try HostMemory.reserve(4 << Int(Self.bucketBits)).bindMemory(
+            to: UInt32.self, capacity: 1 << Int(Self.bucketBits))
+        compiled = try ReservedTable(capacity: Self.capacity)
+        links = try ReservedTable(capacity: Self.capacity * 4)
+        pages = try PageIndex(nodeCapacity: Self.capacity * 4)
         published = .allocate(capacity: 1)
         published.initialize(to: 0)
         recordArena = try HostMemory.reserve(recordCapacity)
@@ -84,8 +86,10 @@ final class TranslationCache: @unchecked Sendable {
 
     @inline(__always)
     private static func bucket(_ pc: UInt64, _ flags: UInt64) -> Int {
-        let key = (pc &>> 1) ^ (flags &* 0x9E37_79B9)
-        return Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) &>> UInt64(64 - bucketBits))
+        // Blocks that follow each other are rarely less than eight bytes apart.
+        let mixed = ((pc &>> pageBits) ^ (flags &<< 32)) &* 0x9E37_79B9_7F4A_7C15
+        let group = mixed &>> (64 &- bucketBits &+ groupBits)
+        return Int(truncatingIfNeeded: group &<< groupBits | (pc &>> 3) & ((1 &<< groupBits) &- 1))
     }
 
     /// The valid translation of `pc` for `flags`; no lock needed.
@@ -112,8 +116,11 @@ final class TranslationCache: @unchecked Sendable {
         return address &- row.pointee.entry <= UInt64(row.pointee.codeSize) ? low &- 1 : nil
     }
 
-    /// Index that the next `add` will use; nil when the table is full.
-    var nextIndex: Int? { count < Self.capacity && recordUsed < recordCapacity / 16 * 15 ? count : nil }
+    /// Index that the next `add` will use; nil when a table is full.
+    var nextIndex: Int? {
+        count < Self.capacity && recordUsed < recordCapacity / 16 * 15 && links.count < links.capacity && pages.hasRoom
+            ? count : nil
+    }
 
     /// Adds a translation. `isFindable` false: for one use, known only by host address.
     func add(
@@ -134,9 +141,8 @@ final class TranslationCache: @unchecked Sendable {
             highest = max(highest, range.end)
         }
         rows[index] = Translation(
-            pc: pc, flags: flags, entry: region.entry, codeSize: region.codeSize, records: UnsafeRawPointer(records),
-            recordBytes: region.records.count, lowest: lowest, highest: highest, nextInBucket: 0, incoming: 0,
-            isValid: true, isOptimized: isOptimized)
+            pc: pc, flags: flags, entry: region.entry, codeSize: UInt32(region.codeSize), lowest: lowest,
+            highest: highest, nextInBucket: 0, incoming: 0, isValid: true, isOptimized: isOptimized)
         var kept = region
         kept.records = UnsafeRawBufferPointer(start: records, count: region.records.count)
         compiled.append(kept)
@@ -160,9 +166,13 @@ final class TranslationCache: @unchecked Sendable {
     func removeLast(_ index: Int) -> CompiledRegion? {
         guard index + 1 == count else { return nil }
         atomic(published).pointee.store(UInt32(index), ordering: .releasing)
-        recordUsed -= rows[index].recordBytes
-        return compiled.removeLast()
+        let removed = compiled.removeLast()
+        recordUsed -= removed.records.count
+        return removed
     }
+
+    /// Can another link be noted?
+    var hasRoomForLink: Bool { links.count < links.capacity }
 
     /// Notes that `slot` of `source` now jumps to `target`.
     func addLink(source: Int, slot: Int, target: Int) {
@@ -224,9 +234,9 @@ final class TranslationCache: @unchecked Sendable {
     /// Forgets everything. No vCPU may be in generated code.
     func flush() {
         atomic(published).pointee.store(0, ordering: .releasing)
-        buckets.update(repeating: 0, count: 1 << Self.bucketBits)
-        compiled.removeAll(keepingCapacity: true)
-        links.removeAll(keepingCapacity: true)
+        buckets.update(repeating: 0, count: 1 << Int(Self.bucketBits))
+        compiled.removeAll()
+        links.removeAll()
         pages.removeAll()
         recordUsed = 0
     }

@@ -18,18 +18,13 @@ enum TranslationResult {
     case full
 }
 
-struct Translator {
+final class Translator {
     let guest: any GuestArchitecture
     let host: any HostBackEnd
     let options: EngineOptions
-    let region: Region
-    let allocation: Allocation
-    let allocator: AllocatorBox?
-    let optimizer: OptimizerStorage
-    let helpers: UnsafeMutablePointer<HelperTraits>
-    private let plans: PlanStorage
-    private let ranges: UnsafeMutablePointer<GuestRange>
+    let workspace: Workspace
     private let measuresTime: Bool
+    private let isLogging: Bool
     /// Copies of the code pages translated from lately, by page number, then room for what does not fit in. Another thread may
     /// unmap the originals at any time. They are write-protected, so that every change comes through `forgetWindows`.
     private let copies: UnsafeMutableRawPointer
@@ -44,56 +39,42 @@ struct Translator {
         self.guest = guest
         self.host = host
         self.options = options
-        region = Region.allocate(globals: guest.globals)
-        region.s.pointee.marksEachInstruction = options.diagnostics.items.rawValue != 0
-        allocation = Allocation.allocate(
-            stepCapacity: region.s.pointee.opCapacity * 4, tempCapacity: region.s.pointee.tempCapacity)
-        allocator = Self.makeAllocator(host, region, allocation)
-        // Guest memory of user mode has no devices.
-        optimizer = OptimizerStorage(
-            region: region, globals: guest.globals, helpers: guest.helpers, disabled: options.disabledPasses,
-            sharesGuestLoads: true)
-        plans = PlanStorage.allocate()
-        ranges = .allocate(capacity: PlanStorage.blockLimit)
+        workspace = Workspace(guest: guest, host: host, options: options)
         measuresTime = options.measuresTime
+        isLogging = options.diagnostics.items.rawValue != 0
         copies = .allocate(byteCount: Self.scratch + Self.pageSize + Self.longestInstruction, alignment: 16)
         windows = .allocate(capacity: Self.windowCount)
         windows.update(repeating: Self.noPage, count: Self.windowCount)
-        helpers = .allocate(capacity: max(guest.helpers.count, 1))
-        for (i, helper) in guest.helpers.enumerated() { (helpers + i).initialize(to: HelperTraits(helper)) }
-    }
-
-    private static func makeAllocator(_ host: any HostBackEnd, _ region: Region, _ allocation: Allocation)
-        -> AllocatorBox?
-    {
-        guard let description = host.description else { return nil }
-        return AllocatorBox(description, region, allocation)
     }
 
     /// Translates the code at `pc`. With `isTemporary` the translation is one instruction, for one execution: nothing finds it,
     /// and its page is not write-protected.
-    mutating func translate(
+    func translate(
         _ engine: Engine, pc: UInt64, flags: UInt64, plan: RegionPlan, optimize: Bool, isTemporary: Bool = false,
         profile: Profile? = nil
     ) -> TranslationResult {
         guard let index = engine.cache.nextIndex else { return .full }
+        let region = workspace.region
         let start = measuresTime ? HostClock.monotonic() : 0
         var plan = plan
         while true {
-            guard let blocks = build(engine, index, pc, flags, plan, optimize, isTemporary, profile) else {
+            guard build(engine, index, pc, flags, plan, optimize, isTemporary, profile, workspace) else {
                 return .notExecutable
             }
-            log(engine, .ops, pc)
+            if isLogging { log(engine, .ops, pc) }
             let failed = region.s.pointee.overflowed || !prepare(engine, optimize, pc)
             if !failed {
-                guard let compiled = host.compile(region, allocation, translation: index) else { return .full }
+                guard let compiled = host.compile(region, workspace.allocation, translation: index) else {
+                    return .full
+                }
                 guard
                     let added = engine.cache.add(
-                        pc: pc, flags: flags, compiled, ranges: UnsafeBufferPointer(start: ranges, count: blocks),
-                        isOptimized: optimize, isFindable: !isTemporary)
+                        pc: pc, flags: flags, compiled, ranges: workspace.blocks, isOptimized: optimize,
+                        isFindable: !isTemporary)
                 else { return .full }
-                account(engine, compiled, start, isOptimized: optimize)
-                logHost(engine, compiled, pc)
+                account(
+                    engine, region, compiled, measuresTime ? HostClock.monotonic() &- start : 0, isOptimized: optimize)
+                if isLogging { logHost(engine, compiled, pc) }
                 return .done(added)
             }
             // Too large for some fixed storage: a smaller region always fits.
@@ -103,16 +84,24 @@ struct Translator {
         }
     }
 
-    /// Front end: guest bytes to IR, block by block. Returns the number of blocks, whose guest bytes are in `ranges`; nil when
-    /// there is no code at `pc`.
-    private mutating func build(
+    /// The front end's part of an optimized region: false when there is no code at `pc`, or too much.
+    func buildRegion(_ engine: Engine, pc: UInt64, flags: UInt64, profile: Profile, into workspace: Workspace) -> Bool {
+        build(engine, 0, pc, flags, engine.optimizingPlan(for: pc), true, false, profile, workspace)
+            && !workspace.region.s.pointee.overflowed
+    }
+
+    /// Front end: guest bytes to IR, block by block. False when there is no code at `pc`.
+    private func build(
         _ engine: Engine, _ index: Int, _ pc: UInt64, _ flags: UInt64, _ plan: RegionPlan, _ optimize: Bool,
-        _ isTemporary: Bool, _ profile: Profile?
-    ) -> Int? {
-        guard let bytes = code(engine, at: pc, isTemporary: isTemporary) else { return nil }
+        _ isTemporary: Bool, _ profile: Profile?, _ workspace: Workspace
+    ) -> Bool {
+        guard let bytes = code(engine, at: pc, isTemporary: isTemporary) else { return false }
+        let region = workspace.region
+        let ranges = workspace.ranges
         region.reset(pc: pc, flags: flags)
         var unit = TranslationUnit(
-            region: region, pc: pc, flags: flags, plan: plan, code: bytes, pcOffset: guest.pcOffset, storage: plans,
+            region: region, pc: pc, flags: flags, plan: plan, code: bytes, pcOffset: guest.pcOffset,
+            storage: workspace.plans,
             profile: profile)
         var count = 0
         while unit.beginNextBlock() {
@@ -140,7 +129,8 @@ struct Translator {
         var length = 0
         for i in 0..<count { length += Int(ranges[i].end &- ranges[i].start) }
         region.s.pointee.guestLength = length
-        return count
+        workspace.rangeCount = count
+        return true
     }
 
     /// A copy of the code bytes at `pc`, write-protected before they are read: to the end of the page, and a little beyond when an
@@ -192,41 +182,26 @@ struct Translator {
 
     /// Middle: optimizer, then register allocation.
     private func prepare(_ engine: Engine, _ optimize: Bool, _ pc: UInt64) -> Bool {
+        let sample = engine.counters.translations % 64 == 0
         // What will be optimized when it is hot is not worth a pass before that.
-        // Debug builds verify a sample: verifying each would take far longer than translating.
-        optimizer.verifies = OptimizerStorage.verifiesByDefault && engine.counters.translations % 64 == 0
         if optimize || !engine.countsExecutions {
-            Optimizer.run(region, optimizer, level: optimize ? .full : .baseline)
+            guard workspace.optimize(optimize ? .full : .baseline, sample: sample) else { return false }
         }
-        if region.s.pointee.overflowed { return false }
-        log(engine, .optimizedOps, pc)
-        guard let allocator else { return true }
-        guard allocator.run(helpers) else { return false }
-        #if DEBUG
-            prove(allocator.description, engine)
-        #endif
-        return true
+        if isLogging { log(engine, .optimizedOps, pc) }
+        return workspace.allocate(sample: sample)
     }
 
-    #if DEBUG
-        /// Proves a sample of the allocations by running their steps on symbols.
-        private func prove(_ description: HostDescription, _ engine: Engine) {
-            guard engine.counters.translations % 64 == 0 else { return }
-            let problems = AllocationChecker.check(region, allocation, description, helpers: guest.helpers)
-            if let first = problems.first {
-                fatalError("allocation of 0x\(String(region.s.pointee.guestPC, radix: 16)): \(first)")
-            }
-        }
-    #endif
-
-    private func account(_ engine: Engine, _ compiled: CompiledRegion, _ start: UInt64, isOptimized: Bool) {
+    /// Counts a translation that took `time` nanoseconds.
+    func account(
+        _ engine: Engine, _ region: Region, _ compiled: CompiledRegion, _ time: UInt64, isOptimized: Bool
+    ) {
         engine.counters.translations += 1
         engine.counters.guestInstructions += region.s.pointee.guestInstructions
         engine.counters.guestBytes += region.s.pointee.guestLength
         engine.counters.hostBytes += compiled.codeSize
-        let time = measuresTime ? HostClock.monotonic() &- start : 0
         engine.counters.translationTime &+= time
         if isOptimized {
+            engine.counters.optimized += 1
             engine.counters.optimizedInstructions += region.s.pointee.guestInstructions
             engine.counters.optimizedTime &+= time
         }
@@ -240,10 +215,11 @@ struct Translator {
         if item == .ops, diagnostics.isEnabled(.guestCode, at: pc) { diagnostics.write(guestListing(engine, pc)) }
         guard diagnostics.isEnabled(item, at: pc) else { return }
         let title = item == .ops ? "OP" : "OP after optimization"
-        diagnostics.write("\(title):\n" + region.print(globals: guest.globals, helpers: guest.helpers) + "\n")
+        diagnostics.write("\(title):\n" + workspace.region.print(globals: guest.globals, helpers: guest.helpers) + "\n")
     }
 
     private func guestListing(_ engine: Engine, _ pc: UInt64) -> String {
+        let region = workspace.region
         var text = "----------------\nIN: 0x" + String(pc, radix: 16) + "\n"
         for b in 0..<region.blockCount {
             let block = region.blocks[b]
@@ -274,15 +250,4 @@ struct Translator {
         let body = options.disassembleHost?(bytes, compiled.entry) ?? "(no host disassembler)\n"
         options.diagnostics.write("OUT: [size=\(compiled.codeSize)]\n" + body + "\n")
     }
-}
-
-/// The allocator behind a reference, since a struct that owns raw storage cannot be copied into an option.
-final class AllocatorBox: @unchecked Sendable {
-    private var allocator: Allocator
-    let description: HostDescription
-    init(_ description: HostDescription, _ region: Region, _ allocation: Allocation) {
-        self.description = description
-        allocator = Allocator(description, region: region, allocation: allocation)
-    }
-    func run(_ helpers: UnsafePointer<HelperTraits>) -> Bool { allocator.run(helpers) }
 }

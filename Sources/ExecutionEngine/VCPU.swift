@@ -191,8 +191,13 @@ public final class VCPU {
         if cached.pointee.pc == pc { return cached.pointee.code }
         guard let index = engine.cache.find(pc, flags) else { return nil }
         let entry = engine.cache.rows[index].entry
-        cached.pointee = JumpCacheEntry(pc: pc, code: entry)
+        remember(pc, entry)
         return entry
+    }
+
+    /// Puts the code of a pc into the jump cache.
+    @inline(__always) private func remember(_ pc: UInt64, _ entry: UInt64) {
+        header.pointee.jumpCache[JumpCache.index(pc)] = JumpCacheEntry(pc: pc, code: entry)
     }
 
     /// The slow path of look-up, under the lock: translates, links the exit that led here.
@@ -227,32 +232,42 @@ public final class VCPU {
                     continue
                 }
             }
-            if let index { link(to: index) }
+            if let index {
+                link(to: index)
+                remember(pc, engine.cache.rows[index].entry)
+            }
             pendingLink = nil
             return nil
         }
     }
 
-    /// The translation at pc is hot: makes an optimized region of it. The old translation stays correct code, so nothing has to be
-    /// forgotten: incoming jumps are unlinked and find the new one.
+    /// The translation at pc is hot: an optimized region takes its place, now or when it has been compiled. The old translation stays
+    /// correct code, so nothing has to be forgotten: incoming jumps are unlinked and find the new one.
     private func optimize() {
         let pc = programCounter
         let flags = engine.guest.translationFlags(state)
         engine.lock.lock()
         defer { engine.lock.unlock() }
         guard let old = engine.cache.find(pc, flags) else { return }
-        let counter = state + ExecutionCounters.offset(old)
-        counter.storeBytes(of: max(engine.options.hotThreshold, 1), as: UInt32.self)
-        state.storeBytes(of: 0, toByteOffset: ExecutionCounters.offset(missesOf: old), as: UInt32.self)
         header.pointee.jumpCache[JumpCache.index(pc)] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
-        if engine.cache.rows[old].isOptimized { return }
+        if !engine.cache.rows[old].isOptimized {
+            let profile = Profile(engine: engine, flags: flags, state: state)
+            if let background = engine.background, engine.vcpus.count < engine.options.processors,
+                background.take(old, pc: pc, flags: flags, profile: profile) == .pending
+            {
+                return setCounter(old, BackgroundCompiler.patience)
+            }
+            optimize(old, pc, flags, profile)
+        }
+        setCounter(old, max(engine.options.hotThreshold, 1))
+        state.storeBytes(of: 0, toByteOffset: ExecutionCounters.offset(missesOf: old), as: UInt32.self)
+    }
+
+    private func optimize(_ old: Int, _ pc: UInt64, _ flags: UInt64, _ profile: Profile) {
         switch engine.translator.translate(
-            engine, pc: pc, flags: flags, plan: engine.optimizingPlan(for: pc), optimize: true,
-            profile: Profile(engine: engine, flags: flags, state: state))
+            engine, pc: pc, flags: flags, plan: engine.optimizingPlan(for: pc), optimize: true, profile: profile)
         {
-        case .done:
-            engine.counters.optimized += 1
-            engine.retire(old)
+        case .done: engine.retire(old)
         case .notExecutable: return
         case .full:
             engine.flushLocked()
@@ -260,9 +275,13 @@ public final class VCPU {
         }
     }
 
+    private func setCounter(_ translation: Int, _ count: UInt32) {
+        state.storeBytes(of: count, toByteOffset: ExecutionCounters.offset(translation), as: UInt32.self)
+    }
+
     private func link(to target: Int) {
         guard let link = pendingLink, link.generation == engine.generation, engine.options.chaining,
-            engine.cache.rows[link.source].isValid
+            engine.cache.rows[link.source].isValid, engine.cache.hasRoomForLink
         else { return }
         let row = engine.cache.rows + target
         guard
@@ -384,7 +403,7 @@ public final class VCPU {
             fatalError("exit at host address 0x\(String(address, radix: 16)), which no translation owns")
         }
         let row = engine.cache.rows + index
-        let records = UnsafeRawBufferPointer(start: row.pointee.records, count: row.pointee.recordBytes)
+        let records = engine.cache.compiled[index].records
         guard
             let pc = RecoveryReader.find(
                 records, pc: row.pointee.pc, offset: Int(address &- row.pointee.entry), globalCount: globals.count,

@@ -37,8 +37,11 @@ public enum HostThread {
         init(_ body: @escaping Body) { self.body = body }
     }
 
-    /// Starts a detached thread. `stackSize` is for host frames only: guest code runs on the guest's stack.
-    public static func start(stackSize: Int = 1 << 20, _ body: @escaping Body) throws(Errno) {
+    /// Starts a detached thread. `stackSize` is for host frames only: guest code runs on the guest's stack. With `blocksSignals`
+    /// no signal is ever delivered to it.
+    public static func start(stackSize: Int = 1 << 20, blocksSignals: Bool = false, _ body: @escaping Body)
+        throws(Errno)
+    {
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         defer { pthread_attr_destroy(&attributes) }
@@ -46,7 +49,14 @@ public enum HostThread {
         pthread_attr_setstacksize(&attributes, stackSize)
         var thread = pthread_t()
         let argument = Unmanaged.passRetained(Start(body))
+        var before = sigset_t()
+        if blocksSignals {
+            var all = sigset_t()
+            sigfillset(&all)
+            pthread_sigmask(SIG_SETMASK, &all, &before)
+        }
         let status = pthread_create(&thread, &attributes, threadMain, argument.toOpaque())
+        if blocksSignals { pthread_sigmask(SIG_SETMASK, &before, nil) }
         if status != 0 {
             argument.release()
             throw Errno(status)

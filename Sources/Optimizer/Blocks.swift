@@ -17,10 +17,11 @@ private struct Straightening {
 
     func run() {
         graph.lay(region)
+        let order = BlockOrder(region: region, graph: graph)
         var needsWork = false
+        dropChecks(order.find())
         for b in 0..<region.blockCount { needsWork = thread(b) || needsWork }
-        let count = BlockOrder(region: region, graph: graph).find()
-        dropChecks(count)
+        let count = order.find()
         countPredecessors(count)
         needsWork = needsWork || count < region.blockCount
         for i in 0..<count {
@@ -33,15 +34,20 @@ private struct Straightening {
 
     // MARK: Checks
 
-    /// Every turn of a loop goes through its header: where all headers check, no other block needs to, but for the entry.
+    /// Every turn of a loop goes through its header: where all headers check, no other block needs to, but for the entry,
+    /// unless that only leads to such a header.
     private func dropChecks(_ count: Int) {
         for i in 0..<count {
             let b = Int(graph.list[i])
             if region.blocks[b].isLoopHeader, check(b) == nil { return }
         }
-        for i in 1..<max(count, 1) {
+        for i in 0..<count {
             let b = Int(graph.list[i])
             guard !region.blocks[b].isLoopHeader, let at = check(b) else { continue }
+            if b == 0 {
+                let last = region.lastOp(0)
+                guard last.opcode == .br, region.blocks[last.c.i].isLoopHeader else { continue }
+            }
             let end = Int(region.blocks[b].end)
             for k in at..<end - 1 { region.ops[k] = region.ops[k + 1] }
             region.blocks[b].end -= 1

@@ -16,6 +16,8 @@ public enum Pass: String, CaseIterable, Sendable {
     case blocks
     /// Makes comparisons silent whose flags the guest takes back (Flags.swift).
     case flags
+    /// Makes one op of two on the same global (Fusion.swift).
+    case fuse
     /// Finds what holds of globals at every block's entry, around loops too (Flow.swift).
     case flow
     /// Constants, copies, known bits, common subexpressions and algebra, forward (Propagation.swift).
@@ -49,7 +51,10 @@ public enum Optimizer {
         if region.s.pointee.overflowed || region.blockCount == 0 || !storage.fits(region) { return }
         let s = storage
         let hasBranches = region.blockCount > 1
-        if level == .full { run(.flags, region, s) { silenceComparisons(region, s) } }
+        if level == .full {
+            run(.flags, region, s) { silenceComparisons(region, s) }
+            run(.fuse, region, s) { fuse(region, s) }
+        }
         if level == .full && hasBranches {
             run(.blocks, region, s) { straighten(region, s) }
             run(.flow, region, s) { flowFacts(region, s) }

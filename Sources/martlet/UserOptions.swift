@@ -46,6 +46,8 @@ struct UserCommandLine: Sendable {
     var tier: String?
     /// Executions after which code is optimized.
     var hotThreshold: UInt32?
+    /// Hot regions are compiled on another thread; nil: where there is a second processor.
+    var background: Bool?
     var seed: UInt64?
     var perfMap = false
     var statistics = false
@@ -146,7 +148,7 @@ let userOptions: [UserOption] = [
     UserOption(
         names: ["accel"], argument: "tcg[,PROP=VALUE...]", variable: "ACCEL",
         help:
-            "tier=auto|interpreter|baseline|optimizing, hot=EXECUTIONS, tb-size=SIZE, one-insn-per-tb=on|off, no-pass=NAME"
+            "tier=auto|interpreter|baseline|optimizing, hot=EXECUTIONS, background=on|off, tb-size=SIZE, one-insn-per-tb=on|off, no-pass=NAME"
     ) { (line, value) throws(OptionError) in try parseAccelerator(&line, value) },
     UserOption(names: ["perfmap"], argument: nil, variable: "PERFMAP", help: "write /tmp/perf-PID.map for Linux perf") {
         (line, _) throws(OptionError) in line.perfMap = true
@@ -177,6 +179,9 @@ private func parseAccelerator(_ line: inout UserCommandLine, _ value: String) th
         case "one-insn-per-tb":
             guard setting == "on" || setting == "off" else { throw OptionError("one-insn-per-tb wants on or off") }
             line.oneInstruction = setting == "on"
+        case "background":
+            guard setting == "on" || setting == "off" else { throw OptionError("background wants on or off") }
+            line.background = setting == "on"
         case "thread":
             guard setting == "multi" || setting == "single" else { throw OptionError("thread wants multi or single") }
             if setting == "single" { throw OptionError("thread=single is for system mode, which does not exist yet") }
@@ -187,7 +192,7 @@ private func parseAccelerator(_ line: inout UserCommandLine, _ value: String) th
             line.disabledPasses.insert(setting)
         default:
             throw OptionError(
-                "unknown property '\(name)'; wanted tier, hot, tb-size, one-insn-per-tb, thread or no-pass")
+                "unknown property '\(name)'; wanted tier, hot, background, tb-size, one-insn-per-tb, thread or no-pass")
         }
     }
 }

@@ -91,6 +91,8 @@ private final class EngineSession {
         options.tier = line.tier.flatMap(Tier.init(rawValue:)) ?? .automatic
         if let count = line.hotThreshold { options.hotThreshold = count }
         options.disabledPasses = line.disabledPasses
+        options.processors = HostProcessor.available
+        options.compilesInBackground = line.background ?? (options.processors > 1)
         options.measuresTime = line.statistics
         options.disassembleHost = disassembleHostCode
         if let perfMap { options.codeListener = { perfMap.add($0, $1, $2) } }

@@ -58,6 +58,24 @@ import Testing
         #expect(machine.runX64(third).exit == ExitValue.chain(translation: 1, slot: 0).raw)
     }
 
+    /// What a call pushes is patched too: it must not count as a distance to the stubs.
+    @Test func pushedReturnsMove() {
+        let machine = TestMachine()
+        let target = exitRegion(machine, 33)
+        machine.build { ir in
+            let block = ir.newBlock()
+            ir.begin(block)
+            ir.pushReturn(0x9000)
+            ir.lookupAndGoto(TestMachine.x(2), .return)
+        }
+        let bytes = machine.export(machine.compile(after: true)!)
+        let moved = bytes.withUnsafeBytes { machine.x64.install($0, translation: 3)! }
+        machine.initialState[2] = 0x9000
+        #expect(machine.runX64(moved).exit == ExitValue.chain(translation: 3, slot: 0).raw)
+        #expect(machine.x64.link(moved, slot: 0, to: target.entry, pc: 0x9000))
+        #expect(machine.runX64(moved).exit == 33)
+    }
+
     @Test func anotherBufferTakesTheRegion() {
         let machine = TestMachine(), other = TestMachine()
         build(machine)

@@ -157,9 +157,10 @@ extension Allocator {
         define(dst, result, u[4])
     }
 
-    /// Holds `r` a clean copy of `t` that nothing needs soon? A result may take its place.
+    /// Holds `r` a clean copy of `t` that nothing needs soon, or a constant? A result may take its place.
     @inline(__always) private func isSpare(_ r: UInt8, _ t: Int) -> Bool {
-        owner(r) == t && next[t] >= NextUse.home && (!isDirty(r) || region.temps[t].kind == .const)
+        guard owner(r) == t else { return false }
+        return region.temps[t].kind == .const || next[t] >= NextUse.home && !isDirty(r)
     }
 
     /// The register for a temp that ends as global `g`: the one that `g` has, if its value is not needed, or had.

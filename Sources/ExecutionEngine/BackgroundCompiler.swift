@@ -1,0 +1,215 @@
+// Optimized regions compiled on a thread of their own, while the vCPUs go on with the translations they have.
+//
+//   vCPU, under the translation lock:     front end -> a free workspace -> waiting
+//   compiler's thread, without a lock:    optimizer -> allocator -> host code away from the code cache
+//   compiler's thread, under the lock:    install, unless the guest code has changed or the cache was flushed meanwhile
+//
+// Everything but the workspace being compiled is guarded by the engine's translation lock. The thread is started at the first hot
+// region: a short process has none.
+
+import CodeGen
+import HostOS
+import IR
+import Synchronization
+
+final class BackgroundCompiler: @unchecked Sendable {
+    /// A hot region on its way.
+    private struct Job {
+        var workspace: Workspace
+        var pc: UInt64
+        var flags: UInt64
+        /// The translation to be replaced, and the generation that its number is of.
+        var old: Int
+        var generation: UInt64
+        /// The guest code has changed.
+        var isStale = false
+    }
+
+    /// What became of a hot translation that was handed over.
+    enum Reply {
+        /// It is being compiled, or will be: look again after some more executions.
+        case pending
+        /// This one is for the caller to compile.
+        case refused
+    }
+
+    /// Executions until a hot translation asks again for its region.
+    static let patience: UInt32 = 256
+    private static let workspaceLimit = 3
+
+    private unowned let engine: Engine
+    private let compiler: any RegionCompiler
+    private var free: [Workspace] = []
+    private var workspaceCount = 0
+    private var waiting: [Job] = []
+    private var current: Job?
+    /// Regions that did not fit: the caller makes smaller ones.
+    private var tooLarge: Set<Int> = []
+    /// Held while the thread compiles: fork waits for it, so that no allocator of memory is caught in the middle.
+    private let compiling = Lock()
+    /// Changes with each job and at the end; the thread sleeps on it.
+    private let signal: UnsafeMutablePointer<UInt32>
+    private var hasThread = false
+    private var isStopping = false
+    /// 1 once the thread has ended.
+    private let ended: UnsafeMutablePointer<UInt32>
+
+    /// Nil for a host that cannot compile away from its code buffer.
+    init?(_ engine: Engine) {
+        guard let compiler = engine.host.makeCompiler() else { return nil }
+        self.engine = engine
+        self.compiler = compiler
+        signal = .allocate(capacity: 1)
+        signal.initialize(to: 0)
+        ended = .allocate(capacity: 1)
+        ended.initialize(to: 0)
+    }
+
+    deinit {
+        signal.deallocate()
+        ended.deallocate()
+    }
+
+    // MARK: For vCPUs, under the translation lock
+
+    /// Hands over the hot translation `old` of `pc`.
+    func take(_ old: Int, pc: UInt64, flags: UInt64, profile: Profile) -> Reply {
+        if isPending(old) { return .pending }
+        if tooLarge.remove(old) != nil { return .refused }
+        guard let workspace = freeWorkspace() else { return .pending }
+        guard engine.translator.buildRegion(engine, pc: pc, flags: flags, profile: profile, into: workspace),
+            startThread()
+        else {
+            free.append(workspace)
+            return .refused
+        }
+        waiting.append(Job(workspace: workspace, pc: pc, flags: flags, old: old, generation: engine.generation))
+        wake()
+        return .pending
+    }
+
+    /// Guest code in [start, start + length) has changed.
+    func invalidate(start: UInt64, length: UInt64) {
+        func check(_ job: inout Job) {
+            job.isStale =
+                job.isStale
+                || job.workspace.blocks.contains {
+                    $0.start &- start < length || start &- $0.start < $0.end &- $0.start
+                }
+        }
+        for i in waiting.indices { check(&waiting[i]) }
+        if current != nil { check(&current!) }
+    }
+
+    /// Any guest code may have changed.
+    func invalidateAll() {
+        for i in waiting.indices { waiting[i].isStale = true }
+        current?.isStale = true
+    }
+
+    /// Translations have new numbers from now on.
+    func flush() { tooLarge.removeAll(keepingCapacity: true) }
+
+    /// Before fork(): the thread stands still until `resume`.
+    func suspend() { compiling.lock() }
+
+    /// After fork(). The child has no such thread: it starts its own when it needs one.
+    func resume(isChild: Bool) {
+        compiling.unlock()
+        guard isChild else { return }
+        hasThread = false
+        waiting.removeAll()
+        // What the parent's thread was working on is in an unknown state, and stays so.
+        if current != nil { workspaceCount -= 1 }
+        current = nil
+    }
+
+    /// Ends the thread and waits for it. Not under the translation lock.
+    func stop() {
+        guard hasThread else { return }
+        engine.lock.withLock {
+            isStopping = true
+            wake()
+        }
+        while publishedWord(ended) == 0 { HostThread.yield() }
+    }
+
+    private func isPending(_ old: Int) -> Bool {
+        func matches(_ job: Job) -> Bool { job.old == old && job.generation == engine.generation && !job.isStale }
+        return waiting.contains(where: matches) || current.map(matches) ?? false
+    }
+
+    private func freeWorkspace() -> Workspace? {
+        if let workspace = free.popLast() { return workspace }
+        guard workspaceCount < Self.workspaceLimit else { return nil }
+        workspaceCount += 1
+        return Workspace(guest: engine.guest, host: engine.host, options: engine.options)
+    }
+
+    private func startThread() -> Bool {
+        if hasThread { return true }
+        // Guest signals are for the guest's threads.
+        hasThread = (try? HostThread.start(blocksSignals: true) { self.run() }) != nil
+        return hasThread
+    }
+
+    private func wake() {
+        publishWord(signal, signal.pointee &+ 1)
+        Futex.wake(UInt64(UInt(bitPattern: signal)), isPrivate: true)
+    }
+
+    // MARK: The thread
+
+    private func run() {
+        while true {
+            let seen = publishedWord(signal)
+            engine.lock.lock()
+            if isStopping {
+                engine.lock.unlock()
+                publishWord(ended, 1)
+                return
+            }
+            let job = waiting.isEmpty ? nil : waiting.removeFirst()
+            current = job
+            engine.lock.unlock()
+            guard let job else {
+                Futex.wait(signal, while: seen)
+                continue
+            }
+            compile(job)
+        }
+    }
+
+    private func compile(_ job: Job) {
+        let start = engine.options.measuresTime ? HostClock.monotonic() : 0
+        compiling.lock()
+        let workspace = job.workspace
+        var code: UnsafeRawBufferPointer?
+        if workspace.optimize(.full, sample: false), workspace.allocate(sample: false) {
+            code = compiler.compile(workspace.region, workspace.allocation)
+        }
+        compiling.unlock()
+        let time = engine.options.measuresTime ? HostClock.monotonic() &- start : 0
+        engine.lock.withLock {
+            if let code {
+                install(code, time)
+            } else if job.generation == engine.generation {
+                tooLarge.insert(job.old)
+            }
+            free.append(workspace)
+            current = nil
+        }
+    }
+
+    private func install(_ code: UnsafeRawBufferPointer, _ time: UInt64) {
+        guard let job = current, !job.isStale, job.generation == engine.generation,
+            engine.cache.find(job.pc, job.flags) == job.old, let index = engine.cache.nextIndex,
+            let compiled = engine.host.install(code, translation: index),
+            engine.cache.add(
+                pc: job.pc, flags: job.flags, compiled, ranges: job.workspace.blocks, isOptimized: true,
+                isFindable: true) != nil
+        else { return }
+        engine.translator.account(engine, job.workspace.region, compiled, time, isOptimized: true)
+        engine.retire(job.old)
+    }
+}

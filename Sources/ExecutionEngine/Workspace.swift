@@ -1,0 +1,72 @@
+// What one translation needs on its way from guest code to host code: a region, its allocation, and the passes' scratch storage.
+// Used by one thread at a time, over and over.
+
+import CodeGen
+import Diagnostics
+import GuestKit
+import IR
+import Optimizer
+
+final class Workspace: @unchecked Sendable {
+    let region: Region
+    let allocation: Allocation
+    let optimizer: OptimizerStorage
+    let plans: PlanStorage
+    /// Guest bytes of the region's blocks.
+    let ranges: UnsafeMutablePointer<GuestRange>
+    var rangeCount = 0
+    var blocks: UnsafeBufferPointer<GuestRange> { UnsafeBufferPointer(start: ranges, count: rangeCount) }
+    private let guest: any GuestArchitecture
+    private let host: HostDescription?
+    private var allocator: Allocator?
+    private let helpers: UnsafeMutablePointer<HelperTraits>
+
+    init(guest: any GuestArchitecture, host: any HostBackEnd, options: EngineOptions) {
+        self.guest = guest
+        self.host = host.description
+        region = Region.allocate(globals: guest.globals)
+        region.s.pointee.marksEachInstruction = options.diagnostics.items.rawValue != 0
+        allocation = Allocation.allocate(
+            stepCapacity: region.s.pointee.opCapacity * 4, tempCapacity: region.s.pointee.tempCapacity)
+        if let description = host.description {
+            allocator = Allocator(description, region: region, allocation: allocation)
+        }
+        // Guest memory of user mode has no devices.
+        optimizer = OptimizerStorage(
+            region: region, globals: guest.globals, helpers: guest.helpers, disabled: options.disabledPasses,
+            sharesGuestLoads: true)
+        plans = PlanStorage.allocate()
+        ranges = .allocate(capacity: PlanStorage.blockLimit)
+        helpers = .allocate(capacity: max(guest.helpers.count, 1))
+        for (i, helper) in guest.helpers.enumerated() { (helpers + i).initialize(to: HelperTraits(helper)) }
+    }
+
+    /// Optimizes the region. False: it has outgrown its storage. `sample` true: debug builds verify it.
+    func optimize(_ level: OptimizationLevel, sample: Bool) -> Bool {
+        // Verifying each region would take far longer than translating.
+        optimizer.verifies = OptimizerStorage.verifiesByDefault && sample
+        Optimizer.run(region, optimizer, level: level)
+        return !region.s.pointee.overflowed
+    }
+
+    /// Gives the region's values their registers. False: it does not fit. `sample` true: debug builds prove the allocation.
+    func allocate(sample: Bool) -> Bool {
+        guard allocator != nil else { return true }
+        guard allocator!.run(helpers) else { return false }
+        #if DEBUG
+            if sample { prove() }
+        #endif
+        return true
+    }
+
+    #if DEBUG
+        /// Proves the allocation by running its steps on symbols.
+        private func prove() {
+            guard let host else { return }
+            let problems = AllocationChecker.check(region, allocation, host, helpers: guest.helpers)
+            if let first = problems.first {
+                fatalError("allocation of 0x\(String(region.s.pointee.guestPC, radix: 16)): \(first)")
+            }
+        }
+    #endif
+}
