@@ -132,6 +132,7 @@ struct Lowering: ~Copyable {
         headEnd = 0
         coldCount = 0
         flags = .none
+        scaled.step = nil
         guard region.slotCount <= Lowering.slotLimit else { return false }
         for i in 0..<region.slotCount { slots[i] = .unused }
         writer.begin(pc: pc)

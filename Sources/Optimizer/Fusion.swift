@@ -27,8 +27,7 @@ private struct Fusion {
         for k in seen..<Int(region.blocks[b].end) {
             let op = region.ops[k]
             let traits = storage.table[op.opcode]
-            let changesItself = isChange(op)
-            if changesItself, let first = unseen(op.dst, seen), let both = fused(region.ops[first], op) {
+            if isChange(op), let first = unseen(op.dst, seen), let both = fused(region.ops[first], op) {
                 region.ops[k] = both
                 region.ops[first] = Op(.mov, op.type, dst: op.dst, a: op.dst)
             }
@@ -39,7 +38,7 @@ private struct Fusion {
             if sources > 3, op.d.i < count { pending[op.d.i] = 0 }
             if traits.looksAtState { seen = k + 1 }
             if traits.hasResult, !op.dst.isNone, op.dst.i < count {
-                pending[op.dst.i] = changesItself ? UInt32(truncatingIfNeeded: k + 1) : 0
+                pending[op.dst.i] = isChange(region.ops[k]) ? UInt32(truncatingIfNeeded: k + 1) : 0
             }
         }
     }
