@@ -223,7 +223,7 @@ extension Allocator {
                 let t = Int(variables[v])
                 if classOf(t) == registers { best = v }
             }
-            if best < 0 { return }
+            if best < 0 { break }
             let t = Int(variables[best])
             weight[best] = 0
             // A temp that is not live at the header has no value to hold: not every edge brings it.
@@ -243,6 +243,21 @@ extension Allocator {
             // What is dirty now stays so: a store here would be run each time round an outer loop, and a temp may have no home.
             let dirty = isWritten || (place[t] != 255 && isDirty(place[t]))
             result.owner[Int(r)] = UInt32(t) << 1 | (dirty ? 1 : 0)
+            left -= 1
+        }
+        if left > 0 { keepOthers(result, header, available, left) }
+    }
+
+    /// What the loop does not use stays in its register while there is room: it needs neither a store before the loop nor a load
+    /// after it.
+    private func keepOthers(_ result: RegisterState, _ header: Int, _ available: RegisterSet, _ room: Int) {
+        var left = room
+        for i in 0..<orderCount where left > 0 && available.has(order[i]) {
+            let r = order[i]
+            guard let t = owner(r), region.temps[t].kind != .const else { continue }
+            let d = entryDistance(header, t)
+            if t < region.globalCount ? !isDirty(r) && d >= NextUse.home : d == NextUse.dead { continue }
+            result.owner[Int(r)] = state.owner[Int(r)]
             left -= 1
         }
     }
