@@ -18,7 +18,7 @@ public final class Engine: @unchecked Sendable {
 
     let lock = Lock()
     let code: CodeBuffer
-    private let codeMemory: ExecutableMemory
+    let codeMemory: ExecutableMemory
     let cache: TranslationCache
     /// Guarded by `lock`.
     let translator: Translator

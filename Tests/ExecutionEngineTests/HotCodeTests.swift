@@ -1,5 +1,6 @@
 // Code that runs often becomes an optimized region, with the same results.
 
+import HostOS
 import Testing
 
 @testable import ExecutionEngine
@@ -43,7 +44,7 @@ extension EngineTests {
             #expect(m[x: 6] == x6 && m[x: 10] == x10 && m[x: 11] == x11)
             #expect(m.memory[data: 0] == words[0] && m.memory[data: 8] == words[1])
             #expect(m[f: 1] == Double(5_000).bitPattern)
-            #expect((m.engine.counters.optimized > 0) == (c.tier == .automatic))
+            #expect((m.engine.counters.optimized > 0) == (c.tier == .automatic || c.tier == .optimizing))
         }
 
         @Test(arguments: Configuration.all.filter { $0.tier == .automatic })
@@ -71,6 +72,67 @@ extension EngineTests {
             m[x: 11] = 0
             m.call(0)
             #expect(m[x: 11] == 3 * 399 * 25)
+        }
+
+        // MARK: In the background
+
+        private func backgroundMachine() throws -> Machine {
+            try Machine(Configuration(isX64: true, tier: .automatic)) {
+                $0.compilesInBackground = true
+                $0.processors = 2
+            }
+        }
+
+        /// Calls the code at 0 until `count` regions have been installed; false after ten seconds.
+        private func callUntilOptimized(_ m: Machine, _ count: Int, before: () -> Void = {}) -> Bool {
+            let start = HostClock.monotonic()
+            while m.engine.lock.withLock({ m.engine.counters.optimized }) < count {
+                before()
+                m.call(0)
+                if HostClock.monotonic() - start > 10_000_000_000 { return false }
+            }
+            return true
+        }
+
+        @Test func aHotRegionIsInstalledWhileTheCodeRuns() throws {
+            let m = try backgroundMachine()
+            m.memory.write([RV.addi(5, 5, 1), RV.addi(5, 5, 2), RV.ecall], at: 0)
+            var calls: UInt64 = 0
+            #expect(callUntilOptimized(m, 1) { calls += 1 })
+            #expect(m[x: 5] == 3 * calls)
+            m.call(0)
+            #expect(m[x: 5] == 3 * calls + 3)
+        }
+
+        /// Code changes again and again while its region is being compiled: no stale region may be installed.
+        @Test func codeThatChangesMeanwhileIsNotInstalled() throws {
+            let m = try backgroundMachine()
+            for round in 1...300 {
+                m.memory.write([RV.addi(5, 0, round), RV.ecall], at: 0)
+                m.engine.invalidate(start: m.memory.base, length: 8)
+                for _ in 0..<(20 + round % 7) { m.call(0) }
+                #expect(m[x: 5] == UInt64(round))
+            }
+        }
+
+        @Test func aFlushDropsWhatIsBeingCompiled() throws {
+            let m = try backgroundMachine()
+            load(m)
+            for _ in 0..<50 {
+                m[x: 5] = 0
+                m[x: 11] = 0
+                m.call(0)
+                #expect(m[x: 11] == 399 * 25)
+                m.engine.flush()
+            }
+        }
+
+        @Test func engineEndsItsThread() throws {
+            for _ in 0..<20 {
+                let m = try backgroundMachine()
+                load(m)
+                m.call(0)
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ struct Mode: Sendable, CustomTestStringConvertible {
         Mode(name: "one instruction per block", options: ["-one-insn-per-tb"]),
         Mode(name: "no chaining", options: ["-d", "nochain", "-D", "/dev/null"]),
         Mode(name: "tiny cache", options: ["-tb-size", "1"]),
+        Mode(name: "hot at once", options: ["-accel", "tcg,hot=20"]),
         Mode(name: "interpreter", options: ["-accel", "tcg,tier=interpreter"]),
         Mode(name: "baseline", options: ["-accel", "tcg,tier=baseline"]),
         Mode(name: "optimizing", options: ["-accel", "tcg,tier=optimizing"]),

@@ -77,7 +77,9 @@ public struct Allocator: ~Copyable {
     let layout: UnsafeMutablePointer<UInt32>
     let layoutIndex: UnsafeMutablePointer<UInt32>
     let predecessors: UnsafeMutablePointer<UInt32>
-    let loopEnd: UnsafeMutablePointer<UInt32>  // by header: where in the layout its last back edge is
+    /// See LoopBodies.swift.
+    let loopEnd: UnsafeMutablePointer<UInt32>
+    let isInLoop: UnsafeMutablePointer<Bool>
     let blockCapacity: Int
     var labelCount = 0
 
@@ -92,6 +94,8 @@ public struct Allocator: ~Copyable {
 
     // Spill slots.
     let slotUsed: UnsafeMutablePointer<Bool>
+    /// Some slot has been used in this region.
+    var hasSlots = false
 
     /// For a host with this description and regions up to these sizes.
     public init(_ host: HostDescription, region: Region, allocation: Allocation) {
@@ -128,10 +132,12 @@ public struct Allocator: ~Copyable {
         layoutIndex = .allocate(capacity: blockCapacity)
         predecessors = .allocate(capacity: blockCapacity)
         loopEnd = .allocate(capacity: blockCapacity)
+        isInLoop = .allocate(capacity: blockCapacity)
         variables = .allocate(capacity: tempCapacity)
         variableOf = .allocate(capacity: tempCapacity)
         distances = .allocate(capacity: 1)
         slotUsed = .allocate(capacity: max(host.spillSlots, 1))
+        slotUsed.initialize(repeating: false, count: host.spillSlots)
     }
 
     deinit {
@@ -155,6 +161,7 @@ public struct Allocator: ~Copyable {
         layoutIndex.deallocate()
         predecessors.deallocate()
         loopEnd.deallocate()
+        isInLoop.deallocate()
         variables.deallocate()
         variableOf.deallocate()
         distances.deallocate()
@@ -165,6 +172,7 @@ public struct Allocator: ~Copyable {
     public mutating func run(_ helpers: UnsafePointer<HelperTraits>) -> Bool {
         prepare()
         isFlat = hasOnlyPlainExits()
+        out.s.pointee.isFlat = isFlat
         if isFlat { walkFlat(helpers) } else { walkBlocks(helpers) }
         out.s.pointee.labelCount = labelCount
         return !out.s.pointee.failed
@@ -184,6 +192,7 @@ public struct Allocator: ~Copyable {
         layOutBlocks()
         hasEntry.update(repeating: false, count: region.blockCount)
         isWalked.update(repeating: false, count: region.blockCount)
+        findLoopEnds()
         findVariables()
         flowDistances()
         // A block reached only from one that is laid out after it (a cold one) comes in a later round; what no round reaches
@@ -214,7 +223,8 @@ public struct Allocator: ~Copyable {
         becomes.update(repeating: .max, count: temps)
         loopState = nil
         loopRegisters = RegisterSet()
-        slotUsed.update(repeating: false, count: host.spillSlots)
+        if hasSlots { slotUsed.update(repeating: false, count: host.spillSlots) }
+        hasSlots = false
         out.s.pointee.homeSlot.update(repeating: -1, count: temps)
         out.s.pointee.stepCount = 0
         out.s.pointee.failed = false
@@ -379,6 +389,7 @@ public struct Allocator: ~Copyable {
     private mutating func takeSlot(_ t: Int) {
         for i in 0..<host.spillSlots where !slotUsed[i] {
             slotUsed[i] = true
+            hasSlots = true
             out.s.pointee.homeSlot[t] = Int16(i)
             return
         }
