@@ -24,8 +24,7 @@ struct StoreWriter {
     private let store: Store
     /// A row that found other bytes in its place so many times in a row is dropped.
     private static let lastAge: UInt8 = 4
-    /// Fewer new translations than this, or than this part of the file, are not worth writing.
-    private static let leastNew = 16
+    /// Fewer new translations than this part of the file are not worth writing.
     private static let leastPart = 16
 
     /// Nil when there is too little new.
@@ -33,10 +32,10 @@ struct StoreWriter {
         guard let store = engine.store else { return nil }
         self.engine = engine
         self.store = store
-        guard engine.cache.count >= store.firstNew + Self.leastNew else { return nil }
+        guard engine.cache.count >= store.firstNew + store.options.leastNew else { return nil }
         var new = 0
         for index in store.firstNew..<engine.cache.count where isNew(index) { new += 1 }
-        guard new >= max(Self.leastNew, store.counters.rows / Self.leastPart) else { return nil }
+        guard new >= max(store.options.leastNew, store.counters.rows / Self.leastPart) else { return nil }
     }
 
     /// Made by this process, found by look-up, and from bytes that a later run may see again.
