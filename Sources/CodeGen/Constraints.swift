@@ -52,18 +52,20 @@ public struct OperandRule: Sendable {
 
 /// The constraints of one opcode on one host.
 public struct ConstraintRow: Sendable {
-    public var a = OperandRule.register
-    public var b = OperandRule.register
-    public var c = OperandRule.register
-    public var d = OperandRule.register
+    public let a: OperandRule
+    public let b: OperandRule
+    public let c: OperandRule
+    public let d: OperandRule
     /// The result must be in this register (255: any).
-    public var fixedResult: UInt8 = 255
+    public let fixedResult: UInt8
     /// The lowering writes the result before it has read all sources: the result shares no register with a source.
-    public var earlyResult = false
+    public let earlyResult: Bool
     /// Prefer to give the result the register of `a` when `a` dies here (two-address instructions).
-    public var resultPrefersA = true
+    public let resultPrefersA: Bool
     /// Registers the lowering overwrites (besides the result).
-    public var clobbers = RegisterSet()
+    public let clobbers: RegisterSet
+    /// The row names no register: what most rows are.
+    let isPlain: Bool
 
     public init(
         a: OperandRule = .register, b: OperandRule = .register, c: OperandRule = .register, d: OperandRule = .register,
@@ -77,6 +79,9 @@ public struct ConstraintRow: Sendable {
         self.earlyResult = earlyResult
         self.resultPrefersA = resultPrefersA
         self.clobbers = clobbers
+        isPlain =
+            !a.isFixed && !b.isFixed && !c.isFixed && !d.isFixed && fixedResult == 255 && !earlyResult
+            && clobbers.isEmpty
     }
 }
 

@@ -73,6 +73,8 @@ public struct AllocationStorage {
     /// By temp: 8-byte spill slot of a non-global temp's home, or -1.
     public var homeSlot: UnsafeMutablePointer<Int16>
     public var labelCount: Int
+    /// One block and the exits of its last op, directly behind it: nothing else leads to them.
+    public var isFlat: Bool
     /// Ran out of steps, slots or registers that can be freed: build a smaller region.
     public var failed: Bool
 }
@@ -89,7 +91,7 @@ public struct Allocation: @unchecked Sendable {
         p.initialize(
             to: AllocationStorage(
                 steps: .allocate(capacity: stepCapacity), stepCount: 0, stepCapacity: stepCapacity,
-                homeSlot: .allocate(capacity: tempCapacity), labelCount: 0, failed: false))
+                homeSlot: .allocate(capacity: tempCapacity), labelCount: 0, isFlat: false, failed: false))
         return Allocation(s: p)
     }
 

@@ -1,7 +1,7 @@
 // What lies directly below the guest's CPU state in memory: the fields that generated code, its hosts and the cpu loop share.
 //
 //        +------------------+  <- allocation
-//        |  counters        |     `ExecutionCounters.offset(missesOf:)`, then `.offset(_:)`
+//        |  counters        |     `ExecutionCounters`
 //        +------------------+
 //        |  VCPUHeader      |     fixed size `VCPUHeader.stride`, reached with negative offsets
 //        +------------------+  <- CPU-state pointer (what helpers receive)
@@ -34,19 +34,32 @@ public enum JumpCache {
     }
 }
 
-/// Execution counters: two rows of 32-bit counters per vCPU, below the header. A translation uses the counter of its index; those that
-/// share one only get hot sooner.
+/// Execution counters: three rows of 32-bit counters per vCPU, below the header. A translation uses the counters of its index, or
+/// of its pc; those that share one only get hot sooner.
+///
+///     entries    of optimized regions that are to be made again, larger: entries left until then; by pc
+///     misses     of the in-line caches of a translation's indirect jumps
+///     executions of baseline translations: left until the translation is hot
 public enum ExecutionCounters {
-    public static let count = 4096
-    /// Bytes of one row, and of both.
+    public static let count = 16384
+    /// Bytes of one row, and of all.
     public static let rowBytes = count * 4
-    public static let bytes = 2 * rowBytes
-    /// Byte offset of counter `index` (modulo `count`) from the CPU-state pointer: executions left until the translation is hot.
+    public static let bytes = 3 * rowBytes
+    /// Byte offsets of the counters of translation `index` from the CPU-state pointer.
     @inlinable public static func offset(_ index: Int) -> Int {
         -VCPUHeader.stride - rowBytes + (index & (count - 1)) * 4
     }
-    /// Byte offset of the second row's counter `index`: how often the in-line caches of the translation's indirect jumps missed.
     @inlinable public static func offset(missesOf index: Int) -> Int { offset(index) - rowBytes }
+    @inlinable public static func offset(entriesOf pc: UInt64) -> Int { offset(ofNumber: number(entriesOf: pc)) }
+
+    /// The number by which `count_execution` names a translation's counter: of its executions, or of its entries.
+    @inlinable public static func number(_ index: Int) -> Int { index & (count - 1) }
+    @inlinable public static func number(entriesOf pc: UInt64) -> Int {
+        count + number(Int(truncatingIfNeeded: pc &>> 1))
+    }
+    @inlinable public static func offset(ofNumber number: Int) -> Int {
+        number < count ? offset(number) : offset(number) - 2 * rowBytes
+    }
 }
 
 /// The shadow return stack: a ring of (guest return address, host code) pairs. `returnStackTop` is the byte offset of the

@@ -64,7 +64,7 @@ extension Machine {
 
     /// Counts down; the counter belongs to the vCPU's thread.
     mutating func countExecution(_ i: Instruction) -> Outcome {
-        let offset = ExecutionCounters.offset(i.op.slot)
+        let offset = ExecutionCounters.offset(ofNumber: i.op.slot)
         let count = state.load(fromByteOffset: offset, as: UInt32.self) &- 1
         state.storeBytes(of: count, toByteOffset: offset, as: UInt32.self)
         return count == 0 ? leaveAt(i, ExitReason.hot) : .goOn

@@ -50,7 +50,7 @@ extension HostDescription {
     /// x86-64 as the allocator sees it.
     static func x64() -> HostDescription {
         // Registers that no instruction asks for come first, short encodings before long ones.
-        let general: [GPR] = [.rbx, .rdi, .rsi, .r8, .r9, .r10, .r14, .r15, .r12, .r13, .rcx, .rdx, .rax]
+        let general: [GPR] = [.rbx, .rsi, .rdi, .r8, .r9, .r10, .r14, .r15, .r12, .r13, .rcx, .rdx, .rax]
         let order = general.map(\.rawValue) + (0..<15).map { floatRegisterBase + $0 }
         var allocatable = RegisterSet()
         for r in order { allocatable.insert(RegisterSet(r)) }

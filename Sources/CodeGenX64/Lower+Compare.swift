@@ -125,6 +125,13 @@ extension Lowering {
     mutating func brcond(_ s: StepPointer, _ op: OpPointer, _ end: StepPointer) {
         let condition = op.pointee.condition
         compare(s, op, condition)
+        if isFlat, isFollowedByJumps(s, end) {
+            // Each way has a jump that is patched; no way jumps over the other's.
+            openSlot(ops + Int(s[2].index), asm.patchableJump(condition.code))
+            openSlot(ops + Int(s[4].index), asm.patchableJump())
+            stepsTaken = 4
+            return
+        }
         let taken = s.pointee.label, other = s.pointee.label2
         if follows(taken, s, end) {
             asm.jcc(condition.code.inverted, Label(index: Int32(truncatingIfNeeded: other)))
@@ -132,5 +139,14 @@ extension Lowering {
             asm.jcc(condition.code, Label(index: Int32(truncatingIfNeeded: taken)))
             if !follows(other, s, end) { asm.jmp(Label(index: Int32(truncatingIfNeeded: other))) }
         }
+    }
+
+    /// The branch's two ways follow it, the taken one first, and both are chained jumps.
+    private func isFollowedByJumps(_ s: StepPointer, _ end: StepPointer) -> Bool {
+        func isJump(_ step: StepPointer, _ label: UInt32) -> Bool {
+            step[0].kind == .label && step[0].label == label && step[1].kind == .op
+                && ops[Int(step[1].index)].opcode == .gotoTB
+        }
+        return end - s == 5 && isJump(s + 1, s.pointee.label) && isJump(s + 3, s.pointee.label2)
     }
 }

@@ -35,8 +35,7 @@ extension Lowering {
     mutating func checkExit(_ op: OpPointer) {
         let offset = asm.offset
         if isHead(op) {
-            asm.alu(.cmp, .dword, header.exitRequest, imm: 0)
-            asm.jccBack(.ne, to: -HeadExit.size)
+            asm.headTest(.cmp, header.exitRequest, 0, .ne)
             headEnd = asm.offset
             return
         }
@@ -49,11 +48,12 @@ extension Lowering {
     /// Counts an execution; leaves when the counter has run out.
     mutating func countExecution(_ op: OpPointer) {
         let offset = asm.offset
-        let counter = ExecutionCounters.offset(op.pointee.slot) &- StateRegister.bias
+        let counter = ExecutionCounters.offset(ofNumber: op.pointee.slot) &- StateRegister.bias
+        // Code that is hot already counts its entries.
+        isCounted = op.pointee.slot < ExecutionCounters.count
         if isHead(op) {
-            asm.alu(.sub, .dword, Address(.rbp, Int32(truncatingIfNeeded: counter)), imm: 1)
             // A counter that ran out when the flag was set too is below zero.
-            asm.jccBack(.le, to: -HeadExit.size)
+            asm.headTest(.sub, Address(.rbp, Int32(truncatingIfNeeded: counter)), 1, .le)
             headEnd = asm.offset
             return
         }
@@ -73,8 +73,10 @@ extension Lowering {
         asm.jmp(to: stubs.epilogue)
     }
 
-    mutating func gotoTB(_ op: OpPointer) {
-        let field = asm.patchableJump()
+    mutating func gotoTB(_ op: OpPointer) { openSlot(op, asm.patchableJump()) }
+
+    /// The slot of a `goto_tb` has its patchable displacement at `field`.
+    func openSlot(_ op: OpPointer, _ field: Int) {
         slots[op.pointee.slot] = SlotUse(field: field, pc: UInt64(bitPattern: op.pointee.imm))
     }
 
@@ -124,15 +126,14 @@ extension Lowering {
         goThroughJumpCache(target)
     }
 
-    /// Goes to a target whose translation the jump cache knows; a miss finds the target in the pc global's home.
+    /// Goes to a target whose translation the jump cache knows; a miss finds the target in the pc global's home. In code that is
+    /// not hot yet by way of the common code.
     private mutating func goThroughJumpCache(_ target: GPR) {
-        // Entry (pc >> 1) & (count - 1), 16 bytes each.
-        asm.lea(.dword, .r11, Address(index: target, .x8))
-        asm.alu(.and, .dword, .r11, imm: Int32((JumpCache.count - 1) * 16))
-        asm.alu(.add, .qword, .r11, header.jumpCache)
-        asm.alu(.cmp, .qword, target, Address(.r11))
-        asm.jcc(.ne, to: stubs.lookupMiss)
-        asm.jmp(Address(.r11, 8))
+        if isCounted {
+            asm.jmp(to: stubs.jumpCache[Int(target.rawValue)])
+        } else {
+            asm.goThroughJumpCache(target, header, miss: stubs.lookupMiss)
+        }
     }
 
     /// Through an in-line cache: see `SlotUse`.

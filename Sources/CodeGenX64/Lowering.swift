@@ -46,6 +46,12 @@ struct Lowering: ~Copyable {
     /// Guest pc of the region, and of the current instruction.
     var regionPC: UInt64 = 0
     var pc: UInt64 = 0
+    /// The region is one block and its exits.
+    var isFlat = false
+    /// Steps after the current one that were lowered together with it.
+    var stepsTaken = 0
+    /// The region counts its executions: it is not hot yet.
+    var isCounted = false
     /// Where the checks at the region's entry end so far.
     var headEnd = 0
 
@@ -101,6 +107,8 @@ struct Lowering: ~Copyable {
         regionPC = region.s.pointee.guestPC
         pc = regionPC
         headEnd = 0
+        isFlat = allocation.s.pointee.isFlat
+        isCounted = false
         coldCount = 0
         guard region.slotCount <= Lowering.slotLimit else { return false }
         for i in 0..<region.slotCount { slots[i] = .unused }
@@ -112,7 +120,8 @@ struct Lowering: ~Copyable {
         var step = steps
         while step < end {
             lower(step, end)
-            step += 1
+            step += 1 + stepsTaken
+            stepsTaken = 0
         }
         emitColdStubs()
         emitSlotStubs(region.slotCount, translation)
@@ -165,6 +174,7 @@ struct Lowering: ~Copyable {
     }
 
     mutating func load(_ dst: UInt8, _ t: Temp) {
+        if moveGlobal(0x8B, dst, t) { return }
         let type = temps[t.i].type
         if type.isFloat {
             asm.vmov(type.vectorMove, xmm(dst), home(t))
@@ -181,10 +191,20 @@ struct Lowering: ~Copyable {
             asm.mov(type.operandSize, home(t), imm: Int32(truncatingIfNeeded: value))
         } else if type.isFloat {
             asm.vmov(type.vectorMove, home(t), xmm(s.pointee.a))
-        } else {
+        } else if !moveGlobal(0x89, s.pointee.a, t) {
             asm.mov(type.operandSize, home(t), gpr(s.pointee.a))
         }
         if t.i < globalCount { writer.clean(t.i) }
+    }
+
+    /// Moves a 64-bit global from or to its home in the commonest way. False: not of that kind.
+    @inline(__always)
+    private mutating func moveGlobal(_ opcode: UInt8, _ register: UInt8, _ t: Temp) -> Bool {
+        guard t.i < globalCount, temps[t.i].type == .i64 else { return false }
+        let displacement = temps[t.i].value &- Int64(StateRegister.bias)
+        guard displacement == Int64(Int8(truncatingIfNeeded: displacement)) else { return false }
+        asm.movState(opcode, gpr(register), Int8(truncatingIfNeeded: displacement))
+        return true
     }
 
     /// A constant into a register. An i32's upper half does not matter.

@@ -29,6 +29,17 @@ enum SlotStub {
 }
 
 extension Assembler {
+    /// `cmp` or `sub` of a small number with a doubleword of the header, and a jump to the head's exit: nine bytes that every
+    /// translation begins with, so they are put together here.
+    mutating func headTest(_ op: ALU, _ field: Address, _ imm: UInt8, _ condition: ConditionCode) {
+        guard reserve() else { return }
+        let distance = -HeadExit.size &- (offset &+ 9)
+        precondition(distance >= -128, "short jump too far")
+        let modRM = 0x85 | op.rawValue &<< 3
+        cursor = cursor.put8(0x83).put8(modRM).put32(UInt32(truncatingIfNeeded: field.value)).put8(imm)
+            .put8(0x70 | condition.rawValue).put8(UInt8(truncatingIfNeeded: distance))
+    }
+
     mutating func slotStub(_ target: UInt, payload: UInt32, pc: UInt64) {
         guard reserve() else { return }
         let end = address &+ UInt(SlotStub.payload)

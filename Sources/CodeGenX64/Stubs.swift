@@ -68,6 +68,8 @@ struct Stubs {
     var misaligned: UInt = 0
     var helperExit: UInt = 0
     var lookupMiss: UInt = 0
+    /// By the register that holds the target: through the jump cache.
+    var jumpCache: InlineArray<16, UInt> = .init(repeating: 0)
     /// r11: a `FloatOperation`; operands and result in the header. Keeps every other register.
     var softFloat: UInt = 0
     var faultExit: UInt = 0
@@ -147,6 +149,10 @@ struct Stubs {
         asm.unary(.inc, .qword, header.lookupMisses)
         asm.mov(.rax, imm: Int64(ExitReason.lookup))
         asm.jmp(to: stubs.epilogue)
+        for r in GPR.allCases where r != .r11 && r != .rsp && r != .rbp {
+            stubs.jumpCache[Int(r.rawValue)] = asm.address
+            asm.goThroughJumpCache(r, header, miss: stubs.lookupMiss)
+        }
         stubs.softFloat = asm.address
         emitSoftFloat(&asm)
         stubs.pool = emitPool(&asm)
@@ -195,6 +201,19 @@ struct Stubs {
             asm.data(bytes)
         }
         return pool
+    }
+}
+
+extension Assembler {
+    /// Goes to a target whose translation the jump cache knows, or else to `miss`.
+    mutating func goThroughJumpCache(_ target: GPR, _ header: HeaderFields, miss: UInt) {
+        // Entry (pc >> 1) & (count - 1), 16 bytes each.
+        lea(.dword, .r11, Address(index: target, .x8))
+        alu(.and, .dword, .r11, imm: Int32((JumpCache.count - 1) * 16))
+        alu(.add, .qword, .r11, header.jumpCache)
+        alu(.cmp, .qword, target, Address(.r11))
+        jcc(.ne, to: miss)
+        jmp(Address(.r11, 8))
     }
 }
 

@@ -1,6 +1,6 @@
 // x86-64 machine code as a host of the translator: the host contract on top of `Lowering`.
 //
-// The code buffer starts with the common stubs; regions follow, each at a multiple of 16 bytes, with a `HeadExit` before it.
+// The code buffer starts with the common stubs; regions follow, each at a multiple of 8 bytes, with a `HeadExit` before it.
 
 import CodeGen
 import IR
@@ -14,6 +14,9 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
     // Set once by `configure`. `lowering` is used under the engine's translation lock.
     private(set) var code: CodeBuffer?
     private var configuration: HostConfiguration?
+    /// Where `code` lies: patching needs no more.
+    private var writable = UnsafeMutableRawPointer(bitPattern: 8)!
+    private var executable = UnsafeRawPointer(bitPattern: 8)!
     /// Offset in the code buffer behind the stubs.
     private(set) var stubsEnd = 0
     private var lowering: UnsafeMutablePointer<Lowering>?
@@ -41,6 +44,8 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
     public func configure(_ configuration: HostConfiguration, code: CodeBuffer) {
         self.code = code
         self.configuration = configuration
+        writable = code.writable
+        executable = code.executable
         // Room for the slots and relocations of most programs: growing copies all of them.
         patches.reserveCapacity(1 << 16)
         relocations.reserveCapacity(1 << 18)
@@ -75,7 +80,7 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
         for i in 0..<region.slotCount { patches.append(SlotPatch(lowering.pointee.slots[i], at: start)) }
         let firstRelocation = relocations.count
         let noted = lowering.pointee.asm.relocationCount
-        relocations.append(contentsOf: UnsafeBufferPointer(start: lowering.pointee.asm.relocations, count: noted))
+        for i in 0..<noted { relocations.append(lowering.pointee.asm.relocations[i]) }
         return CompiledRegion(
             entry: UInt64(UInt(bitPattern: code.executable + start)), codeSize: size, firstSlot: firstSlot,
             slotCount: region.slotCount, firstRelocation: firstRelocation, relocationCount: noted,
@@ -83,7 +88,7 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
     }
 
     /// Offset of the next region's entry in the code buffer.
-    func nextStart(_ code: CodeBuffer) -> Int { (code.used + HeadExit.size + 15) & ~15 }
+    func nextStart(_ code: CodeBuffer) -> Int { (code.used + HeadExit.size + 7) & ~7 }
 
     /// The way out of the region at `start`.
     func writeHeadExit(_ code: CodeBuffer, _ start: Int) {
@@ -121,30 +126,29 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
     // MARK: Slots
 
     public func link(_ compiled: CompiledRegion, slot: Int, to target: UInt64, pc: UInt64) -> Bool {
-        guard let code, let patch = patch(compiled, slot) else { return false }
+        guard let patch = patch(compiled, slot) else { return false }
         if !patch.isCache {
-            setJump(code, patch.field, to: UInt(target))
+            setJump(patch.field, to: UInt(target))
             return true
         }
         // The jump first: it is taken once the word holds the pc, which then stays, because a thread may be between the two.
-        let word = InlineCacheWord(code.writable + Int(patch.word))
+        let word = InlineCacheWord(writable + Int(patch.word))
         guard word.pc == JumpCache.noPC || word.pc == pc else { return false }
-        setJump(code, patch.field, to: UInt(target))
-        setJump(code, patch.missField, to: UInt(bitPattern: code.executable + Int(patch.miss)))
+        setJump(patch.field, to: UInt(target))
+        setJump(patch.missField, to: UInt(bitPattern: executable + Int(patch.miss)))
         word.set(pc)
         return true
     }
 
     public func unlink(_ compiled: CompiledRegion, slot: Int) {
-        guard let code, let patch = patch(compiled, slot) else { return }
-        setJump(code, patch.field, to: UInt(bitPattern: code.executable + Int(patch.stub)))
+        guard let patch = patch(compiled, slot) else { return }
+        setJump(patch.field, to: UInt(bitPattern: executable + Int(patch.stub)))
     }
 
     public func cachedTarget(_ compiled: CompiledRegion, site: UInt64) -> UInt64? {
-        guard let code else { return nil }
         for slot in 0..<compiled.slotCount {
             guard let patch = patch(compiled, slot), patch.isCache, patch.pc == site else { continue }
-            let pc = InlineCacheWord(code.writable + Int(patch.word)).pc
+            let pc = InlineCacheWord(writable + Int(patch.word)).pc
             return pc == JumpCache.noPC ? nil : pc
         }
         return nil
@@ -161,8 +165,9 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
         return patch.field != 0 ? patch : nil
     }
 
-    private func setJump(_ code: CodeBuffer, _ field: UInt32, to target: UInt) {
-        Assembler.patchJump(code.writable + Int(field), rxDelta: code.executableDelta, to: target)
+    private func setJump(_ field: UInt32, to target: UInt) {
+        let delta = Int(bitPattern: executable) - Int(bitPattern: UnsafeRawPointer(writable))
+        Assembler.patchJump(writable + Int(field), rxDelta: delta, to: target)
     }
 
     public func flush() {

@@ -21,6 +21,8 @@ final class BackgroundCompiler: @unchecked Sendable {
         /// The translation to be replaced, and the generation that its number is of.
         var old: Int
         var generation: UInt64
+        /// See `Translation.origin`.
+        var origin: UInt32
         /// The guest code has changed.
         var isStale = false
     }
@@ -37,7 +39,8 @@ final class BackgroundCompiler: @unchecked Sendable {
     static let patience: UInt32 = 256
     private static let workspaceLimit = 3
 
-    private unowned let engine: Engine
+    /// The engine waits for the thread before it goes: `stop`.
+    private unowned(unsafe) let engine: Engine
     private let compiler: any RegionCompiler
     private var free: [Workspace] = []
     private var workspaceCount = 0
@@ -77,13 +80,18 @@ final class BackgroundCompiler: @unchecked Sendable {
         if isPending(old) { return .pending }
         if tooLarge.remove(old) != nil { return .refused }
         guard let workspace = freeWorkspace() else { return .pending }
-        guard engine.translator.buildRegion(engine, pc: pc, flags: flags, profile: profile, into: workspace),
+        guard
+            engine.translator.buildRegion(
+                engine, pc: pc, flags: flags, plan: engine.plan(toReplace: old), profile: profile, into: workspace),
             startThread()
         else {
             free.append(workspace)
             return .refused
         }
-        waiting.append(Job(workspace: workspace, pc: pc, flags: flags, old: old, generation: engine.generation))
+        waiting.append(
+            Job(
+                workspace: workspace, pc: pc, flags: flags, old: old, generation: engine.generation,
+                origin: profile.origin(old)))
         wake()
         return .pending
     }
@@ -205,11 +213,12 @@ final class BackgroundCompiler: @unchecked Sendable {
         guard let job = current, !job.isStale, job.generation == engine.generation,
             engine.cache.find(job.pc, job.flags) == job.old, let index = engine.cache.nextIndex,
             let compiled = engine.host.install(code, translation: index),
-            engine.cache.add(
+            let added = engine.cache.add(
                 pc: job.pc, flags: job.flags, compiled, ranges: job.workspace.blocks, code: job.workspace.keptCode,
-                isOptimized: true,
-                isFindable: true) != nil
+                isOptimized: true, isFindable: true)
         else { return }
+        engine.cache.rows[added].origin = job.origin
+        engine.cache.rows[added].canGrow = job.workspace.canGrow
         engine.translator.account(engine, job.workspace.region, compiled, time, isOptimized: true)
         engine.retire(job.old)
     }

@@ -24,6 +24,8 @@ public struct EngineOptions: Sendable {
     public var tier = Tier.automatic
     /// Executions after which a baseline translation is made again as an optimized region.
     public var hotThreshold: UInt32 = 4000
+    /// Entries after which an optimized region that leaves through calls is made again, with what it calls.
+    public var expansionThreshold: UInt32 { hotThreshold < 1 << 24 ? max(hotThreshold, 1) &* 8 : 1 << 30 }
     /// Hot regions are compiled on a thread of their own while fewer vCPUs than `processors` are there.
     public var compilesInBackground = false
     public var processors = 1

@@ -24,10 +24,15 @@ struct Translation {
     /// False once invalidated. Read without the lock.
     var isValid: Bool
     var isOptimized: Bool
+    /// An optimized region that would be larger if calls were followed further.
+    var canGrow = false
+    /// The baseline translation + 1 that this one was made from; its in-line caches still know where its indirect jump went.
+    /// 0: none, or its jump went to many places.
+    var origin: UInt32 = 0
     /// The execution counter that its code uses.
     var counter: UInt16
-    /// In `TranslationCache.origins`; 0 = not kept.
-    var origin: UInt32
+    /// In `TranslationCache.sources`; 0 = not kept.
+    var source: UInt32
 }
 
 /// Guest bytes [start, end) that a translation was made from.
@@ -52,14 +57,12 @@ func atomic(_ p: UnsafeMutablePointer<UInt32>) -> UnsafePointer<Atomic<UInt32>> 
 /// All translations of one engine. Everything is guarded by the engine's translation lock except where said.
 final class TranslationCache: @unchecked Sendable {
     static let capacity = 1 << 20
-    /// Buckets are in groups, one for several guest pages: what is near in the guest's code is near in the table.
-    private static let groupBits: UInt64 = 9
-    private static let bucketBits: UInt64 = 16
 
     /// Rows; `count` of them in use. Read without the lock through `find` and `containing`.
     let rows: UnsafeMutablePointer<Translation>
     private let published: UnsafeMutablePointer<UInt32>
-    private let buckets: UnsafeMutablePointer<UInt32>
+    /// Finds rows by guest pc and flags.
+    let lookup: TranslationLookup
     /// By translation: what the host needs to link slots, and the recovery records. Read without the lock like `rows`.
     private(set) var compiled: ReservedTable<CompiledRegion>
     private(set) var links: ReservedTable<Link>
@@ -70,15 +73,14 @@ final class TranslationCache: @unchecked Sendable {
     private let recordCapacity: Int
     private var recordUsed = 0
     /// What translations were made from, for the store; nil without one.
-    private(set) var origins: OriginTable?
+    private(set) var sources: SourceTable?
 
     static let pageBits: UInt64 = 12
 
-    init(recordCapacity: Int, keepsOrigins: Bool) throws(Errno) {
+    init(recordCapacity: Int, keepsSources: Bool) throws(Errno) {
         rows = try HostMemory.reserve(Self.capacity * MemoryLayout<Translation>.stride)
             .bindMemory(to: Translation.self, capacity: Self.capacity)
-        buckets = try HostMemory.reserve(4 << Int(Self.bucketBits)).bindMemory(
-            to: UInt32.self, capacity: 1 << Int(Self.bucketBits))
+        lookup = try TranslationLookup(rows)
         compiled = try ReservedTable(capacity: Self.capacity)
         links = try ReservedTable(capacity: Self.capacity * 4)
         pages = try PageIndex(nodeCapacity: Self.capacity * 4)
@@ -86,29 +88,13 @@ final class TranslationCache: @unchecked Sendable {
         published.initialize(to: 0)
         recordArena = try HostMemory.reserve(recordCapacity)
         self.recordCapacity = recordCapacity
-        origins = keepsOrigins ? try OriginTable(capacity: recordCapacity) : nil
+        sources = keepsSources ? try SourceTable(capacity: recordCapacity) : nil
     }
 
     var count: Int { Int(atomic(published).pointee.load(ordering: .acquiring)) }
 
-    @inline(__always)
-    private static func bucket(_ pc: UInt64, _ flags: UInt64) -> Int {
-        // Blocks that follow each other are rarely less than eight bytes apart.
-        let mixed = ((pc &>> pageBits) ^ (flags &<< 32)) &* 0x9E37_79B9_7F4A_7C15
-        let group = mixed &>> (64 &- bucketBits &+ groupBits)
-        return Int(truncatingIfNeeded: group &<< groupBits | (pc &>> 3) & ((1 &<< groupBits) &- 1))
-    }
-
     /// The valid translation of `pc` for `flags`; no lock needed.
-    func find(_ pc: UInt64, _ flags: UInt64) -> Int? {
-        var at = atomic(buckets + Self.bucket(pc, flags)).pointee.load(ordering: .acquiring)
-        while at != 0 {
-            let row = rows + Int(at &- 1)
-            if row.pointee.pc == pc, row.pointee.flags == flags, row.pointee.isValid { return Int(at &- 1) }
-            at = row.pointee.nextInBucket
-        }
-        return nil
-    }
+    func find(_ pc: UInt64, _ flags: UInt64) -> Int? { lookup.find(pc, flags) }
 
     /// The translation whose host code contains `address`, valid or not; no lock needed, async-signal-safe.
     func containing(_ address: UInt64) -> Int? {
@@ -154,7 +140,7 @@ final class TranslationCache: @unchecked Sendable {
             }
             kept.records = UnsafeRawBufferPointer(start: records, count: region.records.count)
         }
-        let origin = code.flatMap { origins?.add(ranges, $0) } ?? 0
+        let source = code.flatMap { sources?.add(ranges, $0) } ?? 0
         var lowest = pc
         var highest = pc
         for range in ranges {
@@ -164,11 +150,11 @@ final class TranslationCache: @unchecked Sendable {
         rows[index] = Translation(
             pc: pc, flags: flags, entry: region.entry, codeSize: UInt32(region.codeSize), lowest: lowest,
             highest: highest, nextInBucket: 0, incoming: 0, isValid: true, isOptimized: isOptimized,
-            counter: UInt16(truncatingIfNeeded: counter), origin: origin)
+            counter: UInt16(truncatingIfNeeded: counter), source: source)
         compiled.append(kept)
         atomic(published).pointee.store(UInt32(index + 1), ordering: .releasing)
         if isFindable {
-            let bucket = buckets + Self.bucket(pc, flags)
+            let bucket = lookup.bucket(pc, flags)
             rows[index].nextInBucket = bucket.pointee
             atomic(bucket).pointee.store(UInt32(index + 1), ordering: .releasing)
             for range in ranges where range.end > range.start {
@@ -203,7 +189,7 @@ final class TranslationCache: @unchecked Sendable {
     /// Takes `index` out of look-up. The caller unlinks `incoming`.
     func remove(_ index: Int) {
         rows[index].isValid = false
-        var at = buckets + Self.bucket(rows[index].pc, rows[index].flags)
+        var at = lookup.bucket(rows[index].pc, rows[index].flags)
         while at.pointee != 0 {
             if at.pointee == UInt32(index + 1) {
                 atomic(at).pointee.store(rows[index].nextInBucket, ordering: .releasing)
@@ -254,11 +240,11 @@ final class TranslationCache: @unchecked Sendable {
     /// Forgets everything. No vCPU may be in generated code.
     func flush() {
         atomic(published).pointee.store(0, ordering: .releasing)
-        buckets.update(repeating: 0, count: 1 << Int(Self.bucketBits))
+        lookup.removeAll()
         compiled.removeAll()
         links.removeAll()
         pages.removeAll()
         recordUsed = 0
-        origins?.removeAll()
+        sources?.removeAll()
     }
 }

@@ -73,6 +73,7 @@ final class Translator {
                         counter: index & (ExecutionCounters.count - 1), isOptimized: optimize,
                         isFindable: !isTemporary)
                 else { return .full }
+                engine.cache.rows[added].canGrow = workspace.canGrow
                 account(
                     engine, region, compiled, measuresTime ? HostClock.monotonic() &- start : 0, isOptimized: optimize)
                 if isLogging { logHost(engine, compiled, pc) }
@@ -86,8 +87,10 @@ final class Translator {
     }
 
     /// The front end's part of an optimized region: false when there is no code at `pc`, or too much.
-    func buildRegion(_ engine: Engine, pc: UInt64, flags: UInt64, profile: Profile, into workspace: Workspace) -> Bool {
-        build(engine, 0, pc, flags, engine.optimizingPlan(for: pc), true, false, profile, workspace)
+    func buildRegion(
+        _ engine: Engine, pc: UInt64, flags: UInt64, plan: RegionPlan, profile: Profile, into workspace: Workspace
+    ) -> Bool {
+        build(engine, 0, pc, flags, plan, true, false, profile, workspace)
             && !workspace.region.s.pointee.overflowed
     }
 
@@ -111,9 +114,12 @@ final class Translator {
             if count == 0 {
                 if !isTemporary { unit.ir.checkExit(pc) }
                 if !optimize, !isTemporary, engine.countsExecutions {
-                    let counter = index & (ExecutionCounters.count - 1)
+                    let counter = ExecutionCounters.number(index)
                     unit.ir.countExecution(pc, counter: counter)
                     unit.counter = counter
+                } else if plan.countsEntries {
+                    unit.ir.countExecution(pc, counter: ExecutionCounters.number(entriesOf: pc))
+                    unit.beginBehindEntry()
                 }
             } else if let next = code(engine, at: start, isTemporary: isTemporary) {
                 bytes = next
@@ -130,6 +136,7 @@ final class Translator {
             count += 1
         }
         region.s.pointee.guestInstructions = unit.instructionCount
+        workspace.canGrow = plan.countsEntries && unit.hasLeftOutCalls
         var length = 0
         for i in 0..<count { length += Int(ranges[i].end &- ranges[i].start) }
         region.s.pointee.guestLength = length
@@ -218,6 +225,7 @@ final class Translator {
     func account(
         _ engine: Engine, _ region: Region, _ compiled: CompiledRegion, _ time: UInt64, isOptimized: Bool
     ) {
+        engine.codeMemory.makeLargePages(used: engine.code.used)
         engine.counters.translations += 1
         engine.counters.guestInstructions += region.s.pointee.guestInstructions
         engine.counters.guestBytes += region.s.pointee.guestLength

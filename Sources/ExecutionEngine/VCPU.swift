@@ -48,6 +48,7 @@ public final class VCPU {
     /// Registers by global at a recovery point.
     private let recovered: UnsafeMutablePointer<UInt8>
     private let globals: [GlobalDescriptor]
+    private let lookup: TranslationLookup
     /// The engine's generation when generated code was left last.
     private var exitGeneration: UInt64 = 0
     /// Another process runs on it, in this memory: see `checkpoint`. Threads that it starts end with it.
@@ -60,9 +61,11 @@ public final class VCPU {
         let size = ExecutionCounters.bytes + VCPUHeader.stride + engine.guest.stateSize
         allocation = .allocate(byteCount: size, alignment: 64)
         allocation.initializeMemory(as: UInt8.self, repeating: 0, count: size)
-        (allocation + ExecutionCounters.rowBytes).initializeMemory(
-            as: UInt32.self, repeating: max(engine.options.hotThreshold, 1), count: ExecutionCounters.count)
         state = allocation + (ExecutionCounters.bytes + VCPUHeader.stride)
+        (state + ExecutionCounters.offset(0)).initializeMemory(
+            as: UInt32.self, repeating: max(engine.options.hotThreshold, 1), count: ExecutionCounters.count)
+        (state + ExecutionCounters.offset(ofNumber: ExecutionCounters.count)).initializeMemory(
+            as: UInt32.self, repeating: engine.options.expansionThreshold, count: ExecutionCounters.count)
         header = VCPUHeader.of(state)
         guard let jumpCache = try? HostMemory.reserve(JumpCache.bytes) else { fatalError("no memory for a jump cache") }
         let returnStack = UnsafeMutablePointer<JumpCacheEntry>.allocate(capacity: ReturnStack.count)
@@ -73,6 +76,7 @@ public final class VCPU {
         running = .allocate(capacity: 1)
         running.initialize(to: 0)
         globals = engine.guest.globals
+        lookup = engine.cache.lookup
         recovered = .allocate(capacity: globals.count)
         engine.guest.reset(state)
         JumpCache.finishEmptying(header.pointee.jumpCache)
@@ -180,12 +184,12 @@ public final class VCPU {
     /// Runs guest code until something needs the embedder.
     public func run() -> VCPUExit {
         while true {
-            atomic(running).pointee.store(1, ordering: .sequentiallyConsistent)
-            if header.pointee.exitRequest != 0, !handleRequests() {
-                // The embedder may move pc (a signal handler): the exit that waits for its target must not be linked to that.
-                pendingLink = nil
-                return .interrupted
+            // An exit that waits for its target's translation has left generated code for good.
+            if pendingLink != nil, let exit = translate(programCounter, engine.guest.translationFlags(state)) {
+                return exit
             }
+            atomic(running).pointee.store(1, ordering: .sequentiallyConsistent)
+            if header.pointee.exitRequest != 0, !handleRequests() { return .interrupted }
 
             let pc = programCounter
             let flags = engine.guest.translationFlags(state)
@@ -227,11 +231,10 @@ public final class VCPU {
     }
 
     private func lookUp(_ pc: UInt64, _ flags: UInt64) -> UInt64? {
-        if pendingLink != nil { return nil }
         let cached = header.pointee.jumpCache + JumpCache.index(pc)
         if cached.pointee.pc == pc { return cached.pointee.code }
-        guard let index = engine.cache.find(pc, flags) else { return nil }
-        let entry = engine.cache.rows[index].entry
+        guard let index = lookup.find(pc, flags) else { return nil }
+        let entry = lookup.rows[index].entry
         remember(pc, entry)
         return entry
     }
@@ -248,10 +251,10 @@ public final class VCPU {
         var attempts = 0
         var plan = engine.plan(for: pc)
         while true {
-            var index = engine.cache.find(pc, flags)
+            var index = lookup.find(pc, flags)
             if index == nil, attempts == 0 {
                 engine.installStored(at: pc)
-                index = engine.cache.find(pc, flags)
+                index = lookup.find(pc, flags)
             }
             if index == nil {
                 switch engine.translator.translate(
@@ -279,24 +282,25 @@ public final class VCPU {
             }
             if let index {
                 link(to: index)
-                remember(pc, engine.cache.rows[index].entry)
+                remember(pc, lookup.rows[index].entry)
             }
             pendingLink = nil
             return nil
         }
     }
 
-    /// The translation at pc is hot: an optimized region takes its place, now or when it has been compiled. The old translation stays
-    /// correct code, so nothing has to be forgotten: incoming jumps are unlinked and find the new one.
+    /// The translation at pc is hot: an optimized region takes its place, or a larger one, now or when it has been compiled. The old
+    /// translation stays correct code, so nothing has to be forgotten: incoming jumps are unlinked and find the new one.
     private func optimize() {
         let pc = programCounter
         let flags = engine.guest.translationFlags(state)
         engine.lock.lock()
         defer { engine.lock.unlock() }
         guard let old = engine.cache.find(pc, flags) else { return }
+        let row = engine.cache.rows + old
+        let profile = Profile(engine: engine, flags: flags, state: state)
         header.pointee.jumpCache[JumpCache.index(pc)] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
-        if !engine.cache.rows[old].isOptimized {
-            let profile = Profile(engine: engine, flags: flags, state: state)
+        if !row.pointee.isOptimized || row.pointee.canGrow {
             if let background = engine.background, !isBorrowed, engine.vcpus.count < engine.options.processors,
                 background.take(old, pc: pc, flags: flags, profile: profile) == .pending
             {
@@ -304,16 +308,20 @@ public final class VCPU {
             }
             optimize(old, pc, flags, profile)
         }
-        let counter = Int(engine.cache.rows[old].counter)
+        if row.pointee.isOptimized { return setCounter(old, engine.options.expansionThreshold) }
         setCounter(old, max(engine.options.hotThreshold, 1))
-        state.storeBytes(of: 0, toByteOffset: ExecutionCounters.offset(missesOf: counter), as: UInt32.self)
+        state.storeBytes(
+            of: 0, toByteOffset: ExecutionCounters.offset(missesOf: Int(row.pointee.counter)), as: UInt32.self)
     }
 
     private func optimize(_ old: Int, _ pc: UInt64, _ flags: UInt64, _ profile: Profile) {
+        let origin = profile.origin(old)
         switch engine.translator.translate(
-            engine, pc: pc, flags: flags, plan: engine.optimizingPlan(for: pc), optimize: true, profile: profile)
+            engine, pc: pc, flags: flags, plan: engine.plan(toReplace: old), optimize: true, profile: profile)
         {
-        case .done: engine.retire(old)
+        case .done(let new):
+            engine.cache.rows[new].origin = origin
+            engine.retire(old)
         case .notExecutable: return
         case .full:
             engine.flushLocked()
@@ -322,8 +330,11 @@ public final class VCPU {
     }
 
     private func setCounter(_ translation: Int, _ count: UInt32) {
-        let counter = Int(engine.cache.rows[translation].counter)
-        state.storeBytes(of: count, toByteOffset: ExecutionCounters.offset(counter), as: UInt32.self)
+        let row = engine.cache.rows[translation]
+        let offset =
+            row.isOptimized
+            ? ExecutionCounters.offset(entriesOf: row.pc) : ExecutionCounters.offset(Int(row.counter))
+        state.storeBytes(of: count, toByteOffset: offset, as: UInt32.self)
     }
 
     private func link(to target: Int) {

@@ -15,6 +15,8 @@ final class Workspace: @unchecked Sendable {
     /// Guest bytes of the region's blocks.
     let ranges: UnsafeMutablePointer<GuestRange>
     var rangeCount = 0
+    /// The region would be larger if calls were followed further.
+    var canGrow = false
     var blocks: UnsafeBufferPointer<GuestRange> { UnsafeBufferPointer(start: ranges, count: rangeCount) }
     /// The bytes of those blocks, one after the other, where they are kept for the store; nil when not, or when they are too many.
     private let code: UnsafeMutableRawPointer

@@ -4,29 +4,34 @@ import IR
 
 /// How large a region may grow.
 public struct RegionPlan: Sendable {
-    /// Guest blocks (1: a baseline translation; a jump to its own start stays inside, behind the exit check at its head).
+    /// Guest blocks (1: a baseline translation; a jump to its own start stays inside, behind the exit check at its head, unless
+    /// executions are counted).
     public var maxBlocks: Int
     /// Guest instructions in all.
     public var maxInstructions: Int
     /// How many calls deep the region follows its code.
     public var maxCallDepth: Int
+    /// The region counts its entries, to be made again with calls followed further.
+    public var countsEntries: Bool
     /// Guest addresses a block may start in.
     public var lowest: UInt64
     public var highest: UInt64
 
     public init(
-        maxBlocks: Int = 1, maxInstructions: Int = 64, maxCallDepth: Int = 0, lowest: UInt64 = 0, highest: UInt64 = .max
+        maxBlocks: Int = 1, maxInstructions: Int = 64, maxCallDepth: Int = 0, countsEntries: Bool = false,
+        lowest: UInt64 = 0, highest: UInt64 = .max
     ) {
         self.maxBlocks = maxBlocks
         self.maxInstructions = maxInstructions
         self.maxCallDepth = maxCallDepth
+        self.countsEntries = countsEntries
         self.lowest = lowest
         self.highest = highest
     }
 }
 
 /// What is known of how guest code has run. Asked once per jump to a block that is new to the region.
-public protocol ExecutionProfile {
+public protocol ExecutionProfile: AnyObject {
     /// How often a block has run when a region is made of it.
     var executionsOfHead: UInt32 { get }
     /// About how often the block at `pc` has run: 0 when it is not known to have run at all.

@@ -30,6 +30,8 @@ public struct TranslationUnit: ~Copyable {
     private var translatedCount = 0
     /// The block being translated.
     private var current = 0
+    /// A call to code that has run was not followed, because calls are not followed that deep.
+    public private(set) var hasLeftOutCalls = false
     /// Blocks that run more rarely than this stay outside; those of calls more rarely than `leastCalls`.
     private let leastWeight: UInt32
     private let leastCalls: UInt32
@@ -155,6 +157,15 @@ public struct TranslationUnit: ~Copyable {
         return true
     }
 
+    /// Goes on with the region's first guest block behind what is to happen once per entry: a loop does not come back to that.
+    public mutating func beginBehindEntry() {
+        let block = ir.newBlock(guestPC: planned[0].pc, weight: planned[0].weight)
+        ir.br(block)
+        planned[0].block = block
+        ir.begin(block)
+        ir.checkExit(planned[0].pc)
+    }
+
     /// Records where the current block ended.
     public mutating func endBlock() { planned[current].end = pc }
 
@@ -201,6 +212,8 @@ public struct TranslationUnit: ~Copyable {
 
     /// The block for `target` in this context, planned now if it is worth it.
     private mutating func blockInRegion(_ target: UInt64, _ context: Int) -> Int? {
+        // A translation that waits to become hot is one block and its exits, also when it jumps to itself: it is made quickly.
+        if plan.maxBlocks == 1, counter != nil { return nil }
         if let found = find(target, context) { return found }
         guard isRoomLeft, target >= plan.lowest, target < plan.highest else { return nil }
         var weight: UInt32 = 0
@@ -250,13 +263,17 @@ public struct TranslationUnit: ~Copyable {
             if known.outer == outer, known.returnTo == returnTo, known.callee == target { return i }
         }
         let depth = storage.contexts[outer].depth &+ 1
-        guard depth <= plan.maxCallDepth, contextCount < PlanStorage.contextLimit, isRoomLeft else { return nil }
+        guard contextCount < PlanStorage.contextLimit, isRoomLeft else { return nil }
         var share: Float = 1
         if let profile {
             let calls = planned[current].weight
             let runs = profile.executions(of: target)
             if runs == 0 || calls < leastCalls { return nil }
             share = min(1, Float(calls) / Float(runs))
+        }
+        if depth > plan.maxCallDepth {
+            hasLeftOutCalls = true
+            return nil
         }
         storage.contexts[contextCount] = CallContext(
             returnTo: returnTo, callee: target, outer: outer, depth: depth, share: share)

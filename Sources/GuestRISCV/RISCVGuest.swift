@@ -37,11 +37,12 @@ public final class RISCVGuest: GuestArchitecture {
     }
 
     public func translateBlock(_ unit: inout TranslationUnit) {
-        var translator = RISCVTranslator(
-            unit: unit, extensions: cpu.extensions, xlen: xlen,
-            roundingClass: RoundingClass(rawValue: unit.flags) ?? .host)
-        translator.translateBlock()
-        unit = translator.finish()
+        let roundingClass = RoundingClass(rawValue: unit.flags) ?? .host
+        withUnsafeMutablePointer(to: &unit) {
+            var translator = RISCVTranslator(
+                unit: $0, extensions: cpu.extensions, xlen: xlen, roundingClass: roundingClass)
+            translator.translateBlock()
+        }
     }
 
     public func disassemble(_ bytes: UnsafeRawBufferPointer, at pc: UInt64) -> (text: String, length: Int) {

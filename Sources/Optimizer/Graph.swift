@@ -14,6 +14,8 @@ struct Graph {
     let stamp: UnsafeMutablePointer<UInt32>
     let list: UnsafeMutablePointer<UInt32>
     let map: UnsafeMutablePointer<UInt32>
+    /// An edge from the block itself or from a later one leads here (`findHeads`).
+    let isHead: UnsafeMutablePointer<Bool>
 
     init(blockCapacity: Int) {
         order = .allocate(capacity: blockCapacity)
@@ -23,6 +25,7 @@ struct Graph {
         stamp = .allocate(capacity: blockCapacity)
         list = .allocate(capacity: blockCapacity)
         map = .allocate(capacity: blockCapacity)
+        isHead = .allocate(capacity: blockCapacity)
     }
 
     func deallocate() {
@@ -33,6 +36,7 @@ struct Graph {
         stamp.deallocate()
         list.deallocate()
         map.deallocate()
+        isHead.deallocate()
     }
 
     /// Orders the blocks.
@@ -65,6 +69,19 @@ struct Graph {
             } else if last.opcode == .brcond {
                 add(b, last.c)
                 add(b, last.d)
+            }
+        }
+    }
+
+    /// Marks the blocks that may head loops: those that edges lead back to. After `lay`.
+    func findHeads(_ region: Region) {
+        let n = region.blockCount
+        isHead.update(repeating: false, count: n)
+        for b in 0..<n {
+            let last = region.lastOp(b)
+            if last.opcode == .br || last.opcode == .brcond {
+                if position[last.c.i] <= position[b] { isHead[last.c.i] = true }
+                if last.opcode == .brcond, position[last.d.i] <= position[b] { isHead[last.d.i] = true }
             }
         }
     }

@@ -26,6 +26,7 @@ struct LoopEditor: ~Copyable {
         graph = storage.graph
         marks = storage.marks
         graph.lay(region)
+        graph.findHeads(region)
         next = region.blockCount
         before.reserveCapacity(16)
     }
@@ -37,7 +38,7 @@ struct LoopEditor: ~Copyable {
         while next > 0 {
             next -= 1
             header = Int(graph.order[next])
-            if findBody() {
+            if graph.isHead[header], findBody() {
                 before.removeAll(keepingCapacity: true)
                 shadowCount = 0
                 marks.update(repeating: Self.keep, count: region.opCount)
@@ -119,6 +120,7 @@ struct LoopEditor: ~Copyable {
         storage.replaceOps(region, count)
         if let entered { addPreheader(entered.start, entered.end) }
         graph.lay(region)
+        graph.findHeads(region)
         return true
     }
 

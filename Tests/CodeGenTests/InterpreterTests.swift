@@ -252,11 +252,12 @@ final class Bench {
     #expect(bench.header.pointee.exitPC == 0x4000 && bench.header.pointee.sideExitAddress == 0)
 }
 
-@Test func aCounterThatRunsOutLeavesAsHot() throws {
+@Test(arguments: [ExecutionCounters.number(1), ExecutionCounters.number(entriesOf: 1)])
+func aCounterThatRunsOutLeavesAsHot(number: Int) throws {
     let bench = Bench()
-    let compiled = try bench.compile("block0:\n  count_execution 4097, 0x6000\n  a0 = add.i64 a0, 1\n  exit_tb 16\n")
-    // Counters are taken modulo their number.
-    bench.state.storeBytes(of: 3 as UInt32, toByteOffset: ExecutionCounters.offset(1), as: UInt32.self)
+    let compiled = try bench.compile(
+        "block0:\n  count_execution \(number), 0x6000\n  a0 = add.i64 a0, 1\n  exit_tb 16\n")
+    bench.state.storeBytes(of: 3 as UInt32, toByteOffset: ExecutionCounters.offset(ofNumber: number), as: UInt32.self)
     #expect(bench.enter(compiled).reason == 16)
     #expect(bench.enter(compiled).reason == 16)
     #expect(bench.enter(compiled).reason == ExitReason.hot)

@@ -199,7 +199,8 @@ final class TestMachine {
         traits = .allocate(capacity: Self.helpers.count)
         for (i, h) in Self.helpers.enumerated() { (traits + i).initialize(to: HelperTraits(h)) }
         block = .allocate(byteCount: ExecutionCounters.bytes + VCPUHeader.stride + Self.stateWords * 8, alignment: 64)
-        counters = (block + ExecutionCounters.rowBytes).bindMemory(to: UInt32.self, capacity: ExecutionCounters.count)
+        counters = (block + ExecutionCounters.bytes - ExecutionCounters.rowBytes).bindMemory(
+            to: UInt32.self, capacity: ExecutionCounters.count)
         state = block + ExecutionCounters.bytes + VCPUHeader.stride
         memory = .allocate(byteCount: Self.memoryWords * 8, alignment: 4096)
         jumpCache = .allocate(capacity: JumpCache.count)

@@ -73,6 +73,9 @@ public struct Allocator: ~Copyable {
     let layout: UnsafeMutablePointer<UInt32>
     let layoutIndex: UnsafeMutablePointer<UInt32>
     let predecessors: UnsafeMutablePointer<UInt32>
+    /// See LoopBodies.swift.
+    let loopEnd: UnsafeMutablePointer<UInt32>
+    let isInLoop: UnsafeMutablePointer<Bool>
     let blockCapacity: Int
     var labelCount = 0
 
@@ -87,6 +90,8 @@ public struct Allocator: ~Copyable {
 
     // Spill slots.
     let slotUsed: UnsafeMutablePointer<Bool>
+    /// Some slot has been used in this region.
+    var hasSlots = false
 
     /// For a host with this description and regions up to these sizes.
     public init(_ host: HostDescription, region: Region, allocation: Allocation) {
@@ -121,10 +126,13 @@ public struct Allocator: ~Copyable {
         layout = .allocate(capacity: blockCapacity)
         layoutIndex = .allocate(capacity: blockCapacity)
         predecessors = .allocate(capacity: blockCapacity)
+        loopEnd = .allocate(capacity: blockCapacity)
+        isInLoop = .allocate(capacity: blockCapacity)
         variables = .allocate(capacity: tempCapacity)
         variableOf = .allocate(capacity: tempCapacity)
         distances = .allocate(capacity: 1)
         slotUsed = .allocate(capacity: max(host.spillSlots, 1))
+        slotUsed.initialize(repeating: false, count: host.spillSlots)
     }
 
     deinit {
@@ -146,6 +154,8 @@ public struct Allocator: ~Copyable {
         layout.deallocate()
         layoutIndex.deallocate()
         predecessors.deallocate()
+        loopEnd.deallocate()
+        isInLoop.deallocate()
         variables.deallocate()
         variableOf.deallocate()
         distances.deallocate()
@@ -156,6 +166,7 @@ public struct Allocator: ~Copyable {
     public mutating func run(_ helpers: UnsafePointer<HelperTraits>) -> Bool {
         prepare()
         isFlat = hasOnlyPlainExits()
+        out.s.pointee.isFlat = isFlat
         if isFlat { walkFlat(helpers) } else { walkBlocks(helpers) }
         out.s.pointee.labelCount = labelCount
         return !out.s.pointee.failed
@@ -175,6 +186,7 @@ public struct Allocator: ~Copyable {
         layOutBlocks()
         hasEntry.update(repeating: false, count: region.blockCount)
         isWalked.update(repeating: false, count: region.blockCount)
+        findLoopEnds()
         findVariables()
         flowDistances()
         // A block reached only from one that is laid out after it (a cold one) comes in a later round; what no round reaches
@@ -201,7 +213,8 @@ public struct Allocator: ~Copyable {
         place.update(repeating: 255, count: temps)
         next.update(repeating: NextUse.dead, count: temps)
         preferred.update(repeating: 255, count: temps)
-        slotUsed.update(repeating: false, count: host.spillSlots)
+        if hasSlots { slotUsed.update(repeating: false, count: host.spillSlots) }
+        hasSlots = false
         out.s.pointee.homeSlot.update(repeating: -1, count: temps)
         out.s.pointee.stepCount = 0
         out.s.pointee.failed = false
@@ -366,6 +379,7 @@ public struct Allocator: ~Copyable {
     private mutating func takeSlot(_ t: Int) {
         for i in 0..<host.spillSlots where !slotUsed[i] {
             slotUsed[i] = true
+            hasSlots = true
             out.s.pointee.homeSlot[t] = Int16(i)
             return
         }

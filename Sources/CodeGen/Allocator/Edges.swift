@@ -11,22 +11,22 @@ extension Allocator {
         conform(to: target)
     }
 
-    mutating func branch(_ i: Int, _ op: Op) {
-        let taken = op.c.i
-        let other = op.d.i
+    mutating func branch(_ i: Int, _ op: UnsafeMutablePointer<Op>) {
+        let taken = op.pointee.c.i
+        let other = op.pointee.d.i
         // Both ways leave the region: write back once, before the branch.
         let leaves = isFlat || isPlainExit(taken) && isPlainExit(other)
         if leaves { writeBackGlobals() }
-        let row = rows[Int(op.opcode.rawValue)]
+        let row = rows[Int(op.pointee.opcode.rawValue)]
         let u = uses + i &* 5
         var locked = RegisterSet()
         var memoryTaken = false
-        let a = branchSource(op.a, row.a, u[0], &locked, &memoryTaken)
-        let b = branchSource(op.b, row.b, u[1], &locked, &memoryTaken)
-        next[op.a.i] = u[0]
-        next[op.b.i] = u[1]
-        releaseTemp(op.a)
-        releaseTemp(op.b)
+        let a = branchSource(op.pointee.a, row.a, u[0], &locked, &memoryTaken)
+        let b = branchSource(op.pointee.b, row.b, u[1], &locked, &memoryTaken)
+        next[op.pointee.a.i] = u[0]
+        next[op.pointee.b.i] = u[1]
+        releaseTemp(op.pointee.a)
+        releaseTemp(op.pointee.b)
         if leaves {
             // Nothing is dirty and nothing is read there: no register needs to be known.
             out.append(Step(.op, a: a, b: b, index: UInt32(i), label: UInt32(taken), label2: UInt32(other)))
@@ -141,17 +141,15 @@ extension Allocator {
 
     /// A loop header's state: the variables used most in the loop, in registers; dirty when the loop writes them or they come so.
     mutating func chooseHeaderState(_ header: Int) {
-        // Weights and writes by variable, over the blocks in layout order from the header to its last back edge.
+        // Weights and writes by variable, over the blocks of the loop.
+        findLoop(header)
         let count = variableCount
         withUnsafeTemporaryAllocation(of: UInt32.self, capacity: count * 2 + 1) { scratch in
             let weight = scratch.baseAddress!
             let written = weight + count
             for v in 0..<count * 2 { weight[v] = 0 }
-            let first = Int(layoutIndex[header])
-            var last = first
-            for l in first..<region.blockCount where branches(Int(layout[l]), to: header) { last = l }
-            for l in first...last where !region.blocks[Int(layout[l])].isCold {
-                weigh(Int(layout[l]), depth: depthInside(first, last, l), weight, written)
+            for b in 0..<region.blockCount where isInLoop[b] && !region.blocks[b].isCold {
+                weigh(b, self.weight(of: b, inLoopAt: header), weight, written)
             }
             let result = entry(header)
             result.clear()
@@ -160,36 +158,10 @@ extension Allocator {
         }
     }
 
-    private func branches(_ block: Int, to header: Int) -> Bool {
-        let b = region.blocks[block]
-        guard b.end > b.start else { return false }
-        let op = region.ops[Int(b.end) - 1]
-        if op.opcode == .br { return op.c.i == header }
-        if op.opcode == .brcond { return op.c.i == header || op.d.i == header }
-        return false
-    }
-
-    /// How many inner loops of layout range first...last contain position `at`.
-    private func depthInside(_ first: Int, _ last: Int, _ at: Int) -> Int {
-        var depth = 0
-        var l = first + 1
-        while l <= at {
-            if region.blocks[Int(layout[l])].isLoopHeader {
-                for k in at...last where branches(Int(layout[k]), to: Int(layout[l])) {
-                    depth += 1
-                    break
-                }
-            }
-            l += 1
-        }
-        return depth
-    }
-
     private func weigh(
-        _ block: Int, depth: Int, _ weight: UnsafeMutablePointer<UInt32>, _ written: UnsafeMutablePointer<UInt32>
+        _ block: Int, _ step: UInt32, _ weight: UnsafeMutablePointer<UInt32>, _ written: UnsafeMutablePointer<UInt32>
     ) {
         let b = region.blocks[block]
-        let step: UInt32 = depth == 0 ? 1 : depth == 1 ? 8 : 64
         for i in Int(b.start)..<Int(b.end) {
             let op = region.ops[i]
             let sources = op.opcode == .call ? op.callArguments : table.sources(op.opcode)

@@ -46,16 +46,18 @@ extension Allocator {
         distances[block * variableCount + variable]
     }
 
-    /// Distances (in ops) from each block's start to each variable's next use, over all paths.
+    /// Distances (in ops) from each block's start to each variable's next use, over all paths. The ops are looked at once; what
+    /// remains are rows of numbers.
     mutating func flowDistances() {
         let n = region.blockCount
         let needed = n * variableCount
-        if needed > distanceCapacity {
+        if needed * 2 > distanceCapacity {
             distances.deallocate()
-            distanceCapacity = needed * 2
+            distanceCapacity = needed * 4
             distances = .allocate(capacity: distanceCapacity)
         }
         distances.update(repeating: NextUse.dead, count: needed)
+        for b in 0..<n { scanAlone(b, into: distances + (needed + b * variableCount)) }
         var changed = true
         var rounds = 0
         while changed && rounds < n + 2 {
@@ -63,19 +65,58 @@ extension Allocator {
             rounds += 1
             for i in stride(from: n - 1, through: 0, by: -1) {
                 let block = Int(layout[i])
-                startBackward(block)
-                scanBackward(block, record: false)
-                let row = block * variableCount
-                for v in 0..<variableCount {
-                    var d = next[Int(variables[v])]
-                    if d != NextUse.dead, d != NextUse.home, d & NextUse.definition != 0 { d = NextUse.home }
-                    // Liveness must reach its fixed point; distances need only be near.
-                    if (d == NextUse.dead) != (distances[row + v] == NextUse.dead) { changed = true }
-                    if distances[row + v] > d { distances[row + v] = d }
-                }
+                if flow(block, distances + (needed + block * variableCount)) { changed = true }
             }
         }
         next.update(repeating: NextUse.dead, count: region.tempCount)
+    }
+
+    /// The distances from the block's start to what happens in the block; `NextUse.limit` where nothing does.
+    private mutating func scanAlone(_ block: Int, into row: UnsafeMutablePointer<UInt32>) {
+        for v in 0..<variableCount { next[Int(variables[v])] = NextUse.limit }
+        scanBackward(block, record: false)
+        for v in 0..<variableCount {
+            let d = next[Int(variables[v])]
+            row[v] = d < NextUse.home && d & NextUse.definition != 0 ? NextUse.home : d
+        }
+    }
+
+    /// One step of the iteration at one block. True when the liveness of a variable has changed: that must reach its fixed point,
+    /// while distances need only be near.
+    private func flow(_ block: Int, _ inside: UnsafeMutablePointer<UInt32>) -> Bool {
+        let b = region.blocks[block]
+        let length = b.end &- b.start
+        let row = distances + block * variableCount
+        let globals = region.globalCount
+        let last = region.ops + (Int(b.end) - 1)
+        var changes: UInt32 = 0
+        guard last.pointee.opcode == .br || last.pointee.opcode == .brcond else {
+            for v in 0..<variableCount {
+                let outside = v < globals ? NextUse.home : NextUse.dead
+                changes |= Self.lower(row + v, inside[v] == NextUse.limit ? outside : inside[v])
+            }
+            return changes != 0
+        }
+        let taken = distances + last.pointee.c.i * variableCount
+        let other = last.pointee.opcode == .br ? taken : distances + last.pointee.d.i * variableCount
+        for v in 0..<globals {
+            let d = min(taken[v], other[v])
+            let outside = d >= NextUse.limit ? NextUse.home : min(d &+ length, NextUse.limit &- 1)
+            changes |= Self.lower(row + v, inside[v] == NextUse.limit ? outside : inside[v])
+        }
+        for v in globals..<variableCount {
+            let d = min(taken[v], other[v])
+            let outside = d >= NextUse.limit ? d : min(d &+ length, NextUse.limit &- 1)
+            changes |= Self.lower(row + v, inside[v] == NextUse.limit ? outside : inside[v])
+        }
+        return changes != 0
+    }
+
+    /// Lowers a distance; 1 when the variable lives only now.
+    @inline(__always) private static func lower(_ distance: UnsafeMutablePointer<UInt32>, _ d: UInt32) -> UInt32 {
+        let old = distance.pointee
+        distance.pointee = min(old, d)
+        return old == NextUse.dead && d != NextUse.dead ? 1 : 0
     }
 
     /// Sets `next` to what is needed at the end of `block`.

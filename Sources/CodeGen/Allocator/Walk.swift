@@ -9,21 +9,21 @@ extension Allocator {
         scanBackward(block, record: true)
         let b = region.blocks[block]
         for i in Int(b.start)..<Int(b.end) {
-            let op = region.ops[i]
-            switch op.opcode {
+            let op = region.ops + i
+            switch op.pointee.opcode {
             case .insnStart, .checkExit, .countExecution, .fence:
                 out.append(Step(.op, index: UInt32(i)))
             case .mov:
                 move(i, op)
             case .call:
-                call(i, op, helpers[Int(op.imm)])
+                call(i, op, helpers[Int(op.pointee.imm)])
             case .br:
-                edge(to: op.c.i)
-                out.append(Step(.jump, label: op.c.index))
+                edge(to: op.pointee.c.i)
+                out.append(Step(.jump, label: op.pointee.c.index))
             case .brcond:
                 branch(i, op)
             default:
-                if table.effects(op.opcode).contains(.exit) { writeBackGlobals() }
+                if table.effects(op.pointee.opcode).contains(.exit) { writeBackGlobals() }
                 general(i, op)
             }
             if out.s.pointee.failed { return }
@@ -40,39 +40,40 @@ extension Allocator {
         return v == Int64(Int32(truncatingIfNeeded: v))
     }
 
-    private mutating func general(_ i: Int, _ op: Op) {
-        let row = rows[Int(op.opcode.rawValue)]
-        let sources = table.sources(op.opcode)
+    private mutating func general(_ i: Int, _ op: UnsafeMutablePointer<Op>) {
+        let row = rows[Int(op.pointee.opcode.rawValue)]
+        let word = table[op.pointee.opcode]
+        let sources = word.sources
         let u = uses + i &* 5
         var places: (UInt8, UInt8, UInt8, UInt8) = (Place.none, Place.none, Place.none, Place.none)
         var locked = RegisterSet()
         var memoryTaken = false
 
-        let hasResult = table.hasResult(op.opcode)
-        if hasResult, u[4] == NextUse.dead,
-            table.effects(op.opcode).isDisjoint(with: [.sideEffect, .fpFlags])
-        {
+        let hasResult = word.hasResult
+        if hasResult, u[4] == NextUse.dead, !word.has([.sideEffect, .fpFlags]) {
             skip(op, sources, u)
             return
         }
-        let keepsOldResult = row.earlyResult && hasResult && table.effects(op.opcode).contains(.fault)
+        let keepsOldResult = row.earlyResult && hasResult && word.has(.fault)
 
-        if sources > 0 {
+        if row.isPlain {
+            places = plainSources(op, row, u, sources, &locked)
+        } else if sources > 0 {
             // Fixed registers first, so that nothing else is put there.
             var fixed = row.clobbers
             if row.fixedResult != 255 { fixed.insert(RegisterSet(row.fixedResult)) }
             // The result's old value lives on through an op that may fault.
-            let kept = keepsOldResult ? op.dst : Temp.none
-            if row.a.isFixed && !fitsConstant(op.a, row.a) {
-                places.0 = fix(op.a, row.a, op.a == kept ? NextUse.home : u[0], fixed)
+            let kept = keepsOldResult ? op.pointee.dst : Temp.none
+            if row.a.isFixed && !fitsConstant(op.pointee.a, row.a) {
+                places.0 = fix(op.pointee.a, row.a, op.pointee.a == kept ? NextUse.home : u[0], fixed)
                 locked.insert(RegisterSet(places.0))
             }
-            if sources > 1, row.b.isFixed && !fitsConstant(op.b, row.b) {
-                places.1 = fix(op.b, row.b, op.b == kept ? NextUse.home : u[1], fixed.union(locked))
+            if sources > 1, row.b.isFixed && !fitsConstant(op.pointee.b, row.b) {
+                places.1 = fix(op.pointee.b, row.b, op.pointee.b == kept ? NextUse.home : u[1], fixed.union(locked))
                 locked.insert(RegisterSet(places.1))
             }
-            if sources > 2, row.c.isFixed && !fitsConstant(op.c, row.c) {
-                places.2 = fix(op.c, row.c, op.c == kept ? NextUse.home : u[2], fixed.union(locked))
+            if sources > 2, row.c.isFixed && !fitsConstant(op.pointee.c, row.c) {
+                places.2 = fix(op.pointee.c, row.c, op.pointee.c == kept ? NextUse.home : u[2], fixed.union(locked))
                 locked.insert(RegisterSet(places.2))
             }
             // What else lives in registers that the op overwrites moves away.
@@ -80,19 +81,22 @@ extension Allocator {
             let avoid = fixed.union(locked)
             let early = row.earlyResult ? fixed : RegisterSet()
             places.0 =
-                places.0 == Place.none ? source(op.a, row.a, u[0], avoid, early, &locked, &memoryTaken) : places.0
+                places.0 == Place.none
+                ? source(op.pointee.a, row.a, u[0], avoid, early, &locked, &memoryTaken) : places.0
             if sources > 1, places.1 == Place.none {
-                places.1 = source(op.b, row.b, u[1], avoid.union(locked), early, &locked, &memoryTaken)
+                places.1 = source(op.pointee.b, row.b, u[1], avoid.union(locked), early, &locked, &memoryTaken)
             }
             if sources > 2, places.2 == Place.none {
-                places.2 = source(op.c, row.c, u[2], avoid.union(locked), early, &locked, &memoryTaken)
+                places.2 = source(op.pointee.c, row.c, u[2], avoid.union(locked), early, &locked, &memoryTaken)
             }
-            if sources > 3 { places.3 = source(op.d, row.d, u[3], avoid.union(locked), early, &locked, &memoryTaken) }
+            if sources > 3 {
+                places.3 = source(op.pointee.d, row.d, u[3], avoid.union(locked), early, &locked, &memoryTaken)
+            }
             // The values' next uses are now those after the op; what is dead leaves its register.
-            next[op.a.i] = u[0]
-            if sources > 1 { next[op.b.i] = u[1] }
-            if sources > 2 { next[op.c.i] = u[2] }
-            if sources > 3 { next[op.d.i] = u[3] }
+            next[op.pointee.a.i] = u[0]
+            if sources > 1 { next[op.pointee.b.i] = u[1] }
+            if sources > 2 { next[op.pointee.c.i] = u[2] }
+            if sources > 3 { next[op.pointee.d.i] = u[3] }
         } else {
             var fixed = row.clobbers
             if row.fixedResult != 255 { fixed.insert(RegisterSet(row.fixedResult)) }
@@ -107,7 +111,7 @@ extension Allocator {
             return
         }
 
-        let dst = op.dst.i
+        let dst = op.pointee.dst.i
         let old = place[dst]  // the register of a global's (or local's) old value
         if !row.earlyResult { releaseDead(op, sources) }
         var result: UInt8 = 255
@@ -133,7 +137,7 @@ extension Allocator {
                     result = places.0
                 } else {
                     var lockedNow = avoid
-                    // Sources that live on must keep their registers through the op.
+                    // Sources that live on must keep their registers through the op.pointee.
                     lockedNow = lockedNow.union(stillOwned(locked))
                     if old != 255 { lockedNow.insert(RegisterSet(old)) }
                     result = takeRegister(resultClass, avoid: lockedNow)
@@ -147,6 +151,26 @@ extension Allocator {
         if row.earlyResult { releaseDead(op, sources) }
         freeDeadSlots(op, sources)
         define(dst, result, u[4])
+    }
+
+    /// Places the sources of an op whose row names no register; the values' next uses are then those after the op.
+    @inline(__always)
+    private mutating func plainSources(
+        _ op: UnsafeMutablePointer<Op>, _ row: ConstraintRow, _ u: UnsafeMutablePointer<UInt32>, _ sources: Int,
+        _ locked: inout RegisterSet
+    ) -> (UInt8, UInt8, UInt8, UInt8) {
+        var places = (Place.none, Place.none, Place.none, Place.none)
+        if sources == 0 { return places }
+        var memoryTaken = false
+        places.0 = source(op.pointee.a, row.a, u[0], [], [], &locked, &memoryTaken)
+        if sources > 1 { places.1 = source(op.pointee.b, row.b, u[1], locked, [], &locked, &memoryTaken) }
+        if sources > 2 { places.2 = source(op.pointee.c, row.c, u[2], locked, [], &locked, &memoryTaken) }
+        if sources > 3 { places.3 = source(op.pointee.d, row.d, u[3], locked, [], &locked, &memoryTaken) }
+        next[op.pointee.a.i] = u[0]
+        if sources > 1 { next[op.pointee.b.i] = u[1] }
+        if sources > 2 { next[op.pointee.c.i] = u[2] }
+        if sources > 3 { next[op.pointee.d.i] = u[3] }
+        return places
     }
 
     /// The result of an op is in `r` now: it becomes the value of `dst`.
@@ -166,15 +190,13 @@ extension Allocator {
     }
 
     /// Leaves out an op whose result nobody sees.
-    private mutating func skip(_ op: Op, _ sources: Int, _ u: UnsafeMutablePointer<UInt32>) {
-        if sources > 0 { next[op.a.i] = u[0] }
-        if sources > 1 { next[op.b.i] = u[1] }
-        if sources > 2 { next[op.c.i] = u[2] }
-        if sources > 3 { next[op.d.i] = u[3] }
-        next[op.dst.i] = NextUse.dead
-        var unassigned = op
-        unassigned.dst = .none
-        releaseDead(unassigned, sources)
+    private mutating func skip(_ op: UnsafeMutablePointer<Op>, _ sources: Int, _ u: UnsafeMutablePointer<UInt32>) {
+        if sources > 0 { next[op.pointee.a.i] = u[0] }
+        if sources > 1 { next[op.pointee.b.i] = u[1] }
+        if sources > 2 { next[op.pointee.c.i] = u[2] }
+        if sources > 3 { next[op.pointee.d.i] = u[3] }
+        next[op.pointee.dst.i] = NextUse.dead
+        releaseDead(op, sources, hasResult: false)
         freeDeadSlots(op, sources)
     }
 
@@ -183,11 +205,13 @@ extension Allocator {
     }
 
     /// Releases the registers of sources whose values are not needed any more.
-    private mutating func releaseDead(_ op: Op, _ sources: Int) {
-        if sources > 0 { releaseIfDead(op.a, op.dst) }
-        if sources > 1 { releaseIfDead(op.b, op.dst) }
-        if sources > 2 { releaseIfDead(op.c, op.dst) }
-        if sources > 3 { releaseIfDead(op.d, op.dst) }
+    @inline(__always)
+    private mutating func releaseDead(_ op: UnsafeMutablePointer<Op>, _ sources: Int, hasResult: Bool = true) {
+        let dst = hasResult ? op.pointee.dst : .none
+        if sources > 0 { releaseIfDead(op.pointee.a, dst) }
+        if sources > 1 { releaseIfDead(op.pointee.b, dst) }
+        if sources > 2 { releaseIfDead(op.pointee.c, dst) }
+        if sources > 3 { releaseIfDead(op.pointee.d, dst) }
     }
 
     @inline(__always) private mutating func releaseIfDead(_ t: Temp, _ dst: Temp) {
@@ -206,11 +230,12 @@ extension Allocator {
     }
 
     /// Gives back the slots of sources that are not needed any more. After the op: it may read them.
-    private mutating func freeDeadSlots(_ op: Op, _ sources: Int) {
-        if sources > 0, next[op.a.i] == NextUse.dead { freeSlot(op.a.i) }
-        if sources > 1, next[op.b.i] == NextUse.dead { freeSlot(op.b.i) }
-        if sources > 2, next[op.c.i] == NextUse.dead { freeSlot(op.c.i) }
-        if sources > 3, next[op.d.i] == NextUse.dead { freeSlot(op.d.i) }
+    private mutating func freeDeadSlots(_ op: UnsafeMutablePointer<Op>, _ sources: Int) {
+        if !hasSlots { return }
+        if sources > 0, next[op.pointee.a.i] == NextUse.dead { freeSlot(op.pointee.a.i) }
+        if sources > 1, next[op.pointee.b.i] == NextUse.dead { freeSlot(op.pointee.b.i) }
+        if sources > 2, next[op.pointee.c.i] == NextUse.dead { freeSlot(op.pointee.c.i) }
+        if sources > 3, next[op.pointee.d.i] == NextUse.dead { freeSlot(op.pointee.d.i) }
     }
 
     private mutating func freeSlot(_ t: Int) {
@@ -226,7 +251,7 @@ extension Allocator {
         let r = rule.fixedRegister
         let current = place[t.i]
         if current == r {
-            // A value that lives on moves to another register when the op overwrites this one; a copy stays for the op.
+            // A value that lives on moves to another register when the op overwrites this one; a copy stays for the op.pointee.
             if nextUse != NextUse.dead, overwritten.has(r) {
                 relocate(r, to: takeRegister(classOf(t.i), avoid: overwritten.union(RegisterSet(r))))
             }
@@ -270,9 +295,10 @@ extension Allocator {
         _ t: Temp, _ rule: OperandRule, _ nextUse: UInt32, _ avoid: RegisterSet, _ early: RegisterSet,
         _ locked: inout RegisterSet, _ memoryTaken: inout Bool
     ) -> UInt8 {
-        if fitsConstant(t, rule) { return Place.constant }
         let current = place[t.i]
-        if current == 255, rule.allowsMemory, !memoryTaken, nextUse >= NextUse.home, region.temps[t.i].kind != .const {
+        if region.temps[t.i].kind == .const {
+            if fitsConstant(t, rule) { return Place.constant }
+        } else if current == 255, rule.allowsMemory, !memoryTaken, nextUse >= NextUse.home {
             memoryTaken = true
             return Place.memory
         }
@@ -285,17 +311,17 @@ extension Allocator {
 
     // MARK: Moves
 
-    private mutating func move(_ i: Int, _ op: Op) {
+    private mutating func move(_ i: Int, _ op: UnsafeMutablePointer<Op>) {
         let u = uses + i &* 5
-        let dst = op.dst.i
-        let source = op.a.i
+        let dst = op.pointee.dst.i
+        let source = op.pointee.a.i
         if dst == source {
             next[dst] = u[4]
             return
         }
         next[source] = u[0]
         if region.temps[source].kind == .const {
-            constantMove(dst, op.a, u[4])
+            constantMove(dst, op.pointee.a, u[4])
             return
         }
         let current = place[source]
@@ -317,9 +343,9 @@ extension Allocator {
             r = takeRegister(classOf(dst), avoid: current == 255 ? [] : RegisterSet(current))
         }
         if current != 255 {
-            out.append(Step(.move, dst: r, a: current, index: op.a.index))
+            out.append(Step(.move, dst: r, a: current, index: op.pointee.a.index))
         } else {
-            out.append(Step(.load, dst: r, index: op.a.index))
+            out.append(Step(.load, dst: r, index: op.pointee.a.index))
         }
         define(dst, r, u[4])
         if u[0] == NextUse.dead, place[source] != 255, source >= region.globalCount {
@@ -347,13 +373,13 @@ extension Allocator {
 
     // MARK: Calls
 
-    private mutating func call(_ i: Int, _ op: Op, _ helper: HelperTraits) {
+    private mutating func call(_ i: Int, _ op: UnsafeMutablePointer<Op>, _ helper: HelperTraits) {
         let u = uses + i &* 5
-        let count = op.callArguments
+        let count = op.pointee.callArguments
         if helper.readsGlobals { writeBackGlobals() }
         // What the call would destroy goes home first; registers stay as they are until the arguments are placed.
         let destroyed = RegisterSet(rawValue: host.allocatable.rawValue & ~host.calleeSaved.rawValue)
-        let arguments: InlineArray<4, Temp> = [op.a, op.b, op.c, op.d]
+        let arguments: InlineArray<4, Temp> = [op.pointee.a, op.pointee.b, op.pointee.c, op.pointee.d]
         for k in 0..<count { next[arguments[k].i] = u[k] }
         var rest = destroyed.rawValue
         while rest != 0 {
@@ -384,7 +410,8 @@ extension Allocator {
         let registers = argumentRegisters
         out.append(
             Step(
-                .op, dst: op.dst.isNone ? Place.none : host.resultRegister, a: count > 0 ? registers[0] : Place.none,
+                .op, dst: op.pointee.dst.isNone ? Place.none : host.resultRegister,
+                a: count > 0 ? registers[0] : Place.none,
                 b: count > 1 ? registers[1] : Place.none, c: count > 2 ? registers[2] : Place.none,
                 d: count > 3 ? registers[3] : Place.none, index: UInt32(i)))
         if helper.writesGlobals {
@@ -400,7 +427,7 @@ extension Allocator {
             let t = arguments[k]
             if next[t.i] == NextUse.dead, place[t.i] != 255, t.i >= region.globalCount { release(place[t.i]) }
         }
-        if !op.dst.isNone { define(op.dst.i, host.resultRegister, u[4]) }
+        if !op.pointee.dst.isNone { define(op.pointee.dst.i, host.resultRegister, u[4]) }
     }
 
     /// Emits moves (cycles through the scratch registers), then loads.

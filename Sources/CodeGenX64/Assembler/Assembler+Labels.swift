@@ -125,14 +125,6 @@ extension Assembler {
     /// `jcc` of two bytes over what follows, to the matching `land`, at most 127 bytes away.
     public mutating func jccShort(_ condition: ConditionCode) -> ShortJump { short(0x70 | condition.rawValue) }
 
-    /// `jcc` of two bytes to an offset at most 126 bytes before it, perhaps before this piece of code.
-    public mutating func jccBack(_ condition: ConditionCode, to target: Int) {
-        guard reserve() else { return }
-        let distance = target &- offset &- 2
-        precondition(distance >= -128 && distance < 0, "short jump too far")
-        cursor = cursor.put8(0x70 | condition.rawValue).put8(UInt8(truncatingIfNeeded: distance))
-    }
-
     /// `jmp` of two bytes over what follows, to the matching `land`, at most 127 bytes away.
     public mutating func jmpShort() -> ShortJump { short(0xEB) }
 

@@ -142,6 +142,23 @@ extension Assembler {
         return p.put32(escape | (bits & 0xFF) &<< (escapeLength &* 8), keep: Int(escapeLength &+ 1))
     }
 
+    /// A one-byte opcode without prefixes, what most instructions are: REX if needed, opcode, `tail` (ModRM and displacement, of
+    /// `length` bytes), immediate.
+    @inline(__always)
+    private static func short(
+        _ at: UnsafeMutableRawPointer, _ row: Encoding, _ reg: UInt8, _ rm: UInt8, _ tail: UInt64, _ length: Int,
+        _ imm: Int32, _ immLength: Int
+    ) -> UnsafeMutableRawPointer {
+        let bits = row.bits
+        let rex = UInt8(truncatingIfNeeded: bits &>> 9) & 8 | reg &>> 1 & 4 | rm &>> 3
+        let flags = UInt8(truncatingIfNeeded: bits &>> 16)
+        let byte = (flags & reg &>> 2 | flags &>> 1 & rm &>> 2) & 1
+        let rexLength = rex | byte != 0 ? 1 : 0
+        at.storeBytes(of: 0x40 | rex, as: UInt8.self)
+        return (at + rexLength).put64(UInt64(bits & 0xFF) | tail &<< 8, keep: 1 &+ length)
+            .put32(UInt32(bitPattern: imm), keep: immLength)
+    }
+
     /// The VEX prefix and the opcode (SDM volume 2, 2.3.5), two-byte where it can be.
     @inline(__always)
     private static func vexHead(
@@ -215,10 +232,26 @@ extension Assembler {
         return UInt32(truncatingIfNeeded: distance)
     }
 
+    /// `mov` of 64 bits with `[rbp + displacement]`, from it (opcode 8B) or to it (89): what translations do most.
+    @inline(__always)
+    mutating func movState(_ opcode: UInt8, _ r: GPR, _ displacement: Int8) {
+        guard reserve() else { return }
+        let rex = 0x48 | UInt32(r.rawValue &>> 1) & 4
+        let modRM = 0x45 | UInt32(r.rawValue & 7) &<< 3
+        let low = rex | UInt32(opcode) &<< 8
+        let high = modRM | UInt32(UInt8(bitPattern: displacement)) &<< 8
+        cursor = cursor.put32(low | high &<< 16)
+    }
+
     /// `opcode ModRM(reg, rm) imm`
     @inline(never)
     mutating func legacy(_ row: Encoding, _ reg: UInt8, _ rm: UInt8, _ imm: Int32 = 0, _ immLength: Int = 0) {
         guard reserve() else { return }
+        if row.bits & Encoding.isLong == 0 {
+            cursor = Assembler.short(
+                cursor, row, reg, rm, UInt64(0xC0 | (reg & 7) &<< 3 | rm & 7), 1, imm, immLength)
+            return
+        }
         let p = Assembler.head(cursor, row, reg, 0, rm)
         cursor = p.put8(0xC0 | (reg & 7) &<< 3 | rm & 7).put32(UInt32(bitPattern: imm), keep: immLength)
     }
@@ -227,6 +260,17 @@ extension Assembler {
     @inline(never)
     mutating func legacy(_ row: Encoding, _ reg: UInt8, _ m: Address, _ imm: Int32 = 0, _ immLength: Int = 0) {
         guard reserve() else { return }
+        if row.bits & Encoding.isLong == 0, m.form == .base, m.index == 4, m.base & 7 != 4 {
+            let displacement = Int32(truncatingIfNeeded: m.value)
+            let isByte = displacement == Int32(Int8(truncatingIfNeeded: displacement))
+            let isNone = displacement == 0 && m.base & 7 != 5  // base 5 without a displacement means something else
+            let mod: UInt8 = isNone ? 0x00 : isByte ? 0x40 : 0x80
+            let tail = UInt64(mod | (reg & 7) &<< 3 | m.base & 7) | UInt64(UInt32(bitPattern: displacement)) &<< 8
+            cursor = Assembler.short(
+                cursor, Encoding(bits: row.bits & ~Encoding.byteRM), reg, m.base, tail, isNone ? 1 : isByte ? 2 : 5,
+                imm, immLength)
+            return
+        }
         let p = Assembler.head(cursor, Encoding(bits: row.bits & ~Encoding.byteRM), reg, m.index, m.base)
         cursor = memory(p, reg, m, tail: immLength).put32(UInt32(bitPattern: imm), keep: immLength)
     }

@@ -24,6 +24,9 @@ struct Encoding: BitwiseCopyable, Sendable {
     /// What makes a legacy instruction start with something before REX.
     static let prefixes: UInt32 = 3 << 10 | operandSize | lock
 
+    /// What makes one not simply REX, a one-byte opcode and operands.
+    static let isLong: UInt32 = prefixes | 3 << 8
+
     @inline(__always)
     init(bits: UInt32) { self.bits = bits }
 

@@ -259,3 +259,27 @@ private func copied(_ ir: IRBuilder, _ value: Temp, into: Temp?) -> Temp {
     if into != value { ir.mov(into, value) }
     return into
 }
+
+/// f32 temps by register. Room for them is made when one is first known: most blocks have none.
+struct KnownSingles: ~Copyable {
+    private var temps: UnsafeMutablePointer<Temp>?
+    private var known: UInt32 = 0
+
+    subscript(_ i: Int) -> Temp {
+        get {
+            guard known &>> UInt32(i) & 1 != 0, let temps else { return .none }
+            return temps[i]
+        }
+        set {
+            let bit: UInt32 = 1 &<< UInt32(i)
+            known &= ~bit
+            if newValue.isNone { return }
+            known |= bit
+            let room = temps ?? .allocate(capacity: 32)
+            room[i] = newValue
+            temps = room
+        }
+    }
+
+    deinit { temps?.deallocate() }
+}

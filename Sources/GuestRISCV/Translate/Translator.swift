@@ -9,26 +9,28 @@ import GuestKit
 import IR
 
 struct RISCVTranslator: RISCVInstructionSet, ~Copyable {
-    var unit: TranslationUnit
+    /// The caller's, for as long as the translator exists.
+    private let owner: UnsafeMutablePointer<TranslationUnit>
     let extensions: RISCVExtensions
     let xlen: ValueType
     let roundingClass: RoundingClass
     /// Bytes of the instruction being translated.
     var length: UInt64 = 4
     /// f32 values known to be in registers (see Float.swift).
-    var singles: InlineArray<32, Temp> = .init(repeating: .none)
+    var singles = KnownSingles()
     /// Bit i: f`i` was boxed from `singles[i]`, so that its low half is that value's bits, also where it is no valid box
     /// of anything that was read.
     var boxedSingles: UInt32 = 0
 
-    init(unit: consuming TranslationUnit, extensions: RISCVExtensions, xlen: ValueType, roundingClass: RoundingClass) {
-        self.unit = unit
+    init(
+        unit: UnsafeMutablePointer<TranslationUnit>, extensions: RISCVExtensions, xlen: ValueType,
+        roundingClass: RoundingClass
+    ) {
+        owner = unit
         self.extensions = extensions
         self.xlen = xlen
         self.roundingClass = roundingClass
     }
-
-    consuming func finish() -> TranslationUnit { unit }
 
     /// Translates instructions, at least one, until the block has ended or is full.
     mutating func translateBlock() {
@@ -52,9 +54,14 @@ struct RISCVTranslator: RISCVInstructionSet, ~Copyable {
 
     // MARK: Shared by all chapters
 
+    var unit: TranslationUnit {
+        unsafeAddress { UnsafePointer(owner) }
+        nonmutating unsafeMutableAddress { owner }
+    }
+
     var ir: IRBuilder {
         @inline(__always) _read { yield unit.ir }
-        @inline(__always) _modify { yield &unit.ir }
+        @inline(__always) nonmutating _modify { yield &unit.ir }
     }
 
     /// Address of the instruction after this one.
