@@ -44,7 +44,7 @@ public final class Engine: @unchecked Sendable {
         codeMemory = try ExecutableMemory(size: options.codeCacheSize, near: anchor)
         code = CodeBuffer(writable: codeMemory.writable, executable: codeMemory.executable, size: codeMemory.size)
         cache = try TranslationCache(
-            recordCapacity: max(options.codeCacheSize / 2, 1 << 20), keepsOrigins: options.store != nil)
+            recordCapacity: max(options.codeCacheSize / 2, 1 << 20), keepsSources: options.store != nil)
         host.configure(
             HostConfiguration(
                 helpers: guest.helpers, globals: guest.globals, pcOffset: guest.pcOffset, stateSize: guest.stateSize),

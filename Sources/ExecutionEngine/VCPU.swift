@@ -309,18 +309,18 @@ public final class VCPU {
             optimize(old, pc, flags, profile)
         }
         if row.pointee.isOptimized { return setCounter(old, engine.options.expansionThreshold) }
-        let counter = Int(row.pointee.counter)
         setCounter(old, max(engine.options.hotThreshold, 1))
-        state.storeBytes(of: 0, toByteOffset: ExecutionCounters.offset(missesOf: counter), as: UInt32.self)
+        state.storeBytes(
+            of: 0, toByteOffset: ExecutionCounters.offset(missesOf: Int(row.pointee.counter)), as: UInt32.self)
     }
 
     private func optimize(_ old: Int, _ pc: UInt64, _ flags: UInt64, _ profile: Profile) {
-        let ancestor = profile.ancestor(old)
+        let origin = profile.origin(old)
         switch engine.translator.translate(
             engine, pc: pc, flags: flags, plan: engine.plan(toReplace: old), optimize: true, profile: profile)
         {
         case .done(let new):
-            engine.cache.rows[new].ancestor = ancestor
+            engine.cache.rows[new].origin = origin
             engine.retire(old)
         case .notExecutable: return
         case .full:
