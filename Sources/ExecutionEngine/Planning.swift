@@ -70,6 +70,8 @@ final class Profile: ExecutionProfile {
         return origin == 0 ? nil : engine.host.cachedTarget(engine.cache.compiled[Int(origin) - 1], site: site)
     }
 
+    func failureCounter(of site: UInt64) -> Int { ExecutionCounters.number(entriesOf: site) }
+
     /// The baseline translation + 1 whose in-line caches know where the indirect jump at the end of a block usually goes; 0: none.
     func origin(_ index: Int) -> UInt32 {
         if engine.cache.rows[index].isOptimized { return engine.cache.rows[index].origin }
