@@ -84,6 +84,7 @@ struct Lowering: ~Copyable {
     // Fixed by `configure`.
     let helpers: UnsafeMutablePointer<HelperEntry>
     let pcHome: Address
+    let isProfiled: Bool
 
     // Owned, reused.
     var cold: UnsafeMutablePointer<ColdStub>
@@ -106,6 +107,7 @@ struct Lowering: ~Copyable {
             (helpers + i).initialize(to: HelperEntry(address: address, mayExit: helper.mayExit))
         }
         pcHome = Address(.rbp, Int32(configuration.pcOffset - StateRegister.bias))
+        isProfiled = configuration.isProfiled
         cold = .allocate(capacity: coldCapacity)
         slots = .allocate(capacity: Lowering.slotLimit)
         // Placeholders until the first region.
@@ -363,7 +365,9 @@ struct Lowering: ~Copyable {
         case .fpSetFlags: setFlags(s)
         case .fpSetRounding: setRounding(s)
         // Engine
-        case .insnStart: pc = UInt64(bitPattern: op.pointee.imm)
+        case .insnStart:
+            pc = UInt64(bitPattern: op.pointee.imm)
+            if isProfiled { writer.mark(offset: asm.offset, pc: pc) }
         case .checkExit: checkExit(op)
         case .countExecution: countExecution(op)
         case .pushReturn: pushReturn(op)

@@ -7,7 +7,7 @@ extension Engine {
     /// The plan of a first translation at `pc`.
     func plan(for pc: UInt64) -> RegionPlan {
         if options.maxInstructions == 1 { return RegionPlan(maxBlocks: 1, maxInstructions: 1) }
-        if optimizesAtOnce { return optimizingPlan(for: pc) }
+        if optimizesAtOnce(pc) { return optimizingPlan(for: pc) }
         return RegionPlan(maxBlocks: 1, maxInstructions: options.maxInstructions)
     }
 
@@ -29,7 +29,10 @@ extension Engine {
         optimizingPlan(for: cache.rows[old].pc, isLarger: cache.rows[old].isOptimized)
     }
 
-    var optimizesAtOnce: Bool { options.tier == .optimizing && options.maxInstructions > 1 }
+    /// Is the first translation at `pc` an optimized region?
+    func optimizesAtOnce(_ pc: UInt64) -> Bool {
+        options.tier == .optimizing && options.maxInstructions > 1 && options.optimizeOnly.contains(pc)
+    }
 
     /// Do baseline translations count their executions, to be made again when hot?
     var countsExecutions: Bool { options.tier == .automatic && options.maxInstructions > 1 && options.chaining }
