@@ -57,7 +57,8 @@ final class Profile: ExecutionProfile {
         guard let index = engine.cache.find(pc, flags) else { return 0 }
         let threshold = executionsOfHead
         if engine.cache.rows[index].isOptimized { return threshold }
-        return counted(index)
+        // What runs in regions does not count there: often enough to be taken in, and for calls to be followed.
+        return max(counted(index), engine.cache.regionBlocks.contains(pc) ? threshold / 16 : 1)
     }
 
     /// Counters count down, perhaps below zero, and are shared.
