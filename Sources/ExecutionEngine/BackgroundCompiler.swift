@@ -215,6 +215,7 @@ final class BackgroundCompiler: @unchecked Sendable {
             let compiled = engine.host.install(code, translation: index),
             let added = engine.cache.add(
                 pc: job.pc, flags: job.flags, compiled, ranges: job.workspace.blocks, code: job.workspace.keptCode,
+                counter: ExecutionCounters.number(entriesOf: job.pc),
                 isOptimized: true, isFindable: true)
         else { return }
         engine.cache.rows[added].origin = job.origin

@@ -59,8 +59,8 @@ final class Profile: ExecutionProfile {
 
     /// Counters count down, perhaps below zero, and are shared.
     private func counted(_ index: Int) -> UInt32 {
-        let counter = Int(engine.cache.rows[index].counter)
-        let left = max(0, state.load(fromByteOffset: ExecutionCounters.offset(counter), as: Int32.self))
+        let offset = ExecutionCounters.offset(ofNumber: Int(engine.cache.rows[index].counter))
+        let left = max(0, state.load(fromByteOffset: offset, as: Int32.self))
         return max(1, executionsOfHead &- min(UInt32(left), executionsOfHead))
     }
 
@@ -69,6 +69,8 @@ final class Profile: ExecutionProfile {
         let origin = origin(index)
         return origin == 0 ? nil : engine.host.cachedTarget(engine.cache.compiled[Int(origin) - 1], site: site)
     }
+
+    func failureCounter(of site: UInt64) -> Int { ExecutionCounters.number(entriesOf: site) }
 
     /// The baseline translation + 1 whose in-line caches know where the indirect jump at the end of a block usually goes; 0: none.
     func origin(_ index: Int) -> UInt32 {

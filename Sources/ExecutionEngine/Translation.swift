@@ -21,7 +21,7 @@ struct Translation {
     var nextInBucket: UInt32
     /// First incoming link + 1 in `TranslationCache.links`.
     var incoming: UInt32
-    /// False once invalidated. Read without the lock.
+    /// Can be found: not when it is for one use, and not once it is invalidated. Read without the lock.
     var isValid: Bool
     var isOptimized: Bool
     /// An optimized region that would be larger if calls were followed further.
@@ -29,7 +29,7 @@ struct Translation {
     /// The baseline translation + 1 that this one was made from; its in-line caches still know where its indirect jump went.
     /// 0: none, or its jump went to many places.
     var origin: UInt32 = 0
-    /// The execution counter that its code uses.
+    /// The number of the execution counter that its code uses.
     var counter: UInt16
     /// In `TranslationCache.sources`; 0 = not kept.
     var source: UInt32
@@ -74,6 +74,8 @@ final class TranslationCache: @unchecked Sendable {
     private var recordUsed = 0
     /// What translations were made from, for the store; nil without one.
     private(set) var sources: SourceTable?
+    private var rowPages: LargePages
+    private var recordPages: LargePages
 
     static let pageBits: UInt64 = 12
 
@@ -86,7 +88,10 @@ final class TranslationCache: @unchecked Sendable {
         pages = try PageIndex(nodeCapacity: Self.capacity * 4)
         published = .allocate(capacity: 1)
         published.initialize(to: 0)
+        rowPages = LargePages(
+            UnsafeMutableRawPointer(rows), size: Self.capacity * MemoryLayout<Translation>.stride)
         recordArena = try HostMemory.reserve(recordCapacity)
+        recordPages = LargePages(recordArena, size: recordCapacity)
         self.recordCapacity = recordCapacity
         sources = keepsSources ? try SourceTable(capacity: recordCapacity) : nil
     }
@@ -137,9 +142,11 @@ final class TranslationCache: @unchecked Sendable {
             if let base = region.records.baseAddress {
                 records.copyMemory(from: base, byteCount: region.records.count)
                 recordUsed += region.records.count
+                recordPages.grow(to: recordUsed)
             }
             kept.records = UnsafeRawBufferPointer(start: records, count: region.records.count)
         }
+        rowPages.grow(to: (index + 1) * MemoryLayout<Translation>.stride)
         let source = code.flatMap { sources?.add(ranges, $0) } ?? 0
         var lowest = pc
         var highest = pc
@@ -149,14 +156,13 @@ final class TranslationCache: @unchecked Sendable {
         }
         rows[index] = Translation(
             pc: pc, flags: flags, entry: region.entry, codeSize: UInt32(region.codeSize), lowest: lowest,
-            highest: highest, nextInBucket: 0, incoming: 0, isValid: true, isOptimized: isOptimized,
+            highest: highest, nextInBucket: 0, incoming: 0, isValid: isFindable, isOptimized: isOptimized,
             counter: UInt16(truncatingIfNeeded: counter), source: source)
         compiled.append(kept)
         atomic(published).pointee.store(UInt32(index + 1), ordering: .releasing)
         if isFindable {
-            let bucket = lookup.bucket(pc, flags)
-            rows[index].nextInBucket = bucket.pointee
-            atomic(bucket).pointee.store(UInt32(index + 1), ordering: .releasing)
+            lookup.insert(index)
+            lookup.grow(count: index + 1)
             for range in ranges where range.end > range.start {
                 var page = range.start >> Self.pageBits
                 while page <= (range.end &- 1) >> Self.pageBits {

@@ -70,7 +70,8 @@ final class Translator {
                 guard
                     let added = engine.cache.add(
                         pc: pc, flags: flags, compiled, ranges: workspace.blocks, code: workspace.keptCode,
-                        counter: index & (ExecutionCounters.count - 1), isOptimized: optimize,
+                        counter: optimize ? ExecutionCounters.number(entriesOf: pc) : ExecutionCounters.number(index),
+                        isOptimized: optimize,
                         isFindable: !isTemporary)
                 else { return .full }
                 engine.cache.rows[added].canGrow = workspace.canGrow
