@@ -63,8 +63,9 @@ public final class VCPU {
     init(_ engine: Engine) {
         self.engine = engine
         let size = ExecutionCounters.bytes + VCPUHeader.stride + engine.guest.stateSize
-        allocation = .allocate(byteCount: size, alignment: 64)
-        allocation.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+        guard let allocation = try? HostMemory.reserve(size) else { fatalError("no memory for a vCPU") }
+        HostMemory.commit(allocation, size)
+        self.allocation = allocation
         state = allocation + (ExecutionCounters.bytes + VCPUHeader.stride)
         (state + ExecutionCounters.offset(0)).initializeMemory(
             as: UInt32.self, repeating: max(engine.options.hotThreshold, 1), count: ExecutionCounters.count)
@@ -94,7 +95,8 @@ public final class VCPU {
         header.pointee.returnStack.deallocate()
         running.deallocate()
         recovered.deallocate()
-        allocation.deallocate()
+        let size = ExecutionCounters.bytes + VCPUHeader.stride + engine.guest.stateSize
+        try? HostMemory.unmap(UInt(bitPattern: allocation), size)
     }
 
     // MARK: For embedders

@@ -21,6 +21,16 @@ extension HostFile {
         return Int32(truncatingIfNeeded: fd)
     }
 
+    /// Writes all bytes at `offset`.
+    public static func write(_ fd: Int32, _ bytes: UnsafeRawBufferPointer, at offset: Int) throws(Errno) {
+        var done = 0
+        while done < bytes.count, let base = bytes.baseAddress {
+            let n = kernel(SYS_pwrite64, Int(fd), Int(bitPattern: base + done), bytes.count - done, offset + done)
+            if n == Errno.intr.negated { continue }
+            done += try Errno.check(n)
+        }
+    }
+
     /// Removes a file; nothing happens when that is not possible.
     public static func remove(_ path: String) { _ = withPath(path) { kernel(SYS_unlinkat, Int(AT_FDCWD), $0, 0) } }
 

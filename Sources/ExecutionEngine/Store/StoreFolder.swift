@@ -26,23 +26,22 @@ public struct StoreOptions: Sendable {
     var path: String { "\(folder)/\(identity.text)\(Self.suffix)" }
 
     /// Bytes that one file may have.
-    var fileLimit: Int { min(limit / 4, 1 << 30) }
+    var fileLimit: Int { min(limit / 2, 1 << 30) }
 }
 
 enum StoreFolder {
-    /// Replaces the file by `contents`, then removes the files used longest ago until all fit the limit. Errors say what failed; the
-    /// folder is then as it was.
-    static func write(_ contents: UnsafeRawBufferPointer, _ options: StoreOptions) throws(Errno) {
+    /// Replaces the file by what `write` writes, then removes the files used longest ago until all fit the limit. Errors say what
+    /// failed; the folder is then as it was.
+    static func replace(_ options: StoreOptions, _ write: (Int32) throws(Errno) -> Void) throws(Errno) {
         try HostFile.makeFolders(options.folder)
         let folder = try HostFile.status(path: options.folder)
         guard folder.isDirectory, folder.isPrivateToUser else { throw .acces }
         let unique = "\(HostProcess.threadID)-\(HostClock.monotonic())"
         let temporary = "\(options.path).\(unique)\(StoreOptions.temporarySuffix)"
         let fd = try HostFile.createPrivate(temporary)
-        let isWritten = writeAll(fd, contents)
-        HostFile.close(fd)
         do throws(Errno) {
-            guard isWritten else { throw .nospc }
+            defer { HostFile.close(fd) }
+            try write(fd)
             try HostFile.rename(temporary, options.path)
         } catch {
             HostFile.remove(temporary)
