@@ -195,9 +195,9 @@ struct Lowering: ~Copyable {
 
     // MARK: Steps
 
-    /// A label is here. What heads a loop begins a half of a cache line.
+    /// A label is here. What heads a loop is aligned.
     private mutating func label(_ index: Int) {
-        if index < blockCount, blocks[index].isLoopHeader, asm.offset != headEnd { asm.align(32) }
+        if index < blockCount, blocks[index].isLoopHeader, asm.offset != headEnd { asm.align(16) }
         asm.bind(Label(index: Int32(truncatingIfNeeded: index)))
     }
 
