@@ -94,11 +94,24 @@ static inline void clx_pause(void) {
 #endif
 }
 
+/// The program's own headers, constants and code, as the linker has placed them.
+extern const char __executable_start[], etext[];
+static inline const void *clx_program_start(void) { return __executable_start; }
+static inline const void *clx_program_code_end(void) { return etext; }
+
 // Prototypes that glibc hides unless _GNU_SOURCE is defined.
 int memfd_create(const char *name, unsigned flags);
 int pipe2(int fds[2], int flags);
 int accept4(int fd, struct sockaddr *address, unsigned *length, int flags);
 long getrandom(void *buffer, unsigned long length, unsigned flags);
+
+int clone(int (*body)(void *), void *stack, int flags, void *argument, ...);
+
+/// vfork(2) with a stack of its own for the child, which runs `body` in this memory; the caller waits until the child has executed a
+/// program or ended. Returns the child's id, or -1.
+static inline int clx_share_memory_fork(int (*body)(void *), void *stack_top, void *argument) {
+    return clone(body, stack_top, 0x4100 | SIGCHLD, argument); // CLONE_VM | CLONE_VFORK
+}
 
 #define CLX_MFD_CLOEXEC 1
 #define CLX_SA_RESTORER 0x04000000

@@ -23,6 +23,9 @@ public enum JumpCache {
     /// log2 of the number of entries.
     public static let bits = 12
     public static let count = 1 << bits
+    public static let bytes = count * MemoryLayout<JumpCacheEntry>.stride
+    /// Zeroed memory is an empty cache but for this: address 0 has its place in the first entry, and in no other.
+    public static func finishEmptying(_ cache: UnsafeMutablePointer<JumpCacheEntry>) { cache.pointee.pc = noPC }
     /// An odd address that no guest instruction has.
     public static let noPC = UInt64.max
     /// Entry index for a guest pc: `(pc >> 1) & (count - 1)`. Generated code computes the same.

@@ -21,8 +21,8 @@ final class BackgroundCompiler: @unchecked Sendable {
         /// The translation to be replaced, and the generation that its number is of.
         var old: Int
         var generation: UInt64
-        /// See `Translation.origin`.
-        var origin: UInt32
+        /// See `Translation.ancestor`.
+        var ancestor: UInt32
         /// The guest code has changed.
         var isStale = false
     }
@@ -91,7 +91,7 @@ final class BackgroundCompiler: @unchecked Sendable {
         waiting.append(
             Job(
                 workspace: workspace, pc: pc, flags: flags, old: old, generation: engine.generation,
-                origin: profile.origin(old)))
+                ancestor: profile.ancestor(old)))
         wake()
         return .pending
     }
@@ -214,10 +214,11 @@ final class BackgroundCompiler: @unchecked Sendable {
             engine.cache.find(job.pc, job.flags) == job.old, let index = engine.cache.nextIndex,
             let compiled = engine.host.install(code, translation: index),
             let added = engine.cache.add(
-                pc: job.pc, flags: job.flags, compiled, ranges: job.workspace.blocks, isOptimized: true,
-                isFindable: true)
+                pc: job.pc, flags: job.flags, compiled, ranges: job.workspace.blocks, code: job.workspace.keptCode,
+                counter: ExecutionCounters.number(entriesOf: job.pc),
+                isOptimized: true, isFindable: true)
         else { return }
-        engine.cache.rows[added].origin = job.origin
+        engine.cache.rows[added].ancestor = job.ancestor
         engine.cache.rows[added].canGrow = job.workspace.canGrow
         engine.translator.account(engine, job.workspace.region, compiled, time, isOptimized: true)
         engine.retire(job.old)

@@ -20,6 +20,8 @@ public final class Engine: @unchecked Sendable {
     let code: CodeBuffer
     let codeMemory: ExecutableMemory
     let cache: TranslationCache
+    /// Translations of earlier runs, and of this one for later ones.
+    let store: Store?
     /// Guarded by `lock`.
     let translator: Translator
     /// Where hot regions are compiled beside the vCPUs.
@@ -41,14 +43,18 @@ public final class Engine: @unchecked Sendable {
         let anchor = unsafeBitCast(engineFaultHandler as CodeFaultHandler, to: UInt.self)
         codeMemory = try ExecutableMemory(size: options.codeCacheSize, near: anchor)
         code = CodeBuffer(writable: codeMemory.writable, executable: codeMemory.executable, size: codeMemory.size)
-        cache = try TranslationCache(recordCapacity: max(options.codeCacheSize / 2, 1 << 20))
+        cache = try TranslationCache(
+            recordCapacity: max(options.codeCacheSize / 2, 1 << 20), keepsOrigins: options.store != nil)
         host.configure(
             HostConfiguration(
                 helpers: guest.helpers, globals: guest.globals, pcOffset: guest.pcOffset, stateSize: guest.stateSize),
             code: code)
         stubBytes = code.used
+        let stubBytes = code.used
+        store = options.store.map { Store($0, stubBytes: stubBytes) }
         translator = Translator(guest: guest, host: host, options: options)
         FaultRegistry.add(self)
+        if let rows = store?.counters.rows { commit(rows: rows) }
         if options.compilesInBackground, countsExecutions, options.diagnostics.items.rawValue == 0 {
             background = BackgroundCompiler(self)
         }
@@ -57,6 +63,13 @@ public final class Engine: @unchecked Sendable {
     deinit {
         background?.stop()
         FaultRegistry.remove(self)
+    }
+
+    /// Makes room for translations that will be installed.
+    private func commit(rows: Int) {
+        let rows = min(rows, 2048), bytesEach = 160
+        cache.commit(rows: rows)
+        HostMemory.commit(code.writable + code.used, min(rows * bytesEach, code.size - code.used))
     }
 
     public func makeVCPU() -> VCPU {
@@ -138,6 +151,7 @@ public final class Engine: @unchecked Sendable {
         background?.flush()
         code.used = stubBytes
         host.flush()
+        store?.flush()
         generation &+= 1
         counters.flushes += 1
     }
@@ -178,7 +192,10 @@ public final class Engine: @unchecked Sendable {
         }
         snapshot = nil
         background?.resume(isChild: isChild)
-        if isChild { vcpus = [Unmanaged.passUnretained(vcpu)] }
+        if isChild {
+            vcpus = [Unmanaged.passUnretained(vcpu)]
+            store?.firstNew = cache.count
+        }
         lock.unlock()
     }
 }

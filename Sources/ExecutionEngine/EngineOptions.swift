@@ -33,6 +33,8 @@ public struct EngineOptions: Sendable {
     public var measuresTime = false
     /// Optimizer passes turned off by name.
     public var disabledPasses: Set<String> = []
+    /// Keeps translations on disk between runs.
+    public var store: StoreOptions?
     public var diagnostics: Diagnostics
     /// Disassembles host code for `-d out_asm`: bytes, address -> text lines.
     public var disassembleHost: (@Sendable (UnsafeRawBufferPointer, UInt64) -> String)?

@@ -59,25 +59,27 @@ final class Profile: ExecutionProfile {
 
     /// Counters count down, perhaps below zero, and are shared.
     private func counted(_ index: Int) -> UInt32 {
-        let left = max(0, state.load(fromByteOffset: ExecutionCounters.offset(index), as: Int32.self))
+        let offset = ExecutionCounters.offset(ofNumber: Int(engine.cache.rows[index].counter))
+        let left = max(0, state.load(fromByteOffset: offset, as: Int32.self))
         return max(1, executionsOfHead &- min(UInt32(left), executionsOfHead))
     }
 
     func likelyTarget(of site: UInt64, in block: UInt64) -> UInt64? {
         guard let index = engine.cache.find(block, flags) else { return nil }
-        let origin = origin(index)
-        return origin == 0 ? nil : engine.host.cachedTarget(engine.cache.compiled[Int(origin) - 1], site: site)
+        let ancestor = ancestor(index)
+        return ancestor == 0 ? nil : engine.host.cachedTarget(engine.cache.compiled[Int(ancestor) - 1], site: site)
     }
 
     /// The baseline translation + 1 whose in-line caches know where the indirect jump at the end of a block usually goes; 0: none.
-    func origin(_ index: Int) -> UInt32 {
-        if engine.cache.rows[index].isOptimized { return engine.cache.rows[index].origin }
+    func ancestor(_ index: Int) -> UInt32 {
+        if engine.cache.rows[index].isOptimized { return engine.cache.rows[index].ancestor }
         return isPredictable(index, executions: counted(index)) ? UInt32(index) + 1 : 0
     }
 
     /// Does the indirect jump of a baseline translation mostly go to the target that it has cached?
     private func isPredictable(_ index: Int, executions: UInt32) -> Bool {
-        let misses = state.load(fromByteOffset: ExecutionCounters.offset(missesOf: index), as: UInt32.self)
+        let counter = Int(engine.cache.rows[index].counter)
+        let misses = state.load(fromByteOffset: ExecutionCounters.offset(missesOf: counter), as: UInt32.self)
         return UInt64(misses) * 8 <= UInt64(executions)
     }
 }

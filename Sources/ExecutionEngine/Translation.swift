@@ -28,7 +28,11 @@ struct Translation {
     var canGrow = false
     /// The baseline translation + 1 that this one was made from; its in-line caches still know where its indirect jump went.
     /// 0: none, or its jump went to many places.
-    var origin: UInt32 = 0
+    var ancestor: UInt32 = 0
+    /// The number of the execution counter that its code uses.
+    var counter: UInt16
+    /// In `TranslationCache.origins`; 0 = not kept.
+    var origin: UInt32
 }
 
 /// Guest bytes [start, end) that a translation was made from.
@@ -70,10 +74,12 @@ final class TranslationCache: @unchecked Sendable {
     private var recordUsed = 0
     private var rowPages: LargePages
     private var recordPages: LargePages
+    /// What translations were made from, for the store; nil without one.
+    private(set) var origins: OriginTable?
 
     static let pageBits: UInt64 = 12
 
-    init(recordCapacity: Int) throws(Errno) {
+    init(recordCapacity: Int, keepsOrigins: Bool) throws(Errno) {
         rows = try HostMemory.reserve(Self.capacity * MemoryLayout<Translation>.stride)
             .bindMemory(to: Translation.self, capacity: Self.capacity)
         lookup = try TranslationLookup(rows)
@@ -87,6 +93,7 @@ final class TranslationCache: @unchecked Sendable {
         recordArena = try HostMemory.reserve(recordCapacity)
         recordPages = LargePages(recordArena, size: recordCapacity)
         self.recordCapacity = recordCapacity
+        origins = keepsOrigins ? try OriginTable(capacity: recordCapacity) : nil
     }
 
     var count: Int { Int(atomic(published).pointee.load(ordering: .acquiring)) }
@@ -107,26 +114,40 @@ final class TranslationCache: @unchecked Sendable {
         return address &- row.pointee.entry <= UInt64(row.pointee.codeSize) ? low &- 1 : nil
     }
 
+    /// Commits the memory of so many translations.
+    func commit(rows count: Int) {
+        HostMemory.commit(rows, count * MemoryLayout<Translation>.stride)
+        compiled.commit(count)
+        links.commit(count)
+    }
+
     /// Index that the next `add` will use; nil when a table is full.
     var nextIndex: Int? {
         count < Self.capacity && recordUsed < recordCapacity / 16 * 15 && links.count < links.capacity && pages.hasRoom
             ? count : nil
     }
 
-    /// Adds a translation. `isFindable` false: for one use, known only by host address.
+    /// Adds a translation. `isFindable` false: for one use, known only by host address. `code`: the bytes of the ranges, when the
+    /// translation may be stored. `copiesRecords` false: the region's records stay where they are.
     func add(
-        pc: UInt64, flags: UInt64, _ region: CompiledRegion, ranges: UnsafeBufferPointer<GuestRange>, isOptimized: Bool,
-        isFindable: Bool
+        pc: UInt64, flags: UInt64, _ region: CompiledRegion, ranges: UnsafeBufferPointer<GuestRange>,
+        code: UnsafeRawBufferPointer? = nil, counter: Int = 0, isOptimized: Bool, isFindable: Bool,
+        copiesRecords: Bool = true
     ) -> Int? {
-        guard recordUsed + region.records.count <= recordCapacity else { return nil }
         let index = count
-        let records = recordArena + recordUsed
-        if let base = region.records.baseAddress {
-            records.copyMemory(from: base, byteCount: region.records.count)
-            recordUsed += region.records.count
-            recordPages.grow(to: recordUsed)
+        var kept = region
+        if copiesRecords {
+            guard recordUsed + region.records.count <= recordCapacity else { return nil }
+            let records = recordArena + recordUsed
+            if let base = region.records.baseAddress {
+                records.copyMemory(from: base, byteCount: region.records.count)
+                recordUsed += region.records.count
+                recordPages.grow(to: recordUsed)
+            }
+            kept.records = UnsafeRawBufferPointer(start: records, count: region.records.count)
         }
         rowPages.grow(to: (index + 1) * MemoryLayout<Translation>.stride)
+        let origin = code.flatMap { origins?.add(ranges, $0) } ?? 0
         var lowest = pc
         var highest = pc
         for range in ranges {
@@ -135,9 +156,8 @@ final class TranslationCache: @unchecked Sendable {
         }
         rows[index] = Translation(
             pc: pc, flags: flags, entry: region.entry, codeSize: UInt32(region.codeSize), lowest: lowest,
-            highest: highest, nextInBucket: 0, incoming: 0, isValid: isFindable, isOptimized: isOptimized)
-        var kept = region
-        kept.records = UnsafeRawBufferPointer(start: records, count: region.records.count)
+            highest: highest, nextInBucket: 0, incoming: 0, isValid: isFindable, isOptimized: isOptimized,
+            counter: UInt16(truncatingIfNeeded: counter), origin: origin)
         compiled.append(kept)
         atomic(published).pointee.store(UInt32(index + 1), ordering: .releasing)
         if isFindable {
@@ -231,5 +251,6 @@ final class TranslationCache: @unchecked Sendable {
         links.removeAll()
         pages.removeAll()
         recordUsed = 0
+        origins?.removeAll()
     }
 }

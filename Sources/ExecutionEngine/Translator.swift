@@ -69,7 +69,9 @@ final class Translator {
                 }
                 guard
                     let added = engine.cache.add(
-                        pc: pc, flags: flags, compiled, ranges: workspace.blocks, isOptimized: optimize,
+                        pc: pc, flags: flags, compiled, ranges: workspace.blocks, code: workspace.keptCode,
+                        counter: optimize ? ExecutionCounters.number(entriesOf: pc) : ExecutionCounters.number(index),
+                        isOptimized: optimize,
                         isFindable: !isTemporary)
                 else { return .full }
                 engine.cache.rows[added].canGrow = workspace.canGrow
@@ -98,10 +100,11 @@ final class Translator {
         _ engine: Engine, _ index: Int, _ pc: UInt64, _ flags: UInt64, _ plan: RegionPlan, _ optimize: Bool,
         _ isTemporary: Bool, _ profile: Profile?, _ workspace: Workspace
     ) -> Bool {
-        guard let bytes = code(engine, at: pc, isTemporary: isTemporary) else { return false }
+        guard var bytes = code(engine, at: pc, isTemporary: isTemporary) else { return false }
         let region = workspace.region
         let ranges = workspace.ranges
         region.reset(pc: pc, flags: flags)
+        workspace.forgetCode(keeps: engine.store != nil)
         var unit = TranslationUnit(
             region: region, pc: pc, flags: flags, plan: plan, code: bytes, pcOffset: guest.pcOffset,
             storage: workspace.plans,
@@ -119,7 +122,8 @@ final class Translator {
                     unit.ir.countExecution(pc, counter: ExecutionCounters.number(entriesOf: pc))
                     unit.beginBehindEntry()
                 }
-            } else if let bytes = code(engine, at: start, isTemporary: isTemporary) {
+            } else if let next = code(engine, at: start, isTemporary: isTemporary) {
+                bytes = next
                 unit.setCode(bytes, at: start)
             } else {
                 unit.exit(.fetchFault, at: start)
@@ -129,6 +133,7 @@ final class Translator {
             guest.translateBlock(&unit)
             unit.endBlock()
             ranges[count] = GuestRange(start: start, end: max(unit.pc, start &+ 2))
+            workspace.keep(bytes, Int(ranges[count].end &- start))
             count += 1
         }
         region.s.pointee.guestInstructions = unit.instructionCount
@@ -136,6 +141,25 @@ final class Translator {
         var length = 0
         for i in 0..<count { length += Int(ranges[i].end &- ranges[i].start) }
         region.s.pointee.guestLength = length
+        workspace.rangeCount = count
+        return true
+    }
+
+    /// Does guest memory hold the bytes that a stored translation was made from? Write-protects them as for translating; where
+    /// they are is in the workspace then.
+    func matches(_ engine: Engine, _ stored: StoredTranslation) -> Bool {
+        let count = Int(stored.row.rangeCount)
+        guard count <= PlanStorage.blockLimit else { return false }
+        var expected = stored.code
+        for i in 0..<count {
+            let range = stored.range(i)
+            let length = Int(range.count)
+            guard let bytes = code(engine, at: range.start, isTemporary: false), bytes.count >= length,
+                areEqual(bytes, expected, length)
+            else { return false }
+            expected = UnsafeRawBufferPointer(rebasing: expected[length...])
+            workspace.ranges[i] = GuestRange(start: range.start, end: range.start &+ range.count)
+        }
         workspace.rangeCount = count
         return true
     }

@@ -28,6 +28,14 @@ public enum VCPUExit: Sendable {
     case outOfCodeMemory
 }
 
+/// Guest state of a vCPU at some moment.
+public struct VCPUCheckpoint {
+    fileprivate let wasBorrowed: Bool
+    fileprivate let state: [UInt8]
+    fileprivate let floatFlags: UInt32
+    fileprivate let floatRounding: UInt32
+}
+
 public final class VCPU {
     public let engine: Engine
     /// The guest's CPU state: `stateSize` bytes.
@@ -43,6 +51,8 @@ public final class VCPU {
     private let lookup: TranslationLookup
     /// The engine's generation when generated code was left last.
     private var exitGeneration: UInt64 = 0
+    /// Another process runs on it, in this memory: see `checkpoint`. Threads that it starts end with it.
+    private var isBorrowed = false
     /// A chain exit that waits for its target's translation.
     private var pendingLink: (source: Int, slot: Int, generation: UInt64)?
 
@@ -57,21 +67,25 @@ public final class VCPU {
         (state + ExecutionCounters.offset(ofNumber: ExecutionCounters.count)).initializeMemory(
             as: UInt32.self, repeating: engine.options.expansionThreshold, count: ExecutionCounters.count)
         header = VCPUHeader.of(state)
-        let jumpCache = UnsafeMutablePointer<JumpCacheEntry>.allocate(capacity: JumpCache.count)
+        guard let jumpCache = try? HostMemory.reserve(JumpCache.bytes) else { fatalError("no memory for a jump cache") }
         let returnStack = UnsafeMutablePointer<JumpCacheEntry>.allocate(capacity: ReturnStack.count)
-        header.initialize(to: VCPUHeader(jumpCache: jumpCache, returnStack: returnStack))
+        header.initialize(
+            to: VCPUHeader(
+                jumpCache: jumpCache.bindMemory(to: JumpCacheEntry.self, capacity: JumpCache.count),
+                returnStack: returnStack))
         running = .allocate(capacity: 1)
         running.initialize(to: 0)
         globals = engine.guest.globals
         lookup = engine.cache.lookup
         recovered = .allocate(capacity: globals.count)
         engine.guest.reset(state)
-        forget()
+        JumpCache.finishEmptying(header.pointee.jumpCache)
+        forgetReturns()
     }
 
     deinit {
         engine.remove(self)
-        header.pointee.jumpCache.deallocate()
+        try? HostMemory.unmap(UInt(bitPattern: header.pointee.jumpCache), JumpCache.bytes)
         header.pointee.returnStack.deallocate()
         running.deallocate()
         recovered.deallocate()
@@ -99,6 +113,28 @@ public final class VCPU {
         state.copyMemory(from: other.state, byteCount: engine.guest.stateSize)
         floatFlags = other.floatFlags
         floatRounding = other.floatRounding
+    }
+
+    /// A copy of what the guest sees of this vCPU, to go back to after a child process has used it in this memory. Only outside
+    /// `run`.
+    public func checkpoint() -> VCPUCheckpoint {
+        defer { isBorrowed = true }
+        return VCPUCheckpoint(
+            wasBorrowed: isBorrowed,
+            state: Array(UnsafeRawBufferPointer(start: state, count: engine.guest.stateSize)), floatFlags: floatFlags,
+            floatRounding: floatRounding)
+    }
+
+    /// Goes back to a checkpoint, whatever became of the thread that ran meanwhile.
+    public func restore(_ checkpoint: VCPUCheckpoint) {
+        atomic(running).pointee.store(0, ordering: .releasing)
+        pendingLink = nil
+        isBorrowed = checkpoint.wasBorrowed
+        checkpoint.state.withUnsafeBytes {
+            state.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(state), byteCount: $0.count)
+        }
+        floatFlags = checkpoint.floatFlags
+        floatRounding = checkpoint.floatRounding
     }
 
     /// Accrued floating-point flags, in the numbering of the IR. Only outside `run`.
@@ -133,7 +169,12 @@ public final class VCPU {
     }
 
     private func forget() {
-        header.pointee.jumpCache.update(repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: JumpCache.count)
+        header.pointee.jumpCache.update(repeating: JumpCacheEntry(pc: 0, code: 0), count: JumpCache.count)
+        JumpCache.finishEmptying(header.pointee.jumpCache)
+        forgetReturns()
+    }
+
+    private func forgetReturns() {
         header.pointee.returnStack.update(
             repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: ReturnStack.count)
     }
@@ -211,6 +252,10 @@ public final class VCPU {
         var plan = engine.plan(for: pc)
         while true {
             var index = lookup.find(pc, flags)
+            if index == nil, attempts == 0 {
+                engine.installStored(at: pc)
+                index = lookup.find(pc, flags)
+            }
             if index == nil {
                 switch engine.translator.translate(
                     engine, pc: pc, flags: flags, plan: plan, optimize: engine.optimizesAtOnce)
@@ -256,7 +301,7 @@ public final class VCPU {
         let profile = Profile(engine: engine, flags: flags, state: state)
         header.pointee.jumpCache[JumpCache.index(pc)] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
         if !row.pointee.isOptimized || row.pointee.canGrow {
-            if let background = engine.background, engine.vcpus.count < engine.options.processors,
+            if let background = engine.background, !isBorrowed, engine.vcpus.count < engine.options.processors,
                 background.take(old, pc: pc, flags: flags, profile: profile) == .pending
             {
                 return setCounter(old, BackgroundCompiler.patience)
@@ -264,17 +309,18 @@ public final class VCPU {
             optimize(old, pc, flags, profile)
         }
         if row.pointee.isOptimized { return setCounter(old, engine.options.expansionThreshold) }
+        let counter = Int(row.pointee.counter)
         setCounter(old, max(engine.options.hotThreshold, 1))
-        state.storeBytes(of: 0, toByteOffset: ExecutionCounters.offset(missesOf: old), as: UInt32.self)
+        state.storeBytes(of: 0, toByteOffset: ExecutionCounters.offset(missesOf: counter), as: UInt32.self)
     }
 
     private func optimize(_ old: Int, _ pc: UInt64, _ flags: UInt64, _ profile: Profile) {
-        let origin = profile.origin(old)
+        let ancestor = profile.ancestor(old)
         switch engine.translator.translate(
             engine, pc: pc, flags: flags, plan: engine.plan(toReplace: old), optimize: true, profile: profile)
         {
         case .done(let new):
-            engine.cache.rows[new].origin = origin
+            engine.cache.rows[new].ancestor = ancestor
             engine.retire(old)
         case .notExecutable: return
         case .full:
@@ -284,11 +330,8 @@ public final class VCPU {
     }
 
     private func setCounter(_ translation: Int, _ count: UInt32) {
-        let row = engine.cache.rows[translation]
-        let offset =
-            row.isOptimized
-            ? ExecutionCounters.offset(entriesOf: row.pc) : ExecutionCounters.offset(translation)
-        state.storeBytes(of: count, toByteOffset: offset, as: UInt32.self)
+        let counter = Int(engine.cache.rows[translation].counter)
+        state.storeBytes(of: count, toByteOffset: ExecutionCounters.offset(ofNumber: counter), as: UInt32.self)
     }
 
     private func link(to target: Int) {

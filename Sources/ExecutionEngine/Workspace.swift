@@ -18,6 +18,11 @@ final class Workspace: @unchecked Sendable {
     /// The region would be larger if calls were followed further.
     var canGrow = false
     var blocks: UnsafeBufferPointer<GuestRange> { UnsafeBufferPointer(start: ranges, count: rangeCount) }
+    /// The bytes of those blocks, one after the other, where they are kept for the store; nil when not, or when they are too many.
+    private let code: UnsafeMutableRawPointer
+    private var codeCount = 0
+    private var keepsCode = false
+    private static let codeLimit = 16 << 10
     private let guest: any GuestArchitecture
     private let host: HostDescription?
     private var allocator: Allocator?
@@ -39,8 +44,27 @@ final class Workspace: @unchecked Sendable {
             sharesGuestLoads: true)
         plans = PlanStorage.allocate()
         ranges = .allocate(capacity: PlanStorage.blockLimit)
+        code = .allocate(byteCount: Self.codeLimit, alignment: 8)
         helpers = .allocate(capacity: max(guest.helpers.count, 1))
         for (i, helper) in guest.helpers.enumerated() { (helpers + i).initialize(to: HelperTraits(helper)) }
+    }
+
+    var keptCode: UnsafeRawBufferPointer? { keepsCode ? UnsafeRawBufferPointer(start: code, count: codeCount) : nil }
+
+    /// Before a region is built.
+    func forgetCode(keeps: Bool) {
+        codeCount = 0
+        keepsCode = keeps
+    }
+
+    /// Notes the guest bytes of the next block.
+    func keep(_ bytes: UnsafeRawBufferPointer, _ count: Int) {
+        guard keepsCode else { return }
+        guard count <= bytes.count, codeCount + count <= Self.codeLimit, let base = bytes.baseAddress else {
+            return keepsCode = false
+        }
+        (code + codeCount).copyMemory(from: base, byteCount: count)
+        codeCount += count
     }
 
     /// Optimizes the region. False: it has outgrown its storage. `sample` true: debug builds verify it.

@@ -40,6 +40,9 @@ public protocol CodeMemory: AnyObject, Sendable {
     /// signal handlers.
     func resolveFault(address: UInt64, access: MemoryAccess) -> FaultResolution
 
+    /// True when the byte comes from a file, so that a later run may see it again at the same address.
+    func isFromFile(_ address: UInt64) -> Bool
+
     /// True when the page's bytes may change without a fault, through another mapping of the same object: the engine
     /// drops translations of such pages at instruction fences.
     func hasUntrackedAliases(_ address: UInt64) -> Bool

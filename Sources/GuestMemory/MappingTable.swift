@@ -9,7 +9,7 @@ public struct PageRights: OptionSet, Hashable, Sendable {
 }
 
 /// What a mapping is for; shown by /proc/self/maps.
-public enum MappingKind: UInt8, Sendable { case ordinary, heap, stack, trampoline }
+public enum MappingKind: UInt8, Sendable { case ordinary, file, heap, stack, trampoline }
 
 /// One run of guest pages [start, end) with the same attributes.
 public struct Mapping: Equatable, Sendable {

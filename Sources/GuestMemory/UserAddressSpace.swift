@@ -111,6 +111,7 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
                 }
             }
         }
+        let kind = kind == .ordinary && flags & HostMemory.anonymous == 0 ? .file : kind
         table.insert(Mapping(start: address, end: address + size, rights: rights, isShared: isShared, kind: kind))
         return address
     }
@@ -343,6 +344,10 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
             case .execute: return mapping.rights.contains(.execute) ? .retry : .guestFault(.permission)
             }
         }
+    }
+
+    public func isFromFile(_ address: UInt64) -> Bool {
+        lock.withLock { table.mapping(at: address)?.kind == .file }
     }
 
     public func hasUntrackedAliases(_ address: UInt64) -> Bool {

@@ -9,10 +9,10 @@ public enum HostFile {
     public static let createNew = Int(O_CREAT | O_EXCL), pathOnly = 0x20_0000
 
     /// Opens for reading, close-on-exec.
-    public static func openForReading(_ path: String) throws(Errno) -> Int32 {
+    public static func openForReading(_ path: String, flags: Int = 0) throws(Errno) -> Int32 {
         Int32(
             truncatingIfNeeded: try Errno.check(
-                withPath(path) { kernel(SYS_openat, Int(AT_FDCWD), $0, Int(O_RDONLY | O_CLOEXEC)) }))
+                withPath(path) { kernel(SYS_openat, Int(AT_FDCWD), $0, Int(O_RDONLY | O_CLOEXEC) | flags) }))
     }
 
     /// Creates a log file, or empties it unless `appending`; every write goes to its end. The descriptor is out of the way of the descriptors that guests expect to be low.
@@ -54,6 +54,10 @@ public enum HostFile {
     public struct Status: Sendable {
         public var mode: UInt32, size: Int64, userID: UInt32, groupID: UInt32
         public var device: UInt64, inode: UInt64
+        /// Times of the last change of the contents and of anything, in nanoseconds.
+        public var modified: Int64, changed: Int64
+        /// The user owns it and nobody else may write to it.
+        public var isPrivateToUser: Bool { mode & 0o022 == 0 && Int(userID) == kernel(SYS_geteuid) }
         public var isDirectory: Bool { mode & 0o170000 == 0o040000 }
         public var isRegular: Bool { mode & 0o170000 == 0o100000 }
     }
@@ -61,9 +65,19 @@ public enum HostFile {
     public static func status(_ fd: Int32) throws(Errno) -> Status {
         var raw = stat()
         _ = try Errno.check(withUnsafeMutablePointer(to: &raw) { kernel(SYS_fstat, Int(fd), Int(bitPattern: $0)) })
-        return Status(
-            mode: raw.st_mode, size: Int64(raw.st_size), userID: raw.st_uid, groupID: raw.st_gid,
-            device: UInt64(raw.st_dev), inode: UInt64(raw.st_ino))
+        return Status(raw)
+    }
+
+    /// The file that a path leads to.
+    public static func status(path: String) throws(Errno) -> Status {
+        var raw = stat()
+        _ = try Errno.check(
+            withPath(path) { name in
+                withUnsafeMutablePointer(to: &raw) {
+                    kernel(SYS_newfstatat, Int(AT_FDCWD), name, Int(bitPattern: $0), 0)
+                }
+            })
+        return Status(raw)
     }
 
     /// access(2) with X_OK for the effective ids.
@@ -100,5 +114,15 @@ public enum HostFile {
             let n = try Errno.check(kernel(SYS_getcwd, Int(bitPattern: buffer.baseAddress), buffer.count))
             return String(decoding: buffer[..<max(0, n - 1)], as: UTF8.self)
         }
+    }
+}
+
+extension HostFile.Status {
+    fileprivate init(_ raw: stat) {
+        func nanoseconds(_ time: timespec) -> Int64 { Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec) }
+        self.init(
+            mode: raw.st_mode, size: Int64(raw.st_size), userID: raw.st_uid, groupID: raw.st_gid,
+            device: UInt64(raw.st_dev), inode: UInt64(raw.st_ino), modified: nanoseconds(raw.st_mtim),
+            changed: nanoseconds(raw.st_ctim))
     }
 }

@@ -29,12 +29,30 @@ public enum HostProcess {
         return pid
     }
 
+    /// Host vfork(2): the child runs `body` in this very memory, on a stack of its own, and the calling thread waits until the child
+    /// has executed a program or ended. `body` never returns. Returns the child's id, in the parent.
+    public static func forkSharing(stackSize: Int = 1 << 20, _ body: @escaping () -> Never) throws(Errno) -> Int32 {
+        let stack = try HostMemory.reserve(stackSize)
+        defer { try? HostMemory.unmap(UInt(bitPattern: stack), stackSize) }
+        let argument = Unmanaged.passRetained(SharedChildBody(body))
+        defer { argument.release() }
+        let pid = clx_share_memory_fork(sharedChildMain, stack + stackSize, argument.toOpaque())
+        if pid < 0 { throw Errno(errno) }
+        return pid
+    }
+
     /// A value of the host's auxiliary vector (getauxval(3)).
     public static func auxiliaryValue(_ type: UInt) -> UInt { getauxval(type) }
 
     /// The process's arguments and environment as raw bytes without their NULs: they need not be valid text.
     public static var arguments: [[UInt8]] { strings(CommandLine.unsafeArgv) }
     public static var environment: [[UInt8]] { strings(environ) }
+
+    /// A variable of Martlet's own environment; nil when it is not set, or empty.
+    public static func variable(_ name: String) -> String? {
+        guard let value = getenv(name), value.pointee != 0 else { return nil }
+        return String(cString: value)
+    }
 
     private static func strings(_ list: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> [[UInt8]] {
         var result: [[UInt8]] = []
@@ -57,6 +75,16 @@ public enum HostProcess {
             done += got
         }
     }
+}
+
+private final class SharedChildBody {
+    let run: () -> Never
+    init(_ run: @escaping () -> Never) { self.run = run }
+}
+
+@c private func sharedChildMain(_ argument: UnsafeMutableRawPointer?) -> Int32 {
+    if let argument { Unmanaged<SharedChildBody>.fromOpaque(argument).takeUnretainedValue().run() }
+    return 127
 }
 
 /// Writes all of `text` to standard error, in one call when the kernel takes it in one.

@@ -28,6 +28,8 @@ public final class GuestThread {
     var exitStatus: Int32 = 0
     /// The process's first thread.
     var isLeader = false
+    /// Runs in the memory of a parent that waits: see `SharedChild`.
+    var isSharedChild = false
     /// The pc of a system call whose waiting a signal ended, until the signal's handler is entered.
     var interruptedCall: UInt64?
 

@@ -47,13 +47,14 @@ private func start(
     let image = try ProgramLoader(memory: memory).load(file, interpreter: interpreter, shown: shown)
 
     let engine: Engine
-    do { engine = try guest.makeEngine(memory) } catch { throw UserModeError("\(error)", status: 1, errno: .nomem) }
+    let path = (try? HostFile.readLink("/proc/self/fd/\(file.fd)")) ?? asked.hostPath
+    do { engine = try guest.makeEngine(memory, path) } catch { throw UserModeError("\(error)", status: 1, errno: .nomem) }
     guard let registers = GuestRegisters(guest: guest.architecture, abi: guest.abi) else {
         throw UserModeError("\(shown): this guest has no system-call registers", status: 1)
     }
     let process = GuestProcess(
         options: options, memory: memory, engine: engine, architecture: guest.architecture, guest: guest.abi,
-        registers: registers, executablePath: (try? HostFile.readLink("/proc/self/fd/\(file.fd)")) ?? asked.hostPath,
+        registers: registers, executablePath: path,
         arguments: asked.arguments, image: image, resolver: resolver, willExit: guest.willExit)
     process.breakStart = image.dataEnd
     process.breakEnd = image.dataEnd

@@ -41,14 +41,14 @@ public struct UserModeGuest {
     public var architecture: any GuestArchitecture
     /// AT_HWCAP.
     public var hardwareCapabilities: UInt64
-    /// Makes the engine for this architecture on that memory.
-    public var makeEngine: (UserAddressSpace) throws -> Engine
+    /// Makes the engine for this architecture on that memory, to run the program of that host path.
+    public var makeEngine: (UserAddressSpace, _ program: String) throws -> Engine
     /// Called before the process ends by the guest's own exit.
     public var willExit: () -> Void
 
     public init(
         abi: LinuxGuestABI, architecture: any GuestArchitecture, hardwareCapabilities: UInt64,
-        makeEngine: @escaping (UserAddressSpace) throws -> Engine, willExit: @escaping () -> Void = {}
+        makeEngine: @escaping (UserAddressSpace, String) throws -> Engine, willExit: @escaping () -> Void = {}
     ) {
         self.abi = abi
         self.architecture = architecture

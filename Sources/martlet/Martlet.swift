@@ -9,6 +9,7 @@ struct Martlet {
 }
 
 func martletMain() -> Never {
+    HostMemory.loadProgram()
     do {
         HostProcess.exitGroup(try Invocation(HostProcess.arguments).run())
     } catch {

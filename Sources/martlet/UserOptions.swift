@@ -46,6 +46,9 @@ struct UserCommandLine: Sendable {
     var tier: String?
     /// Executions after which code is optimized.
     var hotThreshold: UInt32?
+    /// Translations on disk: `on`, `off` or a folder, and the bytes that they may have.
+    var diskCache: String?
+    var diskCacheSize: Int?
     /// Hot regions are compiled on another thread; nil: where there is a second processor.
     var background: Bool?
     var seed: UInt64?
@@ -148,7 +151,7 @@ let userOptions: [UserOption] = [
     UserOption(
         names: ["accel"], argument: "tcg[,PROP=VALUE...]", variable: "ACCEL",
         help:
-            "tier=auto|interpreter|baseline|optimizing, hot=EXECUTIONS, background=on|off, tb-size=SIZE, one-insn-per-tb=on|off, no-pass=NAME"
+            "tier=auto|interpreter|baseline|optimizing, hot=EXECUTIONS, background=on|off, cache=on|off|DIR, cache-size=SIZE, tb-size=SIZE, one-insn-per-tb=on|off, no-pass=NAME"
     ) { (line, value) throws(OptionError) in try parseAccelerator(&line, value) },
     UserOption(names: ["perfmap"], argument: nil, variable: "PERFMAP", help: "write /tmp/perf-PID.map for Linux perf") {
         (line, _) throws(OptionError) in line.perfMap = true
@@ -176,6 +179,16 @@ private func parseAccelerator(_ line: inout UserCommandLine, _ value: String) th
         case "hot":
             guard let count = UInt32(setting), count > 0 else { throw OptionError("hot wants a number of executions") }
             line.hotThreshold = count
+        case "cache":
+            guard setting == "on" || setting == "off" || setting.hasPrefix("/") else {
+                throw OptionError("cache wants on, off or an absolute path")
+            }
+            line.diskCache = setting
+        case "cache-size":
+            guard let size = parseSize(setting, unit: 1 << 20), size >= 64 << 10, size <= 1 << 40 else {
+                throw OptionError("cache-size wants a size in MiB, or with a suffix such as 512K, at least 64K")
+            }
+            line.diskCacheSize = Int(size)
         case "one-insn-per-tb":
             guard setting == "on" || setting == "off" else { throw OptionError("one-insn-per-tb wants on or off") }
             line.oneInstruction = setting == "on"
@@ -192,7 +205,8 @@ private func parseAccelerator(_ line: inout UserCommandLine, _ value: String) th
             line.disabledPasses.insert(setting)
         default:
             throw OptionError(
-                "unknown property '\(name)'; wanted tier, hot, background, tb-size, one-insn-per-tb, thread or no-pass")
+                "unknown property '\(name)'; wanted tier, hot, background, cache, cache-size, tb-size, one-insn-per-tb, thread or no-pass"
+            )
         }
     }
 }

@@ -28,16 +28,24 @@ struct UserRun {
         options.seed = line.seed
         options.diagnostics = diagnostics
         options.relaunchArguments = [Array(relaunchCommand.utf8)] + line.inherited
+        let folder = DiskCache.folder(line.diskCache)
+        // What the guest does to its environment does not move the folder.
+        if let folder, line.diskCache?.hasPrefix("/") != true, !folder.contains(",") {
+            let parent = folder.dropLast("/translations".count)
+            options.relaunchArguments += ["-accel", "tcg,cache=\(parent)"].map { Array($0.utf8) }
+        }
 
         // The guest is made before the program is opened, so that a wrong -cpu is told whatever the program is.
         var guests: [UInt16: UserModeGuest] = [:]
         for row in allGuests where guest == nil || guest?.name == row.name {
             let made = try row.make(line.cpu)
             let perfMap = line.perfMap ? PerfMap() : nil
-            let session = EngineSession(line: line, diagnostics: diagnostics, perfMap: perfMap)
+            let session = EngineSession(line: line, diagnostics: diagnostics, perfMap: perfMap, folder: folder)
             guests[made.abi.elfMachine] = UserModeGuest(
                 abi: made.abi, architecture: made.architecture, hardwareCapabilities: made.hardwareCapabilities,
-                makeEngine: { memory in try session.makeEngine(made.architecture, memory) },
+                makeEngine: { memory, program in
+                    try session.makeEngine(made.architecture, memory, name: row.name, program: program)
+                },
                 willExit: { session.finish() })
         }
         let known = guests
@@ -75,15 +83,20 @@ private final class EngineSession {
     let line: UserCommandLine
     let diagnostics: Diagnostics
     let perfMap: PerfMap?
+    /// Where translations are kept.
+    let folder: String?
     private var engine: Engine?
 
-    init(line: UserCommandLine, diagnostics: Diagnostics, perfMap: PerfMap?) {
+    init(line: UserCommandLine, diagnostics: Diagnostics, perfMap: PerfMap?, folder: String?) {
         self.line = line
         self.diagnostics = diagnostics
         self.perfMap = perfMap
+        self.folder = folder
     }
 
-    func makeEngine(_ guest: any GuestArchitecture, _ memory: UserAddressSpace) throws -> Engine {
+    func makeEngine(
+        _ guest: any GuestArchitecture, _ memory: UserAddressSpace, name: String, program: String
+    ) throws -> Engine {
         var options = EngineOptions(diagnostics: diagnostics)
         if let size = line.cacheSize { options.codeCacheSize = size }
         if line.oneInstruction { options.maxInstructions = 1 }
@@ -96,6 +109,12 @@ private final class EngineSession {
         options.measuresTime = line.statistics
         options.disassembleHost = disassembleHostCode
         if let perfMap { options.codeListener = { perfMap.add($0, $1, $2) } }
+        if let folder, options.tier != .interpreter, !DiskCache.isInTheWay(of: diagnostics),
+            let identity = DiskCache.identity(options, guest: name, cpu: line.cpu, program: program)
+        {
+            options.store = StoreOptions(folder: folder, identity: identity)
+            if let limit = line.diskCacheSize { options.store?.limit = limit }
+        }
         let host: any HostBackEnd = options.tier == .interpreter ? Self.interpreter() : try Self.x64()
         let engine = try Engine(guest: guest, host: host, memory: memory, options: options)
         memory.onCodeChange = { start, length in engine.invalidate(start: start, length: length) }
@@ -131,5 +150,13 @@ private final class EngineSession {
             chaining: \(c.links) links, \(c.invalidated) invalidated, \(c.flushes) flushes
 
             """)
+        if let s = engine.storeCounters {
+            writeStandardError(
+                """
+                disk cache: \(s.rows) translations in \(s.bytes) bytes found, \(s.installed) installed, \(s.stale) stale; \
+                \(s.written) translations in \(s.writtenBytes) bytes written\(s.error.map { ", failed: \($0)" } ?? "")
+
+                """)
+        }
     }
 }

@@ -15,6 +15,7 @@ final class TestMemory: CodeMemory, @unchecked Sendable {
     static let codeSize: UInt64 = 1 << 19, dataSize: UInt64 = 1 << 16
 
     let base: UInt64
+    func isFromFile(_ address: UInt64) -> Bool { true }
     private let alias: UnsafeMutableRawPointer
     // Guarded by `lock`.
     private let lock = Lock()

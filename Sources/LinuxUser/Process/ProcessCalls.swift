@@ -133,6 +133,12 @@ enum ProcessCalls {
         }
         let old = HostSignals.setMask(.max)
         defer { HostSignals.setMask(thread.mailbox.pointee.signal == 0 ? thread.signalMask : old) }
+        // Other threads could change what is put back after the child.
+        if request.has(CloneRequest.vfork), request.has(CloneRequest.vm),
+            process.lock.withLock({ process.threadCount == 1 })
+        {
+            return try SharedChild.run(thread, request)
+        }
         // vfork: the parent waits until the child has executed a program or ended, which closes the pipe.
         let wait = request.has(CloneRequest.vfork) ? ParentPipe() : nil
         process.lock.lock()
@@ -159,19 +165,24 @@ enum ProcessCalls {
             becomeChild(thread, request)
             return 0
         case .success(let pid):
-            if request.has(CloneRequest.parentSetTID) && !request.has(CloneRequest.pidfdFlag) {
-                try? thread.memory.write(request.parentTID, UInt32(bitPattern: pid))
-            }
-            if request.has(CloneRequest.pidfdFlag) {
-                let fd = kernel(SYS_pidfd_open, Int(pid), 0)
-                try? thread.memory.write(request.pidfd, Int32(truncatingIfNeeded: fd))
-            }
+            tellParent(thread, request, child: pid)
             wait?.waitForChild()
             return Int(pid)
         }
     }
 
-    private static func becomeChild(_ thread: GuestThread, _ request: CloneRequest) {
+    /// What the caller wants to know of its child besides the result.
+    static func tellParent(_ thread: GuestThread, _ request: CloneRequest, child pid: Int32) {
+        if request.has(CloneRequest.parentSetTID) && !request.has(CloneRequest.pidfdFlag) {
+            try? thread.memory.write(request.parentTID, UInt32(bitPattern: pid))
+        }
+        if request.has(CloneRequest.pidfdFlag) {
+            let fd = kernel(SYS_pidfd_open, Int(pid), 0)
+            try? thread.memory.write(request.pidfd, Int32(truncatingIfNeeded: fd))
+        }
+    }
+
+    static func becomeChild(_ thread: GuestThread, _ request: CloneRequest) {
         let process = thread.process
         thread.tid = HostProcess.threadID
         thread.isLeader = true

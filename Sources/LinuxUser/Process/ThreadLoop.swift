@@ -27,6 +27,12 @@ extension GuestThread {
         if isLeader { while true { _ = kernel(SYS_exit, Int(exitStatus)) } }
     }
 
+    /// Body of a child in its parent's memory: from here until it executes a program or ends.
+    func runSharedChild() -> Never {
+        run()
+        HostProcess.exitGroup(exitStatus)
+    }
+
     private func run() {
         while !isFinished {
             if mailbox.pointee.signal != 0 { deliverPendingSignals() }
@@ -94,6 +100,7 @@ extension GuestThread {
 extension GuestProcess {
     /// Ends the whole process.
     func end(status: Int32) -> Never {
+        engine.saveTranslations()
         willExit()
         HostProcess.exitGroup(status)
     }

@@ -154,8 +154,9 @@ extension GuestProcess {
         HostSignals.set(signal, .byDefault)
     }
 
-    /// Last words before a fatal signal, for `-d int`.
+    /// Last words before a fatal signal.
     func willDie(by signal: Int32, thread: GuestThread) {
+        engine.saveTranslations()
         if diagnostics.isEnabled(.interrupts) { diagnostics.write("[\(thread.tid)] dies by signal \(signal)\n") }
     }
 }

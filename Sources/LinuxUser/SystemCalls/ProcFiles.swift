@@ -88,7 +88,7 @@ enum ProcFile: Equatable {
 
     private static func special(_ kind: MappingKind) -> Substring? {
         switch kind {
-        case .ordinary: nil
+        case .ordinary, .file: nil
         case .heap: "[heap]"
         case .stack: "[stack]"
         case .trampoline: "[vdso]"

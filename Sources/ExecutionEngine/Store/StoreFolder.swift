@@ -1,0 +1,75 @@
+// The folder that holds the files of translations: their names, writing one so that readers see the old or the new file and nothing
+// else, and the bound on all of them together.
+
+import HostOS
+
+/// Where translations are kept between runs, and what they are for.
+public struct StoreOptions: Sendable {
+    /// Absolute path of the folder. It is made when there is something to write.
+    public var folder: String
+    public var identity: StoreIdentity
+    /// Bytes that all files in the folder may have together.
+    public var limit: Int
+
+    public init(folder: String, identity: StoreIdentity, limit: Int = 256 << 20) {
+        self.folder = folder
+        self.identity = identity
+        self.limit = limit
+    }
+
+    static let suffix = ".translations"
+    static let temporarySuffix = ".tmp"
+
+    var path: String { "\(folder)/\(identity.text)\(Self.suffix)" }
+
+    /// Bytes that one file may have.
+    var fileLimit: Int { min(limit / 4, 1 << 30) }
+}
+
+enum StoreFolder {
+    /// Replaces the file by `contents`, then removes the files used longest ago until all fit the limit. Errors say what failed; the
+    /// folder is then as it was.
+    static func write(_ contents: UnsafeRawBufferPointer, _ options: StoreOptions) throws(Errno) {
+        try HostFile.makeFolders(options.folder)
+        let folder = try HostFile.status(path: options.folder)
+        guard folder.isDirectory, folder.isPrivateToUser else { throw .acces }
+        let temporary = "\(options.path).\(HostProcess.processID)\(StoreOptions.temporarySuffix)"
+        // Left over from a process of that number that was killed.
+        HostFile.remove(temporary)
+        let fd = try HostFile.createPrivate(temporary)
+        let isWritten = writeAll(fd, contents)
+        HostFile.close(fd)
+        do throws(Errno) {
+            guard isWritten else { throw .nospc }
+            try HostFile.rename(temporary, options.path)
+        } catch {
+            HostFile.remove(temporary)
+            throw error
+        }
+        bound(options)
+    }
+
+    /// Removes files, those used longest ago first, until the rest fits the limit; also temporary files of killed processes.
+    private static func bound(_ options: StoreOptions) {
+        let hour: Int64 = 3_600_000_000_000
+        let now = Int64(truncatingIfNeeded: HostClock.realtime())
+        var files: [(path: String, size: Int, time: Int64)] = []
+        for name in HostFile.names(in: options.folder) {
+            let path = "\(options.folder)/\(name)"
+            guard name.hasSuffix(StoreOptions.suffix) || name.hasSuffix(StoreOptions.temporarySuffix),
+                let status = try? HostFile.status(path: path), status.isRegular
+            else { continue }
+            if name.hasSuffix(StoreOptions.temporarySuffix) {
+                if status.modified < now - hour { HostFile.remove(path) }
+            } else {
+                files.append((path, Int(status.size), status.modified))
+            }
+        }
+        var total = files.reduce(0) { $0 + $1.size }
+        files.sort { $0.time < $1.time }
+        for file in files where total > options.limit {
+            HostFile.remove(file.path)
+            total -= file.size
+        }
+    }
+}

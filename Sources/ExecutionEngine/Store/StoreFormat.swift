@@ -1,0 +1,128 @@
+// The format of a file of translations. One file holds what runs of one program under one configuration have translated, grouped
+// by guest page, so that one look-up brings in everything that earlier runs needed of a page.
+//
+//     +---------------+ 0
+//     | StoreHead     |   identity, sizes, hash of itself and the table
+//     | StorePage ... |   one per guest page, ascending
+//     +---------------+
+//     | page          |   StoreRow ..., then the rows' bodies, each at a multiple of 8 bytes:
+//     |               |       ranges    StoredRange each: which guest bytes it was made from
+//     |               |       bytes     those bytes, padded to 8
+//     |               |       region    what the host exported
+//     | page ...      |   each with a hash in the table, checked when the page is first wanted
+//     +---------------+
+//
+// Numbers are the host's own: a file is read by the build that wrote it, on the same kind of machine. A translation is used only
+// where guest memory holds the very bytes that it was made from, so a changed program costs time, never correctness.
+
+/// Start of the file.
+struct StoreHead: BitwiseCopyable {
+    static let magic = UInt64(littleEndian: 0x74_656c_7472_614d)  // "Martlet"
+    static let currentVersion: UInt32 = 1
+    static let stride = MemoryLayout<StoreHead>.stride
+
+    var magic = Self.magic
+    var version = Self.currentVersion
+    var pageCount: UInt32 = 0
+    /// Build, guest, options, program: `StoreIdentity`.
+    var identity: StoreIdentity
+    /// Of the whole file.
+    var size: UInt64 = 0
+    var rowCount: UInt32 = 0
+    /// Bytes of the host's stubs at the start of a code buffer.
+    var stubBytes: UInt32 = 0
+    /// Hash of the head with zero here, and of the table.
+    var hash: UInt64 = 0
+}
+
+/// One guest page in the table.
+struct StorePage: BitwiseCopyable {
+    static let stride = MemoryLayout<StorePage>.stride
+
+    /// Guest address >> 12.
+    var page: UInt64
+    /// Where its rows start in the file, and how many bytes they and their bodies take.
+    var offset: UInt64
+    var byteCount: UInt32
+    var rowCount: UInt32
+    /// Rows of earlier pages.
+    var firstRow: UInt32
+    var unused: UInt32 = 0
+    /// Of those bytes.
+    var hash: UInt64
+}
+
+/// One translation. It starts in the page that it is listed under.
+struct StoreRow: BitwiseCopyable {
+    static let stride = MemoryLayout<StoreRow>.stride
+
+    var pc: UInt64
+    var flags: UInt64
+    /// Where its body starts, from the page's first byte.
+    var offset: UInt32
+    var byteCount: UInt32
+    var rangeCount: UInt16
+    /// The execution counter that its code uses.
+    var counter: UInt16
+    var isOptimized: Bool
+    /// Runs in a row that saved and found other bytes in its place.
+    var age: UInt8
+    var unused: UInt16 = 0
+}
+
+/// Guest bytes in a row's body.
+struct StoredRange: BitwiseCopyable {
+    static let stride = MemoryLayout<StoredRange>.stride
+
+    var start: UInt64
+    var count: UInt64
+}
+
+/// What a file is for, as a hash of a description.
+public struct StoreIdentity: BitwiseCopyable, Equatable, Sendable {
+    var first: UInt64
+    var second: UInt64
+
+    /// Whatever the translations depend on besides guest bytes, as text or bytes.
+    public init(describing description: some Sequence<UInt8>) {
+        let bytes = Array(description)
+        (first, second) = bytes.withUnsafeBytes { (contentHash($0, seed: 1), contentHash($0, seed: 2)) }
+    }
+
+    /// 32 hexadecimal digits.
+    public var text: String { [first, second].map { digits($0) }.joined() }
+
+    private func digits(_ value: UInt64) -> String {
+        let text = String(value, radix: 16)
+        return String(repeating: "0", count: 16 - text.utf8.count) + text
+    }
+}
+
+/// A hash that finds accidents: two lanes, each folds the 128-bit products of 8-byte words.
+func contentHash(_ bytes: UnsafeRawBufferPointer, seed: UInt64 = 0) -> UInt64 {
+    @inline(__always) func fold(_ a: UInt64, _ b: UInt64) -> UInt64 {
+        let product = a.multipliedFullWidth(by: b)
+        return product.high ^ product.low
+    }
+    let first: UInt64 = 0x9E37_79B9_7F4A_7C15, second: UInt64 = 0xC2B2_AE3D_27D4_EB4F
+    var left = seed ^ first, right = UInt64(bytes.count) ^ second
+    var at = 0
+    while at &+ 16 <= bytes.count {
+        let a = bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self)
+        let b = bytes.loadUnaligned(fromByteOffset: at &+ 8, as: UInt64.self)
+        // The sum keeps a word visible whose product happens to vanish.
+        left = fold(left ^ a, first) &+ b
+        right = fold(right ^ b, second) &+ a
+        at &+= 16
+    }
+    var rest: UInt64 = 0
+    while at < bytes.count {
+        rest = rest &<< 8 | UInt64(bytes[at])
+        left = fold(left ^ rest, first) &+ 1
+        at &+= 1
+    }
+    return fold(left ^ right &>> 32, second ^ right)
+}
+
+/// The next multiple of 8.
+func aligned8(_ size: Int) -> Int { (size + 7) & ~7 }

@@ -1,0 +1,51 @@
+// Files that Martlet keeps for itself in a folder of the user's.
+
+import CLinux
+import Glibc
+
+extension HostFile {
+    /// Makes a folder and what is missing above it, for the user alone.
+    public static func makeFolders(_ path: String) throws(Errno) {
+        if exists(path) { return }
+        if let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")), slash != path.startIndex {
+            try makeFolders(String(path[..<slash]))
+        }
+        let result = withPath(path) { kernel(SYS_mkdirat, Int(AT_FDCWD), $0, 0o700) }
+        if result != Errno.exist.negated { _ = try Errno.check(result) }
+    }
+
+    /// Creates a file for the user alone; an error when there is one.
+    public static func createPrivate(_ path: String) throws(Errno) -> Int32 {
+        let flags = Int(O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC)
+        let fd = try Errno.check(withPath(path) { kernel(SYS_openat, Int(AT_FDCWD), $0, flags, 0o600) })
+        return Int32(truncatingIfNeeded: fd)
+    }
+
+    /// Removes a file; nothing happens when that is not possible.
+    public static func remove(_ path: String) { _ = withPath(path) { kernel(SYS_unlinkat, Int(AT_FDCWD), $0, 0) } }
+
+    /// Gives a file another name, replacing what had it.
+    public static func rename(_ path: String, _ new: String) throws(Errno) {
+        _ = try Errno.check(
+            withPath(path) { old in
+                withPath(new) { kernel(SYS_renameat2, Int(AT_FDCWD), old, Int(AT_FDCWD), $0, 0) }
+            })
+    }
+
+    /// Sets the time of the last change to now.
+    public static func touch(_ path: String) { _ = withPath(path) { kernel(SYS_utimensat, Int(AT_FDCWD), $0, 0, 0) } }
+
+    /// The names in a folder; none when it cannot be read.
+    public static func names(in folder: String) -> [String] {
+        guard let stream = opendir(folder) else { return [] }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            names.append(
+                withUnsafePointer(to: &entry.pointee.d_name) {
+                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+                })
+        }
+        return names
+    }
+}

@@ -1,0 +1,75 @@
+// vfork(2) and what the C library makes of posix_spawn(3): the child runs in its parent's memory while the parent waits, so nothing is
+// copied. Memory is shared on purpose; what a kernel keeps per process and Martlet keeps in memory is put back afterwards.
+//
+// The child uses the parent's vCPU and thread objects from a host stack of its own. It starts with all host signals blocked, until it
+// sets a mask or executes a program: killed in the middle of the allocator it would leave its parent a locked one.
+
+import CLinux
+import ExecutionEngine
+import GuestMemory
+import HostOS
+
+enum SharedChild {
+    /// Runs the child until it has executed a program or ended. The caller has blocked all signals. Returns the child's id.
+    static func run(_ thread: GuestThread, _ request: CloneRequest) throws(Errno) -> Int {
+        let kept = KeptState(thread)
+        let result: Result<Int32, Errno>
+        do throws(Errno) {
+            result = .success(
+                try HostProcess.forkSharing {
+                    ProcessCalls.becomeChild(thread, request)
+                    thread.isSharedChild = true
+                    thread.runSharedChild()
+                })
+        } catch { result = .failure(error) }
+        kept.putBack(thread)
+        let pid = try result.get()
+        ProcessCalls.tellParent(thread, request, child: pid)
+        return Int(pid)
+    }
+}
+
+/// What the child changes of its own that is the parent's here.
+private struct KeptState {
+    private let vcpu: VCPUCheckpoint
+    private let mailbox: SignalMailbox
+    private let actions: [SignalAction]
+    private let tid: Int32
+    private let signalMask: UInt64
+    private let handlerBaseMask: UInt64?
+    private let alternateStack: AlternateStack
+    private let clearChildTID: UInt64
+    private let robustList: UInt64
+    private let isLeader: Bool
+    private let isSharedChild: Bool
+
+    init(_ thread: GuestThread) {
+        vcpu = thread.vcpu.checkpoint()
+        mailbox = thread.mailbox.pointee
+        actions = thread.process.lock.withLock { thread.process.actions }
+        tid = thread.tid
+        signalMask = thread.signalMask
+        handlerBaseMask = thread.handlerBaseMask
+        alternateStack = thread.alternateStack
+        clearChildTID = thread.clearChildTID
+        robustList = thread.robustList
+        isLeader = thread.isLeader
+        isSharedChild = thread.isSharedChild
+    }
+
+    func putBack(_ thread: GuestThread) {
+        thread.vcpu.restore(vcpu)
+        thread.mailbox.pointee = mailbox
+        thread.process.lock.withLock { thread.process.actions = actions }
+        thread.tid = tid
+        thread.signalMask = signalMask
+        thread.handlerBaseMask = handlerBaseMask
+        thread.alternateStack = alternateStack
+        thread.clearChildTID = clearChildTID
+        thread.robustList = robustList
+        thread.isLeader = isLeader
+        thread.isSharedChild = isSharedChild
+        thread.isFinished = false
+        thread.interruptedCall = nil
+    }
+}
