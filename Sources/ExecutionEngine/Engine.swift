@@ -32,6 +32,7 @@ public final class Engine: @unchecked Sendable {
     /// Counts flushes: a translation's index means something only within one generation.
     var generation: UInt64 = 0
     public internal(set) var counters = EngineCounters()
+    private var drops: [UInt64: Int] = [:]
 
     public init(
         guest: any GuestArchitecture, host: any HostBackEnd, memory: any CodeMemory, options: EngineOptions
@@ -44,7 +45,7 @@ public final class Engine: @unchecked Sendable {
         codeMemory = try ExecutableMemory(size: options.codeCacheSize, near: anchor)
         code = CodeBuffer(writable: codeMemory.writable, executable: codeMemory.executable, size: codeMemory.size)
         cache = try TranslationCache(
-            recordCapacity: max(options.codeCacheSize / 2, 1 << 20), keepsOrigins: options.store != nil)
+            recordCapacity: max(options.codeCacheSize / 2, 1 << 20), keepsSources: options.store != nil)
         host.configure(
             HostConfiguration(
                 helpers: guest.helpers, globals: guest.globals, pcOffset: guest.pcOffset, stateSize: guest.stateSize),
@@ -118,6 +119,19 @@ public final class Engine: @unchecked Sendable {
             at = link.next
         }
         cache.rows[index].incoming = 0
+    }
+
+    /// Takes a region out of use that is not wrong, but not worth running on.
+    func drop(_ index: Int) {
+        retire(index)
+        requestForget()
+    }
+
+    /// Counts the regions dropped for what the indirect jump at `site` did; at most 12.
+    func noteDrop(site: UInt64) -> Int {
+        let count = min(drops[site, default: 0] + 1, 12)
+        drops[site] = count
+        return count
     }
 
     private func requestForget() {
@@ -212,6 +226,8 @@ public struct EngineCounters: Sendable {
     public var invalidated = 0
     public var flushes = 0
     public var optimized = 0
+    /// Optimized regions given up because they expected something else than what happened.
+    public var dropped = 0
     /// Of the instructions and nanoseconds above, those of optimized regions.
     public var optimizedInstructions = 0
     public var optimizedTime: UInt64 = 0

@@ -66,13 +66,15 @@ final class Profile: ExecutionProfile {
 
     func likelyTarget(of site: UInt64, in block: UInt64) -> UInt64? {
         guard let index = engine.cache.find(block, flags) else { return nil }
-        let ancestor = ancestor(index)
-        return ancestor == 0 ? nil : engine.host.cachedTarget(engine.cache.compiled[Int(ancestor) - 1], site: site)
+        let origin = origin(index)
+        return origin == 0 ? nil : engine.host.cachedTarget(engine.cache.compiled[Int(origin) - 1], site: site)
     }
 
+    func failureCounter(of site: UInt64) -> Int { ExecutionCounters.number(entriesOf: site) }
+
     /// The baseline translation + 1 whose in-line caches know where the indirect jump at the end of a block usually goes; 0: none.
-    func ancestor(_ index: Int) -> UInt32 {
-        if engine.cache.rows[index].isOptimized { return engine.cache.rows[index].ancestor }
+    func origin(_ index: Int) -> UInt32 {
+        if engine.cache.rows[index].isOptimized { return engine.cache.rows[index].origin }
         return isPredictable(index, executions: counted(index)) ? UInt32(index) + 1 : 0
     }
 

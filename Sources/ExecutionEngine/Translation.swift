@@ -28,11 +28,11 @@ struct Translation {
     var canGrow = false
     /// The baseline translation + 1 that this one was made from; its in-line caches still know where its indirect jump went.
     /// 0: none, or its jump went to many places.
-    var ancestor: UInt32 = 0
+    var origin: UInt32 = 0
     /// The number of the execution counter that its code uses.
     var counter: UInt16
-    /// In `TranslationCache.origins`; 0 = not kept.
-    var origin: UInt32
+    /// In `TranslationCache.sources`; 0 = not kept.
+    var source: UInt32
 }
 
 /// Guest bytes [start, end) that a translation was made from.
@@ -72,14 +72,14 @@ final class TranslationCache: @unchecked Sendable {
     private let recordArena: UnsafeMutableRawPointer
     private let recordCapacity: Int
     private var recordUsed = 0
+    /// What translations were made from, for the store; nil without one.
+    private(set) var sources: SourceTable?
     private var rowPages: LargePages
     private var recordPages: LargePages
-    /// What translations were made from, for the store; nil without one.
-    private(set) var origins: OriginTable?
 
     static let pageBits: UInt64 = 12
 
-    init(recordCapacity: Int, keepsOrigins: Bool) throws(Errno) {
+    init(recordCapacity: Int, keepsSources: Bool) throws(Errno) {
         rows = try HostMemory.reserve(Self.capacity * MemoryLayout<Translation>.stride)
             .bindMemory(to: Translation.self, capacity: Self.capacity)
         lookup = try TranslationLookup(rows)
@@ -93,7 +93,7 @@ final class TranslationCache: @unchecked Sendable {
         recordArena = try HostMemory.reserve(recordCapacity)
         recordPages = LargePages(recordArena, size: recordCapacity)
         self.recordCapacity = recordCapacity
-        origins = keepsOrigins ? try OriginTable(capacity: recordCapacity) : nil
+        sources = keepsSources ? try SourceTable(capacity: recordCapacity) : nil
     }
 
     var count: Int { Int(atomic(published).pointee.load(ordering: .acquiring)) }
@@ -147,7 +147,7 @@ final class TranslationCache: @unchecked Sendable {
             kept.records = UnsafeRawBufferPointer(start: records, count: region.records.count)
         }
         rowPages.grow(to: (index + 1) * MemoryLayout<Translation>.stride)
-        let origin = code.flatMap { origins?.add(ranges, $0) } ?? 0
+        let source = code.flatMap { sources?.add(ranges, $0) } ?? 0
         var lowest = pc
         var highest = pc
         for range in ranges {
@@ -157,7 +157,7 @@ final class TranslationCache: @unchecked Sendable {
         rows[index] = Translation(
             pc: pc, flags: flags, entry: region.entry, codeSize: UInt32(region.codeSize), lowest: lowest,
             highest: highest, nextInBucket: 0, incoming: 0, isValid: isFindable, isOptimized: isOptimized,
-            counter: UInt16(truncatingIfNeeded: counter), origin: origin)
+            counter: UInt16(truncatingIfNeeded: counter), source: source)
         compiled.append(kept)
         atomic(published).pointee.store(UInt32(index + 1), ordering: .releasing)
         if isFindable {
@@ -251,6 +251,6 @@ final class TranslationCache: @unchecked Sendable {
         links.removeAll()
         pages.removeAll()
         recordUsed = 0
-        origins?.removeAll()
+        sources?.removeAll()
     }
 }

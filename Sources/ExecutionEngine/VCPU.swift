@@ -53,6 +53,8 @@ public final class VCPU {
     private var exitGeneration: UInt64 = 0
     /// Another process runs on it, in this memory: see `checkpoint`. Threads that it starts end with it.
     private var isBorrowed = false
+    /// The translation that a fault or side exit came from, where the host says so.
+    private var exitTranslation: Int?
     /// A chain exit that waits for its target's translation.
     private var pendingLink: (source: Int, slot: Int, generation: UInt64)?
 
@@ -296,6 +298,9 @@ public final class VCPU {
         let flags = engine.guest.translationFlags(state)
         engine.lock.lock()
         defer { engine.lock.unlock() }
+        if let source = exitTranslation, exitGeneration == engine.generation, engine.cache.rows[source].pc != pc {
+            return drop(source, site: pc)
+        }
         guard let old = engine.cache.find(pc, flags) else { return }
         let row = engine.cache.rows + old
         let profile = Profile(engine: engine, flags: flags, state: state)
@@ -309,24 +314,36 @@ public final class VCPU {
             optimize(old, pc, flags, profile)
         }
         if row.pointee.isOptimized { return setCounter(old, engine.options.expansionThreshold) }
-        let counter = Int(row.pointee.counter)
         setCounter(old, max(engine.options.hotThreshold, 1))
-        state.storeBytes(of: 0, toByteOffset: ExecutionCounters.offset(missesOf: counter), as: UInt32.self)
+        state.storeBytes(
+            of: 0, toByteOffset: ExecutionCounters.offset(missesOf: Int(row.pointee.counter)), as: UInt32.self)
     }
 
     private func optimize(_ old: Int, _ pc: UInt64, _ flags: UInt64, _ profile: Profile) {
-        let ancestor = profile.ancestor(old)
+        let origin = profile.origin(old)
         switch engine.translator.translate(
             engine, pc: pc, flags: flags, plan: engine.plan(toReplace: old), optimize: true, profile: profile)
         {
         case .done(let new):
-            engine.cache.rows[new].ancestor = ancestor
+            engine.cache.rows[new].origin = origin
             engine.retire(old)
         case .notExecutable: return
         case .full:
             engine.flushLocked()
             forget()
         }
+    }
+
+    /// The indirect jump at `site` of an optimized region does not go where the region expects it to, time and again: execution starts
+    /// over with a baseline translation, which learns where it goes now. Each time that happens the region may be wrong for longer.
+    private func drop(_ region: Int, site: UInt64) {
+        let patience = UInt64(engine.options.expansionThreshold) << UInt64(engine.noteDrop(site: site))
+        let offset = ExecutionCounters.offset(entriesOf: site)
+        state.storeBytes(of: UInt32(min(patience, 1 << 30)), toByteOffset: offset, as: UInt32.self)
+        let row = engine.cache.rows[region]
+        guard row.isValid, row.isOptimized else { return }
+        engine.counters.dropped += 1
+        engine.drop(region)
     }
 
     private func setCounter(_ translation: Int, _ count: UInt32) {
@@ -452,11 +469,13 @@ public final class VCPU {
         // A host that keeps every global at home reports no address.
         if address == 0 {
             programCounter = header.pointee.exitPC
+            exitTranslation = nil
             return
         }
         guard let index = engine.cache.containing(address) else {
             fatalError("exit at host address 0x\(String(address, radix: 16)), which no translation owns")
         }
+        exitTranslation = index
         let row = engine.cache.rows + index
         let records = engine.cache.compiled[index].records
         guard

@@ -38,6 +38,8 @@ public protocol ExecutionProfile: AnyObject {
     func executions(of pc: UInt64) -> UInt32
     /// Where the indirect jump at `site`, in the block that starts at `block`, usually goes, if it has one usual target.
     func likelyTarget(of site: UInt64, in block: UInt64) -> UInt64?
+    /// Number of the counter of the times that a region was wrong about that (`count_execution`).
+    func failureCounter(of site: UInt64) -> Int
 }
 
 /// A guest block of a region, in one of the calls that lead to it: the same code called from two places is planned twice.

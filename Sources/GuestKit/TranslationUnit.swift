@@ -113,12 +113,19 @@ public struct TranslationUnit: ~Copyable {
         if let block = find(target, 0) { ir.br(enter(block)) } else { ir.gotoTB(target) }
     }
 
-    /// Ends the block: control goes to the guest address in `target`.
-    public mutating func jumpIndirect(to target: Temp, _ hint: JumpHint, returnTo: UInt64? = nil) {
+    /// Ends the block: control goes to the guest address in `target`. `isRepeatable`: what the instruction has written so far does
+    /// not keep it from running again from its start.
+    public mutating func jumpIndirect(
+        to target: Temp, _ hint: JumpHint, returnTo: UInt64? = nil, isRepeatable: Bool = false
+    ) {
         if let (expected, block) = expectedBlock(hint, returnTo) {
             let other = ir.newBlock(isCold: true)
             ir.brcond(.eq, target, ir.const(Int64(bitPattern: expected)), enter(block), other)
             ir.begin(other)
+            // A region that is wrong too often is made anew.
+            if hint != .return, isRepeatable, let profile {
+                ir.countExecution(pc, counter: profile.failureCounter(of: pc))
+            }
         }
         if let returnTo { ir.pushReturn(returnTo) }
         if hint == .return {

@@ -59,7 +59,9 @@ public final class GuestThread {
     public func blocking(
         _ number: Int32, _ a0: Int = 0, _ a1: Int = 0, _ a2: Int = 0, _ a3: Int = 0, _ a4: Int = 0, _ a5: Int = 0
     ) -> Int {
-        safeSystemCall(vcpu.requestFlag, number, a0, a1, a2, a3, a4, a5)
+        if isSharedChild { openForSignals() }
+        defer { if isSharedChild { HostSignals.setMask(.max) } }
+        return safeSystemCall(vcpu.requestFlag, number, a0, a1, a2, a3, a4, a5)
     }
 }
 

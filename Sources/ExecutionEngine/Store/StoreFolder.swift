@@ -10,11 +10,14 @@ public struct StoreOptions: Sendable {
     public var identity: StoreIdentity
     /// Bytes that all files in the folder may have together.
     public var limit: Int
+    /// Fewer new translations than this are not worth writing.
+    public var leastNew: Int
 
-    public init(folder: String, identity: StoreIdentity, limit: Int = 256 << 20) {
+    public init(folder: String, identity: StoreIdentity, limit: Int = 256 << 20, leastNew: Int = 16) {
         self.folder = folder
         self.identity = identity
         self.limit = limit
+        self.leastNew = leastNew
     }
 
     static let suffix = ".translations"
@@ -33,9 +36,8 @@ enum StoreFolder {
         try HostFile.makeFolders(options.folder)
         let folder = try HostFile.status(path: options.folder)
         guard folder.isDirectory, folder.isPrivateToUser else { throw .acces }
-        let temporary = "\(options.path).\(HostProcess.processID)\(StoreOptions.temporarySuffix)"
-        // Left over from a process of that number that was killed.
-        HostFile.remove(temporary)
+        let unique = "\(HostProcess.threadID)-\(HostClock.monotonic())"
+        let temporary = "\(options.path).\(unique)\(StoreOptions.temporarySuffix)"
         let fd = try HostFile.createPrivate(temporary)
         let isWritten = writeAll(fd, contents)
         HostFile.close(fd)

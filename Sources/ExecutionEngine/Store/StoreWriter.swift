@@ -24,8 +24,7 @@ struct StoreWriter {
     private let store: Store
     /// A row that found other bytes in its place so many times in a row is dropped.
     private static let lastAge: UInt8 = 4
-    /// Fewer new translations than this, or than this part of the file, are not worth writing.
-    private static let leastNew = 16
+    /// Fewer new translations than this part of the file are not worth writing.
     private static let leastPart = 16
 
     /// Nil when there is too little new.
@@ -33,16 +32,16 @@ struct StoreWriter {
         guard let store = engine.store else { return nil }
         self.engine = engine
         self.store = store
-        guard engine.cache.count >= store.firstNew + Self.leastNew else { return nil }
+        guard engine.cache.count >= store.firstNew + store.options.leastNew else { return nil }
         var new = 0
         for index in store.firstNew..<engine.cache.count where isNew(index) { new += 1 }
-        guard new >= max(Self.leastNew, store.counters.rows / Self.leastPart) else { return nil }
+        guard new >= max(store.options.leastNew, store.counters.rows / Self.leastPart) else { return nil }
     }
 
     /// Made by this process, found by look-up, and from bytes that a later run may see again.
     private func isNew(_ index: Int) -> Bool {
         let row = engine.cache.rows[index]
-        return row.origin != 0 && row.isValid && engine.cache.find(row.pc, row.flags) == index
+        return row.source != 0 && row.isValid && engine.cache.find(row.pc, row.flags) == index
             && engine.memory.isFromFile(row.pc)
     }
 
@@ -78,8 +77,8 @@ struct StoreWriter {
         for index in 0..<engine.cache.count where isNew(index) {
             guard let region = engine.host.exportedSize(engine.cache.compiled[index]) else { continue }
             let row = engine.cache.rows[index]
-            guard let origin = engine.cache.origins?[row.origin] else { continue }
-            let parts = origin.ranges.count * StoredRange.stride + origin.code.count
+            guard let source = engine.cache.sources?[row.source] else { continue }
+            let parts = source.ranges.count * StoredRange.stride + source.code.count
             result.append(Entry(pc: row.pc, source: .new(index), size: aligned8(parts) + region))
         }
         return result
@@ -192,22 +191,22 @@ struct StoreWriter {
     /// The body of a translation of this process.
     private func fill(_ body: UnsafeMutableRawBufferPointer, _ index: Int) -> StoreRow {
         let translation = engine.cache.rows[index]
-        guard let origin = engine.cache.origins?[translation.origin] else {
-            fatalError("a new translation has an origin")
+        guard let source = engine.cache.sources?[translation.source] else {
+            fatalError("a new translation has a source")
         }
-        for (i, range) in origin.ranges.enumerated() {
+        for (i, range) in source.ranges.enumerated() {
             body.storeBytes(
                 of: StoredRange(start: range.start, count: range.end - range.start),
                 toByteOffset: i * StoredRange.stride, as: StoredRange.self)
         }
-        let codeAt = origin.ranges.count * StoredRange.stride
-        UnsafeMutableRawBufferPointer(rebasing: body[codeAt...]).copyMemory(from: origin.code)
+        let codeAt = source.ranges.count * StoredRange.stride
+        UnsafeMutableRawBufferPointer(rebasing: body[codeAt...]).copyMemory(from: source.code)
         engine.host.export(
             engine.cache.compiled[index],
-            to: UnsafeMutableRawBufferPointer(rebasing: body[aligned8(codeAt + origin.code.count)...]))
+            to: UnsafeMutableRawBufferPointer(rebasing: body[aligned8(codeAt + source.code.count)...]))
         return StoreRow(
             pc: translation.pc, flags: translation.flags, offset: 0, byteCount: 0,
-            rangeCount: UInt16(origin.ranges.count), counter: translation.counter,
+            rangeCount: UInt16(source.ranges.count), counter: translation.counter,
             isOptimized: translation.isOptimized, age: 0)
     }
 }

@@ -27,10 +27,11 @@ extension RISCVTranslator {
         let target = wide(ir.and(sum, word(-2)))
         if !extensions.contains(.zca) { exitIfMisaligned(target) }
         move(a.rd, word(Int64(bitPattern: next)))
+        let isRepeatable = a.rd == 0 || a.rd != a.rs1
         if isLink(a.rd) {
-            unit.jumpIndirect(to: target, .call, returnTo: next)
+            unit.jumpIndirect(to: target, .call, returnTo: next, isRepeatable: isRepeatable)
         } else {
-            unit.jumpIndirect(to: target, isLink(a.rs1) ? .return : .indirect)
+            unit.jumpIndirect(to: target, isLink(a.rs1) ? .return : .indirect, isRepeatable: isRepeatable)
         }
         return true
     }

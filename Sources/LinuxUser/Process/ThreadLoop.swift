@@ -35,7 +35,9 @@ extension GuestThread {
 
     private func run() {
         while !isFinished {
+            if isSharedChild { openForSignals() }
             if mailbox.pointee.signal != 0 { deliverPendingSignals() }
+            if isSharedChild { HostSignals.setMask(.max) }
             interruptedCall = nil
             switch vcpu.run() {
             case .systemCall: systemCall()
