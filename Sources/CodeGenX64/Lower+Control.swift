@@ -73,9 +73,12 @@ extension Lowering {
         asm.jmp(to: stubs.epilogue)
     }
 
-    /// One more jump of a kind, in code for a profile. Changes the flags.
+    /// One more jump of a kind, in code for a profile. Keeps the flags, which a branch may take from the op before.
     @inline(__always) mutating func countJump(_ field: Address) {
-        if isProfiled { asm.unary(.inc, .qword, field) }
+        guard isProfiled else { return }
+        asm.mov(.qword, .r11, field)
+        asm.lea(.qword, .r11, Address(.r11, 1))
+        asm.mov(.qword, field, .r11)
     }
 
     mutating func gotoTB(_ op: OpPointer) {

@@ -242,6 +242,7 @@ extension Engine {
             ("translation-nanoseconds", c.translationTime), ("regions", UInt64(c.optimized)),
             ("region-instructions", UInt64(c.optimizedInstructions)), ("region-nanoseconds", c.optimizedTime),
             ("links", UInt64(c.links)), ("invalidated", UInt64(c.invalidated)), ("flushes", UInt64(c.flushes)),
+            ("stored", UInt64(storeCounters?.installed ?? 0)),
             ("direct-jumps", jumps.direct), ("returns", jumps.returns),
             ("return-misses", jumps.returnMisses), ("cached-jumps", jumps.cached), ("lookups", jumps.lookups),
             ("lookup-misses", jumps.lookupMisses), ("unlinked", jumps.unlinked),
