@@ -288,7 +288,11 @@ struct Lowering: ~Copyable {
         case .grmw: readModifyWrite(s, op)
         case .gcas: compareAndSwap(s, op)
         case .gcas128: compareAndSwapPair(s, op)
-        case .fence: if op.pointee.aux & UInt16(FenceOrder.storeLoad.rawValue) != 0 { asm.mfence() }
+        case .fence:
+            // Any locked instruction orders stores before loads (SDM volume 3, 9.2.3.9), in half the time of `mfence`.
+            if op.pointee.aux & UInt16(FenceOrder.storeLoad.rawValue) != 0 {
+                asm.lockALU(.or, .dword, Address(.rsp), imm: 0)
+            }
         // Floating point
         case .fadd: arithmetic(.vadd(op.pointee.type.fp), s, op)
         case .fsub: arithmetic(.vsub(op.pointee.type.fp), s, op)

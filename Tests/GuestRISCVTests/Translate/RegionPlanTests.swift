@@ -5,9 +5,13 @@ import IR
 import Testing
 
 /// Counts by offset from `testPC`; offsets that are not named ran 1000 times.
-private struct TestProfile: ExecutionProfile {
-    var counts: [UInt64: UInt32] = [:]
-    var targets: [UInt64: UInt64] = [:]
+private final class TestProfile: ExecutionProfile {
+    private let counts: [UInt64: UInt32]
+    private let targets: [UInt64: UInt64]
+    init(counts: [UInt64: UInt32] = [:], targets: [UInt64: UInt64] = [:]) {
+        self.counts = counts
+        self.targets = targets
+    }
     var executionsOfHead: UInt32 { 1000 }
     func executions(of pc: UInt64) -> UInt32 { counts[pc &- testPC] ?? 1000 }
     func likelyTarget(of site: UInt64, in block: UInt64) -> UInt64? { targets[site &- testPC].map { testPC &+ $0 } }
