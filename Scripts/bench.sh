@@ -166,7 +166,7 @@ table_end() {
 # Translation cost, when this martlet prints counters (a line "translation: N guest instructions, M ns").
 translation_cost() {
     local line
-    line=$(MARTLET_STATS=1 "$MARTLET" -L "$GUEST_ROOT" "$GUEST_ROOT/usr/bin/python3" -c pass 2>&1 >/dev/null |
+    line=$(MARTLET_STATS=1 MARTLET_ACCEL=tcg,cache=off "$MARTLET" -L "$GUEST_ROOT" "$GUEST_ROOT/usr/bin/python3" -c pass 2>&1 >/dev/null |
         grep -m1 '^translation:' || true)
     printf 'translation cost: %s\n' "${line:-absent (this martlet prints no counters)}"
 }

@@ -28,6 +28,8 @@ extension Lowering {
         let size = op.pointee.type.operandSize
         let a = s.pointee.a, b = s.pointee.b
         let isTest = condition.isTest
+        if isInFlags(s, op, condition, size) { return }
+        flags = .none
         if b == Place.constant {
             let imm = imm32(op.pointee.b)
             if a == Place.memory {
@@ -57,6 +59,17 @@ extension Lowering {
             }
         } else {
             if isTest { asm.test(size, gpr(a), gpr(b)) } else { asm.alu(.cmp, size, gpr(a), gpr(b)) }
+        }
+    }
+
+    /// Have the steps before left the flags of this comparison?
+    private func isInFlags(_ s: StepPointer, _ op: OpPointer, _ condition: Condition, _ size: OperandSize) -> Bool {
+        guard flags.register != 255, flags.size == size else { return false }
+        switch condition {
+        case .eq, .ne:
+            return s.pointee.b == Place.constant && value(op.pointee.b) == 0 && s.pointee.a == flags.register
+        case .tsteq, .tstne: return op.pointee.a == flags.x && op.pointee.b == flags.y
+        default: return false
         }
     }
 
@@ -124,8 +137,10 @@ extension Lowering {
 
     mutating func brcond(_ s: StepPointer, _ op: OpPointer, _ end: StepPointer) {
         let condition = op.pointee.condition
+        let endsRegion = isFlat && isFollowedByJumps(s, end)
+        if endsRegion { countJump(header.directJumps) }
         compare(s, op, condition)
-        if isFlat, isFollowedByJumps(s, end) {
+        if endsRegion {
             // Each way has a jump that is patched; no way jumps over the other's.
             openSlot(ops + Int(s[2].index), asm.patchableJump(condition.code))
             openSlot(ops + Int(s[4].index), asm.patchableJump())

@@ -60,7 +60,7 @@ extension Lowering {
             asm.rvm(row, d, xmm(s.pointee.a), xmm(s.pointee.b))
         }
         if restores { restoreRounding() }
-        checkNaN(d, op.pointee.type, s)
+        if !op.pointee.allowsAnyNaN { checkNaN(d, op.pointee.type, s) }
     }
 
     /// A NaN in `x` is replaced out of line (`coldFloat`). Results are never signalling, so this raises nothing.
@@ -78,7 +78,7 @@ extension Lowering {
         let restores = applyRounding(op)
         asm.rvm(.vsqrt(op.pointee.type.fp), d, a, a)
         if restores { restoreRounding() }
-        checkNaN(d, op.pointee.type, s)
+        if !op.pointee.allowsAnyNaN { checkNaN(d, op.pointee.type, s) }
     }
 
     /// Operand `a` in its register, or in the result's after a load from its home.

@@ -31,6 +31,10 @@ extension Lowering {
     mutating func alu(_ k: ALU, _ s: StepPointer, _ op: OpPointer) {
         let size = op.pointee.type.operandSize
         let d = gpr(s.pointee.dst), a = gpr(s.pointee.a)
+        flags = FlagsContent(register: s.pointee.dst, size: size)
+        if k == .and, op.pointee.dst != op.pointee.a, op.pointee.dst != op.pointee.b {
+            (flags.x, flags.y) = (op.pointee.a, op.pointee.b)
+        }
         switch s.pointee.b {
         case Place.constant:
             copy(size, d, a)
@@ -49,8 +53,39 @@ extension Lowering {
         }
     }
 
+    /// Leaves a shift by 1 to 3 to the addition that follows and overwrites its result: one address calculation does both.
+    mutating func scalesSum(_ s: StepPointer, _ op: OpPointer, _ end: StepPointer) -> Bool {
+        guard s.pointee.b == Place.constant, 1...3 ~= value(op.pointee.b) else { return false }
+        var next = s + 1
+        // Between them stand at most loads of other registers.
+        while next < end, next.pointee.kind == .dirty || isMark(next) || isLoad(next, besides: s) { next += 1 }
+        guard next < end, next.pointee.kind == .op, next.pointee.dst == s.pointee.dst else { return false }
+        let sum = ops + Int(next.pointee.index)
+        guard sum.pointee.opcode == .add, sum.pointee.type == op.pointee.type else { return false }
+        let isFirst = next.pointee.a == s.pointee.dst
+        let base = isFirst ? next.pointee.b : next.pointee.a
+        guard isFirst || next.pointee.b == s.pointee.dst, base < 16, base != s.pointee.dst else { return false }
+        let scales: InlineArray<3, Scale> = [.x2, .x4, .x8]
+        scaled = ScaledSum(
+            step: next, base: gpr(base), index: gpr(s.pointee.a), scale: scales[Int(value(op.pointee.b)) - 1])
+        return true
+    }
+
+    private func isLoad(_ next: StepPointer, besides s: StepPointer) -> Bool {
+        next.pointee.kind == .load && next.pointee.dst != s.pointee.dst && next.pointee.dst != s.pointee.a
+    }
+
+    private func isMark(_ s: StepPointer) -> Bool {
+        s.pointee.kind == .op && ops[Int(s.pointee.index)].opcode == .insnStart
+    }
+
     mutating func add(_ s: StepPointer, _ op: OpPointer) {
         let d = gpr(s.pointee.dst), a = gpr(s.pointee.a)
+        if s == scaled.step {
+            let m = Address(scaled.base, index: scaled.index, scaled.scale)
+            scaled.step = nil
+            return asm.lea(op.pointee.type.operandSize, d, m)
+        }
         if d != a {
             let size = op.pointee.type.operandSize
             if s.pointee.b == Place.constant {
@@ -124,6 +159,7 @@ extension Lowering {
     mutating func eqv(_ s: StepPointer, _ op: OpPointer) {
         alu(.xor, s, op)
         asm.unary(.not, op.pointee.type.operandSize, gpr(s.pointee.dst))
+        flags = .none
     }
 
     mutating func unary(_ k: Unary, _ s: StepPointer, _ op: OpPointer) {

@@ -3,7 +3,7 @@
 //
 // Invariants
 // - A step's code uses the registers in its places, r11 and xmm15, and the clobbers of the op's row; nothing else.
-// - Flags carry nothing from one step to the next.
+// - Flags carry from one step to the next only what `flags` says.
 // - Before an instruction that can fault, the state of `writer` is what recovery needs, and `point()` has been called.
 // - The stubs and all regions are in one buffer of less than 2 GiB: rel32 reaches everything.
 // - Code names nothing of this process except by its distance in that buffer: a region can be moved (Portable.swift).
@@ -31,6 +31,26 @@ struct ColdStub {
     var register: GPR
 }
 
+/// What the host's flags are known to tell.
+struct FlagsContent {
+    /// The zero flag is that of this register's value, of this size. 255: nothing is known.
+    var register: UInt8
+    var size: OperandSize
+    /// It is also that of `x & y`.
+    var x = Temp.none
+    var y = Temp.none
+    static let none = FlagsContent(register: 255, size: .qword)
+}
+
+/// A sum of a register and another one shifted by 1 to 3, which is one address calculation.
+struct ScaledSum {
+    /// The step of the addition; none when nil.
+    var step: UnsafeMutablePointer<Step>?
+    var base = GPR.rax
+    var index = GPR.rax
+    var scale = Scale.x1
+}
+
 struct Lowering: ~Copyable {
     var asm: Assembler
     var writer: RecoveryWriter
@@ -42,10 +62,16 @@ struct Lowering: ~Copyable {
     var temps: UnsafeMutablePointer<TempInfo>
     var homeSlots: UnsafeMutablePointer<Int16>
     var steps: UnsafeMutablePointer<Step>
+    var blocks: UnsafeMutablePointer<Block>
+    var blockCount = 0
     var globalCount = 0
     /// Guest pc of the region, and of the current instruction.
     var regionPC: UInt64 = 0
     var pc: UInt64 = 0
+    /// What the flags tell after the steps so far.
+    var flags = FlagsContent.none
+    /// An addition that does a shift before it, too (`scalesSum`).
+    var scaled = ScaledSum()
     /// The region is one block and its exits.
     var isFlat = false
     /// Steps after the current one that were lowered together with it.
@@ -58,6 +84,7 @@ struct Lowering: ~Copyable {
     // Fixed by `configure`.
     let helpers: UnsafeMutablePointer<HelperEntry>
     let pcHome: Address
+    let isProfiled: Bool
 
     // Owned, reused.
     var cold: UnsafeMutablePointer<ColdStub>
@@ -80,6 +107,7 @@ struct Lowering: ~Copyable {
             (helpers + i).initialize(to: HelperEntry(address: address, mayExit: helper.mayExit))
         }
         pcHome = Address(.rbp, Int32(configuration.pcOffset - StateRegister.bias))
+        isProfiled = configuration.isProfiled
         cold = .allocate(capacity: coldCapacity)
         slots = .allocate(capacity: Lowering.slotLimit)
         // Placeholders until the first region.
@@ -87,6 +115,7 @@ struct Lowering: ~Copyable {
         temps = UnsafeMutablePointer(bitPattern: 8)!
         homeSlots = UnsafeMutablePointer(bitPattern: 8)!
         steps = UnsafeMutablePointer(bitPattern: 8)!
+        blocks = UnsafeMutablePointer(bitPattern: 8)!
     }
 
     deinit {
@@ -103,6 +132,8 @@ struct Lowering: ~Copyable {
         temps = region.temps
         homeSlots = allocation.s.pointee.homeSlot
         steps = allocation.steps
+        blocks = region.blocks
+        blockCount = region.blockCount
         globalCount = region.globalCount
         regionPC = region.s.pointee.guestPC
         pc = regionPC
@@ -110,6 +141,8 @@ struct Lowering: ~Copyable {
         isFlat = allocation.s.pointee.isFlat
         isCounted = false
         coldCount = 0
+        flags = .none
+        scaled.step = nil
         guard region.slotCount <= Lowering.slotLimit else { return false }
         for i in 0..<region.slotCount { slots[i] = .unused }
         writer.begin(pc: pc)
@@ -140,11 +173,19 @@ struct Lowering: ~Copyable {
     private mutating func lower(_ s: UnsafeMutablePointer<Step>, _ end: UnsafeMutablePointer<Step>) {
         switch s.pointee.kind {
         case .op: lowerOp(s, ops + Int(s.pointee.index), end)
-        case .label: asm.bind(Label(index: Int32(truncatingIfNeeded: s.pointee.label)))
-        case .move: move(s.pointee.dst, s.pointee.a, type(s.pointee.index))
-        case .load: load(s.pointee.dst, Temp(s.pointee.index))
+        case .label:
+            flags = .none
+            label(Int(s.pointee.label))
+        case .move:
+            if flags.register == s.pointee.dst { flags = .none }
+            move(s.pointee.dst, s.pointee.a, type(s.pointee.index))
+        case .load:
+            if flags.register == s.pointee.dst { flags = .none }
+            load(s.pointee.dst, Temp(s.pointee.index))
         case .store: store(s)
-        case .constant: constant(gpr(s.pointee.dst), temps[Int(s.pointee.index)])
+        case .constant:
+            flags = .none
+            constant(gpr(s.pointee.dst), temps[Int(s.pointee.index)])
         case .jump: jump(s.pointee.label, from: s, end)
         case .dirty: writer.dirty(Int(s.pointee.index), register: s.pointee.a)
         case .clean: writer.clean(Int(s.pointee.index))
@@ -153,6 +194,12 @@ struct Lowering: ~Copyable {
     }
 
     // MARK: Steps
+
+    /// A label is here. What heads a loop is aligned.
+    private mutating func label(_ index: Int) {
+        if index < blockCount, blocks[index].isLoopHeader, asm.offset != headEnd { asm.align(16) }
+        asm.bind(Label(index: Int32(truncatingIfNeeded: index)))
+    }
 
     @inline(__always) func type(_ temp: UInt32) -> ValueType { temps[Int(temp)].type }
 
@@ -235,6 +282,11 @@ struct Lowering: ~Copyable {
     private mutating func lowerOp(
         _ s: UnsafeMutablePointer<Step>, _ op: UnsafeMutablePointer<Op>, _ end: UnsafeMutablePointer<Step>
     ) {
+        // Only a comparison looks at them, and only the functions that say so leave something in them.
+        switch op.pointee.opcode {
+        case .insnStart, .brcond, .select: break
+        default: flags = .none
+        }
         switch op.pointee.opcode {
         // Moves. `mov` and `br` are the allocator's: they come as other steps.
         case .mov: break
@@ -247,7 +299,9 @@ struct Lowering: ~Copyable {
         case .orc: orc(s, op)
         case .eqv: eqv(s, op)
         case .not: unary(.not, s, op)
-        case .shl: shift(.shl, .shlx, s, op)
+        case .shl:
+            if scalesSum(s, op, end) { break }
+            shift(.shl, .shlx, s, op)
         case .shr: shift(.shr, .shrx, s, op)
         case .sar: shift(.sar, .sarx, s, op)
         case .rotl: rotate(.rol, s, op)
@@ -288,11 +342,7 @@ struct Lowering: ~Copyable {
         case .grmw: readModifyWrite(s, op)
         case .gcas: compareAndSwap(s, op)
         case .gcas128: compareAndSwapPair(s, op)
-        case .fence:
-            // Any locked instruction orders stores before loads (SDM volume 3, 9.2.3.9), in half the time of `mfence`.
-            if op.pointee.aux & UInt16(FenceOrder.storeLoad.rawValue) != 0 {
-                asm.lockALU(.or, .dword, Address(.rsp), imm: 0)
-            }
+        case .fence: fence(op)
         // Floating point
         case .fadd: arithmetic(.vadd(op.pointee.type.fp), s, op)
         case .fsub: arithmetic(.vsub(op.pointee.type.fp), s, op)
@@ -315,7 +365,9 @@ struct Lowering: ~Copyable {
         case .fpSetFlags: setFlags(s)
         case .fpSetRounding: setRounding(s)
         // Engine
-        case .insnStart: pc = UInt64(bitPattern: op.pointee.imm)
+        case .insnStart:
+            pc = UInt64(bitPattern: op.pointee.imm)
+            if isProfiled { writer.mark(offset: asm.offset, pc: pc) }
         case .checkExit: checkExit(op)
         case .countExecution: countExecution(op)
         case .pushReturn: pushReturn(op)

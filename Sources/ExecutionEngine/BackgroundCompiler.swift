@@ -21,8 +21,8 @@ final class BackgroundCompiler: @unchecked Sendable {
         /// The translation to be replaced, and the generation that its number is of.
         var old: Int
         var generation: UInt64
-        /// See `Translation.ancestor`.
-        var ancestor: UInt32
+        /// See `Translation.origin`.
+        var origin: UInt32
         /// The guest code has changed.
         var isStale = false
     }
@@ -91,7 +91,7 @@ final class BackgroundCompiler: @unchecked Sendable {
         waiting.append(
             Job(
                 workspace: workspace, pc: pc, flags: flags, old: old, generation: engine.generation,
-                ancestor: profile.ancestor(old)))
+                origin: profile.origin(old)))
         wake()
         return .pending
     }
@@ -218,7 +218,7 @@ final class BackgroundCompiler: @unchecked Sendable {
                 counter: ExecutionCounters.number(entriesOf: job.pc),
                 isOptimized: true, isFindable: true)
         else { return }
-        engine.cache.rows[added].ancestor = job.ancestor
+        engine.cache.rows[added].origin = job.origin
         engine.cache.rows[added].canGrow = job.workspace.canGrow
         engine.translator.account(engine, job.workspace.region, compiled, time, isOptimized: true)
         engine.retire(job.old)

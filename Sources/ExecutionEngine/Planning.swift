@@ -7,7 +7,7 @@ extension Engine {
     /// The plan of a first translation at `pc`.
     func plan(for pc: UInt64) -> RegionPlan {
         if options.maxInstructions == 1 { return RegionPlan(maxBlocks: 1, maxInstructions: 1) }
-        if optimizesAtOnce { return optimizingPlan(for: pc) }
+        if optimizesAtOnce(pc) { return optimizingPlan(for: pc) }
         return RegionPlan(maxBlocks: 1, maxInstructions: options.maxInstructions)
     }
 
@@ -29,7 +29,10 @@ extension Engine {
         optimizingPlan(for: cache.rows[old].pc, isLarger: cache.rows[old].isOptimized)
     }
 
-    var optimizesAtOnce: Bool { options.tier == .optimizing && options.maxInstructions > 1 }
+    /// Is the first translation at `pc` an optimized region?
+    func optimizesAtOnce(_ pc: UInt64) -> Bool {
+        options.tier == .optimizing && options.maxInstructions > 1 && options.optimizeOnly.contains(pc)
+    }
 
     /// Do baseline translations count their executions, to be made again when hot?
     var countsExecutions: Bool { options.tier == .automatic && options.maxInstructions > 1 && options.chaining }
@@ -67,15 +70,15 @@ final class Profile: ExecutionProfile {
 
     func likelyTarget(of site: UInt64, in block: UInt64) -> UInt64? {
         guard let index = engine.cache.find(block, flags) else { return nil }
-        let ancestor = ancestor(index)
-        return ancestor == 0 ? nil : engine.host.cachedTarget(engine.cache.compiled[Int(ancestor) - 1], site: site)
+        let origin = origin(index)
+        return origin == 0 ? nil : engine.host.cachedTarget(engine.cache.compiled[Int(origin) - 1], site: site)
     }
 
     func failureCounter(of site: UInt64) -> Int { ExecutionCounters.number(entriesOf: site) }
 
     /// The baseline translation + 1 whose in-line caches know where the indirect jump at the end of a block usually goes; 0: none.
-    func ancestor(_ index: Int) -> UInt32 {
-        if engine.cache.rows[index].isOptimized { return engine.cache.rows[index].ancestor }
+    func origin(_ index: Int) -> UInt32 {
+        if engine.cache.rows[index].isOptimized { return engine.cache.rows[index].origin }
         return isPredictable(index, executions: counted(index)) ? UInt32(index) + 1 : 0
     }
 

@@ -8,9 +8,12 @@ struct ReservedTable<Row: BitwiseCopyable>: @unchecked Sendable {
     let rows: UnsafeMutablePointer<Row>
     let capacity: Int
     private(set) var count = 0
+    private var pages: LargePages
 
     init(capacity: Int) throws(Errno) {
-        rows = try HostMemory.reserve(capacity * MemoryLayout<Row>.stride).bindMemory(to: Row.self, capacity: capacity)
+        let size = capacity * MemoryLayout<Row>.stride
+        rows = try HostMemory.reserve(size).bindMemory(to: Row.self, capacity: capacity)
+        pages = LargePages(UnsafeMutableRawPointer(rows), size: size)
         self.capacity = capacity
     }
 
@@ -24,6 +27,7 @@ struct ReservedTable<Row: BitwiseCopyable>: @unchecked Sendable {
         precondition(count < capacity, "a full table")
         rows[count] = row
         count &+= 1
+        pages.grow(to: count &* MemoryLayout<Row>.stride)
     }
 
     /// Takes the last row back.

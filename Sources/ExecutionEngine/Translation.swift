@@ -21,18 +21,18 @@ struct Translation {
     var nextInBucket: UInt32
     /// First incoming link + 1 in `TranslationCache.links`.
     var incoming: UInt32
-    /// False once invalidated. Read without the lock.
+    /// Can be found: not when it is for one use, and not once it is invalidated. Read without the lock.
     var isValid: Bool
     var isOptimized: Bool
     /// An optimized region that would be larger if calls were followed further.
     var canGrow = false
     /// The baseline translation + 1 that this one was made from; its in-line caches still know where its indirect jump went.
     /// 0: none, or its jump went to many places.
-    var ancestor: UInt32 = 0
+    var origin: UInt32 = 0
     /// The number of the execution counter that its code uses.
     var counter: UInt16
-    /// In `TranslationCache.origins`; 0 = not kept.
-    var origin: UInt32
+    /// In `TranslationCache.sources`; 0 = not kept.
+    var source: UInt32
 }
 
 /// Guest bytes [start, end) that a translation was made from.
@@ -73,13 +73,15 @@ final class TranslationCache: @unchecked Sendable {
     private let recordCapacity: Int
     private var recordUsed = 0
     /// What translations were made from, for the store; nil without one.
-    private(set) var origins: OriginTable?
+    private(set) var sources: SourceTable?
+    private var rowPages: LargePages
+    private var recordPages: LargePages
     /// Starts of the blocks of optimized regions.
     let regionBlocks = RegionBlocks()
 
     static let pageBits: UInt64 = 12
 
-    init(recordCapacity: Int, keepsOrigins: Bool) throws(Errno) {
+    init(recordCapacity: Int, keepsSources: Bool) throws(Errno) {
         rows = try HostMemory.reserve(Self.capacity * MemoryLayout<Translation>.stride)
             .bindMemory(to: Translation.self, capacity: Self.capacity)
         lookup = try TranslationLookup(rows)
@@ -88,9 +90,12 @@ final class TranslationCache: @unchecked Sendable {
         pages = try PageIndex(nodeCapacity: Self.capacity * 4)
         published = .allocate(capacity: 1)
         published.initialize(to: 0)
+        rowPages = LargePages(
+            UnsafeMutableRawPointer(rows), size: Self.capacity * MemoryLayout<Translation>.stride)
         recordArena = try HostMemory.reserve(recordCapacity)
+        recordPages = LargePages(recordArena, size: recordCapacity)
         self.recordCapacity = recordCapacity
-        origins = keepsOrigins ? try OriginTable(capacity: recordCapacity) : nil
+        sources = keepsSources ? try SourceTable(capacity: recordCapacity) : nil
     }
 
     var count: Int { Int(atomic(published).pointee.load(ordering: .acquiring)) }
@@ -139,10 +144,12 @@ final class TranslationCache: @unchecked Sendable {
             if let base = region.records.baseAddress {
                 records.copyMemory(from: base, byteCount: region.records.count)
                 recordUsed += region.records.count
+                recordPages.grow(to: recordUsed)
             }
             kept.records = UnsafeRawBufferPointer(start: records, count: region.records.count)
         }
-        let origin = code.flatMap { origins?.add(ranges, $0) } ?? 0
+        rowPages.grow(to: (index + 1) * MemoryLayout<Translation>.stride)
+        let source = code.flatMap { sources?.add(ranges, $0) } ?? 0
         var lowest = pc
         var highest = pc
         for range in ranges {
@@ -151,15 +158,14 @@ final class TranslationCache: @unchecked Sendable {
         }
         rows[index] = Translation(
             pc: pc, flags: flags, entry: region.entry, codeSize: UInt32(region.codeSize), lowest: lowest,
-            highest: highest, nextInBucket: 0, incoming: 0, isValid: true, isOptimized: isOptimized,
-            counter: UInt16(truncatingIfNeeded: counter), origin: origin)
+            highest: highest, nextInBucket: 0, incoming: 0, isValid: isFindable, isOptimized: isOptimized,
+            counter: UInt16(truncatingIfNeeded: counter), source: source)
         compiled.append(kept)
         if isOptimized { for range in ranges { regionBlocks.insert(range.start) } }
         atomic(published).pointee.store(UInt32(index + 1), ordering: .releasing)
         if isFindable {
-            let bucket = lookup.bucket(pc, flags)
-            rows[index].nextInBucket = bucket.pointee
-            atomic(bucket).pointee.store(UInt32(index + 1), ordering: .releasing)
+            lookup.insert(index)
+            lookup.grow(count: index + 1)
             for range in ranges where range.end > range.start {
                 var page = range.start >> Self.pageBits
                 while page <= (range.end &- 1) >> Self.pageBits {
@@ -248,7 +254,7 @@ final class TranslationCache: @unchecked Sendable {
         links.removeAll()
         pages.removeAll()
         recordUsed = 0
-        origins?.removeAll()
+        sources?.removeAll()
         regionBlocks.removeAll()
     }
 }

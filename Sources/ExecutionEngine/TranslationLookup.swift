@@ -7,23 +7,30 @@ import Synchronization
 struct TranslationLookup: @unchecked Sendable {
     /// Buckets are in groups, one for several guest pages: what is near in the guest's code is near in the table.
     private static let groupBits: UInt64 = 10
-    private static let bucketBits: UInt64 = 17
+    private static let firstBits: UInt64 = 13
+    private static let lastBits: UInt64 = 17
     private static let pageBits: UInt64 = 12
 
     let rows: UnsafeMutablePointer<Translation>
-    /// Newest translation + 1, 0 = none. Written under the translation lock.
+    /// Newest translation + 1, 0 = none; room for the largest table. Written under the translation lock.
     private let buckets: UnsafeMutablePointer<UInt32>
+    /// log2 of the number of buckets. A reader that sees another number than the buckets are for finds nothing, and asks
+    /// again under the lock.
+    private let bits: UnsafeMutablePointer<UInt32>
 
     init(_ rows: UnsafeMutablePointer<Translation>) throws(Errno) {
         self.rows = rows
-        let count = 1 << Int(Self.bucketBits)
-        buckets = try HostMemory.reserve(4 * count).bindMemory(to: UInt32.self, capacity: count)
+        let capacity = 1 << Int(Self.lastBits)
+        buckets = try HostMemory.reserve(4 * capacity).bindMemory(to: UInt32.self, capacity: capacity)
+        bits = .allocate(capacity: 1)
+        bits.initialize(to: UInt32(Self.firstBits))
     }
 
     @inline(__always)
     func bucket(_ pc: UInt64, _ flags: UInt64) -> UnsafeMutablePointer<UInt32> {
+        let count = UInt64(atomic(bits).pointee.load(ordering: .relaxed))
         let mixed = ((pc &>> Self.pageBits) ^ (flags &<< 32)) &* 0x9E37_79B9_7F4A_7C15
-        let group = mixed &>> (64 &- Self.bucketBits &+ Self.groupBits)
+        let group = mixed &>> (64 &- count &+ Self.groupBits)
         // Blocks that follow each other are rarely less than four bytes apart.
         let inGroup = (pc &>> 2) & ((1 &<< Self.groupBits) &- 1)
         return buckets + Int(truncatingIfNeeded: (group &<< Self.groupBits) | inGroup)
@@ -41,5 +48,25 @@ struct TranslationLookup: @unchecked Sendable {
         return nil
     }
 
-    func removeAll() { buckets.update(repeating: 0, count: 1 << Int(Self.bucketBits)) }
+    /// Enters the translation at `index`, newer than all others.
+    func insert(_ index: Int) {
+        let bucket = bucket(rows[index].pc, rows[index].flags)
+        rows[index].nextInBucket = bucket.pointee
+        atomic(bucket).pointee.store(UInt32(index + 1), ordering: .releasing)
+    }
+
+    /// Makes room for the `count` translations there are. Every chain leads to ever older translations, while it is built anew too,
+    /// so that readers come to an end.
+    func grow(count: Int) {
+        let old = bits.pointee
+        guard count > 1 << (Int(old) - 1), UInt64(old) < Self.lastBits else { return }
+        atomic(bits).pointee.store(UInt32(min(UInt64(old) + 2, Self.lastBits)), ordering: .relaxed)
+        buckets.update(repeating: 0, count: 1 << Int(old))
+        for i in 0..<count where rows[i].isValid { insert(i) }
+    }
+
+    func removeAll() {
+        buckets.update(repeating: 0, count: 1 << Int(bits.pointee))
+        atomic(bits).pointee.store(UInt32(Self.firstBits), ordering: .relaxed)
+    }
 }

@@ -45,24 +45,27 @@ public final class VCPU {
     /// 1 while the thread runs, or is about to run, generated code.
     private let running: UnsafeMutablePointer<UInt32>
     private var lastFlags: UInt64 = 0
+    /// The host makes machine code, rather than running IR.
+    let runsMachineCode: Bool
     /// Registers by global at a recovery point.
     private let recovered: UnsafeMutablePointer<UInt8>
     private let globals: [GlobalDescriptor]
     private let lookup: TranslationLookup
     /// The engine's generation when generated code was left last.
     private var exitGeneration: UInt64 = 0
-    /// The translation that a fault or side exit came from, where the host says so.
-    private var exitTranslation: Int?
     /// Another process runs on it, in this memory: see `checkpoint`. Threads that it starts end with it.
     private var isBorrowed = false
+    /// The translation that a fault or side exit came from, where the host says so.
+    private var exitTranslation: Int?
     /// A chain exit that waits for its target's translation.
     private var pendingLink: (source: Int, slot: Int, generation: UInt64)?
 
     init(_ engine: Engine) {
         self.engine = engine
         let size = ExecutionCounters.bytes + VCPUHeader.stride + engine.guest.stateSize
-        allocation = .allocate(byteCount: size, alignment: 64)
-        allocation.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+        guard let allocation = try? HostMemory.reserve(size) else { fatalError("no memory for a vCPU") }
+        HostMemory.commit(allocation, size)
+        self.allocation = allocation
         state = allocation + (ExecutionCounters.bytes + VCPUHeader.stride)
         (state + ExecutionCounters.offset(0)).initializeMemory(
             as: UInt32.self, repeating: max(engine.options.hotThreshold, 1), count: ExecutionCounters.count)
@@ -79,6 +82,7 @@ public final class VCPU {
         running.initialize(to: 0)
         globals = engine.guest.globals
         lookup = engine.cache.lookup
+        runsMachineCode = engine.host.description != nil
         recovered = .allocate(capacity: globals.count)
         engine.guest.reset(state)
         JumpCache.finishEmptying(header.pointee.jumpCache)
@@ -91,7 +95,8 @@ public final class VCPU {
         header.pointee.returnStack.deallocate()
         running.deallocate()
         recovered.deallocate()
-        allocation.deallocate()
+        let size = ExecutionCounters.bytes + VCPUHeader.stride + engine.guest.stateSize
+        try? HostMemory.unmap(UInt(bitPattern: allocation), size)
     }
 
     // MARK: For embedders
@@ -150,7 +155,11 @@ public final class VCPU {
         set { engine.host.setRounding(state, newValue) }
     }
 
-    public var lookupMisses: UInt64 { header.pointee.lookupMisses }
+    /// How jumps between translations have found their targets so far.
+    public var jumpCounters: JumpCounters {
+        get { header.pointee.jumps }
+        set { header.pointee.jumps = newValue }
+    }
 
     // MARK: Requests from the engine
 
@@ -212,7 +221,9 @@ public final class VCPU {
     /// Runs generated code; `running` is set. What its exit says of translations is taken up before `running` is cleared: from
     /// then on another thread may flush them.
     private func enter(_ entry: UInt64) -> ExitValue {
+        setActivity(.generatedCode)
         let exit = engine.host.enter(state, entry)
+        setActivity(.engine)
         switch exit.reason {
         case ExitReason.sideExit, ExitReason.hot, ExitReason.fault, UInt32(GuestExit.misaligned.rawValue): recover()
         default: break
@@ -250,6 +261,8 @@ public final class VCPU {
     private func translate(_ pc: UInt64, _ flags: UInt64) -> VCPUExit? {
         engine.lock.lock()
         defer { engine.lock.unlock() }
+        setActivity(engine.optimizesAtOnce(pc) ? .optimizing : .translating)
+        defer { setActivity(.engine) }
         var attempts = 0
         var plan = engine.plan(for: pc)
         while true {
@@ -260,7 +273,7 @@ public final class VCPU {
             }
             if index == nil {
                 switch engine.translator.translate(
-                    engine, pc: pc, flags: flags, plan: plan, optimize: engine.optimizesAtOnce)
+                    engine, pc: pc, flags: flags, plan: plan, optimize: engine.optimizesAtOnce(pc))
                 {
                 case .done(let new): index = new
                 case .notExecutable:
@@ -301,11 +314,13 @@ public final class VCPU {
         if let source = exitTranslation, exitGeneration == engine.generation, engine.cache.rows[source].pc != pc {
             return drop(source, site: pc)
         }
+        setActivity(.optimizing)
+        defer { setActivity(.engine) }
         guard let old = engine.cache.find(pc, flags) else { return }
         let row = engine.cache.rows + old
         let profile = Profile(engine: engine, flags: flags, state: state)
         header.pointee.jumpCache[JumpCache.index(pc)] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
-        if !row.pointee.isOptimized || row.pointee.canGrow {
+        if engine.options.optimizeOnly.contains(pc), !row.pointee.isOptimized || row.pointee.canGrow {
             if let background = engine.background, !isBorrowed, engine.vcpus.count < engine.options.processors,
                 background.take(old, pc: pc, flags: flags, profile: profile) == .pending
             {
@@ -314,18 +329,18 @@ public final class VCPU {
             optimize(old, pc, flags, profile)
         }
         if row.pointee.isOptimized { return setCounter(old, engine.options.expansionThreshold) }
-        let counter = Int(row.pointee.counter)
         setCounter(old, max(engine.options.hotThreshold, 1))
-        state.storeBytes(of: 0, toByteOffset: ExecutionCounters.offset(missesOf: counter), as: UInt32.self)
+        state.storeBytes(
+            of: 0, toByteOffset: ExecutionCounters.offset(missesOf: Int(row.pointee.counter)), as: UInt32.self)
     }
 
     private func optimize(_ old: Int, _ pc: UInt64, _ flags: UInt64, _ profile: Profile) {
-        let ancestor = profile.ancestor(old)
+        let origin = profile.origin(old)
         switch engine.translator.translate(
             engine, pc: pc, flags: flags, plan: engine.plan(toReplace: old), optimize: true, profile: profile)
         {
         case .done(let new):
-            engine.cache.rows[new].ancestor = ancestor
+            engine.cache.rows[new].origin = origin
             engine.retire(old)
         case .notExecutable: return
         case .full:
@@ -378,6 +393,7 @@ public final class VCPU {
     private func handle(_ exit: ExitValue) -> VCPUExit? {
         switch exit.reason {
         case ExitReason.chain:
+            header.pointee.jumps.unlinked &+= 1
             if engine.options.chaining { pendingLink = (exit.translation, exit.slot, exitGeneration) }
             return nil
         case ExitReason.lookup:

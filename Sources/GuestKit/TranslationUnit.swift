@@ -82,11 +82,13 @@ public struct TranslationUnit: ~Copyable {
         instructionCount &+= 1
     }
 
-    /// True when the block should end before the next instruction (`endBlock`).
+    /// True when the block should end before the next instruction (`endBlock`). Mutating, so that no caller copies the unit.
     public var isFull: Bool {
-        instructionCount >= plan.maxInstructions || ir.region.s.pointee.overflowed
-            || ir.region.opCount &+ 512 > ir.region.s.pointee.opCapacity
-            || (plannedCount > 1 ? startsPlannedBlock(pc) : false)
+        mutating get {
+            instructionCount >= plan.maxInstructions || ir.region.s.pointee.overflowed
+                || ir.region.opCount &+ 512 > ir.region.s.pointee.opCapacity
+                || (plannedCount > 1 ? startsPlannedBlock(pc) : false)
+        }
     }
 
     /// Ends the block: control goes to guest `target`.

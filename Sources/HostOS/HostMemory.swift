@@ -30,9 +30,12 @@ public enum HostMemory {
         _ = try Errno.check(kernel(SYS_mprotect, Int(bitPattern: address), length, Int(protection)))
     }
 
-    /// Anonymous zeroed memory, committed on first touch, never returned.
+    /// Anonymous zeroed memory, committed on first touch, never returned. Long pieces start where a large page can.
     public static func reserve(_ length: Int) throws(Errno) -> UnsafeMutableRawPointer {
-        try map(0, length, read | write, privateCopy | anonymous | noReserve)
+        let isLong = length >= LargePages.size
+        let room = try map(
+            0, isLong ? length + LargePages.size : length, read | write, privateCopy | anonymous | noReserve)
+        return isLong ? room.alignedUp(toMultipleOf: LargePages.size) : room
     }
 
     /// Commits pages that will be written soon, all at once: a fault each costs more. Only advice: kernels before 5.14 refuse it.
@@ -63,6 +66,7 @@ public final class ExecutableMemory: @unchecked Sendable {
     public let size: Int
     public let writable: UnsafeMutableRawPointer
     public let executable: UnsafeRawPointer
+    private var largePages: LargePages
 
     /// `near`: place the executable view within reach of rel32 calls to that address when the address space allows.
     public init(size requested: Int, near: UInt? = nil) throws(Errno) {
@@ -71,6 +75,7 @@ public final class ExecutableMemory: @unchecked Sendable {
         let fd = try Self.makeFile(size)
         defer { _ = kernel(SYS_close, Int(fd)) }
         writable = try Self.mapWritable(fd, size)
+        largePages = LargePages(writable, size: size)
         do {
             executable = UnsafeRawPointer(try Self.mapExecutable(fd, size, near))
         } catch {
@@ -122,7 +127,6 @@ public final class ExecutableMemory: @unchecked Sendable {
 
     private func mapOver(_ fd: Int32) throws(Errno) {
         let flags = HostMemory.shared | HostMemory.fixed
-        nextLargePage = Self.largePage / 8
         _ = try HostMemory.map(UInt(bitPattern: writable), size, HostMemory.read | HostMemory.write, flags, fd: fd)
         _ = try HostMemory.map(UInt(bitPattern: executable), size, HostMemory.read | HostMemory.execute, flags, fd: fd)
     }
@@ -138,37 +142,18 @@ public final class ExecutableMemory: @unchecked Sendable {
         return Int32(truncatingIfNeeded: fd)
     }
 
-    // MARK: Large pages
-
-    private static let largePage = 2 << 20
-    /// Linux 6.1: makes one page of what is mapped.
-    private static let collapse = 25
-    /// Bytes of code at which the next large page is made.
-    private var nextLargePage = largePage / 8
-
-    /// Call as code grows. A small page costs two faults, one for each view, and a place in two TLBs: once an eighth of a large
-    /// page is in use, the whole of it is made one. Where the kernel does not, small pages stay.
-    @inline(__always) public func makeLargePages(used: Int) {
-        if used >= nextLargePage { makeLargePage(used) }
-    }
-
-    @inline(never) private func makeLargePage(_ used: Int) {
-        let start = used & ~(Self.largePage - 1)
-        nextLargePage = start + Self.largePage + Self.largePage / 8
-        guard start + Self.largePage <= size else { return }
-        let status = kernel(SYS_madvise, Int(bitPattern: writable + start), Self.largePage, Self.collapse)
-        if status != 0 { nextLargePage = .max }
-    }
+    /// Call as code grows. A small page costs two faults, one for each view.
+    @inline(__always) public func makeLargePages(used: Int) { largePages.grow(to: used) }
 
     /// At a multiple of a large page.
     private static func mapWritable(_ fd: Int32, _ size: Int) throws(Errno) -> UnsafeMutableRawPointer {
         let room = UInt(
             bitPattern: try HostMemory.map(
-                0, size + largePage, HostMemory.none,
+                0, size + LargePages.size, HostMemory.none,
                 HostMemory.privateCopy | HostMemory.anonymous | HostMemory.noReserve))
-        let start = (room + UInt(largePage) - 1) & ~UInt(largePage - 1)
+        let start = LargePages.aligned(room)
         if start > room { try HostMemory.unmap(room, Int(start - room)) }
-        let rest = Int(room + UInt(largePage) - start)
+        let rest = Int(room + UInt(LargePages.size) - start)
         if rest > 0 { try HostMemory.unmap(start + UInt(size), rest) }
         return try HostMemory.map(
             start, size, HostMemory.read | HostMemory.write, HostMemory.shared | HostMemory.fixed, fd: fd)
@@ -184,7 +169,7 @@ public final class ExecutableMemory: @unchecked Sendable {
                 let gap = distance &* step
                 guard gap &+ span < 0x7000_0000 else { break }
                 for hint in [near &- gap &- span, near &+ gap] {
-                    let address = hint & ~UInt(largePage - 1)
+                    let address = hint & ~UInt(LargePages.size - 1)
                     guard address > 1 << 32, address < 1 << 47 else { continue }
                     let flags = HostMemory.shared | HostMemory.fixedNoReplace
                     if let found = try? HostMemory.map(address, size, protection, flags, fd: fd) {

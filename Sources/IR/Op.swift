@@ -74,6 +74,11 @@ public struct Op: Sendable {
     /// `fma`: result = ±(a × b) ± c. Bit 3 of `aux` negates the product, bit 4 the addend.
     @inlinable public var negatesProduct: Bool { aux & 8 != 0 }
     @inlinable public var negatesAddend: Bool { aux & 16 != 0 }
+    /// `fadd`, `fsub`, `fmul`, `fdiv`, `fsqrt`, `fma`: bit 5 of `aux`: where the result is a NaN, any quiet one will do.
+    @inlinable public var allowsAnyNaN: Bool {
+        get { aux & 32 != 0 }
+        set { aux = newValue ? aux | 32 : aux & ~32 }
+    }
     /// `fround`: bit 3 of `aux`: raise inexact when the value changes.
     @inlinable public var raisesInexact: Bool { aux & 8 != 0 }
     /// `ftoi`, `itof`: bit 3 of `aux`: the integer is unsigned. Its width is its temp's type.

@@ -4,7 +4,7 @@
 enum Qualifier: CaseIterable {
     case condition, floatCondition, atomic, sign, hint
     case memory, memoryFlags
-    case rounding, negations, inexact, unsigned
+    case rounding, negations, inexact, unsigned, anyNaN
     case source, target, boxed
     case order
 
@@ -19,6 +19,7 @@ enum Qualifier: CaseIterable {
         case .rounding: 0x0007
         case .negations: 0x0018
         case .inexact, .unsigned: 0x0008
+        case .anyNaN: 0x0020
         case .source: 0x0300
         case .target, .boxed: 0x0c00
         case .order: 0x000f
@@ -37,7 +38,7 @@ enum Qualifier: CaseIterable {
     var isRequired: Bool {
         switch self {
         case .condition, .floatCondition, .atomic, .sign, .memory, .source, .target, .boxed: true
-        case .hint, .memoryFlags, .rounding, .negations, .inexact, .unsigned, .order: false
+        case .hint, .memoryFlags, .rounding, .negations, .inexact, .unsigned, .anyNaN, .order: false
         }
     }
 
@@ -62,6 +63,7 @@ enum Qualifier: CaseIterable {
         case .negations: [("negproduct", 8), ("negaddend", 16)]
         case .inexact: [("inexact", 8)]
         case .unsigned: [("u", 8)]
+        case .anyNaN: [("anynan", 32)]
         case .source: FloatFormat.allCases.map { ("from\($0.bits)", UInt16($0.rawValue) << 8) }
         case .target: FloatFormat.allCases.map { ("to\($0.bits)", UInt16($0.rawValue) << 10) }
         case .boxed: [("b16", 1 << 10), ("b32", 2 << 10)]

@@ -4,6 +4,7 @@
 import ExecutionEngine
 import GuestMemory
 import HostOS
+import Profiling
 
 /// A guest thread.
 public final class GuestThread {
@@ -33,6 +34,9 @@ public final class GuestThread {
     /// The pc of a system call whose waiting a signal ended, until the signal's handler is entered.
     var interruptedCall: UInt64?
 
+    /// The thread's part in a profile that is being taken.
+    var profiled: ProfiledThread?
+
     init(process: GuestProcess, vcpu: VCPU) {
         self.process = process
         self.vcpu = vcpu
@@ -59,7 +63,9 @@ public final class GuestThread {
     public func blocking(
         _ number: Int32, _ a0: Int = 0, _ a1: Int = 0, _ a2: Int = 0, _ a3: Int = 0, _ a4: Int = 0, _ a5: Int = 0
     ) -> Int {
-        safeSystemCall(vcpu.requestFlag, number, a0, a1, a2, a3, a4, a5)
+        if isSharedChild { openForSignals() }
+        defer { if isSharedChild { HostSignals.setMask(.max) } }
+        return safeSystemCall(vcpu.requestFlag, number, a0, a1, a2, a3, a4, a5)
     }
 }
 

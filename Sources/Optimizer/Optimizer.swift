@@ -16,6 +16,8 @@ public enum Pass: String, CaseIterable, Sendable {
     case blocks
     /// Makes comparisons silent whose flags the guest takes back (Flags.swift).
     case flags
+    /// Makes one op of two on the same global (Fusion.swift).
+    case fuse
     /// Finds what holds of globals at every block's entry, around loops too (Flow.swift).
     case flow
     /// Constants, copies, known bits, common subexpressions and algebra, forward (Propagation.swift).
@@ -28,12 +30,14 @@ public enum Pass: String, CaseIterable, Sendable {
     case sink
     /// Removes ops that nobody needs, backward (DeadCode.swift).
     case dead
+    /// Finds results of which nobody sees which NaN they are (NaNs.swift).
+    case nans
 }
 
 struct PassSet: OptionSet {
-    let rawValue: UInt8
-    init(rawValue: UInt8) { self.rawValue = rawValue }
-    init(_ pass: Pass) { rawValue = 1 << UInt8(Pass.allCases.firstIndex(of: pass) ?? 0) }
+    let rawValue: UInt16
+    init(rawValue: UInt16) { self.rawValue = rawValue }
+    init(_ pass: Pass) { rawValue = 1 << UInt16(Pass.allCases.firstIndex(of: pass) ?? 0) }
     init(names: Set<String>) {
         self = []
         for pass in Pass.allCases where names.contains(pass.rawValue) { insert(PassSet(pass)) }
@@ -47,7 +51,10 @@ public enum Optimizer {
         if region.s.pointee.overflowed || region.blockCount == 0 || !storage.fits(region) { return }
         let s = storage
         let hasBranches = region.blockCount > 1
-        if level == .full { run(.flags, region, s) { silenceComparisons(region, s) } }
+        if level == .full {
+            run(.flags, region, s) { silenceComparisons(region, s) }
+            run(.fuse, region, s) { fuse(region, s) }
+        }
         if level == .full && hasBranches {
             run(.blocks, region, s) { straighten(region, s) }
             run(.flow, region, s) { flowFacts(region, s) }
@@ -66,6 +73,7 @@ public enum Optimizer {
         }
         if level == .full && hasBranches { run(.sink, region, s) { sinkPartlyDead(region, s) } }
         run(.dead, region, s) { removeDeadCode(region, s, level) }
+        if level == .full { run(.nans, region, s) { markUnseenNaNs(region, s) } }
         s.forgetEntryFacts()
     }
 

@@ -23,6 +23,10 @@ struct Propagation: ~Copyable {
     let sharesGuestLoads: Bool
     let graph: Graph
     let isSingleBlock: Bool
+    /// Demand.swift, where it has been asked.
+    let knowsDemand: Bool
+    let isWide: UnsafeMutablePointer<UInt32>
+    let demandCount: Int
 
     let values: UnsafeMutablePointer<Value>
     var valueCount: UInt32 = 1
@@ -62,6 +66,10 @@ struct Propagation: ~Copyable {
         sharesGuestLoads = storage.sharesGuestLoads && level == .full
         graph = storage.graph
         isSingleBlock = region.blockCount == 1
+        knowsDemand = level == .full
+        isWide = storage.counts
+        demandCount = region.tempCount
+        if knowsDemand { findDemand(region, storage) }
         values = storage.values
         current = storage.current
         home = storage.home
@@ -281,6 +289,10 @@ struct Propagation: ~Copyable {
         if sources > 2 { op.c = best(op.c) }
         if sources > 3 { op.d = best(op.d) }
         read(op, sources)
+        if knowsDemand, op.carriesLowHalf, op.dst.i < demandCount, isWide[op.dst.i] == 0 {
+            narrow(&op, sources, next: ops[i &+ 1])
+            read(op, sources)
+        }
         var tries = 0
         while op.opcode != .mov, simplify(&op, sources), tries < 8 {
             tries += 1

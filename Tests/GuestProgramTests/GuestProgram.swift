@@ -10,6 +10,8 @@ import Testing
 struct Mode: Sendable, CustomTestStringConvertible {
     var name: String
     var options: [String]
+    /// How often a program is run.
+    var runs = 1
     var testDescription: String { name }
 
     static let all: [Mode] = [
@@ -21,6 +23,7 @@ struct Mode: Sendable, CustomTestStringConvertible {
         Mode(name: "interpreter", options: ["-accel", "tcg,tier=interpreter"]),
         Mode(name: "baseline", options: ["-accel", "tcg,tier=baseline"]),
         Mode(name: "optimizing", options: ["-accel", "tcg,tier=optimizing"]),
+        Mode(name: "disk cache", options: ["-accel", "tcg,cache=\(Workspace.cacheFolder)"], runs: 2),
     ]
 
     /// MARTLET_MODES, a list of names separated by commas, narrows the modes.
@@ -86,6 +89,9 @@ enum Workspace {
         return stat(path, &information) == 0 ? information.st_mtim.tv_sec : 0
     }
 
+    /// Translations of this test run, below the build folder's own; tests use no others.
+    static let cacheFolder = guestFolder + "/translations-\(getpid())"
+
     static func requireMartlet() throws -> String {
         guard let martlet else {
             throw SpawnError(
@@ -100,6 +106,7 @@ extension GuestProgram {
     func run(_ options: [String], seconds: Int = 120) throws -> ProcessRun {
         let martlet = try Workspace.requireMartlet()
         let library = prefix.map { ["-L", $0] } ?? []
-        return try runProcess(martlet, options + library + [binary] + arguments, seconds: seconds)
+        return try runProcess(
+            martlet, ["-accel", "tcg,cache=off"] + options + library + [binary] + arguments, seconds: seconds)
     }
 }

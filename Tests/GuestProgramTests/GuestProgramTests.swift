@@ -18,11 +18,13 @@ import Testing
     @Test(arguments: GuestProgram.all, Mode.selected)
     func behavesAsExpected(_ program: GuestProgram, _ mode: Mode) throws {
         let expectation = try #require(program.expectation, "no .expected file beside \(program.source)")
-        let run = try program.run(mode.options)
-        let result = run.text + run.ending + "\n"
-        if result != expectation {
-            let difference = firstDifference(result, expectation)
-            Issue.record("\(program.name), \(mode.name): \(difference)\nstderr: \(run.errorText.suffix(600))")
+        for _ in 0..<mode.runs {
+            let run = try program.run(mode.options)
+            let result = run.text + run.ending + "\n"
+            if result != expectation {
+                let difference = firstDifference(result, expectation)
+                Issue.record("\(program.name), \(mode.name): \(difference)\nstderr: \(run.errorText.suffix(600))")
+            }
         }
     }
 

@@ -33,7 +33,8 @@ struct RandomMode: Sendable {
 
     func run(_ path: String, seconds: Int) throws -> ProcessRun {
         if isReference { return try runProcess(Self.referencePath, options + [path], seconds: seconds) }
-        return try runProcess(Workspace.requireMartlet(), ["run"] + options + [path], seconds: seconds)
+        return try runProcess(
+            Workspace.requireMartlet(), ["run", "-accel", "tcg,cache=off"] + options + [path], seconds: seconds)
     }
 }
 

@@ -217,7 +217,7 @@ private func everyShape(of opcode: Opcode) -> [(op: Op, resultType: ValueType?)]
             block0:
               ?9999 = add.i64 ?, ?77
               a0 = call ?helper-1(?, ?, ?, ?)
-              a0 = fadd.f64 ?, ?
+              a0 = fadd.f64.anynan ?, ?
 
             """)
     #expect(!region.verify(globals: testGlobals, helpers: testHelpers).isEmpty)

@@ -89,6 +89,23 @@ import Testing
         #expect(memory.executable.load(as: UInt32.self) == 0)
     }
 
+    /// Whether the kernel makes large pages or not, both views keep their bytes.
+    @Test func largePagesKeepTheBytes() throws {
+        let memory = try ExecutableMemory(size: 8 << 20)
+        var used = 0
+        while used + 4096 <= memory.size {
+            memory.writable.storeBytes(of: UInt64(used), toByteOffset: used, as: UInt64.self)
+            used += 4096
+            memory.makeLargePages(used: used)
+        }
+        for offset in stride(from: 0, to: used, by: 4096) {
+            #expect(memory.executable.load(fromByteOffset: offset, as: UInt64.self) == UInt64(offset))
+            memory.writable.storeBytes(of: ~UInt64(offset), toByteOffset: offset + 8, as: UInt64.self)
+            #expect(memory.executable.load(fromByteOffset: offset + 8, as: UInt64.self) == ~UInt64(offset))
+        }
+        #expect(memory.writable == memory.writable.alignedUp(toMultipleOf: 2 << 20))
+    }
+
     @Test func codeMemoryCanLieNearAFunction() throws {
         let here = unsafeBitCast(getpid as @convention(c) () -> Int32, to: UInt.self)
         let memory = try ExecutableMemory(size: 1 << 20, near: here)

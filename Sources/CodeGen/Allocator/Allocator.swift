@@ -54,6 +54,7 @@ public struct Allocator: ~Copyable {
     let place: UnsafeMutablePointer<UInt8>  // register, or 255
     let next: UnsafeMutablePointer<UInt32>  // NextUse
     let preferred: UnsafeMutablePointer<UInt8>  // register a global had last, or 255
+    let becomes: UnsafeMutablePointer<UInt32>  // what a temp ends as, in its block: a global, or `max`
     let tempCapacity: Int
 
     // By register.
@@ -61,6 +62,9 @@ public struct Allocator: ~Copyable {
     /// The state in which a branch leaves, while one of its edges is emitted.
     let branchState: RegisterState
     var free = RegisterSet()
+    /// What registers hold at the head of the innermost loop around here: this is where its end wants them.
+    var loopState: RegisterState?
+    var loopRegisters = RegisterSet()
 
     // By op: next use after it of a, b, c, d, dst.
     let uses: UnsafeMutablePointer<UInt32>
@@ -109,6 +113,7 @@ public struct Allocator: ~Copyable {
         place = .allocate(capacity: tempCapacity)
         next = .allocate(capacity: tempCapacity)
         preferred = .allocate(capacity: tempCapacity)
+        becomes = .allocate(capacity: tempCapacity)
         uses = .allocate(capacity: opCapacity * 5)
         entries = .allocate(capacity: blockCapacity * RegisterState.count)
         state = RegisterState(owner: .allocate(capacity: RegisterState.count))
@@ -141,6 +146,7 @@ public struct Allocator: ~Copyable {
         place.deallocate()
         next.deallocate()
         preferred.deallocate()
+        becomes.deallocate()
         uses.deallocate()
         entries.deallocate()
         state.owner.deallocate()
@@ -199,6 +205,7 @@ public struct Allocator: ~Copyable {
                 let block = Int(layout[i])
                 if isWalked[block] || (block != 0 && !hasEntry[block]) { continue }
                 if block == 0 { enterRegion() } else { enterBlock(block) }
+                enterLoop(around: i)
                 isWalked[block] = true
                 hasProgressed = true
                 left -= 1
@@ -213,6 +220,9 @@ public struct Allocator: ~Copyable {
         place.update(repeating: 255, count: temps)
         next.update(repeating: NextUse.dead, count: temps)
         preferred.update(repeating: 255, count: temps)
+        becomes.update(repeating: .max, count: temps)
+        loopState = nil
+        loopRegisters = RegisterSet()
         if hasSlots { slotUsed.update(repeating: false, count: host.spillSlots) }
         hasSlots = false
         out.s.pointee.homeSlot.update(repeating: -1, count: temps)
@@ -327,7 +337,7 @@ public struct Allocator: ~Copyable {
         state.owner[Int(r)] = UInt32(truncatingIfNeeded: t) &<< 1 | (dirty ? 1 : 0)
         place[t] = r
         free.remove(RegisterSet(r))
-        if t < region.globalCount { preferred[t] = r }
+        if t < region.globalCount, !isAtLoopHead(t, preferred[t]) { preferred[t] = r }
     }
 
     @inline(__always) mutating func release(_ r: UInt8) {
@@ -392,10 +402,9 @@ public struct Allocator: ~Copyable {
         let usable = RegisterSet(rawValue: host.allocatable.rawValue & registers.rawValue & ~avoid.rawValue)
         let candidates = RegisterSet(rawValue: free.rawValue & usable.rawValue)
         if candidates.rawValue != 0 {
-            for i in 0..<orderRunCount {
-                let best = candidates.intersection(orderRuns[i])
-                if best.rawValue != 0 { return best.first }
-            }
+            // Rather one that the loop's end does not want for something else.
+            let others = RegisterSet(rawValue: candidates.rawValue & ~loopRegisters.rawValue)
+            return firstInOrder(others.rawValue != 0 ? others : candidates)
         }
         var best: UInt8 = 255
         var bestDistance: UInt32 = 0
@@ -421,6 +430,15 @@ public struct Allocator: ~Copyable {
         }
         evict(best)
         return best
+    }
+
+    /// The best of `registers`, which is not empty.
+    @inline(__always) private func firstInOrder(_ registers: RegisterSet) -> UInt8 {
+        for i in 0..<orderRunCount {
+            let best = registers.intersection(orderRuns[i])
+            if best.rawValue != 0 { return best.first }
+        }
+        return registers.first
     }
 
     /// Brings temp `t` into a register outside `avoid`.

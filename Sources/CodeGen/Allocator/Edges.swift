@@ -194,7 +194,7 @@ extension Allocator {
                 let t = Int(variables[v])
                 if classOf(t) == registers { best = v }
             }
-            if best < 0 { return }
+            if best < 0 { break }
             let t = Int(variables[best])
             weight[best] = 0
             // A temp that is not live at the header has no value to hold: not every edge brings it.
@@ -216,6 +216,49 @@ extension Allocator {
             result.owner[Int(r)] = UInt32(t) << 1 | (dirty ? 1 : 0)
             left -= 1
         }
+        if left > 0 { keepOthers(result, header, available, left) }
+    }
+
+    /// What the loop does not use stays in its register while there is room: it needs neither a store before the loop nor a load
+    /// after it.
+    private func keepOthers(_ result: RegisterState, _ header: Int, _ available: RegisterSet, _ room: Int) {
+        var left = room
+        for i in 0..<orderCount where left > 0 && available.has(order[i]) {
+            let r = order[i]
+            guard let t = owner(r), region.temps[t].kind != .const else { continue }
+            let d = entryDistance(header, t)
+            if t < region.globalCount ? !isDirty(r) && d >= NextUse.home : d == NextUse.dead { continue }
+            result.owner[Int(r)] = state.owner[Int(r)]
+            left -= 1
+        }
+    }
+
+    // MARK: Loops
+
+    /// Finds the innermost loop around the block at this place of the layout, whose registers are to be kept for what they
+    /// hold at its head.
+    mutating func enterLoop(around place: Int) {
+        loopState = nil
+        loopRegisters = RegisterSet()
+        for l in stride(from: place, through: 0, by: -1) {
+            let header = Int(layout[l])
+            guard region.blocks[header].isLoopHeader, hasEntry[header], Int(loopEnd[header]) >= place else { continue }
+            let head = entry(header)
+            loopState = head
+            for i in 0..<orderCount where head.owner[Int(order[i])] != RegisterState.empty {
+                let r = order[i]
+                loopRegisters.insert(RegisterSet(r))
+                let t = Int(head.owner[Int(r)] &>> 1)
+                if t < region.globalCount { preferred[t] = r }
+            }
+            return
+        }
+    }
+
+    /// Does the end of the loop around here want `t` in `r`?
+    @inline(__always) func isAtLoopHead(_ t: Int, _ r: UInt8) -> Bool {
+        guard r != 255, let loopState else { return false }
+        return loopState.owner[Int(r)] &>> 1 == UInt32(truncatingIfNeeded: t)
     }
 
     // MARK: Conforming

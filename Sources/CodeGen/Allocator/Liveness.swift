@@ -176,6 +176,7 @@ extension Allocator {
             let b = op.pointee.b
             if record {
                 u[0] = resolve(a, nextFault, position)
+                if row.hasResult, !op.pointee.dst.isNone, u[0] == NextUse.dead { foresee(a, op.pointee.dst) }
                 if sources > 1 { u[1] = resolve(b, nextFault, position) }
                 if sources > 2 { u[2] = resolve(op.pointee.c, nextFault, position) }
                 if sources > 3 { u[3] = resolve(op.pointee.d, nextFault, position) }
@@ -185,6 +186,12 @@ extension Allocator {
             if sources > 2 { next[op.pointee.c.i] = position }
             if sources > 3 { next[op.pointee.d.i] = position }
         }
+    }
+
+    /// `a` ends where `dst` is made of it: it should be in that one's register before.
+    @inline(__always) private func foresee(_ a: Temp, _ dst: Temp) {
+        if a.i < region.globalCount { return }
+        becomes[a.i] = dst.i < region.globalCount ? dst.index : becomes[dst.i]
     }
 
     @inline(__always) private func looksAtState(_ opcode: Opcode, _ row: OpcodeTable.Word) -> Bool {

@@ -127,6 +127,9 @@ extension Allocator {
                 // The old value is not needed beyond this op: overwrite it in place.
                 result = old
             }
+            if result == 255, dst >= region.globalCount, becomes[dst] != .max {
+                result = registerToBecome(Int(becomes[dst]), avoid, resultClass)
+            }
             if result == 255 {
                 let wanted = preferred[dst]
                 if wanted != 255, free.has(wanted), !avoid.has(wanted), resultClass.has(wanted) {
@@ -134,6 +137,11 @@ extension Allocator {
                 } else if row.resultPrefersA, places.0 < 64, free.has(places.0), !avoid.has(places.0),
                     resultClass.has(places.0)
                 {
+                    result = places.0
+                } else if row.resultPrefersA, places.0 < 64, !avoid.has(places.0), resultClass.has(places.0),
+                    isSpare(places.0, op.pointee.a.i)
+                {
+                    release(places.0)
                     result = places.0
                 } else {
                     var lockedNow = avoid
@@ -151,6 +159,24 @@ extension Allocator {
         if row.earlyResult { releaseDead(op, sources) }
         freeDeadSlots(op, sources)
         define(dst, result, u[4])
+    }
+
+    /// Holds `r` a clean copy of `t` that nothing needs soon, or a constant? A result may take its place.
+    @inline(__always) private func isSpare(_ r: UInt8, _ t: Int) -> Bool {
+        guard owner(r) == t else { return false }
+        return region.temps[t].kind == .const || next[t] >= NextUse.home && !isDirty(r)
+    }
+
+    /// The register for a temp that ends as global `g`: the one that `g` has, if its value is not needed, or had.
+    private mutating func registerToBecome(_ g: Int, _ avoid: RegisterSet, _ registers: RegisterSet) -> UInt8 {
+        var r = place[g]
+        if r == 255 {
+            r = preferred[g]
+            return r != 255 && free.has(r) && !avoid.has(r) && registers.has(r) ? r : 255
+        }
+        if next[g] != NextUse.dead || avoid.has(r) || !registers.has(r) { return 255 }
+        evict(r)
+        return r
     }
 
     /// Places the sources of an op whose row names no register; the values' next uses are then those after the op.

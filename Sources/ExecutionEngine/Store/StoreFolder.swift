@@ -10,11 +10,14 @@ public struct StoreOptions: Sendable {
     public var identity: StoreIdentity
     /// Bytes that all files in the folder may have together.
     public var limit: Int
+    /// Fewer new translations than this are not worth writing.
+    public var leastNew: Int
 
-    public init(folder: String, identity: StoreIdentity, limit: Int = 256 << 20) {
+    public init(folder: String, identity: StoreIdentity, limit: Int = 256 << 20, leastNew: Int = 16) {
         self.folder = folder
         self.identity = identity
         self.limit = limit
+        self.leastNew = leastNew
     }
 
     static let suffix = ".translations"
@@ -23,24 +26,22 @@ public struct StoreOptions: Sendable {
     var path: String { "\(folder)/\(identity.text)\(Self.suffix)" }
 
     /// Bytes that one file may have.
-    var fileLimit: Int { min(limit / 4, 1 << 30) }
+    var fileLimit: Int { min(limit / 2, 1 << 30) }
 }
 
 enum StoreFolder {
-    /// Replaces the file by `contents`, then removes the files used longest ago until all fit the limit. Errors say what failed; the
-    /// folder is then as it was.
-    static func write(_ contents: UnsafeRawBufferPointer, _ options: StoreOptions) throws(Errno) {
+    /// Replaces the file by what `write` writes, then removes the files used longest ago until all fit the limit. Errors say what
+    /// failed; the folder is then as it was.
+    static func replace(_ options: StoreOptions, _ write: (Int32) throws(Errno) -> Void) throws(Errno) {
         try HostFile.makeFolders(options.folder)
         let folder = try HostFile.status(path: options.folder)
         guard folder.isDirectory, folder.isPrivateToUser else { throw .acces }
-        let temporary = "\(options.path).\(HostProcess.processID)\(StoreOptions.temporarySuffix)"
-        // Left over from a process of that number that was killed.
-        HostFile.remove(temporary)
+        let unique = "\(HostProcess.threadID)-\(HostClock.monotonic())"
+        let temporary = "\(options.path).\(unique)\(StoreOptions.temporarySuffix)"
         let fd = try HostFile.createPrivate(temporary)
-        let isWritten = writeAll(fd, contents)
-        HostFile.close(fd)
         do throws(Errno) {
-            guard isWritten else { throw .nospc }
+            defer { HostFile.close(fd) }
+            try write(fd)
             try HostFile.rename(temporary, options.path)
         } catch {
             HostFile.remove(temporary)

@@ -24,8 +24,7 @@ struct StoreWriter {
     private let store: Store
     /// A row that found other bytes in its place so many times in a row is dropped.
     private static let lastAge: UInt8 = 4
-    /// Fewer new translations than this, or than this part of the file, are not worth writing.
-    private static let leastNew = 16
+    /// Fewer new translations than this part of the file are not worth writing.
     private static let leastPart = 16
 
     /// Nil when there is too little new.
@@ -33,16 +32,16 @@ struct StoreWriter {
         guard let store = engine.store else { return nil }
         self.engine = engine
         self.store = store
-        guard engine.cache.count >= store.firstNew + Self.leastNew else { return nil }
+        guard engine.cache.count >= store.firstNew + store.options.leastNew else { return nil }
         var new = 0
         for index in store.firstNew..<engine.cache.count where isNew(index) { new += 1 }
-        guard new >= max(Self.leastNew, store.counters.rows / Self.leastPart) else { return nil }
+        guard new >= max(store.options.leastNew, store.counters.rows / Self.leastPart) else { return nil }
     }
 
     /// Made by this process, found by look-up, and from bytes that a later run may see again.
     private func isNew(_ index: Int) -> Bool {
         let row = engine.cache.rows[index]
-        return row.origin != 0 && row.isValid && engine.cache.find(row.pc, row.flags) == index
+        return row.source != 0 && row.isValid && engine.cache.find(row.pc, row.flags) == index
             && engine.memory.isFromFile(row.pc)
     }
 
@@ -51,49 +50,56 @@ struct StoreWriter {
         let current = StoreFile(path: store.options.path, identity: store.options.identity, stubBytes: store.stubBytes)
         let isOwn = current?.inode == store.file?.inode && current?.device == store.file?.device
         var entries = newEntries()
-        let newSize = entries.reduce(0) { $0 + $1.size + StoreRow.stride }
-        if let old = isOwn ? store.file : current {
-            var kept = oldEntries(old, knowsStates: isOwn, onlyUsed: false)
-            if newSize + kept.reduce(0, { $0 + $1.size + StoreRow.stride }) > store.options.fileLimit {
-                kept = oldEntries(old, knowsStates: isOwn, onlyUsed: true)
-            }
-            entries += kept
-        }
+        if let old = isOwn ? store.file : current { entries += oldEntries(old, knowsStates: isOwn) }
+        cut(&entries)
         entries.sort { $0.pc >> 12 < $1.pc >> 12 }
-        let image = layOut(entries)
         store.firstNew = engine.cache.count
-        guard let image else { return }
-        defer { image.deallocate() }
         do throws(Errno) {
-            try StoreFolder.write(UnsafeRawBufferPointer(image), store.options)
+            try StoreFolder.replace(store.options) { (fd) throws(Errno) in
+                store.counters.writtenBytes = try write(entries, to: fd)
+            }
             store.counters.written = entries.count
-            store.counters.writtenBytes = image.count
         } catch {
             store.counters.error = error.message
         }
     }
 
+    /// Leaves out what does not fit into a file, from the end: entries come in the order of their worth.
+    private func cut(_ entries: inout [Entry]) {
+        // Each may be alone on its page.
+        let overhead = StoreRow.stride + StorePage.stride + 8
+        var left = max(store.options.fileLimit, 1 << 16) - StoreHead.stride
+        var count = 0
+        while count < entries.count, entries[count].size + overhead <= left {
+            left -= entries[count].size + overhead
+            count += 1
+        }
+        entries.removeLast(entries.count - count)
+    }
+
+    /// In the order in which they were made.
     private func newEntries() -> [Entry] {
         var result: [Entry] = []
         for index in 0..<engine.cache.count where isNew(index) {
             guard let region = engine.host.exportedSize(engine.cache.compiled[index]) else { continue }
             let row = engine.cache.rows[index]
-            guard let origin = engine.cache.origins?[row.origin] else { continue }
-            let parts = origin.ranges.count * StoredRange.stride + origin.code.count
+            guard let source = engine.cache.sources?[row.source] else { continue }
+            let parts = source.ranges.count * StoredRange.stride + source.code.count
             result.append(Entry(pc: row.pc, source: .new(index), size: aligned8(parts) + region))
         }
         return result
     }
 
-    /// Rows of `file` that stay. Where their fate in this run is not known they are taken as not touched.
-    private func oldEntries(_ file: StoreFile, knowsStates: Bool, onlyUsed: Bool) -> [Entry] {
-        var result: [Entry] = []
+    /// Rows of `file` that stay, those first that this run has used. Where their fate in this run is not known they are taken as not
+    /// touched.
+    private func oldEntries(_ file: StoreFile, knowsStates: Bool) -> [Entry] {
+        var used: [Entry] = []
+        var others: [Entry] = []
         for p in 0..<file.pageCount {
             guard let page = file.contents(p) else { continue }
             for i in 0..<page.rowCount {
                 guard let stored = page.translation(i) else { continue }
                 let state = knowsStates ? file.states[Int(page.page.firstRow) + i] : .untouched
-                if onlyUsed && state != .installed { continue }
                 var age = stored.row.age
                 switch state {
                 case .untouched: break
@@ -106,65 +112,66 @@ struct StoreWriter {
                 if state != .stale, let index = engine.cache.find(stored.row.pc, stored.row.flags), isNew(index) {
                     continue
                 }
-                result.append(Entry(pc: stored.row.pc, source: .old(stored, age: age), size: stored.body.count))
+                let entry = Entry(pc: stored.row.pc, source: .old(stored, age: age), size: stored.body.count)
+                if state == .installed { used.append(entry) } else { others.append(entry) }
             }
         }
-        return result
+        return used + others
     }
 
     // MARK: Layout
 
-    /// The file's bytes; `entries` are in the order of their pages. Nil when they do not fit the limit.
-    private func layOut(_ entries: [Entry]) -> UnsafeMutableRawBufferPointer? {
-        var pageCount = 0
-        var size = 0
-        forEachPage(entries) { run in
-            pageCount += 1
-            size += aligned8(pageSize(run))
-        }
-        let start = StoreHead.stride + pageCount * StorePage.stride
-        guard start + size <= max(store.options.fileLimit, 1 << 16), entries.count < Int(UInt32.max) else { return nil }
-        let image = UnsafeMutableRawBufferPointer.allocate(byteCount: start + size, alignment: 16)
-        image.initializeMemory(as: UInt8.self, repeating: 0)
-
-        var at = start
-        var table = StoreHead.stride
-        var firstRow = 0
-        forEachPage(entries) { run in
-            let bytes = UnsafeMutableRawBufferPointer(rebasing: image[at..<(at + aligned8(pageSize(run)))])
-            fill(bytes, run)
-            let page = StorePage(
-                page: (run.first?.pc ?? 0) >> 12, offset: UInt64(at), byteCount: UInt32(bytes.count),
-                rowCount: UInt32(run.count), firstRow: UInt32(firstRow),
-                hash: contentHash(UnsafeRawBufferPointer(bytes)))
-            image.storeBytes(of: page, toByteOffset: table, as: StorePage.self)
-            at += bytes.count
-            table += StorePage.stride
-            firstRow += run.count
-        }
-        var head = StoreHead(identity: store.options.identity)
-        head.pageCount = UInt32(pageCount)
-        head.size = UInt64(image.count)
-        head.rowCount = UInt32(entries.count)
-        head.stubBytes = UInt32(store.stubBytes)
-        head.hash = StoreFile.hash(
-            head, table: UnsafeRawBufferPointer(rebasing: image[StoreHead.stride..<start]))
-        image.storeBytes(of: head, as: StoreHead.self)
-        return image
-    }
-
-    private func forEachPage(_ entries: [Entry], _ body: (ArraySlice<Entry>) -> Void) {
+    /// Writes the file; `entries` are in the order of their pages. Returns its size.
+    private func write(_ entries: [Entry], to fd: Int32) throws(Errno) -> Int {
+        var pages: [(run: Range<Int>, size: Int)] = []
         var start = 0
         while start < entries.count {
-            var end = start + 1
-            while end < entries.count, entries[end].pc >> 12 == entries[start].pc >> 12 { end += 1 }
-            body(entries[start..<end])
+            var end = start
+            var size = 0
+            while end < entries.count, entries[end].pc >> 12 == entries[start].pc >> 12 {
+                size += StoreRow.stride + aligned8(entries[end].size)
+                end += 1
+            }
+            pages.append((start..<end, size))
             start = end
         }
-    }
-
-    private func pageSize(_ run: ArraySlice<Entry>) -> Int {
-        run.reduce(0) { $0 + StoreRow.stride + aligned8($1.size) }
+        // Pages go out through a buffer, head and table when all hashes are known.
+        let tableEnd = StoreHead.stride + pages.count * StorePage.stride
+        let first = UnsafeMutableRawBufferPointer.allocate(byteCount: tableEnd, alignment: 16)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: max(1 << 20, pages.reduce(0) { max($0, $1.size) }), alignment: 16)
+        defer {
+            first.deallocate()
+            buffer.deallocate()
+        }
+        var offset = tableEnd
+        var filled = 0
+        for (i, page) in pages.enumerated() {
+            if filled + page.size > buffer.count {
+                try HostFile.write(fd, UnsafeRawBufferPointer(rebasing: buffer[..<filled]), at: offset - filled)
+                filled = 0
+            }
+            let bytes = UnsafeMutableRawBufferPointer(rebasing: buffer[filled..<(filled + page.size)])
+            bytes.initializeMemory(as: UInt8.self, repeating: 0)
+            fill(bytes, entries[page.run])
+            let row = StorePage(
+                page: entries[page.run.lowerBound].pc >> 12, offset: UInt64(offset), byteCount: UInt32(page.size),
+                rowCount: UInt32(page.run.count), firstRow: UInt32(page.run.lowerBound),
+                hash: contentHash(UnsafeRawBufferPointer(bytes)))
+            first.storeBytes(of: row, toByteOffset: StoreHead.stride + i * StorePage.stride, as: StorePage.self)
+            filled += page.size
+            offset += page.size
+        }
+        try HostFile.write(fd, UnsafeRawBufferPointer(rebasing: buffer[..<filled]), at: offset - filled)
+        var head = StoreHead(identity: store.options.identity)
+        head.pageCount = UInt32(pages.count)
+        head.size = UInt64(offset)
+        head.rowCount = UInt32(entries.count)
+        head.stubBytes = UInt32(store.stubBytes)
+        head.hash = StoreFile.hash(head, table: UnsafeRawBufferPointer(rebasing: first[StoreHead.stride...]))
+        first.storeBytes(of: head, as: StoreHead.self)
+        try HostFile.write(fd, UnsafeRawBufferPointer(first), at: 0)
+        return offset
     }
 
     /// Rows and bodies of one page.
@@ -192,22 +199,22 @@ struct StoreWriter {
     /// The body of a translation of this process.
     private func fill(_ body: UnsafeMutableRawBufferPointer, _ index: Int) -> StoreRow {
         let translation = engine.cache.rows[index]
-        guard let origin = engine.cache.origins?[translation.origin] else {
-            fatalError("a new translation has an origin")
+        guard let source = engine.cache.sources?[translation.source] else {
+            fatalError("a new translation has a source")
         }
-        for (i, range) in origin.ranges.enumerated() {
+        for (i, range) in source.ranges.enumerated() {
             body.storeBytes(
                 of: StoredRange(start: range.start, count: range.end - range.start),
                 toByteOffset: i * StoredRange.stride, as: StoredRange.self)
         }
-        let codeAt = origin.ranges.count * StoredRange.stride
-        UnsafeMutableRawBufferPointer(rebasing: body[codeAt...]).copyMemory(from: origin.code)
+        let codeAt = source.ranges.count * StoredRange.stride
+        UnsafeMutableRawBufferPointer(rebasing: body[codeAt...]).copyMemory(from: source.code)
         engine.host.export(
             engine.cache.compiled[index],
-            to: UnsafeMutableRawBufferPointer(rebasing: body[aligned8(codeAt + origin.code.count)...]))
+            to: UnsafeMutableRawBufferPointer(rebasing: body[aligned8(codeAt + source.code.count)...]))
         return StoreRow(
             pc: translation.pc, flags: translation.flags, offset: 0, byteCount: 0,
-            rangeCount: UInt16(origin.ranges.count), counter: translation.counter,
+            rangeCount: UInt16(source.ranges.count), counter: translation.counter,
             isOptimized: translation.isOptimized, age: 0, canGrow: translation.canGrow)
     }
 }

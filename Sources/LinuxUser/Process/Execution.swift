@@ -183,7 +183,8 @@ extension ProcessCalls {
         // The new program inherits the guest's mask; a signal recorded meanwhile is delivered first.
         if thread.mailbox.pointee.signal != 0 { return SystemCallResult.restart }
         process.engine.saveTranslations()
-        if thread.isSharedChild { HostSignals.setMask(thread.signalMask) }
+        if thread.isSharedChild { thread.openForSignals() }
+        process.finishProfile()
         let result: Int
         if program.isGuest {
             result = hostExecute(

@@ -1,8 +1,9 @@
 // vfork(2) and what the C library makes of posix_spawn(3): the child runs in its parent's memory while the parent waits, so nothing is
 // copied. Memory is shared on purpose; what a kernel keeps per process and Martlet keeps in memory is put back afterwards.
 //
-// The child uses the parent's vCPU and thread objects from a host stack of its own. It starts with all host signals blocked, until it
-// sets a mask or executes a program: killed in the middle of the allocator it would leave its parent a locked one.
+// The child uses the parent's vCPU and thread objects from a host stack of its own. Its host signals are blocked except between its
+// system calls, in those that wait, and when it executes a program: killed while it holds a lock it would leave its parent a locked
+// one.
 
 import CLinux
 import ExecutionEngine
@@ -27,6 +28,11 @@ enum SharedChild {
         ProcessCalls.tellParent(thread, request, child: pid)
         return Int(pid)
     }
+}
+
+extension GuestThread {
+    /// Lets the signals come that the guest has not blocked: here nothing is held. One is recorded at most.
+    func openForSignals() { if mailbox.pointee.signal == 0 { HostSignals.setMask(signalMask) } }
 }
 
 /// What the child changes of its own that is the parent's here.

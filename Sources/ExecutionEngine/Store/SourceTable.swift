@@ -3,7 +3,7 @@
 import HostOS
 
 /// Per translation a count of ranges and of bytes, the ranges, the bytes; each at a multiple of 8.
-struct OriginTable {
+struct SourceTable {
     private struct Head {
         var rangeCount: UInt32
         var byteCount: UInt32

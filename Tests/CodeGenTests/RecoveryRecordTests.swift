@@ -1,0 +1,66 @@
+// Recovery records against a plain model: whatever happens between two points, each point gives back what was dirty there.
+
+import CodeGen
+import Testing
+
+struct RecoveryRecordTests {
+    private static let globals = 70
+
+    private func find(_ records: UnsafeRawBufferPointer, _ offset: Int) -> (pc: UInt64, registers: [UInt8])? {
+        var registers = [UInt8](repeating: 99, count: Self.globals)
+        let pc = registers.withUnsafeMutableBufferPointer {
+            RecoveryReader.find(
+                records, pc: 0x4000, offset: offset, globalCount: Self.globals, registers: $0.baseAddress!)
+        }
+        return pc.map { ($0, registers) }
+    }
+
+    @Test func pointsGiveBackWhatWasDirty() {
+        var writer = RecoveryWriter(capacity: 1 << 16, globalCount: Self.globals)
+        var random = TestRandom(5)
+        for _ in 0..<50 {
+            writer.begin(pc: 0x4000)
+            var current = [UInt8](repeating: 0, count: Self.globals)
+            var points: [(offset: Int, pc: UInt64, registers: [UInt8])] = []
+            for i in 1...60 {
+                for _ in 0..<random.below(5) {
+                    let global = random.below(Self.globals)
+                    switch random.below(8) {
+                    case 0:
+                        writer.resetState()
+                        current = Array(repeating: 0, count: Self.globals)
+                    case 1, 2:
+                        writer.clean(global)
+                        current[global] = 0
+                    default:
+                        let register = UInt8(random.below(48))
+                        writer.dirty(global, register: register)
+                        current[global] = register + 1
+                    }
+                }
+                // Points of out-of-line code go back; pcs jump far in both directions.
+                let offset = i * 200 - (random.chance(20) ? 90 : 0)
+                let pc = random.chance(10) ? random.next() : 0x4000 &+ UInt64(2 * i)
+                writer.point(offset: offset, pc: pc)
+                points.append((offset, pc, current))
+            }
+            let records = writer.finish()
+            for point in points {
+                let found = find(records, point.offset)
+                #expect(found?.pc == point.pc)
+                #expect(found?.registers == point.registers)
+            }
+            #expect(find(records, 7) == nil)
+        }
+    }
+
+    @Test func theStartNeedsNoRecord() {
+        var writer = RecoveryWriter(capacity: 1 << 10, globalCount: Self.globals)
+        writer.begin(pc: 0x4000)
+        writer.dirty(3, register: 1)
+        writer.point(offset: 12, pc: 0x4002)
+        let found = find(writer.finish(), 0)
+        #expect(found?.pc == 0x4000)
+        #expect(found?.registers == [UInt8](repeating: 0, count: Self.globals))
+    }
+}

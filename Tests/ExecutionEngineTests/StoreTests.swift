@@ -1,0 +1,316 @@
+// Translations on disk: a second engine takes what a first one left, uses it only for the same guest bytes, and survives any file.
+
+import CodeGen
+import Glibc
+import HostOS
+import Testing
+
+@testable import ExecutionEngine
+
+/// A folder for one test, gone with the object.
+private final class Folder {
+    let path: String
+    init() {
+        var template = Array("/tmp/martlet-store-test.XXXXXX".utf8CString)
+        path = template.withUnsafeMutableBufferPointer { String(cString: mkdtemp($0.baseAddress!)) }
+    }
+    deinit {
+        for name in HostFile.names(in: path) where name != "." && name != ".." { HostFile.remove("\(path)/\(name)") }
+        rmdir(path)
+    }
+    func options(_ identity: String = "test", limit: Int = 256 << 20) -> StoreOptions {
+        StoreOptions(folder: path, identity: StoreIdentity(describing: identity.utf8), limit: limit, leastNew: 1)
+    }
+    var names: [String] { HostFile.names(in: path).filter { $0.first != "." } }
+    var size: Int { names.reduce(0) { $0 + Int((try? HostFile.status(path: "\(path)/\($1)").size) ?? 0) } }
+    func read(_ options: StoreOptions) -> [UInt8] {
+        guard let fd = try? HostFile.openForReading(options.path) else { return [] }
+        defer { HostFile.close(fd) }
+        var bytes = [UInt8](repeating: 0, count: Int((try? HostFile.status(fd).size) ?? 0))
+        _ = bytes.withUnsafeMutableBytes { try? HostFile.read(fd, into: $0, at: 0) }
+        return bytes
+    }
+    func write(_ bytes: [UInt8], _ options: StoreOptions) throws {
+        HostFile.remove(options.path)
+        let fd = try HostFile.createPrivate(options.path)
+        defer { HostFile.close(fd) }
+        bytes.withUnsafeBytes { _ = writeAll(fd, $0) }
+    }
+}
+
+/// What one run left.
+private struct Run {
+    var registers: [UInt64]
+    var counters: EngineCounters
+    var store: StoreCounters
+    var base: UInt64
+    var stubBytes: Int
+}
+
+extension EngineTests {
+    @Suite struct StoreTests {
+        /// Forty functions of a few instructions on two pages, called in turn by a loop; a0 = x10 sums up.
+        private func program(_ functions: Int = 40, seed: Int = 1) -> [UInt32] {
+            var words: [UInt32] = [RV.addi(10, 0, 0), RV.addi(11, 0, 60), RV.addi(13, 0, 31)]
+            let loop = words.count
+            let bodies = 200
+            for f in 0..<functions { words.append(RV.jal(1, 4 * (bodies + 40 * f - words.count))) }
+            words += [RV.addi(11, 11, -1)]
+            words.append(RV.bne(11, 0, 4 * (loop - words.count)))
+            words.append(RV.ecall)
+            for f in 0..<functions {
+                while words.count < bodies + 40 * f { words.append(RV.ebreak) }
+                words += [RV.addi(12, 0, f + seed), RV.add(10, 10, 12), RV.mul(10, 10, 13), RV.beq(10, 0, 8)]
+                words += [RV.addi(10, 10, 3), RV.ret]
+            }
+            return words
+        }
+
+        /// A machine at the same address each time.
+        private func run(
+            _ options: StoreOptions?, tier: Tier = .automatic, _ words: [UInt32], saves: Bool = true,
+            _ change: (inout EngineOptions) -> Void = { _ in }
+        ) throws -> Run {
+            let m = try Machine(Configuration(isX64: true, tier: tier, isLow: true)) {
+                $0.store = options
+                $0.compilesInBackground = false
+                change(&$0)
+            }
+            m.memory.write(words, at: 0)
+            m.call(0)
+            if saves { m.engine.saveTranslations() }
+            return Run(
+                registers: m.vcpu.registers, counters: m.engine.counters,
+                store: m.engine.storeCounters ?? StoreCounters(), base: m.memory.base,
+                stubBytes: m.engine.store?.stubBytes ?? 0)
+        }
+
+        @Test(arguments: [Tier.automatic, .baseline, .optimizing]) func aSecondRunTranslatesNothing(_ tier: Tier) throws
+        {
+            let folder = Folder(), words = program()
+            let plain = try run(nil, tier: tier, words)
+            let first = try run(folder.options(), tier: tier, words)
+            #expect(first.registers == plain.registers)
+            #expect(first.store.written > 0 && first.store.error == nil)
+            let second = try run(folder.options(), tier: tier, words)
+            #expect(second.base == first.base)
+            #expect(second.registers == plain.registers)
+            #expect(second.counters.translations == 0)
+            #expect(second.store.installed == first.store.written && second.store.stale == 0)
+            #expect(second.store.written == 0, "nothing new, nothing written")
+            #expect(folder.names.count == 1)
+        }
+
+        /// Same size, same place, one other constant: only what contains it is translated again, and nothing wrong is run.
+        @Test func changedCodeIsTranslatedAgain() throws {
+            let folder = Folder()
+            let first = try run(folder.options(), tier: .baseline, program())
+            var words = program()
+            words[200 + 40 * 7] = RV.addi(12, 0, 99)
+            let plain = try run(nil, tier: .baseline, words)
+            let second = try run(folder.options(), tier: .baseline, words)
+            #expect(second.registers == plain.registers && second.registers != first.registers)
+            #expect(second.store.stale == 1 && second.store.installed == first.store.written - 1)
+            #expect(second.counters.translations == 1)
+        }
+
+        /// What was not there is added, what was there stays; a row that never fits again goes after some writes.
+        @Test func filesGrowAndForget() throws {
+            let folder = Folder()
+            let first = try run(folder.options(), tier: .baseline, program(20))
+            let second = try run(folder.options(), tier: .baseline, program(40))
+            #expect(second.store.installed > 0 && second.store.written > first.store.written)
+            #expect(try run(folder.options(), tier: .baseline, program(40)).counters.translations == 0)
+            // Both versions live in the file until one has not been seen for some writes.
+            let other = try run(folder.options(), tier: .baseline, program(40, seed: 2))
+            #expect(other.store.stale > 0 && other.counters.translations > 0)
+            #expect(try run(folder.options(), tier: .baseline, program(40)).counters.translations == 0)
+            var rows = 0
+            for seed in 3..<10 { rows = try run(folder.options(), tier: .baseline, program(40, seed: seed)).store.rows }
+            #expect(rows < 6 * other.store.written)
+        }
+
+        @Test func aTruncatedFileIsRefused() throws {
+            let folder = Folder(), options = folder.options()
+            let run = try run(options, tier: .baseline, program(20))
+            let bytes = folder.read(options)
+            for length in 0..<bytes.count {
+                try folder.write(Array(bytes[..<length]), options)
+                #expect(
+                    StoreFile(path: options.path, identity: options.identity, stubBytes: run.stubBytes) == nil,
+                    "\(length) of \(bytes.count) bytes")
+            }
+        }
+
+        /// Each byte is covered: by the head's hash, or by its page's.
+        @Test func aDamagedFileIsRefusedOrHarmless() throws {
+            let folder = Folder(), options = folder.options(), words = program(20)
+            let good = try run(options, tier: .baseline, words)
+            let bytes = folder.read(options)
+            func pages() -> Int? {
+                guard let file = StoreFile(path: options.path, identity: options.identity, stubBytes: good.stubBytes)
+                else { return nil }
+                return (0..<file.pageCount).count { file.contents($0) != nil }
+            }
+            let all = try #require(pages())
+            for at in bytes.indices {
+                var damaged = bytes
+                damaged[at] ^= UInt8(1 << (at % 8))
+                try folder.write(damaged, options)
+                let left = pages()
+                #expect(left == nil || left! < all, "byte \(at) of \(bytes.count)")
+                if at % 101 == 0 {
+                    let again = try run(options, tier: .baseline, words, saves: false)
+                    #expect(again.registers == good.registers)
+                }
+            }
+        }
+
+        /// A file whose hashes are right but whose rows are nonsense: somebody knows the format.
+        @Test func nonsenseWithGoodHashesIsHarmless() throws {
+            let folder = Folder(), options = folder.options(), words = program(20)
+            let good = try run(options, tier: .baseline, words)
+            let bytes = folder.read(options)
+            let head = bytes.withUnsafeBytes { $0.load(as: StoreHead.self) }
+            let start = StoreHead.stride + Int(head.pageCount) * StorePage.stride
+            // Rows, ranges and the tables of the exported regions, not the machine code, which is trusted like a program of the user's.
+            for at in start..<(start + Int(head.rowCount) * StoreRow.stride) {
+                var changed = bytes
+                changed[at] ^= 0x81
+                rehash(&changed)
+                try folder.write(changed, options)
+                let m = try Machine(Configuration(isX64: true, tier: .baseline, isLow: true)) { $0.store = options }
+                m.memory.write(words, at: 0)
+                m.engine.lock.withLock { m.engine.installStored(at: m.memory.base) }
+                #expect(m.memory.base == good.base)
+            }
+        }
+
+        /// Makes all hashes of a changed file right again.
+        private func rehash(_ bytes: inout [UInt8]) {
+            bytes.withUnsafeMutableBytes { all in
+                var head = all.load(as: StoreHead.self)
+                let tableEnd = StoreHead.stride + Int(head.pageCount) * StorePage.stride
+                for i in 0..<Int(head.pageCount) {
+                    let at = StoreHead.stride + i * StorePage.stride
+                    var page = all.loadUnaligned(fromByteOffset: at, as: StorePage.self)
+                    let end = Int(page.offset) + Int(page.byteCount)
+                    page.hash = contentHash(UnsafeRawBufferPointer(rebasing: all[Int(page.offset)..<end]))
+                    all.storeBytes(of: page, toByteOffset: at, as: StorePage.self)
+                }
+                head.hash = StoreFile.hash(
+                    head, table: UnsafeRawBufferPointer(rebasing: all[StoreHead.stride..<tableEnd]))
+                all.storeBytes(of: head, as: StoreHead.self)
+            }
+        }
+
+        @Test func otherVersionsAndOthersFilesAreRefused() throws {
+            let folder = Folder(), options = folder.options()
+            let run = try run(options, tier: .baseline, program(20))
+            func opens(_ identity: StoreIdentity, _ stubBytes: Int) -> Bool {
+                StoreFile(path: options.path, identity: identity, stubBytes: stubBytes) != nil
+            }
+            #expect(opens(options.identity, run.stubBytes))
+            #expect(!opens(StoreIdentity(describing: "other".utf8), run.stubBytes))
+            #expect(!opens(options.identity, run.stubBytes + 16))
+            for mode: mode_t in [0o666, 0o620] {
+                chmod(options.path, mode)
+                #expect(!opens(options.identity, run.stubBytes))
+            }
+            chmod(options.path, 0o600)
+            #expect(opens(options.identity, run.stubBytes))
+            var bytes = folder.read(options)
+            bytes.withUnsafeMutableBytes { all in
+                var head = all.load(as: StoreHead.self)
+                head.version += 1
+                all.storeBytes(of: head, as: StoreHead.self)
+            }
+            rehash(&bytes)
+            try folder.write(bytes, options)
+            #expect(!opens(options.identity, run.stubBytes))
+            // A link is not followed, whoever owns what it leads to.
+            let moved = options.path + ".moved"
+            try HostFile.rename(options.path, moved)
+            symlink(moved, options.path)
+            #expect(!opens(options.identity, run.stubBytes))
+        }
+
+        /// Many writers at once: whoever comes last, the file is whole.
+        @Test func writersDoNotDisturbEachOther() throws {
+            let folder = Folder(), options = folder.options()
+            let ends = try (0..<4).map { n in
+                try onThread {
+                    for seed in 0..<5 {
+                        _ = try? self.run(options, tier: .baseline, self.program(20, seed: 10 * n + seed))
+                    }
+                }
+            }
+            var opened = 0
+            while !ends.allSatisfy(\.isSet) {
+                let bytes = folder.read(options)
+                if bytes.isEmpty { continue }
+                let head = bytes.withUnsafeBytes { $0.load(as: StoreHead.self) }
+                #expect(Int(head.size) == bytes.count)
+                opened += 1
+            }
+            #expect(opened > 0)
+            #expect(folder.names.count == 1, "temporary files are gone")
+        }
+
+        @Test func theFolderStaysWithinItsLimit() throws {
+            let folder = Folder(), words = program(40)
+            let size = { (n: Int) in
+                try self.run(folder.options("\(n)", limit: 64 << 10), tier: .baseline, words).store.writtenBytes
+            }
+            var written = 0
+            for n in 0..<12 { written += try size(n) }
+            #expect(written > 64 << 10)
+            #expect(folder.size <= 64 << 10)
+            // The newest is still there.
+            #expect(try run(folder.options("11", limit: 64 << 10), tier: .baseline, words).counters.translations == 0)
+        }
+
+        @Test func aFolderThatCannotBeWrittenIsNoError() throws {
+            let words = program(20)
+            let plain = try run(nil, words)
+            for path in ["/proc/martlet-test", "/dev/null/x"] {
+                let options = StoreOptions(folder: path, identity: StoreIdentity(describing: "x".utf8), leastNew: 1)
+                let run = try run(options, words)
+                #expect(run.registers == plain.registers && run.store.error != nil)
+            }
+        }
+
+        /// A small code cache flushes again and again; what is flushed comes back from the file.
+        @Test func flushesInstallAgain() throws {
+            let folder = Folder(), words = program(40)
+            let plain = try run(nil, tier: .baseline, words)
+            _ = try run(folder.options(), tier: .baseline, words)
+            let small = try run(folder.options(), tier: .baseline, words) { $0.codeCacheSize = 8 << 10 }
+            #expect(small.counters.flushes > 10 && small.registers == plain.registers)
+        }
+
+        /// The guest overwrites a function that came from the file, and calls it again.
+        @Test func installedCodeIsInvalidatedLikeAnyOther() throws {
+            let folder = Folder()
+            func once() throws -> (UInt64, UInt64, StoreCounters) {
+                let m = try Machine(Configuration(isX64: true, tier: .baseline, isLow: true)) {
+                    $0.store = folder.options()
+                }
+                m.memory.write(program(20), at: 0)
+                m.call(0)
+                let before = m[x: 10]
+                m.engine.saveTranslations()
+                // sw x5, 0(x6): a store of the guest's own.
+                m.memory.write([RV.sw(5, 6), RV.ecall], at: 0x8000)
+                m[x: 5] = UInt64(RV.addi(12, 0, 77))
+                m[x: 6] = m.memory.base + 4 * UInt64(200 + 40 * 3)
+                m.call(0x8000)
+                m.call(0)
+                return (before, m[x: 10], m.engine.storeCounters!)
+            }
+            let first = try once(), second = try once()
+            #expect(first.0 == second.0 && first.1 == second.1 && first.0 != first.1)
+            #expect(second.2.installed > 0)
+        }
+    }
+}
