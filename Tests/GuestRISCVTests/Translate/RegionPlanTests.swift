@@ -113,7 +113,7 @@ private final class TestProfile: ExecutionProfile {
         // bnez -> 12; addi; ecall; 12: addi; ecall
         let code = [bne(10, 12), addi(10, 1), ecall, addi(10, 2), ecall]
         let t = translated(code, plan(depth: 0, blocks: 2), TestProfile(counts: [4: 100, 12: 900]))
-        #expect(t.text.contains("goto_tb 0, 0x10004") && !t.text.contains("0x1000c\n"))
+        #expect(t.text.contains("goto_tb 0, 0x10004") && count("goto_tb", in: t) == 1)
         let small = translated(code, plan(depth: 0, instructions: 1))
         #expect(small.instructions == 1 && count("goto_tb", in: small) == 2)
     }
