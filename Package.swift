@@ -38,21 +38,24 @@ let package = Package(
             name: "ExecutionEngine",
             dependencies: ["IR", "Optimizer", "CodeGen", "GuestKit", "GuestMemory", "HostOS", "Diagnostics"],
             swiftSettings: hot),
+        .target(
+            name: "Profiling", dependencies: ["ExecutionEngine", "GuestMemory", "HostOS", "CLinux"], swiftSettings: hot),
         // User mode
         .target(name: "LinuxABI", dependencies: ["HostOS"], swiftSettings: hot),
         .target(
             name: "LinuxUser",
             dependencies: [
-                "LinuxABI", "ExecutionEngine", "GuestKit", "GuestMemory", "HostOS", "Diagnostics", "CLinux",
+                "LinuxABI", "ExecutionEngine", "Profiling", "GuestKit", "GuestMemory", "HostOS", "Diagnostics", "CLinux",
             ],
             swiftSettings: hot),
+        .target(name: "ProfileReport", dependencies: ["Profiling", "ExecutionEngine", "HostOS"]),
         // App
         .executableTarget(
             name: "martlet",
             dependencies: [
                 "CodeGen", "CodeGenX64", "CodeGenInterpreter", "GuestKit", "GuestMemory", "GuestRISCV",
                 "ExecutionEngine", "HostOS",
-                "LinuxABI", "LinuxUser", "Diagnostics", "Optimizer", "CCapstone",
+                "LinuxABI", "LinuxUser", "ProfileReport", "Diagnostics", "Optimizer", "CCapstone",
             ]),
         // Tools
         .target(name: "DecodeTree"),
@@ -82,6 +85,7 @@ let package = Package(
                 "LinuxUser", "LinuxABI", "GuestMemory", "HostOS", "ExecutionEngine", "GuestKit", "Diagnostics", "IR",
                 "CodeGenInterpreter", "CLinux",
             ]),
+        .testTarget(name: "ProfileReportTests", dependencies: ["ProfileReport", "Profiling", "ExecutionEngine"]),
         .testTarget(name: "GuestProgramTests", dependencies: ["GuestRISCV", "SoftFloat"]),
     ],
     swiftLanguageModes: [.v6]

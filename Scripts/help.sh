@@ -9,6 +9,8 @@ usage: ./devtool COMMAND [ARGUMENTS]
   bless [FILTER]          write the expected results anew (look at the difference before you commit it)
   bench [NAMES...]        one table: native, qemu-user, martlet; NAMES select rows or groups (kernels, apps)
   dump FILE [START..END]  a program's first blocks: guest code, IR, optimized IR, host code
+  bisect [--expect FILE] [OPTIONS] PROGRAM ARGS...
+                          narrow a wrong result: to a tier, an optimizer pass, a translation; dump that translation
   root DIR [PACKAGE...]   make a Debian 13 riscv64 tree in DIR (--arch amd64 for the native one)
   build                   the release build alone: prints the path of the file
   help                    this text

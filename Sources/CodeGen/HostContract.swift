@@ -40,11 +40,17 @@ public struct HostConfiguration {
     /// Offset of the pc global from the CPU-state pointer, and its size in bytes.
     public var pcOffset: Int
     public var stateSize: Int
-    public init(helpers: [HelperDescriptor], globals: [GlobalDescriptor], pcOffset: Int, stateSize: Int) {
+    /// Code is made for a profile: the recovery records say where each instruction starts.
+    public var isProfiled: Bool
+    public init(
+        helpers: [HelperDescriptor], globals: [GlobalDescriptor], pcOffset: Int, stateSize: Int,
+        isProfiled: Bool = false
+    ) {
         self.helpers = helpers
         self.globals = globals
         self.pcOffset = pcOffset
         self.stateSize = stateSize
+        self.isProfiled = isProfiled
     }
 }
 
@@ -104,6 +110,10 @@ public protocol HostBackEnd: AnyObject, Sendable {
     /// Where the fault handler resumes to leave generated code, with the exit value to return; nil if the address is not in
     /// code this host made. The handler has stored the registers in `savedRegisters`.
     var faultExitAddress: UInt64 { get }
+
+    /// While generated code on this state calls something outside the code buffer: the host address that the call returns to, else
+    /// anything. Async-signal-safe.
+    func callReturnAddress(_ state: UnsafeMutableRawPointer) -> UInt64
 }
 
 /// Compiles regions away from the code buffer. Used by one thread, without the translation lock.

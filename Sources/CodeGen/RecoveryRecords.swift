@@ -5,12 +5,14 @@
 //
 //     point := 0x00, SLEB(host offset - previous), SLEB(guest pc - previous), count, change * count
 //     change := global index (1 byte), register + 1 (1 byte; 0 = the home is current)
+//     mark := 0x01, SLEB(host offset - previous), SLEB(guest pc - previous)
 //     end := 0x02
 //
 // Without a point for it, offset 0 is the region's start: every home is current, and the guest pc is the region's.
 //
 // The host offset is from the region's entry and is the address of the instruction that faults, or, for a side exit, of
-// the check that led to it. Points are in ascending order of emission, not necessarily of address.
+// the check that led to it. Points are in ascending order of emission, not necessarily of address. A mark says where the code of
+// a guest instruction starts; only translations made for a profile have marks.
 
 /// Writes a region's records while a host emits code.
 public struct RecoveryWriter: ~Copyable {
@@ -85,12 +87,7 @@ public struct RecoveryWriter: ~Copyable {
             overflowed = true
             return
         }
-        var at = bytes + count
-        at.pointee = 0
-        at = Self.append(offset &- lastOffset, at + 1)
-        at = Self.append(Int(truncatingIfNeeded: pc &- lastPC), at)
-        lastOffset = offset
-        lastPC = pc
+        var at = place(0, offset, pc)
         let changes = at
         at += 1
         for i in 0..<setCount where sets[i].touched != 0 { at = logChanges(i, at) }
@@ -117,6 +114,27 @@ public struct RecoveryWriter: ~Copyable {
         }
         sets[i].inLog = set.dirty
         sets[i].touched = 0
+        return at
+    }
+
+    /// The code of the instruction at guest `pc` starts at `offset`.
+    public mutating func mark(offset: Int, pc: UInt64) {
+        if count > capacity {
+            overflowed = true
+            return
+        }
+        count = place(1, offset, pc) - bytes
+    }
+
+    /// Appends what points and marks have in common; returns where the log goes on.
+    @inline(__always)
+    private mutating func place(_ tag: UInt8, _ offset: Int, _ pc: UInt64) -> UnsafeMutablePointer<UInt8> {
+        var at = bytes + count
+        at.pointee = tag
+        at = Self.append(offset &- lastOffset, at + 1)
+        at = Self.append(Int(truncatingIfNeeded: pc &- lastPC), at)
+        lastOffset = offset
+        lastPC = pc
         return at
     }
 
@@ -150,26 +168,66 @@ public enum RecoveryReader {
         registers: UnsafeMutablePointer<UInt8>
     ) -> UInt64? {
         for i in 0..<globalCount { registers[i] = 0 }
-        var at = 0
-        var pointOffset = 0
-        var pointPC = pc
-        while at < records.count, records[at] == 0 {
-            at &+= 1
-            pointOffset &+= readSigned(records, &at)
-            pointPC = pointPC &+ UInt64(bitPattern: Int64(readSigned(records, &at)))
-            if at >= records.count { return nil }
-            let changes = Int(records[at])
-            at &+= 1
-            if at &+ 2 &* changes > records.count { return nil }
-            for _ in 0..<changes {
-                registers[Int(records[at])] = records[at &+ 1]
-                at &+= 2
+        var cursor = Cursor(pc: pc)
+        while cursor.next(records) {
+            for i in 0..<cursor.changes {
+                let change = cursor.at &+ 2 &* i
+                registers[Int(records[change])] = records[change &+ 1]
             }
-            if pointOffset == offset { return pointPC }
+            if cursor.offset == offset, cursor.isPoint { return cursor.pc }
         }
         if offset != 0 { return nil }
         for i in 0..<globalCount { registers[i] = 0 }
         return pc
+    }
+
+    /// The instruction whose code is at `offset`, as far as the records tell: the point or mark with the highest offset that is not
+    /// beyond it. `register` holds `global` there: register + 1, or 0 where its home is current.
+    public static func nearest(
+        _ records: UnsafeRawBufferPointer, pc: UInt64, offset: Int, global: Int
+    ) -> (pc: UInt64, register: UInt8) {
+        var cursor = Cursor(pc: pc)
+        var best = (pc: pc, register: UInt8(0))
+        var bestOffset = -1
+        var register: UInt8 = 0
+        while cursor.next(records) {
+            for i in 0..<cursor.changes where Int(records[cursor.at &+ 2 &* i]) == global {
+                register = records[cursor.at &+ 2 &* i &+ 1]
+            }
+            if cursor.offset <= offset, cursor.offset >= bestOffset {
+                bestOffset = cursor.offset
+                best = (cursor.pc, register)
+            }
+        }
+        return best
+    }
+
+    /// A place in the log.
+    private struct Cursor {
+        var offset = 0
+        var pc: UInt64
+        var isPoint = false
+        /// Where the current point's changes are, and their number.
+        var at = 0
+        var changes = 0
+
+        init(pc: UInt64) { self.pc = pc }
+
+        /// Goes on to the next point or mark; false at the end.
+        @inline(__always) mutating func next(_ records: UnsafeRawBufferPointer) -> Bool {
+            at &+= 2 &* changes
+            changes = 0
+            guard at < records.count, records[at] <= 1 else { return false }
+            isPoint = records[at] == 0
+            at &+= 1
+            offset &+= RecoveryReader.readSigned(records, &at)
+            pc = pc &+ UInt64(bitPattern: Int64(RecoveryReader.readSigned(records, &at)))
+            if !isPoint { return true }
+            guard at < records.count else { return false }
+            changes = Int(records[at])
+            at &+= 1
+            return at &+ 2 &* changes <= records.count
+        }
     }
 
     private static func readSigned(_ records: UnsafeRawBufferPointer, _ at: inout Int) -> Int {

@@ -65,9 +65,37 @@ public enum ExecutionCounters {
 /// The shadow return stack: a ring of (guest return address, host code) pairs. `returnStackTop` is the byte offset of the
 /// newest entry in the ring; it wraps by masking.
 public enum ReturnStack {
-    public static let count = 64
+    public static let count = 512
     /// Ring size in bytes; the top offset is masked with `byteMask` after each push and pop.
     public static let byteMask = count * 16 - 1
+}
+
+/// How jumps between translations found their targets. Those on the paths to the cpu loop are always counted, the others only by code
+/// that is made for a profile.
+public struct JumpCounters: Sendable {
+    /// Look-ups that missed the jump cache, returns that were not on top of the return stack.
+    public var lookupMisses: UInt64 = 0
+    public var returnMisses: UInt64 = 0
+    /// Slots that were not linked: the cpu loop found the target, and linked it.
+    public var unlinked: UInt64 = 0
+    /// In code for a profile: direct jumps through slots, returns, jumps with an in-line cache, look-ups in the jump cache (of the last
+    /// two, those that missed).
+    public var direct: UInt64 = 0
+    public var returns: UInt64 = 0
+    public var cached: UInt64 = 0
+    public var lookups: UInt64 = 0
+
+    public init() {}
+
+    public mutating func add(_ other: JumpCounters) {
+        lookupMisses &+= other.lookupMisses
+        returnMisses &+= other.returnMisses
+        unlinked &+= other.unlinked
+        direct &+= other.direct
+        returns &+= other.returns
+        cached &+= other.cached
+        lookups &+= other.lookups
+    }
 }
 
 /// Shared fields of one vCPU. Everything here belongs to the vCPU's thread, except `exitRequest`, which any thread or
@@ -107,9 +135,9 @@ public struct VCPUHeader {
     public var softOperands: InlineArray<4, UInt64> = .init(repeating: 0)
     /// Host code address of the side exit.
     public var sideExitAddress: UInt64 = 0
-    /// Counters, always on: translations entered through the cpu loop, look-ups that missed in line, ...
-    public var lookupMisses: UInt64 = 0
-    public var returnMisses: UInt64 = 0
+    public var jumps = JumpCounters()
+    /// What the vCPU's thread is doing, for samples taken by a signal handler: an `Activity` of the engine's.
+    public var activity: UInt32 = 0
 
     public init(jumpCache: UnsafeMutablePointer<JumpCacheEntry>, returnStack: UnsafeMutablePointer<JumpCacheEntry>) {
         self.jumpCache = jumpCache

@@ -93,7 +93,7 @@ extension Machine {
         storePC(target)
         let entry = header.pointee.jumpCache[JumpCache.index(target)]
         if entry.pc == target { return start(Self.code(entry.code)) ? .goOn : .grow }
-        header.pointee.lookupMisses &+= 1
+        header.pointee.jumps.lookupMisses &+= 1
         return leave(ExitValue(reason: ExitReason.lookup))
     }
 }

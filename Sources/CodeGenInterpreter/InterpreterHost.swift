@@ -40,6 +40,7 @@ public final class InterpreterHost: HostBackEnd, @unchecked Sendable {
     public let description: HostDescription? = nil
     /// Nothing runs in the code buffer, so the fault handler never has to leave from there.
     public let faultExitAddress: UInt64 = 0
+    public func callReturnAddress(_ state: UnsafeMutableRawPointer) -> UInt64 { 0 }
     /// No register, for the same reason.
     public let stateRegister = -1
     public let stateBias = 0

@@ -137,8 +137,10 @@ extension Lowering {
 
     mutating func brcond(_ s: StepPointer, _ op: OpPointer, _ end: StepPointer) {
         let condition = op.pointee.condition
+        let endsRegion = isFlat && isFollowedByJumps(s, end)
+        if endsRegion { countJump(header.directJumps) }
         compare(s, op, condition)
-        if isFlat, isFollowedByJumps(s, end) {
+        if endsRegion {
             // Each way has a jump that is patched; no way jumps over the other's.
             openSlot(ops + Int(s[2].index), asm.patchableJump(condition.code))
             openSlot(ops + Int(s[4].index), asm.patchableJump())

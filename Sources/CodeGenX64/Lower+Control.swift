@@ -73,7 +73,18 @@ extension Lowering {
         asm.jmp(to: stubs.epilogue)
     }
 
-    mutating func gotoTB(_ op: OpPointer) { openSlot(op, asm.patchableJump()) }
+    /// One more jump of a kind, in code for a profile. Keeps the flags, which a branch may take from the op before.
+    @inline(__always) mutating func countJump(_ field: Address) {
+        guard isProfiled else { return }
+        asm.mov(.qword, .r11, field)
+        asm.lea(.qword, .r11, Address(.r11, 1))
+        asm.mov(.qword, field, .r11)
+    }
+
+    mutating func gotoTB(_ op: OpPointer) {
+        countJump(header.directJumps)
+        openSlot(op, asm.patchableJump())
+    }
 
     /// The slot of a `goto_tb` has its patchable displacement at `field`.
     func openSlot(_ op: OpPointer, _ field: Int) {
@@ -111,6 +122,7 @@ extension Lowering {
         let target = gpr(s.pointee.a)
         asm.mov(.qword, pcHome, target)
         if op.pointee.jumpHint == .return {
+            countJump(header.returns)
             asm.mov(.dword, .rax, header.returnStackTop)
             asm.mov(.qword, .r11, header.returnStack)
             asm.alu(.add, .qword, .r11, .rax)
@@ -129,6 +141,7 @@ extension Lowering {
     /// Goes to a target whose translation the jump cache knows; a miss finds the target in the pc global's home. In code that is
     /// not hot yet by way of the common code.
     private mutating func goThroughJumpCache(_ target: GPR) {
+        countJump(header.lookups)
         if isCounted {
             asm.jmp(to: stubs.jumpCache[Int(target.rawValue)])
         } else {
@@ -140,6 +153,7 @@ extension Lowering {
     mutating func gotoCached(_ s: StepPointer, _ op: OpPointer) {
         let target = gpr(s.pointee.a)
         let word = asm.newLabel()
+        countJump(header.cachedJumps)
         asm.alu(.cmp, .qword, target, .rip(word))
         let missField = asm.patchableJump(.ne)
         let field = asm.patchableJump()

@@ -57,8 +57,8 @@ extension Lowering {
     mutating func scalesSum(_ s: StepPointer, _ op: OpPointer, _ end: StepPointer) -> Bool {
         guard s.pointee.b == Place.constant, 1...3 ~= value(op.pointee.b) else { return false }
         var next = s + 1
-        // No code stands between them.
-        while next < end, next.pointee.kind == .dirty || isMark(next) { next += 1 }
+        // Between them stand at most loads of other registers.
+        while next < end, next.pointee.kind == .dirty || isMark(next) || isLoad(next, besides: s) { next += 1 }
         guard next < end, next.pointee.kind == .op, next.pointee.dst == s.pointee.dst else { return false }
         let sum = ops + Int(next.pointee.index)
         guard sum.pointee.opcode == .add, sum.pointee.type == op.pointee.type else { return false }
@@ -69,6 +69,10 @@ extension Lowering {
         scaled = ScaledSum(
             step: next, base: gpr(base), index: gpr(s.pointee.a), scale: scales[Int(value(op.pointee.b)) - 1])
         return true
+    }
+
+    private func isLoad(_ next: StepPointer, besides s: StepPointer) -> Bool {
+        next.pointee.kind == .load && next.pointee.dst != s.pointee.dst && next.pointee.dst != s.pointee.a
     }
 
     private func isMark(_ s: StepPointer) -> Bool {

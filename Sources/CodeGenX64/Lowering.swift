@@ -84,6 +84,7 @@ struct Lowering: ~Copyable {
     // Fixed by `configure`.
     let helpers: UnsafeMutablePointer<HelperEntry>
     let pcHome: Address
+    let isProfiled: Bool
 
     // Owned, reused.
     var cold: UnsafeMutablePointer<ColdStub>
@@ -106,6 +107,7 @@ struct Lowering: ~Copyable {
             (helpers + i).initialize(to: HelperEntry(address: address, mayExit: helper.mayExit))
         }
         pcHome = Address(.rbp, Int32(configuration.pcOffset - StateRegister.bias))
+        isProfiled = configuration.isProfiled
         cold = .allocate(capacity: coldCapacity)
         slots = .allocate(capacity: Lowering.slotLimit)
         // Placeholders until the first region.
@@ -193,9 +195,9 @@ struct Lowering: ~Copyable {
 
     // MARK: Steps
 
-    /// A label is here. What heads a loop begins a half of a cache line.
+    /// A label is here. What heads a loop is aligned.
     private mutating func label(_ index: Int) {
-        if index < blockCount, blocks[index].isLoopHeader, asm.offset != headEnd { asm.align(32) }
+        if index < blockCount, blocks[index].isLoopHeader, asm.offset != headEnd { asm.align(16) }
         asm.bind(Label(index: Int32(truncatingIfNeeded: index)))
     }
 
@@ -363,7 +365,9 @@ struct Lowering: ~Copyable {
         case .fpSetFlags: setFlags(s)
         case .fpSetRounding: setRounding(s)
         // Engine
-        case .insnStart: pc = UInt64(bitPattern: op.pointee.imm)
+        case .insnStart:
+            pc = UInt64(bitPattern: op.pointee.imm)
+            if isProfiled { writer.mark(offset: asm.offset, pc: pc) }
         case .checkExit: checkExit(op)
         case .countExecution: countExecution(op)
         case .pushReturn: pushReturn(op)

@@ -20,8 +20,12 @@ struct HeaderFields {
     let savedRegisters = field(\.savedRegisters)
     let softOperands = field(\.softOperands)
     let sideExitAddress = field(\.sideExitAddress)
-    let lookupMisses = field(\.lookupMisses)
-    let returnMisses = field(\.returnMisses)
+    let lookupMisses = field(\.jumps.lookupMisses)
+    let returnMisses = field(\.jumps.returnMisses)
+    let directJumps = field(\.jumps.direct)
+    let returns = field(\.jumps.returns)
+    let cachedJumps = field(\.jumps.cached)
+    let lookups = field(\.jumps.lookups)
 
     private static func field<T>(_ path: KeyPath<VCPUHeader, T>) -> Address {
         Address(.rbp, Int32(VCPUHeader.offset(of: path) - StateRegister.bias))

@@ -195,4 +195,10 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
     }
 
     public var faultExitAddress: UInt64 { UInt64(stubs.faultExit) }
+
+    /// Generated code never moves its stack pointer: a call's return address is just below it.
+    public func callReturnAddress(_ state: UnsafeMutableRawPointer) -> UInt64 {
+        let stack = UnsafeRawPointer(bitPattern: UInt(VCPUHeader.of(state).pointee.hostStack))
+        return stack.map { ($0 - 8).load(as: UInt64.self) } ?? 0
+    }
 }

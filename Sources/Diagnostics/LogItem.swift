@@ -19,6 +19,7 @@ public struct LogItem: OptionSet, Hashable, Sendable {
     public static let pages = LogItem(rawValue: 1 << 11)
     public static let noChaining = LogItem(rawValue: 1 << 12)
     public static let systemCalls = LogItem(rawValue: 1 << 13)
+    public static let regions = LogItem(rawValue: 1 << 14)
 
     public struct Row: Sendable {
         public let name: StaticString
@@ -38,6 +39,7 @@ public struct LogItem: OptionSet, Hashable, Sendable {
         rows.append(row("op_opt", .optimizedOps, "intermediate code after optimization"))
         rows.append(row("out_op", .optimizedOps, "the same as op_opt"))
         rows.append(row("out_asm", .hostCode, "generated host instructions of each translated block"))
+        rows.append(row("regions", .regions, "one line for each optimized region"))
         rows.append(row("int", .interrupts, "interrupts, exceptions and signals"))
         rows.append(row("exec", .execution, "each block before it runs"))
         rows.append(row("cpu", .cpuState, "CPU registers before each block (implies nothing else)"))

@@ -33,6 +33,16 @@ public final class Engine: @unchecked Sendable {
     var generation: UInt64 = 0
     public internal(set) var counters = EngineCounters()
     private var drops: [UInt64: Int] = [:]
+    /// Of vCPUs that are gone. Guarded by `lock`.
+    private var pastJumps = JumpCounters()
+    /// Of all vCPUs so far; those that run are still counting.
+    public var jumpCounters: JumpCounters {
+        lock.withLock {
+            var sum = pastJumps
+            for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { sum.add($0.jumpCounters) } }
+            return sum
+        }
+    }
 
     public init(
         guest: any GuestArchitecture, host: any HostBackEnd, memory: any CodeMemory, options: EngineOptions
@@ -48,10 +58,11 @@ public final class Engine: @unchecked Sendable {
             recordCapacity: max(options.codeCacheSize / 2, 1 << 20), keepsSources: options.store != nil)
         host.configure(
             HostConfiguration(
-                helpers: guest.helpers, globals: guest.globals, pcOffset: guest.pcOffset, stateSize: guest.stateSize),
+                helpers: guest.helpers, globals: guest.globals, pcOffset: guest.pcOffset, stateSize: guest.stateSize,
+                isProfiled: options.isProfiled),
             code: code)
-        stubBytes = code.used
         let stubBytes = code.used
+        self.stubBytes = stubBytes
         store = options.store.map { Store($0, stubBytes: stubBytes) }
         translator = Translator(guest: guest, host: host, options: options)
         FaultRegistry.add(self)
@@ -80,7 +91,10 @@ public final class Engine: @unchecked Sendable {
     }
 
     func remove(_ vcpu: VCPU) {
-        lock.withLock { vcpus.removeAll { $0.toOpaque() == Unmanaged.passUnretained(vcpu).toOpaque() } }
+        lock.withLock {
+            vcpus.removeAll { $0.toOpaque() == Unmanaged.passUnretained(vcpu).toOpaque() }
+            pastJumps.add(vcpu.jumpCounters)
+        }
     }
 
     // MARK: Invalidation
@@ -209,12 +223,34 @@ public final class Engine: @unchecked Sendable {
         if isChild {
             vcpus = [Unmanaged.passUnretained(vcpu)]
             store?.firstNew = cache.count
+            counters = EngineCounters()
+            pastJumps = JumpCounters()
+            vcpu.jumpCounters = JumpCounters()
         }
         lock.unlock()
     }
 }
 
-/// What an engine has done so far. Guarded by the translation lock.
+extension Engine {
+    /// What a profile tells of the engine at the end, by name.
+    public var profileCounters: [(name: String, value: UInt64)] {
+        let c = counters
+        let jumps = jumpCounters
+        return [
+            ("translations", UInt64(c.translations)), ("translated-instructions", UInt64(c.guestInstructions)),
+            ("translated-bytes", UInt64(c.guestBytes)), ("host-bytes", UInt64(c.hostBytes)),
+            ("translation-nanoseconds", c.translationTime), ("regions", UInt64(c.optimized)),
+            ("region-instructions", UInt64(c.optimizedInstructions)), ("region-nanoseconds", c.optimizedTime),
+            ("links", UInt64(c.links)), ("invalidated", UInt64(c.invalidated)), ("flushes", UInt64(c.flushes)),
+            ("stored", UInt64(storeCounters?.installed ?? 0)),
+            ("direct-jumps", jumps.direct), ("returns", jumps.returns),
+            ("return-misses", jumps.returnMisses), ("cached-jumps", jumps.cached), ("lookups", jumps.lookups),
+            ("lookup-misses", jumps.lookupMisses), ("unlinked", jumps.unlinked),
+        ]
+    }
+}
+
+/// What an engine has done so far in this process. Guarded by the translation lock.
 public struct EngineCounters: Sendable {
     public var translations = 0
     public var guestInstructions = 0

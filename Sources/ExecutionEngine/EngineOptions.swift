@@ -31,6 +31,10 @@ public struct EngineOptions: Sendable {
     public var processors = 1
     /// Time spent translating is counted (two clock readings a translation).
     public var measuresTime = false
+    /// Code is made for a profile: see `HostConfiguration`.
+    public var isProfiled = false
+    /// Where the optimizer may work, by the translations' first addresses: elsewhere, code stays as the front end made it.
+    public var optimizeOnly = AddressFilter()
     /// Optimizer passes turned off by name.
     public var disabledPasses: Set<String> = []
     /// Keeps translations on disk between runs.

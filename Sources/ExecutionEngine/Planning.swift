@@ -7,7 +7,7 @@ extension Engine {
     /// The plan of a first translation at `pc`.
     func plan(for pc: UInt64) -> RegionPlan {
         if options.maxInstructions == 1 { return RegionPlan(maxBlocks: 1, maxInstructions: 1) }
-        if optimizesAtOnce { return optimizingPlan(for: pc) }
+        if optimizesAtOnce(pc) { return optimizingPlan(for: pc) }
         return RegionPlan(maxBlocks: 1, maxInstructions: options.maxInstructions)
     }
 
@@ -29,7 +29,10 @@ extension Engine {
         optimizingPlan(for: cache.rows[old].pc, isLarger: cache.rows[old].isOptimized)
     }
 
-    var optimizesAtOnce: Bool { options.tier == .optimizing && options.maxInstructions > 1 }
+    /// Is the first translation at `pc` an optimized region?
+    func optimizesAtOnce(_ pc: UInt64) -> Bool {
+        options.tier == .optimizing && options.maxInstructions > 1 && options.optimizeOnly.contains(pc)
+    }
 
     /// Do baseline translations count their executions, to be made again when hot?
     var countsExecutions: Bool { options.tier == .automatic && options.maxInstructions > 1 && options.chaining }
@@ -54,7 +57,8 @@ final class Profile: ExecutionProfile {
         guard let index = engine.cache.find(pc, flags) else { return 0 }
         let threshold = executionsOfHead
         if engine.cache.rows[index].isOptimized { return threshold }
-        return counted(index)
+        // What runs in regions does not count there: often enough to be taken in, and for calls to be followed.
+        return max(counted(index), engine.cache.regionBlocks.contains(pc) ? threshold / 16 : 1)
     }
 
     /// Counters count down, perhaps below zero, and are shared.

@@ -76,6 +76,8 @@ final class TranslationCache: @unchecked Sendable {
     private(set) var sources: SourceTable?
     private var rowPages: LargePages
     private var recordPages: LargePages
+    /// Starts of the blocks of optimized regions.
+    let regionBlocks = RegionBlocks()
 
     static let pageBits: UInt64 = 12
 
@@ -159,6 +161,7 @@ final class TranslationCache: @unchecked Sendable {
             highest: highest, nextInBucket: 0, incoming: 0, isValid: isFindable, isOptimized: isOptimized,
             counter: UInt16(truncatingIfNeeded: counter), source: source)
         compiled.append(kept)
+        if isOptimized { for range in ranges { regionBlocks.insert(range.start) } }
         atomic(published).pointee.store(UInt32(index + 1), ordering: .releasing)
         if isFindable {
             lookup.insert(index)
@@ -252,5 +255,6 @@ final class TranslationCache: @unchecked Sendable {
         pages.removeAll()
         recordUsed = 0
         sources?.removeAll()
+        regionBlocks.removeAll()
     }
 }

@@ -215,7 +215,7 @@ final class Translator {
     private func prepare(_ engine: Engine, _ optimize: Bool, _ pc: UInt64) -> Bool {
         let sample = engine.counters.translations % 64 == 0
         // What will be optimized when it is hot is not worth a pass before that.
-        if optimize || !engine.countsExecutions {
+        if (optimize || !engine.countsExecutions) && options.optimizeOnly.contains(pc) {
             guard workspace.optimize(optimize ? .full : .baseline, sample: sample) else { return false }
         }
         if isLogging { log(engine, .optimizedOps, pc) }
@@ -236,6 +236,7 @@ final class Translator {
             engine.counters.optimized += 1
             engine.counters.optimizedInstructions += region.s.pointee.guestInstructions
             engine.counters.optimizedTime &+= time
+            if isLogging { logRegion(region, compiled) }
         }
         options.codeListener?(compiled.entry, compiled.codeSize, region.s.pointee.guestPC)
     }
@@ -272,6 +273,14 @@ final class Translator {
             }
         }
         return text + "\n"
+    }
+
+    private func logRegion(_ region: Region, _ compiled: CompiledRegion) {
+        let pc = region.s.pointee.guestPC
+        guard options.diagnostics.isEnabled(.regions, at: pc) else { return }
+        options.diagnostics.write(
+            "region 0x\(String(pc, radix: 16)): \(region.s.pointee.guestInstructions) instructions, "
+                + "\(compiled.codeSize) bytes of host code\n")
     }
 
     private func logHost(_ engine: Engine, _ compiled: CompiledRegion, _ pc: UInt64) {

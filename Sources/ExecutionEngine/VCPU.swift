@@ -45,6 +45,8 @@ public final class VCPU {
     /// 1 while the thread runs, or is about to run, generated code.
     private let running: UnsafeMutablePointer<UInt32>
     private var lastFlags: UInt64 = 0
+    /// The host makes machine code, rather than running IR.
+    let runsMachineCode: Bool
     /// Registers by global at a recovery point.
     private let recovered: UnsafeMutablePointer<UInt8>
     private let globals: [GlobalDescriptor]
@@ -80,6 +82,7 @@ public final class VCPU {
         running.initialize(to: 0)
         globals = engine.guest.globals
         lookup = engine.cache.lookup
+        runsMachineCode = engine.host.description != nil
         recovered = .allocate(capacity: globals.count)
         engine.guest.reset(state)
         JumpCache.finishEmptying(header.pointee.jumpCache)
@@ -152,7 +155,11 @@ public final class VCPU {
         set { engine.host.setRounding(state, newValue) }
     }
 
-    public var lookupMisses: UInt64 { header.pointee.lookupMisses }
+    /// How jumps between translations have found their targets so far.
+    public var jumpCounters: JumpCounters {
+        get { header.pointee.jumps }
+        set { header.pointee.jumps = newValue }
+    }
 
     // MARK: Requests from the engine
 
@@ -214,7 +221,9 @@ public final class VCPU {
     /// Runs generated code; `running` is set. What its exit says of translations is taken up before `running` is cleared: from
     /// then on another thread may flush them.
     private func enter(_ entry: UInt64) -> ExitValue {
+        setActivity(.generatedCode)
         let exit = engine.host.enter(state, entry)
+        setActivity(.engine)
         switch exit.reason {
         case ExitReason.sideExit, ExitReason.hot, ExitReason.fault, UInt32(GuestExit.misaligned.rawValue): recover()
         default: break
@@ -252,6 +261,8 @@ public final class VCPU {
     private func translate(_ pc: UInt64, _ flags: UInt64) -> VCPUExit? {
         engine.lock.lock()
         defer { engine.lock.unlock() }
+        setActivity(engine.optimizesAtOnce(pc) ? .optimizing : .translating)
+        defer { setActivity(.engine) }
         var attempts = 0
         var plan = engine.plan(for: pc)
         while true {
@@ -262,7 +273,7 @@ public final class VCPU {
             }
             if index == nil {
                 switch engine.translator.translate(
-                    engine, pc: pc, flags: flags, plan: plan, optimize: engine.optimizesAtOnce)
+                    engine, pc: pc, flags: flags, plan: plan, optimize: engine.optimizesAtOnce(pc))
                 {
                 case .done(let new): index = new
                 case .notExecutable:
@@ -303,11 +314,13 @@ public final class VCPU {
         if let source = exitTranslation, exitGeneration == engine.generation, engine.cache.rows[source].pc != pc {
             return drop(source, site: pc)
         }
+        setActivity(.optimizing)
+        defer { setActivity(.engine) }
         guard let old = engine.cache.find(pc, flags) else { return }
         let row = engine.cache.rows + old
         let profile = Profile(engine: engine, flags: flags, state: state)
         header.pointee.jumpCache[JumpCache.index(pc)] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
-        if !row.pointee.isOptimized || row.pointee.canGrow {
+        if engine.options.optimizeOnly.contains(pc), !row.pointee.isOptimized || row.pointee.canGrow {
             if let background = engine.background, !isBorrowed, engine.vcpus.count < engine.options.processors,
                 background.take(old, pc: pc, flags: flags, profile: profile) == .pending
             {
@@ -380,6 +393,7 @@ public final class VCPU {
     private func handle(_ exit: ExitValue) -> VCPUExit? {
         switch exit.reason {
         case ExitReason.chain:
+            header.pointee.jumps.unlinked &+= 1
             if engine.options.chaining { pendingLink = (exit.translation, exit.slot, exitGeneration) }
             return nil
         case ExitReason.lookup:

@@ -26,6 +26,9 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
     /// The engine's: drops translations of [start, start + length). Set once, before guest code runs.
     public var onCodeChange: (@Sendable (_ start: UInt64, _ length: UInt64) -> Void)?
 
+    /// Told of each file that is mapped to be executed: (start, length, descriptor, offset). Called under this object's lock.
+    public var onExecutableFile: (@Sendable (_ start: UInt64, _ length: UInt64, _ fd: Int32, _ offset: UInt64) -> Void)?
+
     private let lock = Lock()
     private var table = MappingTable()  // guarded by `lock`
     private var code: CodePages  // guarded by `lock`
@@ -113,6 +116,7 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
         }
         let kind = kind == .ordinary && flags & HostMemory.anonymous == 0 ? .file : kind
         table.insert(Mapping(start: address, end: address + size, rights: rights, isShared: isShared, kind: kind))
+        if rights.contains(.execute), flags & HostMemory.anonymous == 0 { onExecutableFile?(address, size, fd, offset) }
         return address
     }
 

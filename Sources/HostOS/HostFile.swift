@@ -51,6 +51,44 @@ public enum HostFile {
         return done
     }
 
+    /// All bytes of a file.
+    public static func contents(_ path: String) throws(Errno) -> [UInt8] {
+        let fd = try openForReading(path)
+        defer { close(fd) }
+        let status = try status(fd)
+        if status.isDirectory { throw .isdir }
+        var bytes = [UInt8](repeating: 0, count: Int(max(0, status.size)))
+        var failure: Errno?
+        let count = bytes.withUnsafeMutableBytes { buffer -> Int in
+            do throws(Errno) { return try read(fd, into: buffer, at: 0) } catch {
+                failure = error
+                return 0
+            }
+        }
+        if let failure { throw failure }
+        bytes.removeSubrange(count...)
+        return bytes
+    }
+
+    /// Creates or replaces a file.
+    public static func write(_ text: String, to path: String) throws(Errno) {
+        let flags = Int(O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC)
+        let fd = try Errno.check(withPath(path) { kernel(SYS_openat, Int(AT_FDCWD), $0, flags, 0o666) })
+        defer { close(Int32(truncatingIfNeeded: fd)) }
+        if !writeAll(Int32(truncatingIfNeeded: fd), text) { throw .io }
+    }
+
+    /// A new folder that only its owner can look into.
+    public static func makeFolder(_ path: String) throws(Errno) {
+        _ = try Errno.check(withPath(path) { kernel(SYS_mkdirat, Int(AT_FDCWD), $0, 0o700) })
+    }
+
+    /// Removes an empty folder.
+    public static func removeFolder(_ path: String) {
+        let folder = 0x200  // AT_REMOVEDIR
+        _ = withPath(path) { kernel(SYS_unlinkat, Int(AT_FDCWD), $0, folder) }
+    }
+
     public struct Status: Sendable {
         public var mode: UInt32, size: Int64, userID: UInt32, groupID: UInt32
         public var device: UInt64, inode: UInt64

@@ -28,12 +28,17 @@ public struct SignalMailbox {
 public typealias CodeFaultHandler = @convention(c) (UnsafeMutableRawPointer, UnsafeMutableRawPointer) -> Bool
 
 nonisolated(unsafe) private var codeFaultHandler: CodeFaultHandler? = nil
+/// The set of the one signal kept by `reserve`. Written before there are other threads.
+nonisolated(unsafe) private var reservedSignal: UInt64 = 0
 
 public enum HostSignals {
     public enum Disposition: Sendable { case byDefault, ignore, record }
 
     /// Signals that are never blocked and always have our handler: guest memory faults arrive as these.
     public static let faultSignals: UInt64 = bit(SIGSEGV) | bit(SIGBUS)
+
+    /// Signals that no guest blocks and whose handlers no guest changes: those, and one for samples while a profile is taken.
+    public static var ownSignals: UInt64 { faultSignals | reservedSignal }
 
     /// The kernel's signal set bit for a signal number 1...64.
     @inlinable public static func bit(_ signal: Int32) -> UInt64 { 1 &<< UInt64(truncatingIfNeeded: signal &- 1) }
@@ -55,12 +60,18 @@ public enum HostSignals {
     /// Sets what the host does with a signal. Fault signals keep the fault handler, which records user-sent ones.
     /// `flags`: SA_NOCLDSTOP and SA_NOCLDWAIT only.
     public static func set(_ signal: Int32, _ disposition: Disposition, flags: UInt64 = 0) {
-        if bit(signal) & faultSignals != 0 { return }
+        if bit(signal) & ownSignals != 0 { return }
         switch disposition {
         case .byDefault: install(signal, handler: 0, flags: flags)
         case .ignore: install(signal, handler: 1, flags: flags)
         case .record: install(signal, handler: unsafeBitCast(recordHandler as RawHandler, to: UInt.self), flags: flags)
         }
+    }
+
+    /// Keeps a signal for Martlet itself from now on. `handler` passes on to `record` what a process sent.
+    static func reserve(_ signal: Int32, handler: @escaping RawHandler) {
+        install(signal, handler: unsafeBitCast(handler, to: UInt.self))
+        reservedSignal = bit(signal)
     }
 
     /// The disposition the process inherited: true when `signal` is ignored.
@@ -86,11 +97,11 @@ public enum HostSignals {
         _ = withUnsafePointer(to: action) { kernel(SYS_rt_sigaction, Int(signal), Int(bitPattern: $0), 0, 8) }
     }
 
-    /// Sets the calling thread's blocked set (fault signals stay unblocked) and returns the old one.
+    /// Sets the calling thread's blocked set (our own signals stay unblocked) and returns the old one.
     @discardableResult
     public static func setMask(_ mask: UInt64) -> UInt64 {
         var old: UInt64 = 0
-        let new = mask & ~faultSignals
+        let new = mask & ~ownSignals
         _ = withUnsafeMutablePointer(to: &old) { old in
             withUnsafePointer(to: new) {
                 kernel(SYS_rt_sigprocmask, Int(SIG_SETMASK), Int(bitPattern: $0), Int(bitPattern: old), 8)
@@ -134,7 +145,7 @@ public enum HostSignals {
     }
 
     /// Records a signal for the calling thread. Runs in a signal handler with all signals blocked.
-    fileprivate static func record(_ fault: FaultContext) {
+    static func record(_ fault: FaultContext) {
         HostStubs.cancelSystemCall(fault)
         guard let mailbox = ThreadSlot.mailbox else { return }
         // Only a user-sent fault signal can find the box full, since it cannot be blocked; it is dropped, as it is not

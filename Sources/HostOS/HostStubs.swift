@@ -175,6 +175,16 @@ enum HostStubs {
         context.programCounter = wasEntered ? safeInterruptedInKernel : safeInterrupted
     }
 
+    /// Makes `safeSystemCall` return `interruptedBeforeKernel` where a signal that is not for the guest has ended its waiting: the call is
+    /// made again. Async-signal-safe.
+    static func restartInterruptedCall(_ context: FaultContext) {
+        let interrupted = UInt64(bitPattern: Int64(Errno.intr.negated))
+        guard context.programCounter == safeWindowEnd, context[register: 0] == interrupted,
+            ThreadSlot.mailbox?.pointee.signal == 0
+        else { return }
+        context[register: 0] = UInt64(bitPattern: Int64(interruptedBeforeKernel))
+    }
+
     /// Makes a fault in a stub that may fault return from it; false when `fault` is elsewhere. Async-signal-safe.
     static func resume(_ fault: FaultContext) -> Bool {
         let pc = fault.programCounter

@@ -41,6 +41,35 @@ public enum HostProcess {
         return pid
     }
 
+    /// Runs this program again with other arguments, and waits for its end. Its exit status, or 128 and the signal's number.
+    /// Meanwhile SIGINT and SIGQUIT are the other's business.
+    public static func runAgain(_ arguments: [[UInt8]]) throws(Errno) -> Int32 {
+        var pointers = arguments.map { bytes in
+            (bytes + [0]).withUnsafeBytes { strdup($0.bindMemory(to: CChar.self).baseAddress!) }
+        }
+        defer { for pointer in pointers { free(pointer) } }
+        pointers.append(nil)
+        let pid = try fork()
+        if pid == 0 {
+            _ = pointers.withUnsafeBufferPointer { list in
+                withPath("/proc/self/exe") {
+                    kernel(SYS_execve, $0, Int(bitPattern: list.baseAddress), Int(bitPattern: environ))
+                }
+            }
+            exitGroup(127)
+        }
+        HostSignals.set(SIGINT, .ignore)
+        HostSignals.set(SIGQUIT, .ignore)
+        var status: Int32 = 0
+        while true {
+            let result = withUnsafeMutablePointer(to: &status) {
+                kernel(SYS_wait4, Int(pid), Int(bitPattern: $0), 0, 0)
+            }
+            if result != Errno.intr.negated { break }
+        }
+        return status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f)
+    }
+
     /// A value of the host's auxiliary vector (getauxval(3)).
     public static func auxiliaryValue(_ type: UInt) -> UInt { getauxval(type) }
 

@@ -45,16 +45,16 @@ extension HostFile {
     /// Sets the time of the last change to now.
     public static func touch(_ path: String) { _ = withPath(path) { kernel(SYS_utimensat, Int(AT_FDCWD), $0, 0, 0) } }
 
-    /// The names in a folder; none when it cannot be read.
+    /// What is in a folder, without "." and ".."; nothing when it cannot be read.
     public static func names(in folder: String) -> [String] {
         guard let stream = opendir(folder) else { return [] }
         defer { closedir(stream) }
         var names: [String] = []
         while let entry = readdir(stream) {
-            names.append(
-                withUnsafePointer(to: &entry.pointee.d_name) {
-                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-                })
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { names.append(name) }
         }
         return names
     }

@@ -86,8 +86,8 @@ public enum ThreadSlot {
         set { set(0, newValue) }
     }
 
-    /// For the engine: the vCPU that runs on this thread.
-    public static var engine: UnsafeMutableRawPointer? {
+    /// What takes the thread's samples for a profile.
+    public static var sampler: UnsafeMutableRawPointer? {
         get { get(1) }
         set { set(1, newValue) }
     }
@@ -115,6 +115,8 @@ public enum HostClock {
         clock_gettime(clock, &time)
         return UInt64(bitPattern: Int64(time.tv_sec)) &* 1_000_000_000 &+ UInt64(bitPattern: Int64(time.tv_nsec))
     }
+    /// Used by all threads of the process so far.
+    public static func processorTime() -> UInt64 { nanoseconds(CLOCK_PROCESS_CPUTIME_ID) }
     public static func monotonic() -> UInt64 { nanoseconds(CLOCK_MONOTONIC) }
     public static func realtime() -> UInt64 { nanoseconds(CLOCK_REALTIME) }
 }

@@ -6,6 +6,7 @@ import GuestKit
 import GuestMemory
 import HostOS
 import LinuxABI
+import Profiling
 
 /// A guest process. There is one per host process; threads of the guest are threads of the host.
 public final class GuestProcess: @unchecked Sendable {
@@ -36,6 +37,7 @@ public final class GuestProcess: @unchecked Sendable {
     var leaderStatus: Int32 = 0  // exit status of the first thread; guarded by `lock`
     var signalTrampoline: UInt64 = 0  // set before guest code runs
     let resolver: ProgramResolver
+    let profile: Profile?
     /// The application's last words before the process ends.
     let willExit: () -> Void
 
@@ -43,9 +45,10 @@ public final class GuestProcess: @unchecked Sendable {
         options: UserModeOptions, memory: UserAddressSpace, engine: Engine, architecture: any GuestArchitecture,
         guest: LinuxGuestABI, registers: GuestRegisters, executablePath: String, arguments: [[UInt8]],
         image: LoadedProgram,
-        resolver: ProgramResolver, willExit: @escaping () -> Void
+        resolver: ProgramResolver, profile: Profile? = nil, willExit: @escaping () -> Void
     ) {
         self.resolver = resolver
+        self.profile = profile
         self.willExit = willExit
         self.options = options
         self.memory = memory
@@ -60,6 +63,7 @@ public final class GuestProcess: @unchecked Sendable {
         prefix = options.prefix
         realPrefix = options.prefix.flatMap { HostFile.realPath($0) }
         actions = .init(repeating: SignalAction(), count: 65)
+        if profile != nil { catchTerminatingSignals() }
     }
 
     /// The guest's name for a host path: without the prefix for files below it.

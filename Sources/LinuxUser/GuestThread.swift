@@ -4,6 +4,7 @@
 import ExecutionEngine
 import GuestMemory
 import HostOS
+import Profiling
 
 /// A guest thread.
 public final class GuestThread {
@@ -32,6 +33,9 @@ public final class GuestThread {
     var isSharedChild = false
     /// The pc of a system call whose waiting a signal ended, until the signal's handler is entered.
     var interruptedCall: UInt64?
+
+    /// The thread's part in a profile that is being taken.
+    var profiled: ProfiledThread?
 
     init(process: GuestProcess, vcpu: VCPU) {
         self.process = process

@@ -5,6 +5,7 @@ import ExecutionEngine
 import GuestMemory
 import HostOS
 import LinuxABI
+import Profiling
 
 /// Runs a guest program in this process. `guestFor` gives the guest for an ELF machine number, or nil for machines
 /// Martlet does not run; `runs` names those it does, for messages. Does not return when the guest runs to its end (the
@@ -43,19 +44,23 @@ private func start(
 
     let memory = try makeMemory(guest, options)
     HostSignals.start()
+    let profile = try startProfile(options, memory, command: asked.arguments)
     let top = try makeStack(memory, options, isExecutable: file.hasExecutableStack)
     let image = try ProgramLoader(memory: memory).load(file, interpreter: interpreter, shown: shown)
 
     let engine: Engine
     let path = (try? HostFile.readLink("/proc/self/fd/\(file.fd)")) ?? asked.hostPath
-    do { engine = try guest.makeEngine(memory, path) } catch { throw UserModeError("\(error)", status: 1, errno: .nomem) }
+    do { engine = try guest.makeEngine(memory, path) } catch {
+        throw UserModeError("\(error)", status: 1, errno: .nomem)
+    }
     guard let registers = GuestRegisters(guest: guest.architecture, abi: guest.abi) else {
         throw UserModeError("\(shown): this guest has no system-call registers", status: 1)
     }
     let process = GuestProcess(
         options: options, memory: memory, engine: engine, architecture: guest.architecture, guest: guest.abi,
         registers: registers, executablePath: path,
-        arguments: asked.arguments, image: image, resolver: resolver, willExit: guest.willExit)
+        arguments: asked.arguments, image: image, resolver: resolver, profile: profile,
+        willExit: guest.willExit)
     process.breakStart = image.dataEnd
     process.breakEnd = image.dataEnd
 
@@ -101,6 +106,23 @@ private func executeNatively(_ program: ResolvedProgram, _ options: UserModeOpti
     }
     let error = Errno(Int32(truncatingIfNeeded: -result))
     throw UserModeError("\(program.hostPath): \(error.message)", errno: error)
+}
+
+/// Creates the profile that the options ask for; executable files mapped from now on are noted in it.
+private func startProfile(
+    _ options: UserModeOptions, _ memory: UserAddressSpace, command: [[UInt8]]
+) throws(UserModeError) -> Profile? {
+    guard let request = options.profile else { return nil }
+    let profile: Profile
+    do throws(Errno) {
+        profile = try Profile(path: request.path, isChild: request.isChild, command: command)
+    } catch {
+        throw UserModeError("-profile \(request.path): cannot be written: \(error.message)", status: 1)
+    }
+    memory.onExecutableFile = { start, length, fd, offset in
+        profile.addMapping(start, length, fd: fd, offset: offset)
+    }
+    return profile
 }
 
 private func makeMemory(_ guest: UserModeGuest, _ options: UserModeOptions) throws(UserModeError) -> UserAddressSpace {

@@ -32,7 +32,22 @@ public struct UserModeOptions: Sendable {
     /// ARGS...` when a guest program executes another one: the mode word and the options, without the program.
     public var relaunchArguments: [[UInt8]] = [Array("run".utf8)]
 
+    /// Where to write a profile; nil: none is taken.
+    public var profile: ProfileRequest?
+
     public init(program: String) { self.program = program }
+}
+
+/// A profile to be taken.
+public struct ProfileRequest: Sendable {
+    /// An absolute path.
+    public var path: String
+    /// The program was executed by another one that is profiled: its process id is appended to the path.
+    public var isChild: Bool
+    public init(path: String, isChild: Bool) {
+        self.path = path
+        self.isChild = isChild
+    }
 }
 
 /// One guest architecture that user mode can run: what the application knows about it.

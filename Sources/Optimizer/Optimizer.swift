@@ -26,6 +26,8 @@ public enum Pass: String, CaseIterable, Sendable {
     case unboxing
     /// Moves pure ops out of loops (Invariants.swift).
     case invariants
+    /// Gives small loops a second copy without a check (Unrolling.swift).
+    case unroll
     /// Moves ops that one way from a branch needs to that way (Sinking.swift).
     case sink
     /// Removes ops that nobody needs, backward (DeadCode.swift).
@@ -71,7 +73,10 @@ public enum Optimizer {
                 run(.blocks, region, s) { straighten(region, s) }
             }
         }
-        if level == .full && hasBranches { run(.sink, region, s) { sinkPartlyDead(region, s) } }
+        if level == .full && hasBranches {
+            run(.unroll, region, s) { unroll(region, s) }
+            run(.sink, region, s) { sinkPartlyDead(region, s) }
+        }
         run(.dead, region, s) { removeDeadCode(region, s, level) }
         if level == .full { run(.nans, region, s) { markUnseenNaNs(region, s) } }
         s.forgetEntryFacts()

@@ -22,7 +22,7 @@ enum DiskCache {
         guard let own = try? HostFile.status(path: "/proc/self/exe") else { return nil }
         let parts: [String] = [
             martletVersion, "\(own.device) \(own.inode) \(own.size) \(own.modified) \(own.changed)", guest, cpu ?? "",
-            options.tier.rawValue, "\(options.maxInstructions) \(options.chaining)",
+            options.tier.rawValue, "\(options.maxInstructions) \(options.chaining) \(options.isProfiled)",
             options.disabledPasses.sorted().joined(separator: ","), program,
         ]
         return StoreIdentity(describing: parts.joined(separator: "\0").utf8)
@@ -30,6 +30,6 @@ enum DiskCache {
 
     /// Listings of translations show what is translated: nothing is taken from the disk then.
     static func isInTheWay(of diagnostics: Diagnostics) -> Bool {
-        [.guestCode, .ops, .optimizedOps, .hostCode].contains { diagnostics.isEnabled($0) }
+        [.guestCode, .ops, .optimizedOps, .hostCode, .regions].contains { diagnostics.isEnabled($0) }
     }
 }

@@ -48,6 +48,7 @@ struct Invocation {
         switch command {
         case "run": return try runUser(Array(arguments.dropFirst(2)))
         case relaunchCommand: return try runUser(Array(arguments.dropFirst(2)), isRelaunch: true)
+        case "report": return try ReportCommand(Array(arguments.dropFirst(2))).run()
         case "help", "-h", "-help", "--help":
             writeStandardOutput(Self.usage)
             return 0
@@ -58,7 +59,8 @@ struct Invocation {
             // Options or a program without the word: `martlet ./hello`.
             return try runUser(Array(arguments.dropFirst()))
         default:
-            throw CommandError("unknown command '\(command)'; wanted run, help or version ('martlet run PROGRAM')")
+            throw CommandError(
+                "unknown command '\(command)'; wanted run, report, help or version ('martlet run PROGRAM')")
         }
     }
 
@@ -66,6 +68,7 @@ struct Invocation {
 
     private func runUser(_ arguments: [[UInt8]], isRelaunch: Bool = false) throws(CommandError) -> Int32 {
         var line = UserCommandLine()
+        line.isExecuted = isRelaunch
         if !isRelaunch { try readEnvironment(&line) }
         let rest = try readOptions(&line, arguments)
         if line.wantsHelp {
@@ -164,8 +167,11 @@ struct Invocation {
     static let usage = """
         martlet \(martletVersion): runs programs built for another processor
         usage: martlet run [OPTIONS] PROGRAM [ARGUMENTS...]
+               martlet report [--html FILE] [--svg FILE] [--folded] PROFILE...
+               martlet report [--html FILE] [--svg FILE] [--folded] -- [OPTIONS] PROGRAM [ARGUMENTS...]
                martlet help | version
-        'martlet run -h' lists the options. Guests: \(allGuests.map(\.name).joined(separator: ", ")).
+        'martlet run -h' lists the options. 'report' shows where the time of a program goes: of one that was run with
+        -profile PROFILE, or of one that it runs, with its children. Guests: \(allGuests.map(\.name).joined(separator: ", ")).
 
         """
 

@@ -1,6 +1,8 @@
 // The options of user mode, as one table: names, arguments, environment variables, help. Names and meanings are those of
 // qemu-user, so that scripts written for it work.
 
+import Diagnostics
+import HostOS
 import Optimizer
 
 /// One option of user mode.
@@ -18,7 +20,8 @@ struct UserOption: Sendable {
 
 extension UserOption {
     /// Programs that the guest executes run with this option too; the others say something about this one program only.
-    var isInherited: Bool { !["E", "U", "0"].contains(names[0]) }
+    /// (The profile's path is handed on by itself, made absolute.)
+    var isInherited: Bool { !["E", "U", "0", "profile"].contains(names[0]) }
 }
 
 /// What is wrong with an option's value: what would be right.
@@ -53,8 +56,13 @@ struct UserCommandLine: Sendable {
     var background: Bool?
     var seed: UInt64?
     var perfMap = false
+    /// Where to write a profile: an absolute path.
+    var profile: String?
+    /// The program was executed by a guest.
+    var isExecuted = false
     var statistics = false
     var disabledPasses: Set<String> = []
+    var optimizeOnly = AddressFilter()
     /// Option words that a program executed by the guest gets too.
     var inherited: [[UInt8]] = []
     /// Asked for text instead of a run.
@@ -151,10 +159,19 @@ let userOptions: [UserOption] = [
     UserOption(
         names: ["accel"], argument: "tcg[,PROP=VALUE...]", variable: "ACCEL",
         help:
-            "tier=auto|interpreter|baseline|optimizing, hot=EXECUTIONS, background=on|off, cache=on|off|DIR, cache-size=SIZE, tb-size=SIZE, one-insn-per-tb=on|off, no-pass=NAME"
+            "tier=auto|interpreter|baseline|optimizing, hot=EXECUTIONS, background=on|off, cache=on|off|DIR, cache-size=SIZE, "
+            + "tb-size=SIZE, one-insn-per-tb=on|off, no-pass=NAME, optimize-only=START..END"
     ) { (line, value) throws(OptionError) in try parseAccelerator(&line, value) },
     UserOption(names: ["perfmap"], argument: nil, variable: "PERFMAP", help: "write /tmp/perf-PID.map for Linux perf") {
         (line, _) throws(OptionError) in line.perfMap = true
+    },
+    UserOption(
+        names: ["profile"], argument: "FILE", variable: "PROFILE",
+        help: "write where time goes to FILE, for 'martlet report'; other processes: FILE.PID"
+    ) {
+        (line, value) throws(OptionError) in
+        guard !value.isEmpty, !value.hasSuffix("/") else { throw OptionError("wanted a file's name") }
+        line.profile = absolutePath(value)
     },
     UserOption(names: ["stats"], argument: nil, variable: "STATS", help: "print translation counters at exit") {
         (line, _) throws(OptionError) in line.statistics = true
@@ -198,6 +215,10 @@ private func parseAccelerator(_ line: inout UserCommandLine, _ value: String) th
         case "thread":
             guard setting == "multi" || setting == "single" else { throw OptionError("thread wants multi or single") }
             if setting == "single" { throw OptionError("thread=single is for system mode, which does not exist yet") }
+        case "optimize-only":
+            do { line.optimizeOnly = try AddressFilter(parsing: setting) } catch {
+                throw OptionError("optimize-only wants a range of addresses such as 0x10000..0x10fff")
+            }
         case "no-pass":
             guard Pass(rawValue: setting) != nil else {
                 throw OptionError("no-pass wants one of \(Pass.allCases.map(\.rawValue).joined(separator: ", "))")
@@ -205,10 +226,15 @@ private func parseAccelerator(_ line: inout UserCommandLine, _ value: String) th
             line.disabledPasses.insert(setting)
         default:
             throw OptionError(
-                "unknown property '\(name)'; wanted tier, hot, background, cache, cache-size, tb-size, one-insn-per-tb, thread or no-pass"
+                "unknown property '\(name)'; wanted tier, hot, background, cache, cache-size, tb-size, one-insn-per-tb, thread, no-pass or optimize-only"
             )
         }
     }
+}
+
+/// `path` whatever the current directory will be.
+func absolutePath(_ path: String) -> String {
+    path.hasPrefix("/") ? path : ((try? HostFile.currentDirectory()) ?? "") + "/" + path
 }
 
 private func parseCacheSize(_ text: String) throws(OptionError) -> Int {

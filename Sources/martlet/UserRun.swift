@@ -34,6 +34,10 @@ struct UserRun {
             let parent = folder.dropLast("/translations".count)
             options.relaunchArguments += ["-accel", "tcg,cache=\(parent)"].map { Array($0.utf8) }
         }
+        if let path = line.profile {
+            options.profile = ProfileRequest(path: path, isChild: line.isExecuted)
+            options.relaunchArguments += [Array("-profile".utf8), Array(path.utf8)]
+        }
 
         // The guest is made before the program is opened, so that a wrong -cpu is told whatever the program is.
         var guests: [UInt16: UserModeGuest] = [:]
@@ -106,10 +110,13 @@ private final class EngineSession {
         options.disabledPasses = line.disabledPasses
         options.processors = HostProcessor.available
         options.compilesInBackground = line.background ?? (options.processors > 1)
-        options.measuresTime = line.statistics
+        options.optimizeOnly = line.optimizeOnly
+        options.measuresTime = line.statistics || line.profile != nil
+        options.isProfiled = line.profile != nil
         options.disassembleHost = disassembleHostCode
         if let perfMap { options.codeListener = { perfMap.add($0, $1, $2) } }
-        if let folder, options.tier != .interpreter, !DiskCache.isInTheWay(of: diagnostics),
+        if let folder, options.tier != .interpreter, options.optimizeOnly.ranges.isEmpty,
+            !DiskCache.isInTheWay(of: diagnostics),
             let identity = DiskCache.identity(options, guest: name, cpu: line.cpu, program: program)
         {
             options.store = StoreOptions(folder: folder, identity: identity)

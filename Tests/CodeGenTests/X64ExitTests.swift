@@ -210,7 +210,7 @@ private enum FaultCatcher {
         // Another address than the pushed one is looked up, and not found.
         machine.initialState[2] = pc &+ 16
         #expect(machine.runX64(region).exit == UInt64(ExitReason.lookup))
-        #expect(machine.header.pointee.returnMisses == 1)
+        #expect(machine.header.pointee.jumps.returnMisses == 1)
     }
 
     @Test func jumpCacheHitGoesToItsCode() {

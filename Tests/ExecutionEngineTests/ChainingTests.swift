@@ -48,7 +48,7 @@ extension EngineTests {
             m[x: 7] = count
             m.call(0)
             #expect(m[x: 5] == count && m[x: 6] == count * 2)
-            #expect(m.vcpu.lookupMisses < 64)
+            #expect(m.vcpu.jumpCounters.lookupMisses < 64)
         }
 
         /// A leaf called from two places; the callers are too far from it for one region.
@@ -65,7 +65,7 @@ extension EngineTests {
             m[x: 7] = count
             m.call(0)
             #expect(m[x: 6] == count / 2 * 3)
-            #expect(m.vcpu.lookupMisses + m.vcpu.returnMisses < 64)
+            #expect(m.vcpu.jumpCounters.lookupMisses + m.vcpu.returnMisses < 64)
         }
 
         /// Deeper than the return stack: the outer returns miss it and are still right.

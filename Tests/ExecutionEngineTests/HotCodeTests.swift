@@ -60,6 +60,63 @@ extension EngineTests {
         }
 
         @Test(arguments: Configuration.all.filter { $0.tier == .automatic })
+        func regionThatIsEnteredOftenIsMadeAgainWithItsCalls(_ c: Configuration) throws {
+            // One call of the program is 10000 calls of the leaf: some entries of hot regions, but too few.
+            let m = try Machine(c) { $0.hotThreshold = 2000 }
+            load(m)
+            m.call(0)
+            let small = m.engine.counters.optimized
+            for _ in 0..<10 {
+                m[x: 5] = 0
+                m.call(0)
+            }
+            #expect(small > 0 && m.engine.counters.optimized > small)
+            // The leaf runs inside its caller now: no return looks for its target.
+            let pc = m.memory.base + 8
+            let flags = m.engine.guest.translationFlags(m.vcpu.state)
+            let index = try #require(m.engine.cache.find(pc, flags) ?? m.engine.cache.find(m.memory.base + 4, flags))
+            #expect(m.engine.cache.rows[index].isOptimized)
+            #expect(m.engine.cache.rows[index].highest > m.memory.base + 0x40)
+        }
+
+        /// An indirect call whose target changes after the region was made.
+        @Test(arguments: Configuration.x64.filter { $0.tier == .automatic })
+        func regionWithAWrongExpectationIsDropped(_ c: Configuration) throws {
+            let m = try Machine(c) { $0.hotThreshold = 50 }
+            m.memory.write([RV.jalr(1, 7), RV.addi(8, 8, -1), RV.bne(8, 0, -8), RV.ecall], at: 0)
+            m.memory.write([RV.addi(9, 9, 1), RV.ret], at: 0x40)
+            m.memory.write([RV.addi(9, 9, 3), RV.ret], at: 0x60)
+            for (target, rounds) in [(0x40, 2000), (0x60, 4000), (0x40, 4000)] {
+                m[x: 7] = m.memory.base + UInt64(target)
+                m[x: 8] = UInt64(rounds)
+                m.call(0)
+            }
+            #expect(m[x: 9] == 2000 + 3 * 4000 + 4000)
+            #expect(m.engine.counters.dropped > 0)
+        }
+
+        @Test(arguments: Configuration.all)
+        func recursionComputesTheSameInEveryTier(_ c: Configuration) throws {
+            let m = try Machine(c)
+            // fib: t = n < 2 ? n : fib(n - 1) + fib(n - 2), with x10 as argument and result and x2 as stack.
+            m.memory.write([RV.jal(1, 0x40), RV.ecall], at: 0)
+            m.memory.write(
+                [
+                    RV.addi(5, 0, 2), RV.bltu(10, 5, 48), RV.addi(2, 2, -24), RV.sd(1, 2), RV.sd(10, 2, 8),
+                    RV.addi(10, 10, -1), RV.jal(1, -24), RV.sd(10, 2, 16), RV.ld(10, 2, 8), RV.addi(10, 10, -2),
+                    RV.jal(1, -40), RV.ld(5, 2, 16), RV.add(10, 10, 5),
+                ], at: 0x40)
+            // The last jump of `bltu` lands behind the sum: a return without a frame.
+            m.memory.write([RV.ld(1, 2), RV.addi(2, 2, 24), RV.ret], at: 0x40 + 13 * 4)
+            m.memory.write([RV.bltu(10, 5, 0x100)], at: 0x44)
+            m.memory.write([RV.ret], at: 0x144)
+            m[x: 2] = m.memory.data + 2048
+            m[x: 10] = 18
+            m.call(0)
+            #expect(m[x: 10] == 2584 && m[x: 2] == m.memory.data + 2048)
+        }
+
+        @Test(arguments: Configuration.all.filter { $0.tier == .automatic })
         func optimizedRegionDiesWithAnyOfItsBlocks(_ c: Configuration) throws {
             let m = try Machine(c)
             load(m)

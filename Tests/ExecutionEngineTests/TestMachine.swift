@@ -119,7 +119,7 @@ extension VCPU {
     }
     /// x0...x31.
     var registers: [UInt64] { (0..<32).map { self[x: $0] } }
-    var returnMisses: UInt64 { VCPUHeader.of(state).pointee.returnMisses }
+    var returnMisses: UInt64 { jumpCounters.returnMisses }
 }
 
 extension VCPUExit {

@@ -22,7 +22,7 @@ func printed(_ region: Region) -> String { region.print(globals: testGlobals, he
 
 /// A region of one sample op, ended if the op does not end it.
 func sampleText(_ line: String, endsBlock: Bool) -> String {
-    "region 0x1000 flags 5 insns 1 bytes 4\nblock0 loop @0x1000:\n  \(line)\n"
+    "region 0x1000 flags 5 insns 1 bytes 4\nblock0 loop weight 9 @0x1000:\n  \(line)\n"
         + (endsBlock ? "" : "  br block1\n") + "block1 cold:\n  exit_tb 16\n"
 }
 

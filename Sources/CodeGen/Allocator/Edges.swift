@@ -153,8 +153,8 @@ extension Allocator {
             }
             let result = entry(header)
             result.clear()
-            place(result, header, weight, written, count, .general, reserve: 2)
-            place(result, header, weight, written, count, .float, reserve: 2)
+            place(result, header, weight, written, count, .general, reserve: 3)
+            place(result, header, weight, written, count, .float, reserve: 3)
         }
     }
 

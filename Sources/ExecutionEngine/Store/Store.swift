@@ -62,12 +62,13 @@ extension Engine {
                 continue
             }
             guard let index = cache.nextIndex, let compiled = host.install(stored.region, translation: index),
-                cache.add(
+                let added = cache.add(
                     pc: stored.row.pc, flags: stored.row.flags, compiled,
                     ranges: translator.workspace.blocks,
                     counter: Int(stored.row.counter), isOptimized: stored.row.isOptimized, isFindable: true,
-                    copiesRecords: false) != nil
+                    copiesRecords: false)
             else { break }
+            cache.rows[added].canGrow = stored.row.canGrow
             file.states[ordinal] = .installed
             store.counters.installed += 1
             options.codeListener?(compiled.entry, compiled.codeSize, stored.row.pc)

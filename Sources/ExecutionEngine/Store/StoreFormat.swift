@@ -67,7 +67,9 @@ struct StoreRow: BitwiseCopyable {
     var isOptimized: Bool
     /// Runs in a row that saved and found other bytes in its place.
     var age: UInt8
-    var unused: UInt16 = 0
+    /// See `Translation.canGrow`.
+    var canGrow: Bool
+    var unused: UInt8 = 0
 }
 
 /// Guest bytes in a row's body.

@@ -215,6 +215,6 @@ struct StoreWriter {
         return StoreRow(
             pc: translation.pc, flags: translation.flags, offset: 0, byteCount: 0,
             rangeCount: UInt16(source.ranges.count), counter: translation.counter,
-            isOptimized: translation.isOptimized, age: 0)
+            isOptimized: translation.isOptimized, age: 0, canGrow: translation.canGrow)
     }
 }

@@ -184,6 +184,7 @@ extension ProcessCalls {
         if thread.mailbox.pointee.signal != 0 { return SystemCallResult.restart }
         process.engine.saveTranslations()
         if thread.isSharedChild { thread.openForSignals() }
+        process.finishProfile()
         let result: Int
         if program.isGuest {
             result = hostExecute(

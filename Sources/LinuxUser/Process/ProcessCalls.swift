@@ -163,6 +163,8 @@ enum ProcessCalls {
         case .success(0):
             wait?.becomeChild()
             becomeChild(thread, request)
+            // (A child that shares its parent's memory is counted with its parent: SharedChild.)
+            process.profile?.becomeChild(&thread.profiled)
             return 0
         case .success(let pid):
             tellParent(thread, request, child: pid)

@@ -12,8 +12,10 @@ extension GuestThread {
         let stack = HostSignals.installAlternateStack()
         ThreadSlot.mailbox = mailbox
         HostSignals.setMask(signalMask)
+        startProfiling()
         run()
         HostSignals.setMask(.max)
+        profiled?.stop()
         finish()
         ThreadSlot.mailbox = nil
         HostSignals.releaseAlternateStack(stack)
@@ -60,7 +62,7 @@ extension GuestThread {
             loadRegister(state, registers.arguments[1]), loadRegister(state, registers.arguments[2]),
             loadRegister(state, registers.arguments[3]), loadRegister(state, registers.arguments[4]),
             loadRegister(state, registers.arguments[5]))
-        let result = performSystemCall(self, call)
+        let result = process.profile.map { performProfiled(call, $0) } ?? performSystemCall(self, call)
         switch result {
         case SystemCallResult.unchanged: break
         case SystemCallResult.restart: pc = pc &- process.guest.systemCallLength
@@ -103,6 +105,7 @@ extension GuestProcess {
     /// Ends the whole process.
     func end(status: Int32) -> Never {
         engine.saveTranslations()
+        finishProfile()
         willExit()
         HostProcess.exitGroup(status)
     }

@@ -91,7 +91,7 @@ enum SignalCalls {
         guard call.a1 == 8 else { throw .inval }
         let mask = try thread.memory.read(call.a0, as: UInt64.self) & ~SignalNumber.untouchable
         thread.handlerBaseMask = mask
-        let host = mask & ~HostSignals.faultSignals
+        let host = mask & ~HostSignals.ownSignals
         let result = withUnsafePointer(to: host) { thread.blocking(SYS_rt_sigsuspend, Int(bitPattern: $0), 8) }
         // A signal that came just before ends the call as well; it is never restarted after a handler.
         if result == SystemCallResult.restart && thread.mailbox.pointee.signal != 0 { throw .intr }
@@ -155,7 +155,8 @@ extension GuestProcess {
         actions[Int(signal)] = new
         let flags = new.flags & (SignalAction.noChildStop | SignalAction.noChildWait)
         switch new.handler {
-        case SignalAction.byDefault: HostSignals.set(signal, .byDefault, flags: flags)
+        case SignalAction.byDefault:
+            HostSignals.set(signal, catchesDefault(of: signal) ? .record : .byDefault, flags: flags)
         case SignalAction.ignore: HostSignals.set(signal, .ignore, flags: flags)
         default: HostSignals.set(signal, .record, flags: flags)
         }

@@ -11,6 +11,8 @@ import HostOS
 extension GuestThread {
     /// Delivers the recorded signal, and those that the kernel lets through once it is gone.
     func deliverPendingSignals() {
+        vcpu.setActivity(.signal)
+        defer { vcpu.setActivity(.engine) }
         while mailbox.pointee.signal != 0 {
             let information = SignalInfo(words: mailbox.pointee.info)
             mailbox.pointee.signal = 0
@@ -33,7 +35,10 @@ extension GuestThread {
             // The guest changed its mind after the host had recorded the signal, or it is a fault signal sent by a
             // process.
             if HostSignals.bit(signal) & SignalNumber.ignoredByDefault != 0 { return }
-            if HostSignals.bit(signal) & HostSignals.faultSignals != 0 { HostSignals.dieBy(signal) }
+            if HostSignals.bit(signal) & HostSignals.ownSignals != 0 || process.catchesDefault(of: signal) {
+                process.willDie(by: signal, thread: self)
+                HostSignals.dieBy(signal)
+            }
             HostSignals.setMask(signalMask)
             _ = kernel(SYS_tgkill, Int(HostProcess.processID), Int(tid), Int(signal))
         default: enter(action, information)
@@ -58,6 +63,7 @@ extension GuestThread {
     /// Makes the guest run `action`'s handler next.
     private func enter(_ action: SignalAction, _ information: SignalInfo) {
         let signal = information.signal
+        process.profile?.countSignal()
         if let call = interruptedCall {
             // The call has done nothing: it is issued again after the handler, or fails.
             if action.flags & SignalAction.restart == 0 {
@@ -151,12 +157,13 @@ extension GuestProcess {
     /// SA_RESETHAND.
     func resetAction(_ signal: Int32) {
         lock.withLock { actions[Int(signal)] = SignalAction(isSet: true) }
-        HostSignals.set(signal, .byDefault)
+        HostSignals.set(signal, catchesDefault(of: signal) ? .record : .byDefault)
     }
 
     /// Last words before a fatal signal.
     func willDie(by signal: Int32, thread: GuestThread) {
         engine.saveTranslations()
+        finishProfile()
         if diagnostics.isEnabled(.interrupts) { diagnostics.write("[\(thread.tid)] dies by signal \(signal)\n") }
     }
 }

@@ -40,9 +40,14 @@ enum FileCalls {
 
     // MARK: Descriptors of Martlet's own
 
-    /// True for a descriptor that the guest cannot see: the log file.
+    /// Descriptors that the guest cannot see, in ascending order: of the log file and the profile.
+    private static func reserved(_ thread: GuestThread) -> [Int32] {
+        let all = [thread.process.diagnostics.descriptor, thread.process.profile?.descriptor ?? -1]
+        return all.filter { $0 > 2 }.sorted()
+    }
+
     private static func isReserved(_ thread: GuestThread, _ fd: Int32) -> Bool {
-        fd > 2 && fd == thread.process.diagnostics.descriptor
+        fd > 2 && (fd == thread.process.diagnostics.descriptor || fd == thread.process.profile?.descriptor)
     }
 
     static func close(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
@@ -57,13 +62,15 @@ enum FileCalls {
 
     static func closeRange(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         let first = call.uint32(0), last = call.uint32(1), flags = Int(call.uint32(2))
-        let ours = thread.process.diagnostics.descriptor
-        guard ours > 2, first <= UInt32(ours), UInt32(ours) <= last else {
-            return kernel(SYS_close_range, Int(first), Int(last), flags)
+        guard first <= last else { return kernel(SYS_close_range, Int(first), Int(last), flags) }
+        // The pieces between our own.
+        var next = UInt64(first), result = 0
+        for ours in reserved(thread).map({ UInt64($0) }) where ours >= next && ours <= UInt64(last) {
+            if ours > next { result = kernel(SYS_close_range, Int(next), Int(ours) - 1, flags) }
+            if result != 0 { return result }
+            next = ours + 1
         }
-        var result = 0
-        if first < UInt32(ours) { result = kernel(SYS_close_range, Int(first), Int(ours) - 1, flags) }
-        if result == 0 && UInt32(ours) < last { result = kernel(SYS_close_range, Int(ours) + 1, Int(last), flags) }
+        if next <= UInt64(last) { result = kernel(SYS_close_range, Int(next), Int(last), flags) }
         return result
     }
 

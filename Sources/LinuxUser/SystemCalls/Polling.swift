@@ -95,7 +95,7 @@ enum PollingCalls {
         if address == 0 { return body(0) }
         if size != 8 { throw .inval }
         let wanted = try thread.load(address, as: UInt64.self)
-        let mask = wanted & ~HostSignals.faultSignals
+        let mask = wanted & ~HostSignals.ownSignals
         let result = withUnsafePointer(to: mask) { body(Int(bitPattern: $0)) }
         if result == Errno.intr.negated { thread.handlerBaseMask = wanted }
         return result

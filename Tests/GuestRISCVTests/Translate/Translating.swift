@@ -17,31 +17,35 @@ struct Translated {
     /// What the verifier says.
     let problems: [String]
     let overflowed: Bool
+    let hasLeftOutCalls: Bool
 
     /// Translates `code` for rounding class `flags`.
     init(
         _ code: [UInt8], guest: RISCVGuest = RISCVGuest(cpu: .standard), flags: UInt64 = 0,
-        plan: RegionPlan = RegionPlan()
+        plan: RegionPlan = RegionPlan(), profile: (any ExecutionProfile)? = nil
     ) {
         let region = Region.allocate(globals: guest.globals)
         defer { region.deallocate() }
         region.reset(pc: testPC, flags: flags)
         let storage = PlanStorage.allocate()
         defer { storage.deallocate() }
+        var hasLeftOutCalls = false
         (instructions, end) = code.withUnsafeBytes { bytes in
             var unit = TranslationUnit(
                 region: region, pc: testPC, flags: flags, plan: plan, code: bytes, pcOffset: guest.pcOffset,
-                storage: storage)
+                storage: storage, profile: profile)
             while unit.beginNextBlock() {
                 guest.translateBlock(&unit)
                 unit.endBlock()
             }
+            hasLeftOutCalls = unit.hasLeftOutCalls
             return (unit.instructionCount, storage.blocks[0].end)
         }
         ops = (0..<region.opCount).map { region.ops[$0] }
         text = region.print(globals: guest.globals, helpers: guest.helpers)
         problems = region.verify(globals: guest.globals, helpers: guest.helpers)
         overflowed = region.s.pointee.overflowed
+        self.hasLeftOutCalls = hasLeftOutCalls
     }
 
     /// Whether some path leaves for this reason.

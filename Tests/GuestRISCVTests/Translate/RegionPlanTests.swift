@@ -1,0 +1,120 @@
+// Which blocks a region takes in: calls and returns, indirect jumps, what ran often.
+
+import GuestKit
+import IR
+import Testing
+
+/// Counts by offset from `testPC`; offsets that are not named ran 1000 times.
+private final class TestProfile: ExecutionProfile {
+    private let counts: [UInt64: UInt32]
+    private let targets: [UInt64: UInt64]
+    init(counts: [UInt64: UInt32] = [:], targets: [UInt64: UInt64] = [:]) {
+        self.counts = counts
+        self.targets = targets
+    }
+    var executionsOfHead: UInt32 { 1000 }
+    func executions(of pc: UInt64) -> UInt32 { counts[pc &- testPC] ?? 1000 }
+    func likelyTarget(of site: UInt64, in block: UInt64) -> UInt64? { targets[site &- testPC].map { testPC &+ $0 } }
+    func failureCounter(of site: UInt64) -> Int { 77 }
+}
+
+@Suite struct RegionPlanTests {
+    // Encodings (Unprivileged ISA, "RV32/64G Instruction Set Listings").
+    private func addi(_ rd: UInt32, _ imm: UInt32) -> UInt32 { imm << 20 | rd << 15 | rd << 7 | 0x13 }
+    private func jal(_ rd: UInt32, _ offset: Int32) -> UInt32 {
+        let u = UInt32(bitPattern: offset)
+        return (u >> 20 & 1) << 31 | (u >> 1 & 0x3ff) << 21 | (u >> 11 & 1) << 20 | (u >> 12 & 0xff) << 12 | rd << 7
+            | 0x6f
+    }
+    private func bne(_ a: UInt32, _ offset: Int32) -> UInt32 {
+        let u = UInt32(bitPattern: offset)
+        return (u >> 12 & 1) << 31 | (u >> 5 & 63) << 25 | a << 15 | 1 << 12 | (u >> 1 & 15) << 8 | (u >> 11 & 1) << 7
+            | 0x63
+    }
+    private func jalr(_ rd: UInt32, _ rs1: UInt32) -> UInt32 { rs1 << 15 | rd << 7 | 0x67 }
+    private let ret: UInt32 = 0x8067
+    private let ecall: UInt32 = 0x73
+
+    private func translated(_ words: [UInt32], _ plan: RegionPlan, _ profile: TestProfile? = TestProfile())
+        -> Translated
+    {
+        let result = Translated(bytes(words), plan: plan, profile: profile)
+        #expect(result.problems.isEmpty && !result.overflowed)
+        return result
+    }
+    private func plan(depth: Int, blocks: Int = 32, instructions: Int = 200) -> RegionPlan {
+        RegionPlan(maxBlocks: blocks, maxInstructions: instructions, maxCallDepth: depth)
+    }
+    private func count(_ text: String, in translated: Translated) -> Int {
+        translated.text.components(separatedBy: text).count - 1
+    }
+
+    /// jal f; jal f; ecall; f: addi; ret
+    private var twoCalls: [UInt32] { [jal(1, 12), jal(1, 8), ecall, addi(10, 1), ret] }
+
+    @Test func returnOfAFollowedCallGoesBackToItsCaller() {
+        let t = translated(twoCalls, plan(depth: 1))
+        #expect(!t.contains(.pushReturn) && !t.hasLeftOutCalls)
+        // The function is there once for each call, and each return knows where it goes.
+        #expect(count("@0x1000c:", in: t) == 2)
+        #expect(
+            count("brcond.eq.i64", in: t) == 2 && count(", 0x10004, ", in: t) == 1 && count(", 0x10008, ", in: t) == 1)
+        #expect(count("lookup_and_goto.return", in: t) == 2 && !t.contains(.gotoTB))
+    }
+
+    @Test func callsThatAreNotFollowedPushTheirReturn() {
+        let t = translated(twoCalls, plan(depth: 0))
+        #expect(t.contains(.pushReturn) && t.contains(.gotoTB) && t.hasLeftOutCalls)
+        #expect(t.instructions == 1 && !t.contains(.lookupAndGoto))
+    }
+
+    @Test func recursionIsFollowedToTheDepthAndThenGoesToTheHead() {
+        // f: bnez a0 -> ret; jal f; ret
+        let t = translated([bne(10, 8), jal(1, -4), ret], plan(depth: 3))
+        #expect(count("@0x10000", in: t) == 4)
+        #expect(count("push_return", in: t) == 1 && t.text.contains("block0 loop"))
+    }
+
+    @Test func rareBlocksAndCallsStayOutside() {
+        // bnez -> 8; addi; 8: jal f; ecall; f: ret
+        let code = [bne(10, 8), addi(10, 1), jal(1, 8), ecall, ret]
+        let all = translated(code, plan(depth: 1))
+        #expect(count("goto_tb", in: all) == 0)
+        let few = translated(code, plan(depth: 1), TestProfile(counts: [4: 3]))
+        #expect(few.text.contains("goto_tb 0, 0x10004"))
+        let rarelyCalled = translated(code, plan(depth: 1), TestProfile(counts: [8: 30]))
+        #expect(rarelyCalled.contains(.pushReturn) && !rarelyCalled.hasLeftOutCalls)
+    }
+
+    @Test func countsOfACalleeAreScaledByTheCallersShare() {
+        // jal f; ecall; f: addi; bnez -> ret; ret
+        let code = [jal(1, 8), ecall, addi(11, 1), bne(10, 4), ret]
+        let t = translated(code, plan(depth: 1), TestProfile(counts: [8: 4000, 16: 4000]))
+        #expect(count("weight 1000 @0x10008", in: t) == 1 && count("weight 1000 @0x10010", in: t) == 1)
+    }
+
+    @Test func usualTargetOfAnIndirectJumpIsPartOfTheRegion() {
+        // jr t3; ecall; 8: ecall
+        let code = [jalr(0, 28), ecall, addi(10, 1), ecall]
+        let none = translated(code, plan(depth: 1))
+        #expect(none.instructions == 1 && none.contains(.gotoCached) && !none.contains(.countExecution))
+        let one = translated(code, plan(depth: 1), TestProfile(targets: [0: 8]))
+        #expect(one.instructions == 3 && one.text.contains(", 0x10008, block"))
+        #expect(one.text.contains("count_execution 77, 0x10000"))
+        // A call goes on in a context of its own.
+        let call = translated([jalr(1, 28), ecall, ret], plan(depth: 1), TestProfile(targets: [0: 8]))
+        #expect(call.instructions == 3 && count("push_return", in: call) == 1)
+        // `jalr ra, ra` cannot run again from its start.
+        let same = translated([jalr(1, 1), ecall, ret], plan(depth: 1), TestProfile(targets: [0: 8]))
+        #expect(same.instructions == 3 && !same.contains(.countExecution))
+    }
+
+    @Test func fullRegionTurnsItsRarestPlannedBlocksIntoExits() {
+        // bnez -> 12; addi; ecall; 12: addi; ecall
+        let code = [bne(10, 12), addi(10, 1), ecall, addi(10, 2), ecall]
+        let t = translated(code, plan(depth: 0, blocks: 2), TestProfile(counts: [4: 100, 12: 900]))
+        #expect(t.text.contains("goto_tb 0, 0x10004") && count("goto_tb", in: t) == 1)
+        let small = translated(code, plan(depth: 0, instructions: 1))
+        #expect(small.instructions == 1 && count("goto_tb", in: small) == 2)
+    }
+}

@@ -1,0 +1,135 @@
+import Testing
+
+@testable import ProfileReport
+
+/// An ELF-64 file with two functions in a symbol table, and a table of function starts.
+private struct TinyELF {
+    /// SHT_SYMTAB or SHT_DYNSYM.
+    var symbolType: UInt32 = 2
+    /// (name, address, size, type)
+    var symbols: [(String, UInt64, UInt64, UInt8)] = [
+        ("first", 0x1_0100, 0x40, 2), ("second@@V1", 0x1_0200, 0, 2), ("data", 0x1_0300, 8, 1),
+    ]
+    var starts: [UInt64] = [0x1_0100, 0x1_0180, 0x1_0200, 0x1_0280]
+
+    static let address: UInt64 = 0x1_0000
+
+    var bytes: [UInt8] {
+        var file = [UInt8](repeating: 0, count: 0x1000)
+        func put(_ value: some FixedWidthInteger, at offset: Int) {
+            for i in 0..<value.bitWidth / 8 { file[offset + i] = UInt8(truncatingIfNeeded: value >> (8 * i)) }
+        }
+        put(UInt32(0x464c_457f), at: 0)
+        file[4] = 2
+        file[5] = 1
+        put(UInt64(64), at: 32)  // program headers
+        put(UInt64(0x800), at: 40)  // section headers
+        put(UInt16(56), at: 54)
+        put(UInt16(2), at: 56)
+        put(UInt16(64), at: 58)
+        put(UInt16(3), at: 60)
+        func segment(_ index: Int, _ type: UInt32, _ offset: UInt64, _ size: UInt64) {
+            let at = 64 + 56 * index
+            put(type, at: at)
+            put(offset, at: at + 8)
+            put(Self.address + offset, at: at + 16)
+            put(size, at: at + 32)
+        }
+        segment(0, 1, 0, 0x1000)
+        segment(1, 0x6474_e550, 0x400, UInt64(12 + 8 * starts.count))
+        // .eh_frame_hdr
+        for (i, byte) in [1, 0x1b, 0x03, 0x3b].enumerated() { file[0x400 + i] = UInt8(byte) }
+        put(UInt32(starts.count), at: 0x408)
+        for (i, start) in starts.enumerated() {
+            put(Int32(truncatingIfNeeded: Int64(start) - Int64(Self.address) - 0x400), at: 0x40c + 8 * i)
+        }
+        // Symbols at 0x500, their names at 0x600.
+        var name = 1
+        for (i, symbol) in symbols.enumerated() {
+            let at = 0x500 + 24 * i
+            put(UInt32(name), at: at)
+            file[at + 4] = symbol.3
+            put(UInt16(1), at: at + 6)
+            put(symbol.1, at: at + 8)
+            put(symbol.2, at: at + 16)
+            for byte in symbol.0.utf8 {
+                file[0x600 + name] = byte
+                name += 1
+            }
+            name += 1
+        }
+        func section(_ index: Int, _ type: UInt32, _ offset: UInt64, _ size: UInt64, link: UInt32) {
+            let at = 0x800 + 64 * index
+            put(type, at: at + 4)
+            put(offset, at: at + 24)
+            put(size, at: at + 32)
+            put(link, at: at + 40)
+        }
+        section(1, symbolType, 0x500, UInt64(24 * symbols.count), link: 2)
+        section(2, 3, 0x600, 0x100, link: 0)
+        return file
+    }
+}
+
+@Suite struct ELFSymbolsTests {
+    @Test(arguments: [UInt32(2), 11])
+    func namesAndStartsAreFound(_ type: UInt32) {
+        let symbols = ELFSymbols(TinyELF(symbolType: type).bytes)
+        #expect(symbols.functions.map(\.name) == ["first", "second@@V1"])
+        #expect(symbols.address(ofOffset: 0x123) == TinyELF.address + 0x123)
+        #expect(symbols.address(ofOffset: 0x1000) == nil)
+        func name(_ address: UInt64) -> String? { symbols.function(at: address)?.name }
+        func start(_ address: UInt64) -> UInt64? { symbols.function(at: address)?.start }
+        #expect(start(0x1_00ff) == nil)
+        #expect(name(0x1_0100) == "first")
+        #expect(name(0x1_013f) == "first")
+        // Behind its end there is a function without a name, or the gap before the next start.
+        #expect(name(0x1_0140) == nil)
+        #expect(name(0x1_0190) == nil)
+        #expect(start(0x1_0190) == 0x1_0180)
+        // A symbol without a size reaches to the next start.
+        #expect(name(0x1_0210) == "second@@V1")
+        #expect(name(0x1_0290) == nil)
+        #expect(start(0x1_0290) == 0x1_0280)
+    }
+
+    @Test func aStrippedFileStillHasFunctions() {
+        let symbols = ELFSymbols(TinyELF(symbols: []).bytes)
+        #expect(symbols.functions.isEmpty)
+        #expect(symbols.starts == TinyELF().starts)
+    }
+
+    @Test func noELFFileHasNothing() {
+        #expect(ELFSymbols([]).starts.isEmpty)
+        #expect(ELFSymbols(Array("#!/bin/sh\n".utf8)).starts.isEmpty)
+        #expect(ELFSymbols(path: "/no/such/file").starts.isEmpty)
+        #expect(ELFSymbols(path: "/tmp").starts.isEmpty)
+    }
+
+    @Test func everyTruncationIsRead() {
+        let bytes = TinyELF().bytes
+        for count in 0..<bytes.count { _ = ELFSymbols(Array(bytes.prefix(count))).function(at: 0x1_0100) }
+    }
+
+    /// Random bytes, and extreme words, in the places that say where and how much.
+    @Test func hostileFilesAreRead() {
+        var random = SystemRandomNumberGenerator()
+        let bytes = TinyELF().bytes
+        let places = Array(0..<0xb0) + Array(0x400..<0x430) + Array(0x500..<0x548) + Array(0x840..<0x8c0)
+        for _ in 0..<20_000 {
+            var changed = bytes
+            for _ in 0..<Int.random(in: 1...6, using: &random) {
+                let at = places.randomElement(using: &random) ?? 0
+                let count = [1, 2, 4, 8].randomElement(using: &random) ?? 1
+                let filler: UInt8? = Bool.random(using: &random) ? 0xff : nil
+                for i in at..<min(at + count, changed.count) {
+                    changed[i] = filler ?? UInt8.random(in: 0...255, using: &random)
+                }
+            }
+            let symbols = ELFSymbols(changed)
+            _ = symbols.function(at: 0x1_0150)
+            _ = symbols.function(at: .max)
+            _ = symbols.address(ofOffset: .max)
+        }
+    }
+}
