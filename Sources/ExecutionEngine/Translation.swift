@@ -81,7 +81,7 @@ final class TranslationCache: @unchecked Sendable {
 
     static let pageBits: UInt64 = 12
 
-    init(recordCapacity: Int, keepsSources: Bool) throws(Errno) {
+    init(recordCapacity: Int, keepsSources: Bool = false) throws(Errno) {
         rows = try HostMemory.reserve(Self.capacity * MemoryLayout<Translation>.stride)
             .bindMemory(to: Translation.self, capacity: Self.capacity)
         lookup = try TranslationLookup(rows)
