@@ -45,7 +45,8 @@ let package = Package(
         .target(
             name: "LinuxUser",
             dependencies: [
-                "LinuxABI", "ExecutionEngine", "Profiling", "GuestKit", "GuestMemory", "HostOS", "Diagnostics", "CLinux",
+                "LinuxABI", "ExecutionEngine", "Profiling", "GuestKit", "GuestMemory", "HostOS", "Diagnostics",
+                "CLinux",
             ],
             swiftSettings: hot),
         .target(name: "ProfileReport", dependencies: ["Profiling", "ExecutionEngine", "HostOS"]),
