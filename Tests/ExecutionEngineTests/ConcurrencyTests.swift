@@ -143,7 +143,20 @@ extension EngineTests {
         }
 
         /// After a fork, parent and child translate different code at the same place of their caches.
+        /// Other tests run on other threads: the child may inherit a lock of the language's runtime that one of them held, and then
+        /// stands still, through no fault of the engine. That does not happen time and again.
         @Test(arguments: Configuration.all) func forkedProcessesHaveTheirOwnCode(_ c: Configuration) throws {
+            for _ in 0..<4 {
+                if let status = try statusOfForkedChild(c) {
+                    #expect(status == 42 << 8)
+                    return
+                }
+            }
+            Issue.record("the child hangs each time")
+        }
+
+        /// Runs different code on both sides of a fork; the child's status, nil when it did not end in ten seconds.
+        private func statusOfForkedChild(_ c: Configuration) throws -> Int32? {
             let m = try Machine(c)
             let parts = (0..<3).map { StraightLine(count: 200, seed: UInt64(30 + $0)) }
             for (i, part) in parts.enumerated() { m.memory.write(part.words, at: 0x1_0000 * i) }
@@ -167,12 +180,20 @@ extension EngineTests {
             var byte: UInt8 = 1
             #expect(write(pipe[1], &byte, 1) == 1)
             var status: Int32 = 0
-            #expect(waitpid(pid, &status, 0) == pid)
-            #expect(status == 42 << 8)
+            var ended = waitpid(pid, &status, WNOHANG)
+            for _ in 0..<1_000 where ended == 0 {
+                usleep(10_000)
+                ended = waitpid(pid, &status, WNOHANG)
+            }
+            if ended == 0 {
+                kill(pid, SIGKILL)
+                waitpid(pid, &status, 0)
+            }
             #expect(Self.check(m, m.vcpu, parts[1], at: 0x1_0000, rounds: 30))
             #expect(Self.check(m, m.vcpu, parts[2], at: 0x2_0000, rounds: 2))
             close(pipe[0])
             close(pipe[1])
+            return ended == pid ? status : nil
         }
     }
 }

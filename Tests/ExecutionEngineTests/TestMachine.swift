@@ -48,7 +48,7 @@ struct Configuration: CustomTestStringConvertible, Sendable {
 
 private let startSignals: Void = HostSignals.start()
 
-/// An engine, its memory and a vCPU. A machine that exists for more than 60 seconds ends the process: something hangs.
+/// An engine, its memory and a vCPU. A machine that exists for more than 110 seconds ends the process: something hangs.
 final class Machine {
     let memory: TestMemory
     let engine: Engine
@@ -172,7 +172,7 @@ private final class Deadline {
     init() {
         let isOver = Flag()
         self.isOver = isOver
-        try? HostThread.start { if !isOver.wait(seconds: 60) { fatalError("a test machine hangs") } }
+        try? HostThread.start { if !isOver.wait(seconds: 110) { fatalError("a test machine hangs") } }
     }
     deinit { isOver.set() }
 }
