@@ -18,23 +18,26 @@ public struct ShortJump: BitwiseCopyable, Sendable {
     var field: Int
 }
 
+/// The first `count` elements in a table of twice the capacity; the old one is freed.
+@inline(never)
+func doubled<Element: BitwiseCopyable>(
+    _ table: UnsafeMutablePointer<Element>, _ count: Int, _ capacity: inout Int
+) -> UnsafeMutablePointer<Element> {
+    capacity *= 2
+    let larger = UnsafeMutablePointer<Element>.allocate(capacity: capacity)
+    larger.update(from: table, count: count)
+    table.deallocate()
+    return larger
+}
+
 extension Assembler {
     /// A new, unbound label.
     @inline(__always)
     public mutating func newLabel() -> Label {
-        if labelCount == labelCapacity { growLabels() }
+        if labelCount == labelCapacity { labels = doubled(labels, labelCount, &labelCapacity) }
         labels[labelCount] = -1
         labelCount &+= 1
         return Label(index: Int32(truncatingIfNeeded: labelCount &- 1))
-    }
-
-    @inline(never)
-    private mutating func growLabels() {
-        let larger = UnsafeMutablePointer<Int32>.allocate(capacity: labelCapacity * 2)
-        larger.update(from: labels, count: labelCount)
-        labels.deallocate()
-        labels = larger
-        labelCapacity *= 2
     }
 
     /// A label for here.

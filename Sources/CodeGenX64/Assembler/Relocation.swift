@@ -25,18 +25,11 @@ extension Assembler {
     /// The four bytes at `offset` are such a field.
     @inline(__always)
     mutating func note(_ kind: Relocation.Kind, at offset: Int) {
-        if relocationCount == relocationCapacity { growRelocations() }
+        if relocationCount == relocationCapacity {
+            relocations = doubled(relocations, relocationCount, &relocationCapacity)
+        }
         relocations[relocationCount] = Relocation(kind, at: offset)
         relocationCount &+= 1
-    }
-
-    @inline(never)
-    private mutating func growRelocations() {
-        let larger = UnsafeMutablePointer<Relocation>.allocate(capacity: relocationCapacity * 2)
-        larger.update(from: relocations, count: relocationCount)
-        relocations.deallocate()
-        relocations = larger
-        relocationCapacity *= 2
     }
 
     /// `mov eax, value` with four bytes of immediate, whose bits 8 and up are the translation's index.
