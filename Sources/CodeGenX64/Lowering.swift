@@ -384,13 +384,7 @@ struct Lowering: ~Copyable {
     @inline(__always) mutating func point() { writer.point(offset: asm.offset, pc: pc) }
 
     mutating func addCold(_ kind: ColdStub.Kind, value: Int, register: GPR = .r11) -> ColdStub {
-        if coldCount == coldCapacity {
-            let larger = UnsafeMutablePointer<ColdStub>.allocate(capacity: coldCapacity * 2)
-            larger.update(from: cold, count: coldCount)
-            cold.deallocate()
-            cold = larger
-            coldCapacity *= 2
-        }
+        if coldCount == coldCapacity { cold = doubled(cold, coldCount, &coldCapacity) }
         let stub = ColdStub(kind: kind, label: asm.newLabel(), back: asm.newLabel(), value: value, register: register)
         cold[coldCount] = stub
         coldCount &+= 1
