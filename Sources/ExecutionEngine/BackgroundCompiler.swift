@@ -212,14 +212,14 @@ final class BackgroundCompiler: @unchecked Sendable {
     private func install(_ code: UnsafeRawBufferPointer, _ time: UInt64) {
         guard let job = current, !job.isStale, job.generation == engine.generation,
             engine.cache.find(job.pc, job.flags) == job.old, let index = engine.cache.nextIndex,
-            let compiled = engine.host.install(code, translation: index),
-            let added = engine.cache.add(
-                pc: job.pc, flags: job.flags, compiled, ranges: job.workspace.blocks, code: job.workspace.keptCode,
-                counter: ExecutionCounters.number(entriesOf: job.pc),
-                isOptimized: true, isFindable: true)
+            let compiled = engine.host.install(code, translation: index)
         else { return }
-        engine.cache.rows[added].origin = job.origin
-        engine.cache.rows[added].canGrow = job.workspace.canGrow
+        guard
+            engine.cache.add(
+                pc: job.pc, flags: job.flags, compiled, ranges: job.workspace.blocks, code: job.workspace.keptCode,
+                counter: ExecutionCounters.number(entriesOf: job.pc), isOptimized: true,
+                canGrow: job.workspace.canGrow, origin: job.origin) != nil
+        else { return engine.host.discard(compiled) }
         engine.translator.account(engine, job.workspace.region, compiled, time, isOptimized: true)
         engine.retire(job.old)
     }
