@@ -187,6 +187,12 @@ public final class Engine: @unchecked Sendable {
     /// Empties the code cache, from any thread that is not inside `VCPU.run`.
     public func flush() { lock.withLock { flushLocked() } }
 
+    // MARK: Threads of the engine's own
+
+    /// Ends them: some system calls are only for processes with one thread. They start again when there is work for them. Only while
+    /// no other vCPU runs.
+    public func endOwnThreads() { background?.stop() }
+
     // MARK: Fork
 
     private var snapshot: ExecutableMemory.Snapshot?

@@ -335,13 +335,11 @@ public final class VCPU {
     }
 
     private func optimize(_ old: Int, _ pc: UInt64, _ flags: UInt64, _ profile: Profile) {
-        let origin = profile.origin(old)
         switch engine.translator.translate(
-            engine, pc: pc, flags: flags, plan: engine.plan(toReplace: old), optimize: true, profile: profile)
+            engine, pc: pc, flags: flags, plan: engine.plan(toReplace: old), optimize: true, profile: profile,
+            origin: profile.origin(old))
         {
-        case .done(let new):
-            engine.cache.rows[new].origin = origin
-            engine.retire(old)
+        case .done: engine.retire(old)
         case .notExecutable: return
         case .full:
             engine.flushLocked()
