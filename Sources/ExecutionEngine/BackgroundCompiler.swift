@@ -220,6 +220,7 @@ final class BackgroundCompiler: @unchecked Sendable {
         else { return }
         engine.cache.rows[added].origin = job.origin
         engine.cache.rows[added].canGrow = job.workspace.canGrow
+        engine.prepareCounters(of: added)
         engine.translator.account(engine, job.workspace.region, compiled, time, isOptimized: true)
         engine.retire(job.old)
     }

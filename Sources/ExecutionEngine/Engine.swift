@@ -86,8 +86,17 @@ public final class Engine: @unchecked Sendable {
 
     public func makeVCPU() -> VCPU {
         let vcpu = VCPU(self)
-        lock.withLock { vcpus.append(Unmanaged.passUnretained(vcpu)) }
+        lock.withLock {
+            vcpus.append(Unmanaged.passUnretained(vcpu))
+            if cache.count > 0 { vcpu.prepareAllCounters() }
+        }
         return vcpu
+    }
+
+    /// A new translation may run.
+    func prepareCounters(of index: Int) {
+        let row = cache.rows[index]
+        for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.prepareCounter(row) } }
     }
 
     func remove(_ vcpu: VCPU) {

@@ -75,6 +75,7 @@ final class Translator {
                         isFindable: !isTemporary)
                 else { return .full }
                 engine.cache.rows[added].canGrow = workspace.canGrow
+                engine.prepareCounters(of: added)
                 account(
                     engine, region, compiled, measuresTime ? HostClock.monotonic() &- start : 0, isOptimized: optimize)
                 if isLogging { logHost(engine, compiled, pc) }

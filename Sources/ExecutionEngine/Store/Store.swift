@@ -69,6 +69,7 @@ extension Engine {
                     copiesRecords: false)
             else { break }
             cache.rows[added].canGrow = stored.row.canGrow
+            prepareCounters(of: added)
             file.states[ordinal] = .installed
             store.counters.installed += 1
             options.codeListener?(compiled.entry, compiled.codeSize, stored.row.pc)
