@@ -93,10 +93,9 @@ public final class Engine: @unchecked Sendable {
         return vcpu
     }
 
-    /// A new translation may run.
-    func prepareCounters(of index: Int) {
-        let row = cache.rows[index]
-        for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.prepareCounter(row) } }
+    /// A translation with that counter will be there.
+    func prepareCounter(_ number: Int, isOptimized: Bool) {
+        for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.prepareCounter(number, isOptimized: isOptimized) } }
     }
 
     func remove(_ vcpu: VCPU) {
@@ -195,6 +194,12 @@ public final class Engine: @unchecked Sendable {
 
     /// Empties the code cache, from any thread that is not inside `VCPU.run`.
     public func flush() { lock.withLock { flushLocked() } }
+
+    // MARK: Threads of the engine's own
+
+    /// Ends them: some system calls are only for processes with one thread. They start again when there is work for them. Only while
+    /// no other vCPU runs.
+    public func endOwnThreads() { background?.stop() }
 
     // MARK: Fork
 

@@ -160,14 +160,14 @@ public final class VCPU {
 
     // MARK: Counters
 
-    /// Sets the counter of a new translation when nothing has used it yet: memory is committed for those in use only. Holds the
-    /// translation lock.
-    func prepareCounter(_ row: Translation) {
-        if row.isOptimized {
+    /// Sets the counter of a translation that will be there when nothing has used it yet: memory is committed for those in use only.
+    /// Holds the translation lock.
+    func prepareCounter(_ number: Int, isOptimized: Bool) {
+        if isOptimized {
             if !countsEntries { fillCounters(from: ExecutionCounters.count, engine.options.expansionThreshold) }
             countsEntries = true
         } else {
-            let counter = state + ExecutionCounters.offset(ofNumber: Int(row.counter))
+            let counter = state + ExecutionCounters.offset(ofNumber: number)
             if counter.load(as: UInt32.self) == 0 { counter.storeBytes(of: firstCount, as: UInt32.self) }
         }
     }
@@ -360,13 +360,11 @@ public final class VCPU {
     }
 
     private func optimize(_ old: Int, _ pc: UInt64, _ flags: UInt64, _ profile: Profile) {
-        let origin = profile.origin(old)
         switch engine.translator.translate(
-            engine, pc: pc, flags: flags, plan: engine.plan(toReplace: old), optimize: true, profile: profile)
+            engine, pc: pc, flags: flags, plan: engine.plan(toReplace: old), optimize: true, profile: profile,
+            origin: profile.origin(old))
         {
-        case .done(let new):
-            engine.cache.rows[new].origin = origin
-            engine.retire(old)
+        case .done: engine.retire(old)
         case .notExecutable: return
         case .full:
             engine.flushLocked()
