@@ -219,6 +219,7 @@ final class BackgroundCompiler: @unchecked Sendable {
             engine.cache.find(job.pc, job.flags) == job.old, let index = engine.cache.nextIndex,
             let compiled = engine.host.install(code, translation: index)
         else { return }
+        engine.prepareCounter(ExecutionCounters.number(entriesOf: job.pc), isOptimized: true)
         guard
             engine.cache.add(
                 pc: job.pc, flags: job.flags, compiled, ranges: job.workspace.blocks, code: job.workspace.keptCode,

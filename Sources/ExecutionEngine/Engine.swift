@@ -86,8 +86,16 @@ public final class Engine: @unchecked Sendable {
 
     public func makeVCPU() -> VCPU {
         let vcpu = VCPU(self)
-        lock.withLock { vcpus.append(Unmanaged.passUnretained(vcpu)) }
+        lock.withLock {
+            vcpus.append(Unmanaged.passUnretained(vcpu))
+            if cache.count > 0 { vcpu.prepareAllCounters() }
+        }
         return vcpu
+    }
+
+    /// A translation with that counter will be there.
+    func prepareCounter(_ number: Int, isOptimized: Bool) {
+        for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.prepareCounter(number, isOptimized: isOptimized) } }
     }
 
     func remove(_ vcpu: VCPU) {

@@ -67,10 +67,13 @@ final class Translator {
                 guard let compiled = host.compile(region, workspace.allocation, translation: index) else {
                     return .full
                 }
+                let counter =
+                    optimize ? ExecutionCounters.number(entriesOf: pc) : ExecutionCounters.number(index)
+                engine.prepareCounter(counter, isOptimized: optimize)
                 guard
                     let added = engine.cache.add(
                         pc: pc, flags: flags, compiled, ranges: workspace.blocks, code: workspace.keptCode,
-                        counter: optimize ? ExecutionCounters.number(entriesOf: pc) : ExecutionCounters.number(index),
+                        counter: counter,
                         isOptimized: optimize, isFindable: !isTemporary, canGrow: workspace.canGrow, origin: origin)
                 else { return .full }
                 account(

@@ -61,6 +61,7 @@ extension Engine {
                 store.counters.stale += 1
                 continue
             }
+            prepareCounter(Int(stored.row.counter), isOptimized: stored.row.isOptimized)
             // Records stay in the file: with a free row there is room for the rest.
             guard let index = cache.nextIndex, let compiled = host.install(stored.region, translation: index),
                 cache.add(
