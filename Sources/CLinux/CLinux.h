@@ -94,11 +94,6 @@ static inline void clx_pause(void) {
 #endif
 }
 
-/// The program's own headers, constants and code, as the linker has placed them.
-extern const char __executable_start[], etext[];
-static inline const void *clx_program_start(void) { return __executable_start; }
-static inline const void *clx_program_code_end(void) { return etext; }
-
 // Prototypes that glibc hides unless _GNU_SOURCE is defined.
 int memfd_create(const char *name, unsigned flags);
 int pipe2(int fds[2], int flags);

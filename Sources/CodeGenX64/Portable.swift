@@ -40,32 +40,61 @@ struct PortableHead: BitwiseCopyable {
     }
 }
 
+/// Puts the parts of an exported region where they belong.
+struct PortableWriter {
+    private let head: PortableHead
+    private let target: UnsafeMutableRawPointer
+
+    /// Nil when there is no room of just the region's size.
+    init?(_ head: PortableHead, _ bytes: UnsafeMutableRawBufferPointer) {
+        guard let target = bytes.baseAddress, bytes.count == head.size else { return nil }
+        self.head = head
+        self.target = target
+        target.storeBytes(of: head, as: PortableHead.self)
+    }
+
+    /// The copy of the code.
+    var code: UnsafeMutableRawPointer { target + head.codeAt }
+
+    func put(_ patch: SlotPatch, slot i: Int) {
+        (target + head.slotsAt + i * MemoryLayout<SlotPatch>.stride).storeBytes(of: patch, as: SlotPatch.self)
+    }
+
+    func put(_ relocation: Relocation, number i: Int) {
+        (target + head.relocationsAt + i * MemoryLayout<Relocation>.stride)
+            .storeBytes(of: relocation, as: Relocation.self)
+    }
+
+    func put(records: UnsafeRawBufferPointer) {
+        if let base = records.baseAddress { (target + head.recordsAt).copyMemory(from: base, byteCount: records.count) }
+    }
+
+    func put(code start: UnsafeRawPointer) { code.copyMemory(from: start, byteCount: Int(head.codeSize)) }
+}
+
 extension X64Host {
     public func exportedSize(_ compiled: CompiledRegion) -> Int? { PortableHead(compiled).size }
 
     public func export(_ compiled: CompiledRegion, to bytes: UnsafeMutableRawBufferPointer) {
-        let head = PortableHead(compiled)
-        guard let code, let target = bytes.baseAddress, bytes.count == head.size else { return }
+        let writer = PortableWriter(PortableHead(compiled), bytes)
+        guard let code, let writer else { return }
         let start = Int(compiled.entry &- UInt64(UInt(bitPattern: code.executable)))
-        target.storeBytes(of: head, as: PortableHead.self)
-        if let records = compiled.records.baseAddress {
-            (target + head.recordsAt).copyMemory(from: records, byteCount: compiled.records.count)
-        }
-        let copy = target + head.codeAt
-        copy.copyMemory(from: code.executable + start, byteCount: compiled.codeSize)
+        writer.put(records: compiled.records)
+        writer.put(code: code.executable + start)
         for i in 0..<compiled.slotCount {
             var patch = patches[compiled.firstSlot + i]
             if patch.field != 0 {
                 patch = patch.moved(by: -start)
-                patch.reset(copy)
+                patch.reset(writer.code)
             }
-            (target + head.slotsAt + i * MemoryLayout<SlotPatch>.stride).storeBytes(of: patch, as: SlotPatch.self)
+            writer.put(patch, slot: i)
         }
         for i in 0..<compiled.relocationCount {
             let relocation = relocations[compiled.firstRelocation + i]
-            if relocation.kind == .displacement { copy.add(UInt32(truncatingIfNeeded: start), at: relocation.offset) }
-            (target + head.relocationsAt + i * MemoryLayout<Relocation>.stride)
-                .storeBytes(of: relocation, as: Relocation.self)
+            if relocation.kind == .displacement {
+                writer.code.add(UInt32(truncatingIfNeeded: start), at: relocation.offset)
+            }
+            writer.put(relocation, number: i)
         }
     }
 

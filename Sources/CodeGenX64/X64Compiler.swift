@@ -38,19 +38,14 @@ final class X64Compiler: RegionCompiler, @unchecked Sendable {
             exported.deallocate()
             exported = .allocate(byteCount: head.size * 2, alignment: 16)
         }
-        guard let target = exported.baseAddress else { return nil }
-        target.storeBytes(of: head, as: PortableHead.self)
-        for i in 0..<region.slotCount {
-            (target + head.slotsAt + i * MemoryLayout<SlotPatch>.stride)
-                .storeBytes(of: SlotPatch(lowering.pointee.slots[i], at: 0), as: SlotPatch.self)
+        let bytes = UnsafeMutableRawBufferPointer(rebasing: exported[..<head.size])
+        guard let writer = PortableWriter(head, bytes) else { return nil }
+        for i in 0..<region.slotCount { writer.put(SlotPatch(lowering.pointee.slots[i], at: 0), slot: i) }
+        for i in 0..<lowering.pointee.asm.relocationCount {
+            writer.put(lowering.pointee.asm.relocations[i], number: i)
         }
-        (target + head.relocationsAt).copyMemory(
-            from: lowering.pointee.asm.relocations,
-            byteCount: lowering.pointee.asm.relocationCount * MemoryLayout<Relocation>.stride)
-        if let base = records.baseAddress {
-            (target + head.recordsAt).copyMemory(from: base, byteCount: records.count)
-        }
-        (target + head.codeAt).copyMemory(from: scratch, byteCount: lowering.pointee.asm.offset)
-        return UnsafeRawBufferPointer(start: target, count: head.size)
+        writer.put(records: records)
+        writer.put(code: scratch)
+        return UnsafeRawBufferPointer(bytes)
     }
 }

@@ -54,7 +54,7 @@ final class BackgroundCompiler: @unchecked Sendable {
     private let signal: UnsafeMutablePointer<UInt32>
     private var hasThread = false
     private var isStopping = false
-    /// 1 once the thread has ended.
+    /// The thread's number once it is at its end.
     private let ended: UnsafeMutablePointer<UInt32>
 
     /// Nil for a host that cannot compile away from its code buffer.
@@ -77,7 +77,7 @@ final class BackgroundCompiler: @unchecked Sendable {
 
     /// Hands over the hot translation `old` of `pc`.
     func take(_ old: Int, pc: UInt64, flags: UInt64, profile: Profile) -> Reply {
-        if isPending(old) { return .pending }
+        if isPending(old) { return startThread() ? .pending : .refused }
         if tooLarge.remove(old) != nil { return .refused }
         guard let workspace = freeWorkspace() else { return .pending }
         guard
@@ -132,7 +132,8 @@ final class BackgroundCompiler: @unchecked Sendable {
         current = nil
     }
 
-    /// Ends the thread and waits for it. Not under the translation lock.
+    /// Ends the thread and waits until the kernel has forgotten it; the next hot region starts it again. Not under the translation
+    /// lock, and by one thread at a time.
     func stop() {
         guard hasThread else { return }
         engine.lock.withLock {
@@ -140,6 +141,10 @@ final class BackgroundCompiler: @unchecked Sendable {
             wake()
         }
         while publishedWord(ended) == 0 { HostThread.yield() }
+        HostThread.waitUntilGone(Int32(bitPattern: ended.pointee))
+        ended.pointee = 0
+        isStopping = false
+        hasThread = false
     }
 
     private func isPending(_ old: Int) -> Bool {
@@ -174,7 +179,7 @@ final class BackgroundCompiler: @unchecked Sendable {
             engine.lock.lock()
             if isStopping {
                 engine.lock.unlock()
-                publishWord(ended, 1)
+                publishWord(ended, UInt32(bitPattern: HostProcess.threadID))
                 return
             }
             let job = waiting.isEmpty ? nil : waiting.removeFirst()
@@ -212,14 +217,15 @@ final class BackgroundCompiler: @unchecked Sendable {
     private func install(_ code: UnsafeRawBufferPointer, _ time: UInt64) {
         guard let job = current, !job.isStale, job.generation == engine.generation,
             engine.cache.find(job.pc, job.flags) == job.old, let index = engine.cache.nextIndex,
-            let compiled = engine.host.install(code, translation: index),
-            let added = engine.cache.add(
-                pc: job.pc, flags: job.flags, compiled, ranges: job.workspace.blocks, code: job.workspace.keptCode,
-                counter: ExecutionCounters.number(entriesOf: job.pc),
-                isOptimized: true, isFindable: true)
+            let compiled = engine.host.install(code, translation: index)
         else { return }
-        engine.cache.rows[added].origin = job.origin
-        engine.cache.rows[added].canGrow = job.workspace.canGrow
+        engine.prepareCounter(ExecutionCounters.number(entriesOf: job.pc), isOptimized: true)
+        guard
+            engine.cache.add(
+                pc: job.pc, flags: job.flags, compiled, ranges: job.workspace.blocks, code: job.workspace.keptCode,
+                counter: ExecutionCounters.number(entriesOf: job.pc), isOptimized: true,
+                canGrow: job.workspace.canGrow, origin: job.origin) != nil
+        else { return engine.host.discard(compiled) }
         engine.translator.account(engine, job.workspace.region, compiled, time, isOptimized: true)
         engine.retire(job.old)
     }

@@ -86,8 +86,16 @@ public final class Engine: @unchecked Sendable {
 
     public func makeVCPU() -> VCPU {
         let vcpu = VCPU(self)
-        lock.withLock { vcpus.append(Unmanaged.passUnretained(vcpu)) }
+        lock.withLock {
+            vcpus.append(Unmanaged.passUnretained(vcpu))
+            if cache.count > 0 { vcpu.prepareAllCounters() }
+        }
         return vcpu
+    }
+
+    /// A translation with that counter will be there.
+    func prepareCounter(_ number: Int, isOptimized: Bool) {
+        for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.prepareCounter(number, isOptimized: isOptimized) } }
     }
 
     func remove(_ vcpu: VCPU) {
@@ -186,6 +194,12 @@ public final class Engine: @unchecked Sendable {
 
     /// Empties the code cache, from any thread that is not inside `VCPU.run`.
     public func flush() { lock.withLock { flushLocked() } }
+
+    // MARK: Threads of the engine's own
+
+    /// Ends them: some system calls are only for processes with one thread. They start again when there is work for them. Only while
+    /// no other vCPU runs.
+    public func endOwnThreads() { background?.stop() }
 
     // MARK: Fork
 

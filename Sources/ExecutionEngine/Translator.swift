@@ -48,10 +48,10 @@ final class Translator {
     }
 
     /// Translates the code at `pc`. With `isTemporary` the translation is one instruction, for one execution: nothing finds it,
-    /// and its page is not write-protected.
+    /// and its page is not write-protected. `origin`: see `Translation.origin`.
     func translate(
         _ engine: Engine, pc: UInt64, flags: UInt64, plan: RegionPlan, optimize: Bool, isTemporary: Bool = false,
-        profile: Profile? = nil
+        profile: Profile? = nil, origin: UInt32 = 0
     ) -> TranslationResult {
         guard let index = engine.cache.nextIndex else { return .full }
         let region = workspace.region
@@ -67,14 +67,15 @@ final class Translator {
                 guard let compiled = host.compile(region, workspace.allocation, translation: index) else {
                     return .full
                 }
+                let counter =
+                    optimize ? ExecutionCounters.number(entriesOf: pc) : ExecutionCounters.number(index)
+                engine.prepareCounter(counter, isOptimized: optimize)
                 guard
                     let added = engine.cache.add(
                         pc: pc, flags: flags, compiled, ranges: workspace.blocks, code: workspace.keptCode,
-                        counter: optimize ? ExecutionCounters.number(entriesOf: pc) : ExecutionCounters.number(index),
-                        isOptimized: optimize,
-                        isFindable: !isTemporary)
+                        counter: counter,
+                        isOptimized: optimize, isFindable: !isTemporary, canGrow: workspace.canGrow, origin: origin)
                 else { return .full }
-                engine.cache.rows[added].canGrow = workspace.canGrow
                 account(
                     engine, region, compiled, measuresTime ? HostClock.monotonic() &- start : 0, isOptimized: optimize)
                 if isLogging { logHost(engine, compiled, pc) }

@@ -57,6 +57,8 @@ public final class VCPU {
     private var isBorrowed = false
     /// The translation that a fault or side exit came from, where the host says so.
     private var exitTranslation: Int?
+    /// The counters of entries, and of what indirect jumps did, are set: there are optimized regions.
+    private var countsEntries = false
     /// A chain exit that waits for its target's translation.
     private var pendingLink: (source: Int, slot: Int, generation: UInt64)?
 
@@ -64,13 +66,8 @@ public final class VCPU {
         self.engine = engine
         let size = ExecutionCounters.bytes + VCPUHeader.stride + engine.guest.stateSize
         guard let allocation = try? HostMemory.reserve(size) else { fatalError("no memory for a vCPU") }
-        HostMemory.commit(allocation, size)
         self.allocation = allocation
         state = allocation + (ExecutionCounters.bytes + VCPUHeader.stride)
-        (state + ExecutionCounters.offset(0)).initializeMemory(
-            as: UInt32.self, repeating: max(engine.options.hotThreshold, 1), count: ExecutionCounters.count)
-        (state + ExecutionCounters.offset(ofNumber: ExecutionCounters.count)).initializeMemory(
-            as: UInt32.self, repeating: engine.options.expansionThreshold, count: ExecutionCounters.count)
         header = VCPUHeader.of(state)
         guard let jumpCache = try? HostMemory.reserve(JumpCache.bytes) else { fatalError("no memory for a jump cache") }
         let returnStack = UnsafeMutablePointer<JumpCacheEntry>.allocate(capacity: ReturnStack.count)
@@ -159,6 +156,34 @@ public final class VCPU {
     public var jumpCounters: JumpCounters {
         get { header.pointee.jumps }
         set { header.pointee.jumps = newValue }
+    }
+
+    // MARK: Counters
+
+    /// Sets the counter of a translation that will be there when nothing has used it yet: memory is committed for those in use only.
+    /// Holds the translation lock.
+    func prepareCounter(_ number: Int, isOptimized: Bool) {
+        if isOptimized {
+            if !countsEntries { fillCounters(from: ExecutionCounters.count, engine.options.expansionThreshold) }
+            countsEntries = true
+        } else {
+            let counter = state + ExecutionCounters.offset(ofNumber: number)
+            if counter.load(as: UInt32.self) == 0 { counter.storeBytes(of: firstCount, as: UInt32.self) }
+        }
+    }
+
+    /// Sets the counters of all translations there may be: for a vCPU that starts with many.
+    func prepareAllCounters() {
+        fillCounters(from: 0, firstCount)
+        fillCounters(from: ExecutionCounters.count, engine.options.expansionThreshold)
+        countsEntries = true
+    }
+
+    private var firstCount: UInt32 { max(engine.options.hotThreshold, 1) }
+
+    private func fillCounters(from number: Int, _ value: UInt32) {
+        (state + ExecutionCounters.offset(ofNumber: number)).initializeMemory(
+            as: UInt32.self, repeating: value, count: ExecutionCounters.count)
     }
 
     // MARK: Requests from the engine
@@ -335,13 +360,11 @@ public final class VCPU {
     }
 
     private func optimize(_ old: Int, _ pc: UInt64, _ flags: UInt64, _ profile: Profile) {
-        let origin = profile.origin(old)
         switch engine.translator.translate(
-            engine, pc: pc, flags: flags, plan: engine.plan(toReplace: old), optimize: true, profile: profile)
+            engine, pc: pc, flags: flags, plan: engine.plan(toReplace: old), optimize: true, profile: profile,
+            origin: profile.origin(old))
         {
-        case .done(let new):
-            engine.cache.rows[new].origin = origin
-            engine.retire(old)
+        case .done: engine.retire(old)
         case .notExecutable: return
         case .full:
             engine.flushLocked()

@@ -40,22 +40,14 @@ public enum HostMemory {
 
     /// Commits pages that will be written soon, all at once: a fault each costs more. Only advice: kernels before 5.14 refuse it.
     public static func commit(_ start: UnsafeMutableRawPointer, _ length: Int) {
-        advise(start, length, populateForWriting)
-    }
-
-    /// Maps the program's own code at once, most of whose pages a run needs.
-    public static func loadProgram() {
-        let start = clx_program_start()
-        if let start, let end = clx_program_code_end() { advise(start, end - start, populateForReading) }
-    }
-
-    private static let populateForReading = 22, populateForWriting = 23
-
-    private static func advise(_ start: UnsafeRawPointer, _ length: Int, _ advice: Int) {
         let first = UInt(bitPattern: start) & ~4095
         _ = kernel(
-            SYS_madvise, Int(bitPattern: first), Int(bitPattern: UInt(bitPattern: start) &- first) + length, advice)
+            SYS_madvise, Int(bitPattern: first), Int(bitPattern: UInt(bitPattern: start) &- first) + length,
+            populateForWriting)
     }
+
+    /// `MADV_POPULATE_WRITE`.
+    private static let populateForWriting = 23
 }
 
 /// Memory for generated code: `writable` and `executable` are two views of the same bytes; no page is ever both.

@@ -68,6 +68,12 @@ public enum HostThread {
         start.body()
     }
 
+    /// Waits until thread `id` of this process, which is about to end, does not count as one of its threads any more. (The kernel
+    /// clears the word that pthread_join waits for a little earlier.)
+    public static func waitUntilGone(_ id: Int32) {
+        while kernel(SYS_tgkill, Int(HostProcess.processID), Int(id), 0) == 0 { yield() }
+    }
+
     public static func yield() { _ = kernel(SYS_sched_yield) }
     @inlinable public static func pause() { clx_pause() }
 }

@@ -28,6 +28,8 @@ public enum Pass: String, CaseIterable, Sendable {
     case unboxing
     /// Moves pure ops out of loops (Invariants.swift).
     case invariants
+    /// Counts zeros instead of looking for the highest byte of a value in a loop (Scanning.swift).
+    case scan
     /// Gives small loops a second copy without a check (Unrolling.swift).
     case unroll
     /// Moves ops that one way from a branch needs to that way (Sinking.swift).
@@ -68,7 +70,13 @@ public enum Optimizer {
         if hasBranches { run(.blocks, region, s) { straighten(region, s) } }
         if level == .full && region.blocks[0].isLoopHeader || region.blockCount > 1 && level == .full {
             var hasMoved = false
-            run(.unboxing, region, s) { hasMoved = carryUnboxed(region, s) }
+            run(.scan, region, s) {
+                if replaceScans(region, s) {
+                    hasMoved = true
+                    straighten(region, s)
+                }
+            }
+            run(.unboxing, region, s) { hasMoved = carryUnboxed(region, s) || hasMoved }
             run(.invariants, region, s) { hasMoved = moveInvariants(region, s) || hasMoved }
             if hasMoved {
                 run(.flow, region, s) { flowFacts(region, s) }

@@ -9,7 +9,6 @@ struct Martlet {
 }
 
 func martletMain() -> Never {
-    HostMemory.loadProgram()
     do {
         HostProcess.exitGroup(try Invocation(HostProcess.arguments).run())
     } catch {

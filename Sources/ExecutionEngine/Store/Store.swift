@@ -61,14 +61,15 @@ extension Engine {
                 store.counters.stale += 1
                 continue
             }
+            prepareCounter(Int(stored.row.counter), isOptimized: stored.row.isOptimized)
+            // Records stay in the file: with a free row there is room for the rest.
             guard let index = cache.nextIndex, let compiled = host.install(stored.region, translation: index),
-                let added = cache.add(
+                cache.add(
                     pc: stored.row.pc, flags: stored.row.flags, compiled,
                     ranges: translator.workspace.blocks,
-                    counter: Int(stored.row.counter), isOptimized: stored.row.isOptimized, isFindable: true,
-                    copiesRecords: false)
+                    counter: Int(stored.row.counter), isOptimized: stored.row.isOptimized,
+                    canGrow: stored.row.canGrow, copiesRecords: false) != nil
             else { break }
-            cache.rows[added].canGrow = stored.row.canGrow
             file.states[ordinal] = .installed
             store.counters.installed += 1
             options.codeListener?(compiled.entry, compiled.codeSize, stored.row.pc)

@@ -46,7 +46,7 @@ enum FileCalls {
         return all.filter { $0 > 2 }.sorted()
     }
 
-    private static func isReserved(_ thread: GuestThread, _ fd: Int32) -> Bool {
+    static func isReserved(_ thread: GuestThread, _ fd: Int32) -> Bool {
         fd > 2 && (fd == thread.process.diagnostics.descriptor || fd == thread.process.profile?.descriptor)
     }
 
