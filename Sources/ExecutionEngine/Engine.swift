@@ -66,7 +66,7 @@ public final class Engine: @unchecked Sendable {
         store = options.store.map { Store($0, stubBytes: stubBytes) }
         translator = Translator(guest: guest, host: host, options: options)
         FaultRegistry.add(self)
-        if let rows = store?.counters.rows { commit(rows: rows) }
+        if let rows = store?.expectedRows { commit(rows: rows) }
         if options.compilesInBackground, countsExecutions, options.diagnostics.items.rawValue == 0 {
             background = BackgroundCompiler(self)
         }
@@ -236,7 +236,7 @@ public final class Engine: @unchecked Sendable {
         background?.resume(isChild: isChild)
         if isChild {
             vcpus = [Unmanaged.passUnretained(vcpu)]
-            store?.firstNew = cache.count
+            store?.beginChild(count: cache.count)
             counters = EngineCounters()
             pastJumps = JumpCounters()
             vcpu.jumpCounters = JumpCounters()

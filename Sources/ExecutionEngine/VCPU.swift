@@ -293,7 +293,7 @@ public final class VCPU {
         while true {
             var index = lookup.find(pc, flags)
             if index == nil, attempts == 0 {
-                engine.installStored(at: pc)
+                engine.installStored(at: pc, flags)
                 index = lookup.find(pc, flags)
             }
             if index == nil {
