@@ -31,6 +31,8 @@ public final class GuestThread {
     var isLeader = false
     /// Runs in the memory of a parent that waits: see `SharedChild`.
     var isSharedChild = false
+    /// The dispositions of signals of a shared child: the process's are its parent's, whose other threads go on.
+    var ownActions: [SignalAction]?
     /// The pc of a system call whose waiting a signal ended, until the signal's handler is entered.
     var interruptedCall: UInt64?
 

@@ -22,10 +22,14 @@ public enum Pass: String, CaseIterable, Sendable {
     case flow
     /// Constants, copies, known bits, common subexpressions and algebra, forward (Propagation.swift).
     case propagate
+    /// Makes loads of what guest memory is known to hold copies; part of `propagate` (Memory.swift).
+    case memory
     /// Keeps loop-carried NaN-boxed values unboxed beside their boxes (Unboxing.swift).
     case unboxing
     /// Moves pure ops out of loops (Invariants.swift).
     case invariants
+    /// Counts zeros instead of looking for the highest byte of a value in a loop (Scanning.swift).
+    case scan
     /// Gives small loops a second copy without a check (Unrolling.swift).
     case unroll
     /// Moves ops that one way from a branch needs to that way (Sinking.swift).
@@ -61,11 +65,18 @@ public enum Optimizer {
             run(.blocks, region, s) { straighten(region, s) }
             run(.flow, region, s) { flowFacts(region, s) }
         }
-        run(.propagate, region, s) { propagate(region, s, level) }
+        let forwardsMemory = level == .full && s.sharesGuestLoads && !s.disabled.contains(PassSet(.memory))
+        run(.propagate, region, s) { propagate(region, s, level, forwardsMemory: forwardsMemory) }
         if hasBranches { run(.blocks, region, s) { straighten(region, s) } }
         if level == .full && region.blocks[0].isLoopHeader || region.blockCount > 1 && level == .full {
             var hasMoved = false
-            run(.unboxing, region, s) { hasMoved = carryUnboxed(region, s) }
+            run(.scan, region, s) {
+                if replaceScans(region, s) {
+                    hasMoved = true
+                    straighten(region, s)
+                }
+            }
+            run(.unboxing, region, s) { hasMoved = carryUnboxed(region, s) || hasMoved }
             run(.invariants, region, s) { hasMoved = moveInvariants(region, s) || hasMoved }
             if hasMoved {
                 run(.flow, region, s) { flowFacts(region, s) }

@@ -10,7 +10,7 @@ import Testing
 @testable import Optimizer
 
 /// A vCPU that runs regions from given states.
-private final class Runner {
+final class Runner {
     static let stateSize = 256
     static let memorySize = 96
     /// The first page is not there.

@@ -76,6 +76,10 @@ enum ProcessCalls {
 
     private static func createThread(_ thread: GuestThread, _ request: CloneRequest) throws(Errno) -> Int {
         let process = thread.process
+        if thread.isSharedChild {
+            reportUnimplemented(thread, "a thread of a child of vfork")
+            throw .again
+        }
         let vcpu = process.engine.makeVCPU()
         vcpu.copyState(from: thread.vcpu)
         let child = GuestThread(process: process, vcpu: vcpu)
@@ -133,12 +137,7 @@ enum ProcessCalls {
         }
         let old = HostSignals.setMask(.max)
         defer { HostSignals.setMask(thread.mailbox.pointee.signal == 0 ? thread.signalMask : old) }
-        // Other threads could change what is put back after the child.
-        if request.has(CloneRequest.vfork), request.has(CloneRequest.vm),
-            process.lock.withLock({ process.threadCount == 1 })
-        {
-            return try SharedChild.run(thread, request)
-        }
+        if request.has(CloneRequest.vfork), request.has(CloneRequest.vm) { return try SharedChild.run(thread, request) }
         // vfork: the parent waits until the child has executed a program or ended, which closes the pipe.
         let wait = request.has(CloneRequest.vfork) ? ParentPipe() : nil
         process.lock.lock()
@@ -162,6 +161,10 @@ enum ProcessCalls {
             throw error
         case .success(0):
             wait?.becomeChild()
+            process.threadCount = 1
+            if let actions = thread.ownActions { process.actions = actions }
+            thread.ownActions = nil
+            thread.isSharedChild = false
             becomeChild(thread, request)
             // (A child that shares its parent's memory is counted with its parent: SharedChild.)
             process.profile?.becomeChild(&thread.profiled)
@@ -192,7 +195,6 @@ enum ProcessCalls {
         thread.clearChildTID = request.has(CloneRequest.childClearTID) ? request.childTID : 0
         // What the parent had recorded is the parent's.
         thread.mailbox.pointee.signal = 0
-        process.threadCount = 1
         prepareChild(thread, request)
         if request.has(CloneRequest.childSetTID) {
             try? thread.memory.write(request.childTID, UInt32(bitPattern: thread.tid))

@@ -1,5 +1,6 @@
 // vfork(2) and what the C library makes of posix_spawn(3): the child runs in its parent's memory while the parent waits, so nothing is
-// copied. Memory is shared on purpose; what a kernel keeps per process and Martlet keeps in memory is put back afterwards.
+// copied. Memory is shared on purpose; what a kernel keeps per process and Martlet keeps in memory is the child's own or is put back
+// afterwards. The parent's other threads run meanwhile.
 //
 // The child uses the parent's vCPU and thread objects from a host stack of its own. Its host signals are blocked except between its
 // system calls, in those that wait, and when it executes a program: killed while it holds a lock it would leave its parent a locked
@@ -13,13 +14,14 @@ import HostOS
 enum SharedChild {
     /// Runs the child until it has executed a program or ended. The caller has blocked all signals. Returns the child's id.
     static func run(_ thread: GuestThread, _ request: CloneRequest) throws(Errno) -> Int {
-        let kept = KeptState(thread)
+        let kept = KeptState(thread), actions = thread.withActions { $0 }
         let result: Result<Int32, Errno>
         do throws(Errno) {
             result = .success(
                 try HostProcess.forkSharing {
                     ProcessCalls.becomeChild(thread, request)
                     thread.isSharedChild = true
+                    thread.ownActions = actions
                     thread.runSharedChild()
                 })
         } catch { result = .failure(error) }
@@ -39,7 +41,7 @@ extension GuestThread {
 private struct KeptState {
     private let vcpu: VCPUCheckpoint
     private let mailbox: SignalMailbox
-    private let actions: [SignalAction]
+    private let ownActions: [SignalAction]?
     private let tid: Int32
     private let signalMask: UInt64
     private let handlerBaseMask: UInt64?
@@ -52,7 +54,7 @@ private struct KeptState {
     init(_ thread: GuestThread) {
         vcpu = thread.vcpu.checkpoint()
         mailbox = thread.mailbox.pointee
-        actions = thread.process.lock.withLock { thread.process.actions }
+        ownActions = thread.ownActions
         tid = thread.tid
         signalMask = thread.signalMask
         handlerBaseMask = thread.handlerBaseMask
@@ -66,7 +68,7 @@ private struct KeptState {
     func putBack(_ thread: GuestThread) {
         thread.vcpu.restore(vcpu)
         thread.mailbox.pointee = mailbox
-        thread.process.lock.withLock { thread.process.actions = actions }
+        thread.ownActions = ownActions
         thread.tid = tid
         thread.signalMask = signalMask
         thread.handlerBaseMask = handlerBaseMask

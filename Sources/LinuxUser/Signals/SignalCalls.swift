@@ -48,7 +48,7 @@ enum SignalCalls {
             action.mask &= ~SignalNumber.untouchable
             new = action
         }
-        let old = thread.process.exchangeAction(signal, new)
+        let old = thread.exchangeAction(signal, new)
         if call.a2 != 0 {
             try thread.memory.write(call.a2 &+ UInt64(layout.handler), old.handler)
             try thread.memory.write(call.a2 &+ UInt64(layout.flags), old.flags)
@@ -144,22 +144,28 @@ enum SignalCalls {
     }
 }
 
-extension GuestProcess {
+extension GuestThread {
+    /// The dispositions of signals that count for this thread, under the lock that they need.
+    func withActions<R>(_ body: (inout [SignalAction]) -> R) -> R {
+        if ownActions != nil { return body(&ownActions!) }
+        return process.lock.withLock { body(&process.actions) }
+    }
+
     /// Reads and, when `new` is given, replaces the disposition of a signal, here and on the host.
     func exchangeAction(_ signal: Int32, _ new: SignalAction?) -> SignalAction {
-        lock.lock()
-        defer { lock.unlock() }
-        var old = actions[Int(signal)]
-        if !old.isSet && HostSignals.isIgnored(signal) { old.handler = SignalAction.ignore }
-        guard let new else { return old }
-        actions[Int(signal)] = new
-        let flags = new.flags & (SignalAction.noChildStop | SignalAction.noChildWait)
-        switch new.handler {
-        case SignalAction.byDefault:
-            HostSignals.set(signal, catchesDefault(of: signal) ? .record : .byDefault, flags: flags)
-        case SignalAction.ignore: HostSignals.set(signal, .ignore, flags: flags)
-        default: HostSignals.set(signal, .record, flags: flags)
+        withActions { actions in
+            var old = actions[Int(signal)]
+            if !old.isSet && HostSignals.isIgnored(signal) { old.handler = SignalAction.ignore }
+            guard let new else { return old }
+            actions[Int(signal)] = new
+            let flags = new.flags & (SignalAction.noChildStop | SignalAction.noChildWait)
+            switch new.handler {
+            case SignalAction.byDefault:
+                HostSignals.set(signal, process.catchesDefault(of: signal) ? .record : .byDefault, flags: flags)
+            case SignalAction.ignore: HostSignals.set(signal, .ignore, flags: flags)
+            default: HostSignals.set(signal, .record, flags: flags)
+            }
+            return old
         }
-        return old
     }
 }

@@ -27,7 +27,7 @@ extension GuestThread {
     private func deliver(_ information: SignalInfo) {
         let signal = information.signal
         guard signal >= 1, signal <= SignalNumber.count else { return }
-        let action = process.lock.withLock { process.actions[Int(signal)] }
+        let action = withActions { $0[Int(signal)] }
         logInterrupt { "signal \(signal) at pc 0x\(String(self.pc, radix: 16))" }
         switch action.handler {
         case SignalAction.ignore: return
@@ -51,7 +51,7 @@ extension GuestThread {
             "fault: signal \(signal) code \(code) address 0x\(String(address, radix: 16)) "
                 + "pc 0x\(String(self.pc, radix: 16))"
         }
-        let action = process.lock.withLock { process.actions[Int(signal)] }
+        let action = withActions { $0[Int(signal)] }
         if action.handler <= SignalAction.ignore || signalMask & HostSignals.bit(signal) != 0 {
             process.willDie(by: signal, thread: self)
             HostSignals.dieBy(signal)
@@ -109,7 +109,7 @@ extension GuestThread {
         handlerBaseMask = nil
         if action.flags & SignalAction.noDefer == 0 { mask |= HostSignals.bit(signal) }
         signalMask = mask & ~SignalNumber.untouchable
-        if action.flags & SignalAction.resetHandler != 0 { process.resetAction(signal) }
+        if action.flags & SignalAction.resetHandler != 0 { resetAction(signal) }
     }
 
     /// stack_t as sigaltstack(2) shows it.
@@ -153,13 +153,15 @@ extension GuestThread {
     }
 }
 
-extension GuestProcess {
+extension GuestThread {
     /// SA_RESETHAND.
-    func resetAction(_ signal: Int32) {
-        lock.withLock { actions[Int(signal)] = SignalAction(isSet: true) }
-        HostSignals.set(signal, catchesDefault(of: signal) ? .record : .byDefault)
+    private func resetAction(_ signal: Int32) {
+        withActions { $0[Int(signal)] = SignalAction(isSet: true) }
+        HostSignals.set(signal, process.catchesDefault(of: signal) ? .record : .byDefault)
     }
+}
 
+extension GuestProcess {
     /// Last words before a fatal signal.
     func willDie(by signal: Int32, thread: GuestThread) {
         engine.saveTranslations()
