@@ -391,7 +391,7 @@ public final class VCPU {
 
     private func link(to target: Int) {
         guard let link = pendingLink, link.generation == engine.generation, engine.options.chaining,
-            engine.cache.rows[link.source].isValid, engine.cache.hasRoomForLink
+            engine.cache.rows[link.source].isValid, engine.cache.hasRoomForLink, engine.mayLink(link.source)
         else { return }
         let row = engine.cache.rows + target
         guard
