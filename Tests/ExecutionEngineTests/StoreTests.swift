@@ -46,6 +46,13 @@ extension StoreOptions {
     fileprivate var path: String { path(identity) }
 }
 
+/// What code is in which file: the caller in one, the functions, from the word `bodies` on, in another.
+private struct Files {
+    var program: String
+    var bodies = 200
+    func name(of offset: UInt64) -> String { offset < UInt64(4 * bodies) ? program : "library" }
+}
+
 /// What one run left.
 private struct Run {
     var registers: [UInt64]
@@ -76,7 +83,7 @@ extension EngineTests {
         /// A machine at the same address each time.
         private func run(
             _ options: StoreOptions?, tier: Tier = .automatic, _ words: [UInt32], saves: Bool = true,
-            files: @escaping @Sendable (UInt64) -> String = { _ in "program" },
+            files: Files? = nil,
             _ change: (inout EngineOptions) -> Void = { _ in }
         ) throws -> Run {
             let m = try Machine(Configuration(isX64: true, tier: tier, isLow: true)) {
@@ -85,7 +92,7 @@ extension EngineTests {
                 change(&$0)
             }
             m.memory.write(words, at: 0)
-            m.memory.files = files
+            if let files { m.memory.files = { files.name(of: $0) } }
             m.call(0)
             if saves { m.engine.saveTranslations() }
             return Run(
@@ -363,17 +370,11 @@ extension EngineTests {
 
         // MARK: Sharing
 
-        /// The caller is a file, the functions are another, from the word `bodies` on.
-        private func files(_ program: String, bodies: Int = 200) -> @Sendable (UInt64) -> String {
-            let start = UInt64(4 * bodies)
-            return { $0 < start ? program : "library" }
-        }
-
         @Test func programsShareALibrary() throws {
             let folder = Folder(), words = program()
-            let plain = try run(nil, tier: .baseline, words)
+            let plain = try self.run(nil, tier: .baseline, words)
             func run(_ program: String) throws -> Run {
-                try self.run(folder.options(program: program), tier: .baseline, words, files: files(program))
+                try self.run(folder.options(program: program), tier: .baseline, words, files: Files(program: program))
             }
             let a = try run("a")
             #expect(folder.names.count == 2)
@@ -396,7 +397,7 @@ extension EngineTests {
         @Test func aProgramInstallsWhatItUses() throws {
             let folder = Folder()
             func run(_ program: String, _ words: [UInt32]) throws -> Run {
-                try self.run(folder.options(program: program), tier: .baseline, words, files: files(program))
+                try self.run(folder.options(program: program), tier: .baseline, words, files: Files(program: program))
             }
             _ = try run("few", program(5))
             let few = try run("few", program(5))
@@ -410,7 +411,8 @@ extension EngineTests {
             let folder = Folder()
             func run(_ program: String, seed: Int) throws -> Run {
                 try self.run(
-                    folder.options(program: program), tier: .baseline, self.program(seed: seed), files: files(program))
+                    folder.options(program: program), tier: .baseline, self.program(seed: seed),
+                    files: Files(program: program))
             }
             _ = try run("a", seed: 1)
             let plain = try self.run(nil, tier: .baseline, program(seed: 2))
@@ -427,7 +429,7 @@ extension EngineTests {
             func run(_ program: String, bodies: Int) throws -> Run {
                 try self.run(
                     folder.options(program: program), tier: .baseline, self.program(bodies: bodies),
-                    files: files(program, bodies: bodies))
+                    files: Files(program: program, bodies: bodies))
             }
             let first = try run("a", bodies: 200)
             let second = try run("b", bodies: 4200)
@@ -439,7 +441,7 @@ extension EngineTests {
         /// A list of uses that names what is not there, or no offset at all.
         @Test func nonsenseInUsesIsHarmless() throws {
             let folder = Folder(), words = program(20), options = folder.options(program: "a")
-            let good = try run(options, tier: .baseline, words, files: files("a"))
+            let good = try run(options, tier: .baseline, words, files: Files(program: "a"))
             let bytes = folder.read(options)
             let head = bytes.withUnsafeBytes { $0.load(as: StoreHead.self) }
             #expect(head.usesCount > 0)
@@ -448,7 +450,7 @@ extension EngineTests {
                 changed[at] ^= 0x81
                 rehash(&changed)
                 try folder.write(changed, options)
-                let again = try run(options, tier: .baseline, words, saves: at % 7 == 0, files: files("a"))
+                let again = try run(options, tier: .baseline, words, saves: at % 7 == 0, files: Files(program: "a"))
                 #expect(again.registers == good.registers)
             }
         }

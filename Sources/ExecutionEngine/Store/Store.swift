@@ -147,7 +147,7 @@ extension Engine {
         // Records stay in the file: with a free row there is room for the rest.
         guard let compiled = host.install(stored.region, translation: index, counterShift: counter - old),
             cache.add(
-                pc: stored.row.pc, flags: stored.row.flags, compiled, ranges: translator.workspace.blocks,
+                pc: stored.row.pc, flags: stored.row.flags, compiled, ranges: translator.matchedRanges,
                 counter: counter, isOptimized: stored.row.isOptimized, canGrow: stored.row.canGrow,
                 copiesRecords: false) != nil
         else { return false }
