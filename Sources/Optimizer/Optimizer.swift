@@ -22,6 +22,8 @@ public enum Pass: String, CaseIterable, Sendable {
     case flow
     /// Constants, copies, known bits, common subexpressions and algebra, forward (Propagation.swift).
     case propagate
+    /// Makes loads of what guest memory is known to hold copies; part of `propagate` (Memory.swift).
+    case memory
     /// Keeps loop-carried NaN-boxed values unboxed beside their boxes (Unboxing.swift).
     case unboxing
     /// Moves pure ops out of loops (Invariants.swift).
@@ -63,7 +65,8 @@ public enum Optimizer {
             run(.blocks, region, s) { straighten(region, s) }
             run(.flow, region, s) { flowFacts(region, s) }
         }
-        run(.propagate, region, s) { propagate(region, s, level) }
+        let forwardsMemory = level == .full && s.sharesGuestLoads && !s.disabled.contains(PassSet(.memory))
+        run(.propagate, region, s) { propagate(region, s, level, forwardsMemory: forwardsMemory) }
         if hasBranches { run(.blocks, region, s) { straighten(region, s) } }
         if level == .full && region.blocks[0].isLoopHeader || region.blockCount > 1 && level == .full {
             var hasMoved = false

@@ -35,6 +35,13 @@ public final class OptimizerStorage: @unchecked Sendable {
     let hash: UnsafeMutablePointer<UInt32>
     let locals: UnsafeMutablePointer<UInt32>
 
+    // Guest memory (Memory.swift): what is known now, and by block at its end; by name the newest load.
+    let memory: UnsafeMutablePointer<KnownMemory>
+    let snapshotMemory: UnsafeMutablePointer<KnownMemory>
+    let youngest: UnsafeMutablePointer<UInt32>
+    /// [block][global]
+    let snapshotYoungest: UnsafeMutablePointer<UInt32>
+
     // By block.
     let graph: Graph
     let snapshots: UnsafeMutablePointer<Snapshot>
@@ -85,6 +92,10 @@ public final class OptimizerStorage: @unchecked Sendable {
         hash = .allocate(capacity: ValueHash.count)
         hash.initialize(repeating: 0, count: ValueHash.count)
         locals = .allocate(capacity: tempCapacity)
+        memory = .allocate(capacity: KnownMemory.limit)
+        snapshotMemory = .allocate(capacity: blockCapacity * KnownMemory.limit)
+        youngest = .allocate(capacity: tempCapacity)
+        snapshotYoungest = .allocate(capacity: blockCapacity * max(globalCount, 1))
         graph = Graph(blockCapacity: blockCapacity)
         snapshots = .allocate(capacity: blockCapacity)
         snapshotGlobals = .allocate(capacity: blockCapacity * max(globalCount, 1))
@@ -109,6 +120,10 @@ public final class OptimizerStorage: @unchecked Sendable {
         values.deallocate()
         hash.deallocate()
         locals.deallocate()
+        memory.deallocate()
+        snapshotMemory.deallocate()
+        youngest.deallocate()
+        snapshotYoungest.deallocate()
         graph.deallocate()
         snapshots.deallocate()
         snapshotGlobals.deallocate()

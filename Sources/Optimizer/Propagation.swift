@@ -8,8 +8,11 @@
 
 import IR
 
-func propagate(_ region: Region, _ storage: OptimizerStorage, _ level: OptimizationLevel) {
-    var pass = Propagation(region, storage, level)
+/// - Parameter forwardsMemory: loads of what guest memory is known to hold become copies (Memory.swift).
+func propagate(
+    _ region: Region, _ storage: OptimizerStorage, _ level: OptimizationLevel, forwardsMemory: Bool = false
+) {
+    var pass = Propagation(region, storage, level, forwardsMemory)
     pass.run()
 }
 
@@ -20,7 +23,6 @@ struct Propagation: ~Copyable {
     let temps: UnsafeMutablePointer<TempInfo>
     let table: OpTraitsTable
     let globalCount: Int
-    let sharesGuestLoads: Bool
     let graph: Graph
     let isSingleBlock: Bool
     /// Demand.swift, where it has been asked.
@@ -47,8 +49,18 @@ struct Propagation: ~Copyable {
     var root = 0
     /// Globals not looked at since the root still are what `flow` said.
     var usesEntryFacts = false
-    var epochs = Epochs(state: 0, guest: 0, float: 0)
+    var epochs = Epochs(state: 0, float: 0)
     var nextEpoch: UInt32 = 1
+
+    // Memory.swift
+    let forwardsMemory: Bool
+    let memory: UnsafeMutablePointer<KnownMemory>
+    var knownCount = 0
+    var memoryBase: UInt32 = 0
+    /// Guest loads so far.
+    var loads: UInt32 = 0
+    /// By name: the newest load that its value was computed from, by whatever way.
+    let youngest: UnsafeMutablePointer<UInt32>
 
     // Numbers of the operands of the op at hand.
     var a: UInt32 = 0
@@ -56,14 +68,18 @@ struct Propagation: ~Copyable {
     var c: UInt32 = 0
     var d: UInt32 = 0
 
-    init(_ region: Region, _ storage: OptimizerStorage, _ level: OptimizationLevel) {
+    init(
+        _ region: Region, _ storage: OptimizerStorage, _ level: OptimizationLevel, _ forwardsMemory: Bool
+    ) {
         self.storage = storage
         self.region = region
         ops = region.ops
         temps = region.temps
         table = storage.table
         globalCount = region.globalCount
-        sharesGuestLoads = storage.sharesGuestLoads && level == .full
+        self.forwardsMemory = forwardsMemory
+        memory = storage.memory
+        youngest = storage.youngest
         graph = storage.graph
         isSingleBlock = region.blockCount == 1
         knowsDemand = level == .full
@@ -77,6 +93,10 @@ struct Propagation: ~Copyable {
         locals = storage.locals
         knownTemps = region.tempCount
         current.update(repeating: 0, count: knownTemps)
+        if forwardsMemory {
+            // Of locals nothing is known.
+            for t in 0..<knownTemps { youngest[t] = temps[t].kind == .local ? .max : 0 }
+        }
     }
 
     // MARK: Blocks
@@ -108,7 +128,10 @@ struct Propagation: ~Copyable {
     }
 
     private mutating func start(_ b: Int, parent: Int?, previous: Int?) {
-        for i in 0..<localCount { current[Int(locals[i])] = 0 }
+        for i in 0..<localCount {
+            current[Int(locals[i])] = 0
+            if forwardsMemory { youngest[Int(locals[i])] = .max }
+        }
         localCount = 0
         block = b
         blockPosition = isSingleBlock ? 0 : graph.position[b]
@@ -116,7 +139,8 @@ struct Propagation: ~Copyable {
             root = b
             usesEntryFacts = storage.hasFacts(b)
             current.update(repeating: 0, count: globalCount)
-            epochs = Epochs(state: newEpoch(), guest: newEpoch(), float: newEpoch())
+            epochs = Epochs(state: newEpoch(), float: newEpoch())
+            if forwardsMemory { beginMemory() }
             return
         }
         if parent != previous { restore(parent) }
@@ -127,6 +151,7 @@ struct Propagation: ~Copyable {
         storage.snapshots[b] = Snapshot(
             epochs: epochs, root: UInt32(truncatingIfNeeded: root), usesEntryFacts: usesEntryFacts)
         (storage.snapshotGlobals + b &* globalCount).update(from: current, count: globalCount)
+        if forwardsMemory { saveMemory(b) }
     }
 
     private mutating func restore(_ b: Int) {
@@ -135,6 +160,7 @@ struct Propagation: ~Copyable {
         root = Int(s.root)
         usesEntryFacts = s.usesEntryFacts
         current.update(from: storage.snapshotGlobals + b &* globalCount, count: globalCount)
+        if forwardsMemory { restoreMemory(b) }
     }
 
     /// On the edge where x == c was found to hold, the global x is c.
@@ -207,6 +233,7 @@ struct Propagation: ~Copyable {
         let t = region.const(Int64(bitPattern: word), type)
         if t.i >= knownTemps {
             current[t.i] = 0
+            youngest[t.i] = 0
             knownTemps = t.i &+ 1
         }
         return t
@@ -283,6 +310,7 @@ struct Propagation: ~Copyable {
     private mutating func visit(_ i: Int) {
         var op = ops[i]
         var sources = table.sources(op)
+        var newest = forwardsMemory ? newestLoad(op, sources) : 0
         // Addresses are in registers.
         if sources > 0 { op.a = best(op.a, isImmediate: op.opcode != .gld && op.opcode != .gst) }
         if sources > 1 { op.b = best(op.b) }
@@ -299,9 +327,14 @@ struct Propagation: ~Copyable {
             sources = table.sources(op)
             read(op, sources)
         }
+        if forwardsMemory, op.opcode == .gld, forward(&op, &newest) {
+            read(op, 1)
+            while op.opcode != .mov, simplify(&op, 1) { read(op, table.sources(op)) }
+        }
         if table[op.opcode].hasResult, !op.dst.isNone {
             finish(&op)
             ops[i] = op
+            if forwardsMemory { youngest[op.dst.i] = table[op.opcode].isComputed ? newest : loads }
         } else {
             ops[i] = op
             applyEffects(op)
@@ -336,12 +369,12 @@ struct Propagation: ~Copyable {
                 return copy(&op)
             }
             if traits.setsFlags { v.epoch = epochs.float }
-            if traits.isCommutative, a > b { swap(&v.a, &v.b) }
+            // A constant stays on the right, where the rules look for it.
+            if traits.isCommutative, a > b, !isConstant(b) { swap(&v.a, &v.b) }
         } else {
             v.facts = transfer(op, result: result, .unknown, .unknown, .unknown, .unknown)
             switch op.opcode {
             case .ld: v.epoch = epochs.state
-            case .gld where sharesGuestLoads: v.epoch = epochs.guest
             case .call where storage.traits[Int(op.imm)].contains(.isPure): break
             default: isShared = false
             }
@@ -349,7 +382,10 @@ struct Propagation: ~Copyable {
         if !isShared {
             applyEffects(op)
             v.key = Value.opaque
-            return define(op.dst, newValue(v))
+            let number = newValue(v)
+            define(op.dst, number)
+            if forwardsMemory, op.opcode == .gld { noteLoad(op, number) }
+            return
         }
         let slot = ValueHash.index(v)
         let known = hash[slot]
@@ -396,24 +432,28 @@ struct Propagation: ~Copyable {
     private mutating func applyEffects(_ op: Op) {
         switch op.opcode {
         case .st: epochs.state = newEpoch()
-        case .gst, .grmw, .gcas, .fence: epochs.guest = newEpoch()
+        case .gst: if forwardsMemory { noteStore(op) }
+        case .grmw, .gcas, .fence: forgetMemory()
         case .gcas128:
             epochs.state = newEpoch()
-            epochs.guest = newEpoch()
+            forgetMemory()
         case .fpSetFlags, .fpSetRounding: epochs.float = newEpoch()
         case .call:
             let kind = storage.traits[Int(op.imm)]
             if kind.contains(.isPure) { return }
-            epochs = Epochs(state: newEpoch(), guest: newEpoch(), float: newEpoch())
+            epochs = Epochs(state: newEpoch(), float: newEpoch())
+            forgetMemory()
             if kind.contains(.writesGlobals) {
                 usesEntryFacts = false
                 current.update(repeating: 0, count: globalCount)
             }
-        case .gld, .fpGetFlags, .insnStart, .checkExit, .countExecution, .pushReturn: break
+        case .gld: if op.dst.isNone { forgetMemory() }
+        case .fpGetFlags, .insnStart, .checkExit, .countExecution, .pushReturn: break
         // What is not listed may change anything but globals.
         default:
             if table[op.opcode].hasEffects, !table[op.opcode].setsFlags {
-                epochs = Epochs(state: newEpoch(), guest: newEpoch(), float: newEpoch())
+                epochs = Epochs(state: newEpoch(), float: newEpoch())
+                forgetMemory()
             }
         }
     }

@@ -17,7 +17,7 @@ struct Value {
     var b: UInt32
     var c: UInt32
     var d: UInt32
-    /// Version of what else the op reads: CPU state, guest memory, floating-point modes.
+    /// Version of what else the op reads: CPU state, floating-point modes.
     var epoch: UInt32
     /// Names that held it: the first, and the newest of the others.
     var first: Temp
@@ -58,7 +58,6 @@ enum ValueHash {
 /// changed.
 struct Epochs {
     var state: UInt32
-    var guest: UInt32
     var float: UInt32
 }
 
@@ -67,4 +66,7 @@ struct Snapshot {
     var epochs: Epochs
     var root: UInt32
     var usesEntryFacts: Bool
+    // Memory.swift
+    var memoryBase: UInt32 = 0
+    var knownCount = 0
 }

@@ -38,6 +38,8 @@ enum Encode {
     static let nop = addi(0, 0, 0)
     static let shortNop: UInt16 = 1
     static let ecall: UInt32 = 0x73
+    /// fence rw, rw
+    static let fence: UInt32 = 0x0330_000f
 
     static func lui(_ rd: Int, _ upper: Int) -> UInt32 {
         0x37 | UInt32(rd) << 7 | UInt32(truncatingIfNeeded: upper) << 12

@@ -152,7 +152,8 @@ struct RandomGenerator {
         switch random.below(100) {
         case 0..<36: return plainItem()
         case 36..<62: return plainItem(.float)
-        case 62..<78: return accesses()
+        case 62..<72: return accesses()
+        case 72..<78: return overlapping()
         case 78..<81: return reserved()
         case 81..<91: return jump(at: index)
         case 91..<94: return csr()
@@ -223,6 +224,43 @@ struct RandomGenerator {
             guard let access = access(row, base: base, isAligned: isAligned) else { continue }
             pieces.append(piece(row, access))
             if writesInteger(row, access, base) { break }
+        }
+        return Item(pieces)
+    }
+
+    /// Loads and stores of all sizes of the same few bytes, through registers that hold the same address or move, sometimes with a
+    /// fence or a store that faults between them.
+    private mutating func overlapping() -> Item {
+        let base = register()
+        let other = register(not: base)
+        var pieces = sandboxAddress(base, isAligned: random.chance(70))
+        pieces.append(.word(Encode.addi(other, base, 0)))
+        /// What has been added to each register.
+        var moved = [0, 0]
+        let near = random.below(512)
+        for _ in 0..<(4 + random.below(8)) {
+            let way = random.chance(80) ? 0 : 1
+            let through = way == 0 ? base : other
+            switch random.below(16) {
+            case 0: pieces.append(.word(Encode.fence))
+            case 1:
+                let step = random.below(128) - 64
+                pieces.append(.word(Encode.addi(through, through, step)))
+                moved[way] += step
+            case 2 where !isHot || faults == 0:
+                faults += 1
+                pieces.append(.word(Encode.sd(register(), 0, random.below(64))))
+            default:
+                let row = random.pick(classes[random.chance(50) ? .load : .store])
+                guard InstructionTable.width(row) == 32 else { continue }
+                let word = word(row, avoiding: [base, other]) & ~(31 << 15) | UInt32(through) << 15
+                let offset = near + random.below(12) * (random.chance(70) ? 4 : 1) - moved[way]
+                switch word & 0x7f {
+                case 0x03, 0x07: pieces.append(.word(word & 0xfffff | UInt32(truncatingIfNeeded: offset) << 20))
+                case 0x23, 0x27: pieces.append(.word(word & ~0xfe00_0f80 | Encode.immediateS(offset)))
+                default: break
+                }
+            }
         }
         return Item(pieces)
     }
