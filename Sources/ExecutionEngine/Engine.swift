@@ -161,8 +161,10 @@ public final class Engine: @unchecked Sendable {
     }
 
     /// Makes later fetches see all earlier stores (an instruction fence): drops translations whose bytes may have changed unseen,
-    /// through another mapping. Stores through the translated page's own mapping are seen at once anyway.
+    /// through another mapping. Stores through the translated page's own mapping are seen at once anyway, so that a fence of a
+    /// compiler that has no other mapping costs nothing.
     public func synchronizeCode() {
+        guard memory.hasCodeWithAliases else { return }
         lock.withLock {
             translator.forgetWindows()
             background?.invalidateAll()

@@ -442,7 +442,6 @@ public final class VCPU {
         case .fetchFault: return fetchFault(programCounter)
         case .instructionFence:
             engine.synchronizeCode()
-            forget()
             return nil
         case .yield:
             HostThread.yield()

@@ -46,4 +46,7 @@ public protocol CodeMemory: AnyObject, Sendable {
     /// True when the page's bytes may change without a fault, through another mapping of the same object: the engine
     /// drops translations of such pages at instruction fences.
     func hasUntrackedAliases(_ address: UInt64) -> Bool
+
+    /// False while no page passed to `protectCode` has had such aliases: then an instruction fence has nothing to do.
+    var hasCodeWithAliases: Bool { get }
 }

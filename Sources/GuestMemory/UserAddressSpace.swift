@@ -32,6 +32,8 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
     private let lock = Lock()
     private var table = MappingTable()  // guarded by `lock`
     private var code: CodePages  // guarded by `lock`
+    /// Some page that was ever in `code` is in a shared mapping.
+    private var codeIsShared = false  // guarded by `lock`
     private var attachments: [UInt64: UInt64] = [:]  // System V segments: address -> length; guarded by `lock`
 
     public init(limit: UInt64) throws(Errno) {
@@ -317,9 +319,10 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
             var page = start & ~(Self.pageSize - 1)
             while page <= last {
                 // Pages that have just been unmapped stay unmarked: what is mapped there next is not protected.
-                if !code.contains(page), let rights = table.mapping(at: page)?.rights, rights.contains(.execute) {
+                if !code.contains(page), let mapping = table.mapping(at: page), mapping.rights.contains(.execute) {
                     code.insert(page)
-                    if rights.contains(.write) {
+                    if mapping.isShared { codeIsShared = true }
+                    if mapping.rights.contains(.write) {
                         try? HostMemory.protect(host(page), Int(Self.pageSize), HostMemory.read)
                     }
                 }
@@ -357,6 +360,8 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
     public func hasUntrackedAliases(_ address: UInt64) -> Bool {
         lock.withLock { table.mapping(at: address)?.isShared ?? false }
     }
+
+    public var hasCodeWithAliases: Bool { lock.withLock { codeIsShared } }
 
     /// Before the host kernel or a host copy writes to guest memory: makes code pages in the range writable and drops
     /// their translations.

@@ -120,5 +120,6 @@ final class TestMemory: CodeMemory, @unchecked Sendable {
     }
 
     /// The first 64 KiB of code are said to have no other mapping.
+    var hasCodeWithAliases: Bool { true }
     func hasUntrackedAliases(_ address: UInt64) -> Bool { address &- base >= 0x1_0000 }
 }
