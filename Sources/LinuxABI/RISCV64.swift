@@ -66,6 +66,7 @@ struct RISCVHardwareProbe: Sendable {
     private let highestAddress: UInt64
     private let hasCacheBlockZero: Bool
     private let hasCacheBlockManagement: Bool
+    private let hasCacheBlockPrefetch: Bool
 
     init(isa: String, highestAddress: UInt64) {
         let parts = isa.split(separator: "_")
@@ -82,6 +83,7 @@ struct RISCVHardwareProbe: Sendable {
         self.highestAddress = highestAddress
         hasCacheBlockZero = names.contains("zicboz")
         hasCacheBlockManagement = names.contains("zicbom")
+        hasCacheBlockPrefetch = names.contains("zicbop")
     }
 
     func value(_ key: Int64) -> UInt64? {
@@ -97,6 +99,7 @@ struct RISCVHardwareProbe: Sendable {
         case 9: 3  // MISALIGNED_SCALAR_PERF: fast
         case 10: 4  // MISALIGNED_VECTOR_PERF: unsupported
         case 12: hasCacheBlockManagement ? cacheBlock : 0  // ZICBOM_BLOCK_SIZE
+        case 15: hasCacheBlockPrefetch ? cacheBlock : 0  // ZICBOP_BLOCK_SIZE
         default: nil
         }
     }
@@ -106,6 +109,6 @@ struct RISCVHardwareProbe: Sendable {
         ("zba", 3), ("zbb", 4), ("zbs", 5), ("zicboz", 6), ("zbc", 7), ("zfh", 27), ("zfhmin", 28), ("zihintntl", 29),
         ("zfa", 32), ("zacas", 34), ("zicond", 35), ("zihintpause", 36), ("zimop", 42), ("zca", 43), ("zcb", 44),
         ("zcd", 45), ("zcf", 46), ("zcmop", 47), ("zawrs", 48), ("zicntr", 50), ("zihpm", 51), ("zicbom", 55),
-        ("zaamo", 56), ("zalrsc", 57),
+        ("zaamo", 56), ("zalrsc", 57), ("zicbop", 60),
     ]
 }

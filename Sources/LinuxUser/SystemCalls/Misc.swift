@@ -54,7 +54,9 @@ enum MiscCalls {
         }
         switch call.int32(0) {
         case 2, 37, 9, 19, 5: return pass(thread.output(call.a1, 4))  // GET_PDEATHSIG, GET_CHILD_SUBREAPER, ...
-        case 40: return pass(thread.output(call.a1, 8))  // GET_TID_ADDRESS
+        case 40:  // GET_TID_ADDRESS: the host's is the C library's
+            try thread.store(call.a1, thread.clearChildTID)
+            return 0
         case 15: return pass(thread.input(call.a1, 1))  // SET_NAME
         case 16: return pass(thread.output(call.a1, 16))  // GET_NAME
         case 1, 3, 4, 7, 8, 23, 24, 27, 28, 29, 30, 36, 38, 39, 41, 42, 47: return pass(call.word(1))
