@@ -66,7 +66,7 @@ extension Propagation {
             // (x | c) | d == x | (c | d)
             return x.is(.or, op.type) && isConstant(x.b) && become(&op, .or, x.a, constant: word(x.b) | bits)
         }
-        if op.type == .i64, joined(&op) || rotated(&op) { return true }
+        if op.type == .i64, joined(&op) { return true }
         // x | ~y == orc(x, y)
         if isOp(b, .not, op.type) { return become(&op, .orc, a, values[Int(b)].a) }
         return x.is(.not, op.type) && become(&op, .orc, b, x.a)
@@ -93,16 +93,6 @@ extension Propagation {
         let n = word(x.b)
         return y.is(.extract, .i64) && UInt64(y.imm & 0xff) == n
             ? (y.a, lowMask(UInt64(y.imm &>> 8)) &<< n) : (0, 0)
-    }
-
-    /// (x << n) | (x >> (64 - n)) == rotl(x, n)
-    private mutating func rotated(_ op: inout Op) -> Bool {
-        let (x, y) = (values[Int(a)], values[Int(b)])
-        let isLeft = x.is(.shl, .i64)
-        guard isLeft ? y.is(.shr, .i64) : x.is(.shr, .i64) && y.is(.shl, .i64), x.a == y.a, isConstant(x.b),
-            isConstant(y.b), word(x.b) &+ word(y.b) == 64
-        else { return false }
-        return become(&op, .rotl, x.a, constant: isLeft ? word(x.b) : word(y.b))
     }
 
     mutating func xor(_ op: inout Op) -> Bool {
