@@ -16,7 +16,7 @@ public enum Tier: String, CaseIterable, Sendable {
 /// Options of one engine.
 public struct EngineOptions: Sendable {
     /// Bytes of code cache.
-    public var codeCacheSize = 64 << 20
+    public var codeCacheSize = 256 << 20
     /// Guest instructions per translation (`-one-insn-per-tb`: 1).
     public var maxInstructions = 128
     /// Translations jump to each other without the cpu loop.

@@ -188,7 +188,6 @@ enum ProcessCalls {
     }
 
     static func becomeChild(_ thread: GuestThread, _ request: CloneRequest) {
-        let process = thread.process
         thread.tid = HostProcess.threadID
         thread.isLeader = true
         thread.robustList = 0
