@@ -60,8 +60,8 @@ extension Opcode {
         case .fsetcond: ConstraintRow()
         case .fround, .fcvt, .ftoi, .itof: ConstraintRow()
         case .boxf, .unboxf: ConstraintRow()
-        case .fpGetFlags, .fpSetFlags: ConstraintRow()
-        case .fpSetRounding: ConstraintRow(clobbers: RegisterSet(.rax))
+        case .fpGetFlags: ConstraintRow()
+        case .fpSetFlags, .fpSetRounding: ConstraintRow(clobbers: RegisterSet(.rax))
         // Engine
         case .insnStart, .checkExit, .countExecution, .gotoTB, .exitTB: ConstraintRow()
         case .pushReturn, .lookupAndGoto, .gotoCached: ConstraintRow(clobbers: RegisterSet(.rax))

@@ -258,11 +258,23 @@ extension Lowering {
         asm.alu(.or, .dword, d, header.fpFlags)
     }
 
+    /// Flags in MXCSR that stay raised anyway need not be cleared there: loading it is the expensive part, and library functions
+    /// mostly restore flags that the program has raised long before. rax is free here.
     mutating func setFlags(_ s: StepPointer) {
-        asm.mov(.dword, .r11, gpr(s.pointee.a))
-        asm.alu(.and, .dword, .r11, imm: 31)
-        asm.mov(.dword, header.fpFlags, .r11)
+        asm.mov(.dword, .rax, gpr(s.pointee.a))
+        asm.alu(.and, .dword, .rax, imm: 31)
+        asm.mov(.dword, header.fpFlags, .rax)
         asm.vstmxcsr(header.guestMXCSR)
+        asm.lea(.qword, .r11, .rip(stubs.pool.clearedFlagTable))
+        asm.movzx(.rax, .byte, Address(.r11, index: .rax))
+        asm.mov(.dword, .r11, header.guestMXCSR)
+        asm.test(.dword, .r11, .rax)
+        let stub = addCold(.float, value: s - steps)
+        asm.jcc(.ne, stub.label)
+        asm.bind(stub.back)
+    }
+
+    private mutating func coldSetFlags() {
         asm.alu(.and, .dword, header.guestMXCSR, imm: ~63)
         asm.vldmxcsr(header.guestMXCSR)
     }
@@ -299,6 +311,7 @@ extension Lowering {
         case .fcvt, .unboxf: loadNaN(s.pointee.dst, op.pointee.targetFormat)
         case .ftoi: coldToInteger(s, op)
         case .itof: coldFromInteger(s, op)
+        case .fpSetFlags: coldSetFlags()
         default: loadNaN(s.pointee.dst, type)
         }
         asm.jmp(stub.back)
@@ -449,10 +462,12 @@ extension Lowering {
     /// Signed results out of range, and NaNs, come from the host as the smallest number with invalid raised; the cold stub makes
     /// the largest of them where that is due. Unsigned ones: see `toUnsigned`.
     mutating func toInteger(_ s: StepPointer, _ op: OpPointer) {
-        if op.pointee.rounding == .nearestMaxMagnitude { return softFloat(s, op) }
         let size = temps[op.pointee.dst.i].type.operandSize
         let d = gpr(s.pointee.dst), a = xmm(s.pointee.a)
         let t = op.pointee.type.fp
+        if op.pointee.rounding == .nearestMaxMagnitude {
+            return op.pointee.isUnsigned ? softFloat(s, op) : toNearestMaxMagnitude(s, op, size)
+        }
         if op.pointee.isUnsigned { return toUnsigned(s, op, size) }
         let stub: ColdStub
         switch op.pointee.rounding {
@@ -473,6 +488,31 @@ extension Lowering {
         asm.alu(.cmp, size, d, imm: 1)  // overflows for the smallest number only
         stub = addCold(.float, value: s - steps)
         asm.jcc(.o, stub.label)
+        asm.bind(stub.back)
+    }
+
+    /// Truncated, and one further from zero when twice the rest, which is exact, reaches one. Quiet until the result is known to be
+    /// in range; then truncated once more for the inexact flag. (An infinity's rest raises invalid, as is due.)
+    private mutating func toNearestMaxMagnitude(_ s: StepPointer, _ op: OpPointer, _ size: OperandSize) {
+        let d = gpr(s.pointee.dst), a = xmm(s.pointee.a)
+        let t = op.pointee.type.fp
+        let truncated: UInt8 = 3
+        let stub = addCold(.float, value: s - steps)
+        asm.rvmi(.vround(t), .xmm15, a, a, imm: truncated | 8)
+        asm.toInt(.vcvtt2si(t), .qword, d, .xmm15)
+        asm.alu(.cmp, .qword, d, imm: 1)
+        asm.jcc(.o, stub.label)
+        asm.rvm(.vsub(t), .xmm15, a, .xmm15)
+        asm.rvm(.vadd(t), .xmm15, .xmm15, .xmm15)
+        asm.rvmi(.vround(t), .xmm15, .xmm15, .xmm15, imm: truncated | 8)
+        asm.toInt(.vcvtt2si(t), .qword, .r11, .xmm15)
+        asm.alu(.add, .qword, d, .r11)
+        if size == .dword {
+            asm.movsx(.qword, .r11, .dword, d)
+            asm.alu(.cmp, .qword, .r11, d)
+            asm.jcc(.ne, stub.label)
+        }
+        asm.rvmi(.vround(t), .xmm15, a, a, imm: truncated)
         asm.bind(stub.back)
     }
 
@@ -505,13 +545,19 @@ extension Lowering {
         let size = temps[op.pointee.dst.i].type.operandSize
         let d = gpr(s.pointee.dst), a = xmm(s.pointee.a)
         if !op.pointee.isUnsigned {
+            if op.pointee.rounding == .nearestMaxMagnitude && size == .dword {
+                // Out of the range of 32 bits, perhaps not of 64.
+                asm.toInt(.vcvtt2si(.sd), .dword, d, .rip(stubs.pool.nan64))
+            }
             // The smallest number is there: right for numbers not above zero. (Carry: zero is less, or a is a NaN.)
             asm.rvm(.vxor(.ps), .xmm15, .xmm15, .xmm15)
             asm.rm(.vucomi(t), .xmm15, a)
             let isNegative = asm.jccShort(.ae)
             asm.unary(.not, size, d)
             asm.land(isNegative)
-            if size == .dword && type == .f64 && op.pointee.rounding != .towardZero && op.pointee.rounding != .dynamic {
+            if size == .dword && type == .f64 && op.pointee.rounding != .towardZero && op.pointee.rounding != .dynamic
+                && op.pointee.rounding != .nearestMaxMagnitude
+            {
                 // Rounded to the smallest number exactly, it is in range: only now inexact, as on the hot path.
                 let imm = roundingImmediate(op)
                 asm.rvmi(.vround(t), .xmm15, a, a, imm: imm | 8)
@@ -547,39 +593,78 @@ extension Lowering {
 
     // MARK: From integers
 
+    /// Where the integer has no more digits than the format, the result is exact and its rounding does not matter.
     mutating func fromInteger(_ s: StepPointer, _ op: OpPointer) {
-        if op.pointee.rounding == .nearestMaxMagnitude { return softFloat(s, op) }
         let d = xmm(s.pointee.dst), a = gpr(s.pointee.a)
-        let t = op.pointee.type.fp
         let isWide = temps[op.pointee.a.i].type == .i64
         // A 32-bit integer in a double is exact.
-        let restores = !isWide && op.pointee.type == .f64 ? false : applyRounding(op)
-        asm.rvm(.vxor(.ps), d, d, d)  // no dependency on what was there
-        if !op.pointee.isUnsigned {
-            asm.vcvtsi2(t, isWide ? .qword : .dword, d, d, a)
-        } else if !isWide {
-            asm.mov(.dword, .r11, a)
-            asm.vcvtsi2(t, .qword, d, d, .r11)
-        } else {
+        if op.pointee.rounding != .dynamic && (isWide || op.pointee.type == .f32) {
+            let stub = addCold(.float, value: s - steps)
+            findInexact(op, a, isWide)
+            asm.jcc(.ne, stub.label)
+            convertInteger(op, d, a, isWide, isUnsigned: op.pointee.isUnsigned && !isWide)
+            asm.bind(stub.back)
+        } else if op.pointee.isUnsigned && isWide {
             let stub = addCold(.float, value: s - steps)
             asm.test(.qword, a, a)
             asm.jcc(.s, stub.label)
-            asm.vcvtsi2(t, .qword, d, d, a)
+            convertInteger(op, d, a, isWide, isUnsigned: false)
             asm.bind(stub.back)
+        } else {
+            convertInteger(op, d, a, isWide, isUnsigned: op.pointee.isUnsigned)
         }
-        if restores { restoreRounding() }
     }
 
-    /// 2^63 and more: half of it, the last bit sticky, converted and doubled.
-    private mutating func coldFromInteger(_ s: StepPointer, _ op: OpPointer) {
-        let d = xmm(s.pointee.dst)
+    /// Leaves the zero flag clear when an integer may not fit in the significand: outside of -2^p ..< 2^p, or of 0 ..< 2^p.
+    private mutating func findInexact(_ op: OpPointer, _ a: GPR, _ isWide: Bool) {
+        let digits: UInt8 = op.pointee.type == .f64 ? 53 : 24
+        let size: OperandSize = isWide ? .qword : .dword
+        if op.pointee.isUnsigned {
+            asm.mov(size, .r11, a)
+        } else {
+            asm.mov(.r11, imm: 1 << Int64(digits))
+            asm.alu(.add, size, .r11, a)
+        }
+        asm.shift(.shr, size, .r11, imm: op.pointee.isUnsigned ? digits : digits &+ 1)
+    }
+
+    /// An unsigned integer has at most 32 bits here.
+    private mutating func convertInteger(_ op: OpPointer, _ d: XMM, _ a: GPR, _ isWide: Bool, isUnsigned: Bool) {
         let t = op.pointee.type.fp
-        asm.mov(.qword, .r11, gpr(s.pointee.a))
-        asm.shift(.shr, .qword, .r11, imm: 1)
-        let isEven = asm.jccShort(.ae)
-        asm.alu(.or, .qword, .r11, imm: 1)
-        asm.land(isEven)
-        asm.vcvtsi2(t, .qword, d, d, .r11)
-        asm.rvm(.vadd(t), d, d, d)
+        asm.rvm(.vxor(.ps), d, d, d)  // no dependency on what was there
+        if isUnsigned {
+            asm.mov(.dword, .r11, a)
+            asm.vcvtsi2(t, .qword, d, d, .r11)
+        } else {
+            asm.vcvtsi2(t, isWide ? .qword : .dword, d, d, a)
+        }
+    }
+
+    private mutating func coldFromInteger(_ s: StepPointer, _ op: OpPointer) {
+        if op.pointee.rounding == .nearestMaxMagnitude { return softFloat(s, op) }
+        let d = xmm(s.pointee.dst), a = gpr(s.pointee.a)
+        let isWide = temps[op.pointee.a.i].type == .i64
+        let restores = applyRounding(op)
+        if op.pointee.isUnsigned && isWide {
+            // 2^63 and more: half of it, the last bit sticky, converted and doubled.
+            let t = op.pointee.type.fp
+            asm.test(.qword, a, a)
+            let isLarge = asm.jccShort(.s)
+            convertInteger(op, d, a, isWide, isUnsigned: false)
+            let done = asm.jmpShort()
+            asm.land(isLarge)
+            asm.rvm(.vxor(.ps), d, d, d)
+            asm.mov(.qword, .r11, a)
+            asm.shift(.shr, .qword, .r11, imm: 1)
+            let isEven = asm.jccShort(.ae)
+            asm.alu(.or, .qword, .r11, imm: 1)
+            asm.land(isEven)
+            asm.vcvtsi2(t, .qword, d, d, .r11)
+            asm.rvm(.vadd(t), d, d, d)
+            asm.land(done)
+        } else {
+            convertInteger(op, d, a, isWide, isUnsigned: op.pointee.isUnsigned)
+        }
+        if restores { restoreRounding() }
     }
 }

@@ -53,6 +53,8 @@ struct ConstantPool {
     var onesAbove16: UInt = 0
     /// By the low six bits of MXCSR: the accrued flags in the guest's numbering.
     var flagTable: UInt = 0
+    /// By flags in the IR's numbering: those of MXCSR that are not among them.
+    var clearedFlagTable: UInt = 0
 }
 
 /// Executable addresses of the common code.
@@ -198,12 +200,17 @@ struct Stubs {
         pool.two64Single = pair(0x5f80_0000, 0)
         pool.low16 = pair(0xffff, 0)
         pool.onesAbove16 = pair(0xffff_ffff_ffff_0000, 0)
-        pool.flagTable = asm.address
-        for word in 0..<8 {
-            var bytes: UInt64 = 0
-            for byte in 0..<8 { bytes |= UInt64(guestFlags(UInt32(word * 8 + byte))) << UInt64(8 * byte) }
-            asm.data(bytes)
+        func table(_ count: Int, _ entry: (UInt32) -> UInt32) -> UInt {
+            let address = asm.address
+            for word in 0..<count / 8 {
+                var bytes: UInt64 = 0
+                for byte in 0..<8 { bytes |= UInt64(entry(UInt32(word * 8 + byte)) & 0xff) << UInt64(8 * byte) }
+                asm.data(bytes)
+            }
+            return address
         }
+        pool.flagTable = table(64, guestFlags)
+        pool.clearedFlagTable = table(32) { ~hostFlags($0) & hostFlags(31) }
         return pool
     }
 }
@@ -225,6 +232,11 @@ extension Assembler {
 /// (SDM volume 1, 10.2.3: IE 0, DE 1, ZE 2, OE 3, UE 4, PE 5). The denormal flag has no counterpart.
 func guestFlags(_ mxcsr: UInt32) -> UInt32 {
     mxcsr &>> 5 & 1 | mxcsr &>> 3 & 2 | mxcsr &>> 1 & 4 | mxcsr &<< 1 & 8 | mxcsr &<< 4 & 16
+}
+
+/// The reverse.
+func hostFlags(_ flags: UInt32) -> UInt32 {
+    flags &<< 5 & 32 | flags &<< 3 & 16 | flags &<< 1 & 8 | flags &>> 1 & 4 | flags &>> 4 & 1
 }
 
 /// MXCSR's rounding control (bits 13-14) by the IR's rounding modes; modes the host lacks are nearest-even.

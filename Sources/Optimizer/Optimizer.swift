@@ -18,6 +18,8 @@ public enum Pass: String, CaseIterable, Sendable {
     case flags
     /// Makes one op of two on the same global (Fusion.swift).
     case fuse
+    /// Makes rotations of two shifts of one value (Rotations.swift).
+    case rotate
     /// Finds what holds of globals at every block's entry, around loops too (Flow.swift).
     case flow
     /// Constants, copies, known bits, common subexpressions and algebra, forward (Propagation.swift).
@@ -60,6 +62,7 @@ public enum Optimizer {
         if level == .full {
             run(.flags, region, s) { silenceComparisons(region, s) }
             run(.fuse, region, s) { fuse(region, s) }
+            run(.rotate, region, s) { rotate(region, s) }
         }
         if level == .full && hasBranches {
             run(.blocks, region, s) { straighten(region, s) }

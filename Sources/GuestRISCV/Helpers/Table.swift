@@ -4,11 +4,8 @@ import IR
 
 /// A helper; its raw value is its index in the table that the guest hands to the engine.
 enum Helper: Int, CaseIterable {
-    /// (selector, a, b, c) -> result; flags go to the state's `softFlags`.
-    case softFloat
-    /// (bit pattern) -> class mask of FCLASS.
-    case classifySingle
-    case classifyDouble
+    /// (bits of a double) -> result of FCVTMOD.W.D; flags go to the state's `softFlags`.
+    case convertModular
     /// () -> nanoseconds.
     case clock
 
@@ -17,9 +14,7 @@ enum Helper: Int, CaseIterable {
     /// No helper touches globals; the state fields that some write are no globals.
     var descriptor: HelperDescriptor {
         switch self {
-        case .softFloat: HelperDescriptor("soft_float", helperSoftFloat, arguments: 4)
-        case .classifySingle: HelperDescriptor("classify_single", helperClassifySingle, arguments: 1, isPure: true)
-        case .classifyDouble: HelperDescriptor("classify_double", helperClassifyDouble, arguments: 1, isPure: true)
+        case .convertModular: HelperDescriptor("convert_modular", helperConvertModular, arguments: 1)
         case .clock: HelperDescriptor("clock", helperClock, arguments: 0)
         }
     }

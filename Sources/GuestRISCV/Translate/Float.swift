@@ -5,8 +5,8 @@
 // write of f`i` replaces or clears it. The box is still written, so the register is exact at every instruction; the
 // optimizer drops those that nobody sees.
 //
-// Rounding: modes 0...3 are the host's; ties to max magnitude, static or dynamic, goes to SoftFloat. Which of them a dynamic
-// mode means is known at translation (`roundingClass`).
+// Rounding: what class of mode a dynamic one means is known at translation (`roundingClass`). Ties to max magnitude, which hosts
+// lack as a current mode, is named in the ops.
 
 import GuestKit
 import IR
@@ -84,16 +84,12 @@ extension RISCVTranslator {
         guard let rounding = rounding(a.rm) else { return false }
         let x = float(a.rs1, format)
         let y = float(a.rs2, format)
-        if rounding == .nearestMaxMagnitude {
-            return setSoft(a.rd, format, soft(.init(opcode), format, x, y))
-        }
         return setFloat(a.rd, format) { $0.fbinary(opcode, x, y, rounding, into: $1) }
     }
 
     mutating func squareRoot(_ a: Args.R2M, _ format: FloatFormat) -> Bool {
         guard let rounding = rounding(a.rm) else { return false }
         let x = float(a.rs1, format)
-        if rounding == .nearestMaxMagnitude { return setSoft(a.rd, format, soft(.squareRoot, format, x)) }
         return setFloat(a.rd, format) { $0.funary(.fsqrt, x, rounding, into: $1) }
     }
 
@@ -103,10 +99,6 @@ extension RISCVTranslator {
         let x = float(a.rs1, format)
         let y = float(a.rs2, format)
         let z = float(a.rs3, format)
-        if rounding == .nearestMaxMagnitude {
-            return setSoft(
-                a.rd, format, soft(.fused(negateProduct: negateProduct, negateAddend: negateAddend), format, x, y, z))
-        }
         return setFloat(a.rd, format) {
             $0.fma(x, y, z, negateProduct: negateProduct, negateAddend: negateAddend, rounding, into: $1)
         }
@@ -146,10 +138,22 @@ extension RISCVTranslator {
         return true
     }
 
+    /// FCLASS: one bit of ten, without a branch. Of the bit pattern moved to the top, `magnitude` is all but the sign.
     mutating func classify(_ a: Args.R2, _ format: FloatFormat) -> Bool {
-        let value = bits(of: float(a.rs1, format), format)
-        return set(a.rd) { _, into in
-            call(format == .binary32 ? .classifySingle : .classifyDouble, value, into: into)
+        let value = float(a.rs1, format)
+        return set(a.rd) { ir, into in
+            let isDouble = format == .binary64
+            let pattern = isDouble ? bits(of: value, format) : ir.shl(bits(of: value, format), ir.const(32))
+            let magnitude = ir.shl(pattern, ir.const(1))
+            let infinity = ir.const(Int64(bitPattern: isDouble ? 0xffe0_0000_0000_0000 : 0xff00_0000_0000_0000))
+            let normal = ir.const(isDouble ? 0x0020_0000_0000_0000 : 0x0100_0000_0000_0000)
+            // Zero 4, subnormal 5, normal 6, infinity 7; negative ones 3, 2, 1, 0.
+            let size = ir.add(
+                ir.setcond(.ne, magnitude, ir.const(0)),
+                ir.add(ir.setcond(.geu, magnitude, normal), ir.setcond(.geu, magnitude, infinity)))
+            let number = ir.xor(ir.add(size, ir.const(4)), ir.and(ir.sar(pattern, ir.const(63)), ir.const(7)))
+            let nan = ir.add(ir.extract(pattern, isDouble ? 51 : 54, 1), ir.const(8))
+            return narrow(ir.shl(ir.const(1), ir.select(.gtu, magnitude, infinity, nan, number)), into: into)
         }
     }
 
@@ -159,11 +163,7 @@ extension RISCVTranslator {
     mutating func toInteger(_ a: Args.R2M, _ format: FloatFormat, _ type: ValueType, unsigned: Bool) -> Bool {
         guard let rounding = rounding(a.rm) else { return false }
         let x = float(a.rs1, format)
-        if rounding == .nearestMaxMagnitude {
-            let result = soft(
-                type == .i64 ? (unsigned ? .toUInt64 : .toInt64) : (unsigned ? .toUInt32 : .toInt32), format, x)
-            move(a.rd, narrow(result))
-        } else if type == .i64 {
+        if type == .i64 {
             ir.ftoi(x, to: .i64, unsigned: unsigned, rounding, into: destination(a.rd))
         } else {
             let result = ir.ftoi(x, to: .i32, unsigned: unsigned, rounding)
@@ -177,11 +177,6 @@ extension RISCVTranslator {
         guard let rounding = rounding(a.rm) else { return false }
         let isExact = type == .i32 && format == .binary64
         let x = type == .i64 ? x(a.rs1) : low32(x(a.rs1))
-        if rounding == .nearestMaxMagnitude && !isExact {
-            let operation: SoftOperation =
-                type == .i64 ? (unsigned ? .fromUInt64 : .fromInt64) : (unsigned ? .fromUInt32 : .fromInt32)
-            return setSoft(a.rd, format, softCall(operation, format, type == .i64 ? x : ir.zext(x)))
-        }
         return setFloat(a.rd, format) {
             $0.itof(
                 x, to: format == .binary64 ? .f64 : .f32, unsigned: unsigned, isExact ? .dynamic : rounding, into: $1)
@@ -193,9 +188,6 @@ extension RISCVTranslator {
         guard let rounding = rounding(a.rm) else { return false }
         let isExact = from.rawValue < to.rawValue
         let x = float(a.rs1, from)
-        if rounding == .nearestMaxMagnitude && !isExact {
-            return setSoft(a.rd, to, soft(to == .binary16 ? .toBinary16 : .toBinary32, from, x))
-        }
         return setFloat(a.rd, to) { $0.fcvt(x, from: from, to: to, isExact ? .dynamic : rounding, into: $1) }
     }
 
@@ -203,9 +195,6 @@ extension RISCVTranslator {
     mutating func roundToIntegral(_ a: Args.R2M, _ format: FloatFormat, raisesInexact: Bool) -> Bool {
         guard let rounding = rounding(a.rm) else { return false }
         let x = float(a.rs1, format)
-        if rounding == .nearestMaxMagnitude {
-            return setSoft(a.rd, format, soft(raisesInexact ? .roundExact : .round, format, x))
-        }
         return setFloat(a.rd, format) { $0.fround(x, rounding, raisesInexact: raisesInexact, into: $1) }
     }
 
@@ -219,39 +208,6 @@ extension RISCVTranslator {
         case .binary16: ir.extract(ir.zext(ir.bitcast(value, to: .i32)), 0, 16)
         }
     }
-
-    // MARK: SoftFloat
-
-    /// Calls SoftFloat on values of `format`, rounding to nearest with ties to max magnitude; accrues the flags. The result
-    /// is an integer or a bit pattern.
-    func soft(
-        _ operation: SoftOperation, _ format: FloatFormat, _ a: Temp, _ b: Temp = .none, _ c: Temp = .none
-    ) -> Temp {
-        softCall(
-            operation, format, bits(of: a, format), b.isNone ? .none : bits(of: b, format),
-            c.isNone ? .none : bits(of: c, format))
-    }
-
-    /// The same on bit patterns or integers.
-    func softCall(
-        _ operation: SoftOperation, _ format: FloatFormat, _ a: Temp, _ b: Temp = .none, _ c: Temp = .none
-    ) -> Temp {
-        let selector = SoftSelector(operation: operation, format: format, rounding: .nearestMaxMagnitude)
-        let zero = ir.const(0)
-        let result = call(
-            .softFloat, ir.const(Int64(selector.rawValue)), a, b.isNone ? zero : b, c.isNone ? zero : c)
-        ir.fpSetFlags(ir.or(ir.fpGetFlags(), ir.ld(StateOffset.softFlags, .u32)))
-        return result
-    }
-
-    /// Gives f`rd` the bit pattern that `softCall` returned.
-    mutating func setSoft(_ rd: Int32, _ format: FloatFormat, _ pattern: Temp) -> Bool {
-        setFloat(rd, format) {
-            format == .binary64
-                ? $0.bitcast(pattern, to: .f64, into: $1) : $0.bitcast($0.trunc(pattern), to: .f32, into: $1)
-        }
-    }
-
 }
 
 private func copied(_ ir: IRBuilder, _ value: Temp, into: Temp?) -> Temp {

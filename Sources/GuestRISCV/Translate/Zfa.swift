@@ -49,7 +49,8 @@ extension RISCVTranslator {
 
     /// Raises flags also when the result goes to x0.
     mutating func fcvtmod_w_d(_ a: Args.R2) -> Bool {
-        let result = soft(.toInt32Modular, .binary64, float(a.rs1, .binary64))
+        let result = call(.convertModular, bits(of: float(a.rs1, .binary64), .binary64))
+        ir.fpSetFlags(ir.or(ir.fpGetFlags(), ir.ld(StateOffset.softFlags, .u32)))
         move(a.rd, narrow(result))
         return true
     }

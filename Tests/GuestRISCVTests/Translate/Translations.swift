@@ -373,14 +373,7 @@ let translations = """
       f10 = fadd.f64.rtz f11, f12
 
     02c5c553  fadd.d fa0,fa1,fa2,rmm
-      %63 = bitcast.i64 f11
-      %64 = bitcast.i64 f12
-      %67 = call soft_float(0x40300, %63, %64, 0)
-      %68 = fp_get_flags
-      %69 = ld.i64.u32 [540]
-      %70 = or.i64 %68, %69
-      fp_set_flags %70
-      f10 = bitcast.f64 %67
+      f10 = fadd.f64.rmm f11, f12
 
     00c5f553  fadd.s fa0,fa1,fa2
     10b57553  fmul.s fa0,fa0,fa1
@@ -435,7 +428,21 @@ let translations = """
 
     e2059553  fclass.d a0,fa1
       %63 = bitcast.i64 f11
-      x10 = call classify_double(%63)
+      %65 = shl.i64 %63, 1
+      %69 = setcond.ne.i64 %65, 0
+      %70 = setcond.geu.i64 %65, 0x20000000000000
+      %71 = setcond.geu.i64 %65, -0x20000000000000
+      %72 = add.i64 %70, %71
+      %73 = add.i64 %69, %72
+      %75 = add.i64 %73, 4
+      %77 = sar.i64 %63, 63
+      %79 = and.i64 %77, 7
+      %80 = xor.i64 %75, %79
+      %81 = extract.i64 %63, 51, 1
+      %83 = add.i64 %81, 8
+      %84 = select.gtu.i64 %65, -0x20000000000000, %83, %80
+      %85 = shl.i64 1, %84
+      x10 = mov.i64 %85
 
     c2059553  fcvt.w.d a0,fa1,rtz
       %63:i32 = ftoi.f64.rtz f11
@@ -447,13 +454,7 @@ let translations = """
       x10 = sext %64
 
     c225c553  fcvt.l.d a0,fa1,rmm
-      %63 = bitcast.i64 f11
-      %66 = call soft_float(0x4030d, %63, 0, 0)
-      %67 = fp_get_flags
-      %68 = ld.i64.u32 [540]
-      %69 = or.i64 %67, %68
-      fp_set_flags %69
-      x10 = mov.i64 %66
+      x10 = ftoi.f64.rmm f11
 
     d2058553  fcvt.d.w fa0,a1
       %63 = trunc x11
@@ -503,12 +504,12 @@ let translations = """
 
     c2859553  fcvtmod.w.d a0,fa1,rtz
       %63 = bitcast.i64 f11
-      %66 = call soft_float(0x4030f, %63, 0, 0)
-      %67 = fp_get_flags
-      %68 = ld.i64.u32 [540]
-      %69 = or.i64 %67, %68
-      fp_set_flags %69
-      x10 = mov.i64 %66
+      %64 = call convert_modular(%63)
+      %65 = fp_get_flags
+      %66 = ld.i64.u32 [540]
+      %67 = or.i64 %65, %66
+      fp_set_flags %67
+      x10 = mov.i64 %64
 
     713d  c.addi16sp sp,-32
       x2 = add.i64 x2, -32
@@ -528,14 +529,7 @@ let translations = """
 
     rounding class 1
     02c5f553  fadd.d fa0,fa1,fa2
-      %63 = bitcast.i64 f11
-      %64 = bitcast.i64 f12
-      %67 = call soft_float(0x40300, %63, %64, 0)
-      %68 = fp_get_flags
-      %69 = ld.i64.u32 [540]
-      %70 = or.i64 %68, %69
-      fp_set_flags %70
-      f10 = bitcast.f64 %67
+      f10 = fadd.f64.rmm f11, f12
 
     rounding class 1
     c2059553  fcvt.w.d
