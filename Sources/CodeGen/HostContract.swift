@@ -93,7 +93,8 @@ public protocol HostBackEnd: AnyObject, Sendable {
     func export(_ compiled: CompiledRegion, to bytes: UnsafeMutableRawBufferPointer)
     /// Puts an exported region into the code buffer as the translation with that index. Returns nil when the code buffer is full
     /// or the bytes are not a region. The records are those in `exported`: the engine copies them.
-    func install(_ exported: UnsafeRawBufferPointer, translation: Int) -> CompiledRegion?
+    /// `counterShift`: how much higher the number of the translation's counter is here than where it was exported.
+    func install(_ exported: UnsafeRawBufferPointer, translation: Int, counterShift: Int) -> CompiledRegion?
 
     /// Forgets all compiled regions (the code buffer has been reset to after the host's own stubs).
     func flush()
@@ -114,6 +115,13 @@ public protocol HostBackEnd: AnyObject, Sendable {
     /// While generated code on this state calls something outside the code buffer: the host address that the call returns to, else
     /// anything. Async-signal-safe.
     func callReturnAddress(_ state: UnsafeMutableRawPointer) -> UInt64
+}
+
+extension HostBackEnd {
+    /// Installs a region that keeps the number of its counter.
+    public func install(_ exported: UnsafeRawBufferPointer, translation: Int) -> CompiledRegion? {
+        install(exported, translation: translation, counterShift: 0)
+    }
 }
 
 /// Compiles regions away from the code buffer. Used by one thread, without the translation lock.

@@ -147,7 +147,9 @@ public final class InterpreterHost: HostBackEnd, @unchecked Sendable {
     /// Regions hold addresses of this process.
     public func exportedSize(_ compiled: CompiledRegion) -> Int? { nil }
     public func export(_ compiled: CompiledRegion, to bytes: UnsafeMutableRawBufferPointer) {}
-    public func install(_ exported: UnsafeRawBufferPointer, translation: Int) -> CompiledRegion? { nil }
+    public func install(
+        _ exported: UnsafeRawBufferPointer, translation: Int, counterShift: Int
+    ) -> CompiledRegion? { nil }
 
     public func cachedTarget(_ compiled: CompiledRegion, site: UInt64) -> UInt64? { nil }
 

@@ -45,12 +45,16 @@ extension Lowering {
         asm.jcc(.ne, stub.label)
     }
 
+    /// Where the displacement of a counter is in an instruction that changes it: after opcode and ModRM, always of four bytes.
+    private static let counterAt = 2
+
     /// Counts an execution; leaves when the counter has run out.
     mutating func countExecution(_ op: OpPointer) {
         let offset = asm.offset
         let counter = ExecutionCounters.offset(ofNumber: op.pointee.slot) &- StateRegister.bias
         // Code that is hot already counts its entries.
         isCounted = op.pointee.slot < ExecutionCounters.count
+        if isCounted { asm.note(.counter, at: offset &+ Self.counterAt) }
         if isHead(op) {
             // A counter that ran out when the flag was set too is below zero.
             asm.headTest(.sub, Address(.rbp, Int32(truncatingIfNeeded: counter)), 1, .le)
@@ -160,6 +164,7 @@ extension Lowering {
         let miss = asm.offset
         if op.pointee.imm >= 0 {
             let counter = ExecutionCounters.offset(missesOf: Int(op.pointee.imm)) &- StateRegister.bias
+            asm.note(.counter, at: asm.offset &+ Self.counterAt)
             asm.unary(.inc, .dword, Address(.rbp, Int32(truncatingIfNeeded: counter)))
         }
         asm.mov(.qword, pcHome, target)

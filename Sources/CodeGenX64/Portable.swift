@@ -98,7 +98,9 @@ extension X64Host {
         }
     }
 
-    public func install(_ exported: UnsafeRawBufferPointer, translation: Int) -> CompiledRegion? {
+    public func install(
+        _ exported: UnsafeRawBufferPointer, translation: Int, counterShift: Int
+    ) -> CompiledRegion? {
         guard let code, exported.count >= PortableHead.stride, let source = exported.baseAddress else { return nil }
         let head = source.loadUnaligned(as: PortableHead.self)
         let size = Int(head.codeSize)
@@ -128,6 +130,8 @@ extension X64Host {
             case .translation:
                 let slot = target.loadUnaligned(fromByteOffset: relocation.offset, as: UInt32.self) & 0xff
                 target.storeBytes(of: index | slot, toByteOffset: relocation.offset, as: UInt32.self)
+            case .counter: target.add(UInt32(truncatingIfNeeded: counterShift &* 4), at: relocation.offset)
+            case nil: return drop(slots: firstSlot, relocations: firstRelocation)
             }
             relocations.append(relocation)
         }

@@ -66,7 +66,7 @@ public final class Engine: @unchecked Sendable {
         store = options.store.map { Store($0, stubBytes: stubBytes) }
         translator = Translator(guest: guest, host: host, options: options)
         FaultRegistry.add(self)
-        if let rows = store?.counters.rows { commit(rows: rows) }
+        if let rows = store?.expectedRows { commit(rows: rows) }
         if options.compilesInBackground, countsExecutions, options.diagnostics.items.rawValue == 0 {
             background = BackgroundCompiler(self)
         }
@@ -135,6 +135,7 @@ public final class Engine: @unchecked Sendable {
     func retire(_ index: Int) {
         cache.remove(index)
         var at = cache.rows[index].incoming
+        if at != 0 { thaw() }
         while at != 0 {
             let link = cache.links[Int(at) - 1]
             host.unlink(cache.compiled[Int(link.source)], slot: Int(link.slot))
@@ -188,6 +189,7 @@ public final class Engine: @unchecked Sendable {
         cache.flush()
         background?.flush()
         code.used = stubBytes
+        thaw()
         host.flush()
         store?.flush()
         generation &+= 1
@@ -205,45 +207,62 @@ public final class Engine: @unchecked Sendable {
 
     // MARK: Fork
 
-    private var snapshot: ExecutableMemory.Snapshot?
+    /// Code before this offset is also that of forked children, or of the parent: it must not change before `thaw`.
+    private var sharedCode = 0
+    /// Links that were not made because of that.
+    private var refusedLinks = 0
+    /// So many cost as much as a copy of the code.
+    private static let linkPatience = 512
 
-    /// Before fork(): the child will get a private copy of the code cache. The lock is held until `finishFork`.
-    public func prepareFork() throws(Errno) {
+    /// Before fork(). The lock is held until `finishFork`.
+    public func prepareFork() {
         lock.lock()
         background?.suspend()
-        do {
-            snapshot = try codeMemory.snapshotForFork(used: code.used)
-        } catch {
-            background?.resume(isChild: false)
-            lock.unlock()
-            throw error
-        }
+        // What either process adds begins on a page of its own.
+        let page = Int(HostProcess.pageSize)
+        code.used = min((code.used + page - 1) & ~(page - 1), code.size)
     }
 
-    /// After fork(), in both processes. In the child only the calling thread's vCPU goes on: the others are forgotten.
+    /// After fork(), in both processes. They have the code so far in common, which neither changes: most children soon execute a
+    /// program, and only add a little. In the child only the calling thread's vCPU goes on: the others are forgotten.
     public func finishFork(isChild: Bool, surviving vcpu: VCPU) {
-        if let snapshot {
-            if isChild {
-                do {
-                    try codeMemory.adopt(snapshot)
-                } catch {
-                    writeStandardError("martlet: fork: cannot map the code cache: \(error.message)\n")
-                    HostProcess.exitGroup(1)
-                }
-            } else {
-                codeMemory.discard(snapshot)
-            }
-        }
-        snapshot = nil
+        sharedCode = code.used
+        refusedLinks = 0
+        if isChild { ownCode { () throws(Errno) in try codeMemory.separate(from: code.used) } }
         background?.resume(isChild: isChild)
         if isChild {
             vcpus = [Unmanaged.passUnretained(vcpu)]
-            store?.firstNew = cache.count
+            store?.beginChild(count: cache.count)
             counters = EngineCounters()
             pastJumps = JumpCounters()
             vcpu.jumpCounters = JumpCounters()
         }
         lock.unlock()
+    }
+
+    /// Makes all code this process's own, so that it may change. Holds the lock.
+    private func thaw() {
+        guard sharedCode > 0 else { return }
+        ownCode { () throws(Errno) in try codeMemory.unshare(used: code.used) }
+        sharedCode = 0
+    }
+
+    private func ownCode(_ change: () throws(Errno) -> Void) {
+        do throws(Errno) { try change() } catch {
+            writeStandardError("martlet: fork: cannot map the code cache: \(error.message)\n")
+            HostProcess.exitGroup(1)
+        }
+    }
+
+    /// May the links of a translation change? Code that other processes have too is not worth a copy for a few of them: the cpu loop
+    /// finds the target each time.
+    func mayLink(_ source: Int) -> Bool {
+        let offset = cache.rows[source].entry &- UInt64(UInt(bitPattern: code.executable))
+        guard offset < UInt64(sharedCode) else { return true }
+        refusedLinks += 1
+        if refusedLinks < Self.linkPatience { return false }
+        thaw()
+        return true
     }
 }
 

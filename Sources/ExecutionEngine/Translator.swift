@@ -22,7 +22,12 @@ final class Translator {
     let guest: any GuestArchitecture
     let host: any HostBackEnd
     let options: EngineOptions
-    let workspace: Workspace
+    /// Made with the first translation: a process that finds all of its code on disk needs none.
+    private(set) lazy var workspace = Workspace(guest: guest, host: host, options: options)
+    /// Where the bytes of the stored translation are that was compared last.
+    private let matched: UnsafeMutablePointer<GuestRange>
+    private var matchedCount = 0
+    var matchedRanges: UnsafeBufferPointer<GuestRange> { UnsafeBufferPointer(start: matched, count: matchedCount) }
     private let measuresTime: Bool
     private let isLogging: Bool
     /// Copies of the code pages translated from lately, by page number, then room for what does not fit in. Another thread may
@@ -39,7 +44,7 @@ final class Translator {
         self.guest = guest
         self.host = host
         self.options = options
-        workspace = Workspace(guest: guest, host: host, options: options)
+        matched = .allocate(capacity: PlanStorage.blockLimit)
         measuresTime = options.measuresTime
         isLogging = options.diagnostics.items.rawValue != 0
         copies = .allocate(byteCount: Self.scratch + Self.pageSize + Self.longestInstruction, alignment: 16)
@@ -54,6 +59,7 @@ final class Translator {
         profile: Profile? = nil, origin: UInt32 = 0
     ) -> TranslationResult {
         guard let index = engine.cache.nextIndex else { return .full }
+        let workspace = workspace
         let region = workspace.region
         let start = measuresTime ? HostClock.monotonic() : 0
         var plan = plan
@@ -147,7 +153,7 @@ final class Translator {
     }
 
     /// Does guest memory hold the bytes that a stored translation was made from? Write-protects them as for translating; where
-    /// they are is in the workspace then.
+    /// they are is in `matchedRanges` then.
     func matches(_ engine: Engine, _ stored: StoredTranslation) -> Bool {
         let count = Int(stored.row.rangeCount)
         guard count <= PlanStorage.blockLimit else { return false }
@@ -159,9 +165,9 @@ final class Translator {
                 areEqual(bytes, expected, length)
             else { return false }
             expected = UnsafeRawBufferPointer(rebasing: expected[length...])
-            workspace.ranges[i] = GuestRange(start: range.start, end: range.start &+ range.count)
+            matched[i] = GuestRange(start: range.start, end: range.start &+ range.count)
         }
-        workspace.rangeCount = count
+        matchedCount = count
         return true
     }
 

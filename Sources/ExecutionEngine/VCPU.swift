@@ -293,7 +293,7 @@ public final class VCPU {
         while true {
             var index = lookup.find(pc, flags)
             if index == nil, attempts == 0 {
-                engine.installStored(at: pc)
+                engine.installStored(at: pc, flags)
                 index = lookup.find(pc, flags)
             }
             if index == nil {
@@ -391,7 +391,7 @@ public final class VCPU {
 
     private func link(to target: Int) {
         guard let link = pendingLink, link.generation == engine.generation, engine.options.chaining,
-            engine.cache.rows[link.source].isValid, engine.cache.hasRoomForLink
+            engine.cache.rows[link.source].isValid, engine.cache.hasRoomForLink, engine.mayLink(link.source)
         else { return }
         let row = engine.cache.rows + target
         guard

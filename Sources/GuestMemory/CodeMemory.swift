@@ -40,8 +40,12 @@ public protocol CodeMemory: AnyObject, Sendable {
     /// signal handlers.
     func resolveFault(address: UInt64, access: MemoryAccess) -> FaultResolution
 
-    /// True when the byte comes from a file, so that a later run may see it again at the same address.
-    func isFromFile(_ address: UInt64) -> Bool
+    /// The number of the file that the byte comes from as code, from 1: a later run may see the same bytes at the same address. 0 for
+    /// other memory.
+    func codeFile(at address: UInt64) -> Int
+
+    /// The name of a file by its number.
+    func codeFileName(_ number: Int) -> String
 
     /// True when the page's bytes may change without a fault, through another mapping of the same object: the engine
     /// drops translations of such pages at instruction fences.

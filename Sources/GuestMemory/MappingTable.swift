@@ -18,17 +18,23 @@ public struct Mapping: Equatable, Sendable {
     public var rights: PageRights
     public var isShared: Bool
     public var kind: MappingKind
+    /// The file that code comes from, by its number in the address space; 0: none.
+    public var codeFile: UInt32
 
-    public init(start: UInt64, end: UInt64, rights: PageRights, isShared: Bool = false, kind: MappingKind = .ordinary) {
+    public init(
+        start: UInt64, end: UInt64, rights: PageRights, isShared: Bool = false, kind: MappingKind = .ordinary,
+        codeFile: UInt32 = 0
+    ) {
         self.start = start
         self.end = end
         self.rights = rights
         self.isShared = isShared
         self.kind = kind
+        self.codeFile = codeFile
     }
 
     func hasSameAttributes(as other: Mapping) -> Bool {
-        rights == other.rights && isShared == other.isShared && kind == other.kind
+        rights == other.rights && isShared == other.isShared && kind == other.kind && codeFile == other.codeFile
     }
 }
 

@@ -32,6 +32,7 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
     private let lock = Lock()
     private var table = MappingTable()  // guarded by `lock`
     private var code: CodePages  // guarded by `lock`
+    private var codeFiles = CodeFiles()  // guarded by `lock`
     /// Some page that was ever in `code` is in a shared mapping.
     private var codeIsShared = false  // guarded by `lock`
     private var attachments: [UInt64: UInt64] = [:]  // System V segments: address -> length; guarded by `lock`
@@ -54,6 +55,11 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
         let (end, overflow) = address.addingReportingOverflow(length)
         if overflow || end > limit { return false }
         return lock.withLock { table.covers(address, end, with: rights) }
+    }
+
+    /// Where a program file goes that may lie anywhere: see `CodeFiles.usualPlaces`. Nil when nothing of it is free.
+    public func usualPlace(ofFile fd: Int32, length: UInt64) -> UInt64? {
+        lock.withLock { usualPlace(fd, length, isCode: true) }
     }
 
     public func isFree(_ start: UInt64, length: UInt64) -> Bool {
@@ -81,12 +87,14 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
         } else if size > limit {
             throw .nomem
         }
+        let isFile = flags & HostMemory.anonymous == 0
         lock.lock()
         var changed: (start: UInt64, length: UInt64)?
         defer {
             lock.unlock()
             if let changed { onCodeChange?(changed.start, changed.length) }
         }
+        let file = isFile && rights.contains(.execute) ? codeFiles.number(of: fd) : 0
         func place(_ address: UInt64, _ how: Int32) throws(Errno) {
             _ = try HostMemory.map(
                 host(address), Int(size), hostProtection(rights), hostFlags | how, fd: fd,
@@ -105,7 +113,8 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
                 if forgetCode(hint, hint + size) { changed = (hint, size) }
             }
         } else {
-            let wanted = hint & ~(Self.pageSize - 1)
+            var wanted = hint & ~(Self.pageSize - 1)
+            if hint == 0, isFile, !isShared, offset == 0 { wanted = usualPlace(fd, size, isCode: file != 0) ?? 0 }
             if wanted >= placementBottom, wanted <= limit - size, table.isFree(wanted, wanted + size),
                 (try? place(wanted, HostMemory.fixedNoReplace)) != nil
             {
@@ -116,9 +125,11 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
                 }
             }
         }
-        let kind = kind == .ordinary && flags & HostMemory.anonymous == 0 ? .file : kind
-        table.insert(Mapping(start: address, end: address + size, rights: rights, isShared: isShared, kind: kind))
-        if rights.contains(.execute), flags & HostMemory.anonymous == 0 { onExecutableFile?(address, size, fd, offset) }
+        let kind = kind == .ordinary && isFile ? .file : kind
+        table.insert(
+            Mapping(
+                start: address, end: address + size, rights: rights, isShared: isShared, kind: kind, codeFile: file))
+        if rights.contains(.execute), isFile { onExecutableFile?(address, size, fd, offset) }
         return address
     }
 
@@ -198,7 +209,7 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
             table.insert(
                 Mapping(
                     start: address, end: address + newSize, rights: source.rights, isShared: source.isShared,
-                    kind: source.kind))
+                    kind: source.kind, codeFile: source.codeFile))
         }
         if !isFixed && !keepsOld && oldSize > 0 {
             if newSize <= oldSize {
@@ -353,9 +364,11 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
         }
     }
 
-    public func isFromFile(_ address: UInt64) -> Bool {
-        lock.withLock { table.mapping(at: address)?.kind == .file }
+    public func codeFile(at address: UInt64) -> Int {
+        lock.withLock { Int(table.mapping(at: address)?.codeFile ?? 0) }
     }
+
+    public func codeFileName(_ number: Int) -> String { lock.withLock { codeFiles.names[number - 1] } }
 
     public func hasUntrackedAliases(_ address: UInt64) -> Bool {
         lock.withLock { table.mapping(at: address)?.isShared ?? false }
@@ -469,6 +482,11 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
 
     private func claim(_ start: UInt64, _ end: UInt64) throws(Errno) {
         do throws(Errno) { try reserve(start, end - start) } catch { throw .nomem }
+    }
+
+    private func usualPlace(_ fd: Int32, _ size: UInt64, isCode: Bool) -> UInt64? {
+        guard isCode || CodeFiles.isProgram(fd), let name = CodeFiles.name(of: fd) else { return nil }
+        return CodeFiles.usualPlaces(of: name, size: size, limit: limit).first { table.isFree($0, $0 + size) }
     }
 
     /// Offers free ranges from the top down until `place` accepts one; a range that the host itself occupies is passed

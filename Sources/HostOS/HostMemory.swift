@@ -52,8 +52,7 @@ public enum HostMemory {
 
 /// Memory for generated code: `writable` and `executable` are two views of the same bytes; no page is ever both.
 ///
-/// Both views are shared mappings, so a forked child sees the parent's later writes until it calls `adopt` or
-/// `startAfresh`.
+/// Both views are shared mappings: a forked child and its parent see each other's writes until one calls `unshare`.
 public final class ExecutableMemory: @unchecked Sendable {
     public let size: Int
     public let writable: UnsafeMutableRawPointer
@@ -87,40 +86,32 @@ public final class ExecutableMemory: @unchecked Sendable {
         return address >= start ? address - start < limit : end - address < limit
     }
 
-    /// A copy of the first `used` bytes, taken before fork() while no other thread writes code.
-    public struct Snapshot: Sendable {
-        let fd: Int32
-    }
-
-    public func snapshotForFork(used: Int) throws(Errno) -> Snapshot {
-        let fd = try Self.makeFile(size)
-        guard writeAll(fd, UnsafeRawBufferPointer(start: executable, count: min(used, size))) else {
-            _ = kernel(SYS_close, Int(fd))
-            throw .nomem
-        }
-        return Snapshot(fd: fd)
-    }
-
-    /// In the child: replaces both views, at their addresses, by the snapshot.
-    public func adopt(_ snapshot: Snapshot) throws(Errno) {
-        defer { discard(snapshot) }
-        try mapOver(snapshot.fd)
-    }
-
-    /// In the parent, after fork(): the snapshot belongs to the child.
-    public func discard(_ snapshot: Snapshot) { _ = kernel(SYS_close, Int(snapshot.fd)) }
-
-    /// In the child: replaces both views by empty memory. The owner must have dropped every reference to old code.
-    public func startAfresh() throws(Errno) {
+    /// In a forked child: the bytes from `shared` on, a multiple of the page size, are its own from now on, and empty. Those before are
+    /// also the parent's: neither may change them before it calls `unshare`.
+    public func separate(from shared: Int) throws(Errno) {
+        guard shared < size else { return }
         let fd = try Self.makeFile(size)
         defer { _ = kernel(SYS_close, Int(fd)) }
-        try mapOver(fd)
+        try mapOver(fd, from: shared)
     }
 
-    private func mapOver(_ fd: Int32) throws(Errno) {
+    /// Replaces both views, at their addresses, by a copy of the first `used` bytes that no other process has. Threads may run in them;
+    /// none may write.
+    public func unshare(used: Int) throws(Errno) {
+        let fd = try Self.makeFile(size)
+        defer { _ = kernel(SYS_close, Int(fd)) }
+        guard writeAll(fd, UnsafeRawBufferPointer(start: executable, count: min(used, size))) else { throw .nomem }
+        try mapOver(fd, from: 0)
+    }
+
+    private func mapOver(_ fd: Int32, from start: Int) throws(Errno) {
         let flags = HostMemory.shared | HostMemory.fixed
-        _ = try HostMemory.map(UInt(bitPattern: writable), size, HostMemory.read | HostMemory.write, flags, fd: fd)
-        _ = try HostMemory.map(UInt(bitPattern: executable), size, HostMemory.read | HostMemory.execute, flags, fd: fd)
+        for (view, rights) in [
+            (UInt(bitPattern: writable), HostMemory.read | HostMemory.write),
+            (UInt(bitPattern: executable), HostMemory.read | HostMemory.execute),
+        ] {
+            _ = try HostMemory.map(view + UInt(start), size - start, rights, flags, fd: fd, offset: start)
+        }
     }
 
     private static func makeFile(_ size: Int) throws(Errno) -> Int32 {

@@ -16,14 +16,13 @@ enum DiskCache {
         return nil
     }
 
-    /// What the translations of this run depend on besides guest code: this very build of Martlet, guest, options; and the program,
-    /// because each has a file of its own.
-    static func identity(_ options: EngineOptions, guest: String, cpu: String?, program: String) -> StoreIdentity? {
+    /// What the translations of this run depend on besides guest code: this very build of Martlet, guest, options.
+    static func configuration(_ options: EngineOptions, guest: String, cpu: String?) -> StoreIdentity? {
         guard let own = try? HostFile.status(path: "/proc/self/exe") else { return nil }
         let parts: [String] = [
             martletVersion, "\(own.device) \(own.inode) \(own.size) \(own.modified) \(own.changed)", guest, cpu ?? "",
             options.tier.rawValue, "\(options.maxInstructions) \(options.chaining) \(options.isProfiled)",
-            options.disabledPasses.sorted().joined(separator: ","), program,
+            options.disabledPasses.sorted().joined(separator: ","),
         ]
         return StoreIdentity(describing: parts.joined(separator: "\0").utf8)
     }

@@ -117,9 +117,9 @@ private final class EngineSession {
         if let perfMap { options.codeListener = { perfMap.add($0, $1, $2) } }
         if let folder, options.tier != .interpreter, options.optimizeOnly.ranges.isEmpty,
             !DiskCache.isInTheWay(of: diagnostics),
-            let identity = DiskCache.identity(options, guest: name, cpu: line.cpu, program: program)
+            let configuration = DiskCache.configuration(options, guest: name, cpu: line.cpu)
         {
-            options.store = StoreOptions(folder: folder, identity: identity)
+            options.store = StoreOptions(folder: folder, configuration: configuration, program: program)
             if let limit = line.diskCacheSize { options.store?.limit = limit }
         }
         let host: any HostBackEnd = options.tier == .interpreter ? Self.interpreter() : try Self.x64()

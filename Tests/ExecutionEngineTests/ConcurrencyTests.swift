@@ -155,6 +155,41 @@ extension EngineTests {
             Issue.record("the child hangs each time")
         }
 
+        /// Both sides of a fork link old code to new code, over and over, and throw old code away: neither sees the other's changes.
+        @Test func codeInCommonIsCopiedBeforeItChanges() throws {
+            let m = try Machine(Configuration(isX64: true, tier: .baseline))
+            let part = StraightLine(count: 200, seed: 50)
+            let changed = StraightLine(count: 200, seed: 51)
+            m.memory.write(part.words, at: 0)
+            #expect(Self.check(m, m.vcpu, part, at: 0, rounds: 3))
+            func fork(_ body: () -> Bool) throws -> Int32 {
+                m.engine.prepareFork()
+                let pid = try HostProcess.fork()
+                m.engine.finishFork(isChild: pid == 0, surviving: m.vcpu)
+                if pid == 0 { HostProcess.exitGroup(body() ? 42 : 1) }
+                var status: Int32 = 0
+                waitpid(pid, &status, 0)
+                return status >> 8
+            }
+            let status = try fork {
+                // A child of the child, then code of the parent's goes: its links are taken back.
+                guard (try? fork { Self.check(m, m.vcpu, part, at: 0, rounds: 3) }) == 42 else { return false }
+                m.engine.invalidate(start: m.memory.base, length: 4096)
+                m.engine.flush()
+                return Self.check(m, m.vcpu, part, at: 0, rounds: 3)
+            }
+            #expect(status == 42)
+            #expect(Self.check(m, m.vcpu, part, at: 0, rounds: 3))
+            for _ in 0..<3 {
+                #expect(try fork { Self.check(m, m.vcpu, part, at: 0, rounds: 3) } == 42)
+                m.engine.flush()
+                #expect(Self.check(m, m.vcpu, part, at: 0, rounds: 3))
+            }
+            m.engine.invalidate(start: m.memory.base, length: 4096)
+            m.memory.write(changed.words, at: 0)
+            #expect(Self.check(m, m.vcpu, changed, at: 0, rounds: 3))
+        }
+
         /// Runs different code on both sides of a fork; the child's status, nil when it did not end in ten seconds.
         private func statusOfForkedChild(_ c: Configuration) throws -> Int32? {
             let m = try Machine(c)
@@ -163,7 +198,7 @@ extension EngineTests {
             #expect(Self.check(m, m.vcpu, parts[0], at: 0, rounds: 3))
             var pipe: [Int32] = [0, 0]
             try #require(Glibc.pipe(&pipe) == 0)
-            try m.engine.prepareFork()
+            m.engine.prepareFork()
             let pid = try HostProcess.fork()
             m.engine.finishFork(isChild: pid == 0, surviving: m.vcpu)
             if pid == 0 {

@@ -18,8 +18,10 @@ private final class Folder {
         for name in HostFile.names(in: path) where name != "." && name != ".." { HostFile.remove("\(path)/\(name)") }
         rmdir(path)
     }
-    func options(_ identity: String = "test", limit: Int = 256 << 20) -> StoreOptions {
-        StoreOptions(folder: path, identity: StoreIdentity(describing: identity.utf8), limit: limit, leastNew: 1)
+    func options(_ identity: String = "test", program: String = "program", limit: Int = 256 << 20) -> StoreOptions {
+        StoreOptions(
+            folder: path, configuration: StoreIdentity(describing: identity.utf8), program: program, limit: limit,
+            leastNew: 1)
     }
     var names: [String] { HostFile.names(in: path).filter { $0.first != "." } }
     var size: Int { names.reduce(0) { $0 + Int((try? HostFile.status(path: "\(path)/\($1)").size) ?? 0) } }
@@ -38,6 +40,19 @@ private final class Folder {
     }
 }
 
+extension StoreOptions {
+    /// Of the program's own file.
+    fileprivate var identity: StoreIdentity { identity(of: program) }
+    fileprivate var path: String { path(identity) }
+}
+
+/// What code is in which file: the caller in one, the functions, from the word `bodies` on, in another.
+private struct Files {
+    var program: String
+    var bodies = 200
+    func name(of offset: UInt64) -> String { offset < UInt64(4 * bodies) ? program : "library" }
+}
+
 /// What one run left.
 private struct Run {
     var registers: [UInt64]
@@ -50,10 +65,9 @@ private struct Run {
 extension EngineTests {
     @Suite struct StoreTests {
         /// Forty functions of a few instructions on two pages, called in turn by a loop; a0 = x10 sums up.
-        private func program(_ functions: Int = 40, seed: Int = 1) -> [UInt32] {
+        private func program(_ functions: Int = 40, seed: Int = 1, bodies: Int = 200) -> [UInt32] {
             var words: [UInt32] = [RV.addi(10, 0, 0), RV.addi(11, 0, 60), RV.addi(13, 0, 31)]
             let loop = words.count
-            let bodies = 200
             for f in 0..<functions { words.append(RV.jal(1, 4 * (bodies + 40 * f - words.count))) }
             words += [RV.addi(11, 11, -1)]
             words.append(RV.bne(11, 0, 4 * (loop - words.count)))
@@ -69,6 +83,7 @@ extension EngineTests {
         /// A machine at the same address each time.
         private func run(
             _ options: StoreOptions?, tier: Tier = .automatic, _ words: [UInt32], saves: Bool = true,
+            files: Files? = nil,
             _ change: (inout EngineOptions) -> Void = { _ in }
         ) throws -> Run {
             let m = try Machine(Configuration(isX64: true, tier: tier, isLow: true)) {
@@ -77,6 +92,7 @@ extension EngineTests {
                 change(&$0)
             }
             m.memory.write(words, at: 0)
+            if let files { m.memory.files = { files.name(of: $0) } }
             m.call(0)
             if saves { m.engine.saveTranslations() }
             return Run(
@@ -142,23 +158,55 @@ extension EngineTests {
             }
         }
 
-        /// Each byte is covered: by the head's hash, or by its page's.
+        /// The bytes that mean something: bodies end with padding.
+        private func covered(_ bytes: [UInt8]) -> Set<Int> {
+            bytes.withUnsafeBytes { all in
+                let head = all.load(as: StoreHead.self)
+                var result = Set(0..<head.tableEnd)
+                forEachRow(all, head) { at, row, page in
+                    result.formUnion(at..<(at + StoreRow.stride))
+                    let start = Int(page.offset) + Int(row.offset)
+                    result.formUnion(start..<(start + Int(row.byteCount)))
+                }
+                return result
+            }
+        }
+
+        /// Calls `body` with the place of each row, the row, and its page.
+        private func forEachRow(
+            _ all: UnsafeRawBufferPointer, _ head: StoreHead, _ body: (Int, StoreRow, StorePage) -> Void
+        ) {
+            for i in 0..<Int(head.pageCount) {
+                let page = all.loadUnaligned(
+                    fromByteOffset: StoreHead.stride + i * StorePage.stride, as: StorePage.self)
+                for r in 0..<Int(page.rowCount) {
+                    let at = Int(page.offset) + r * StoreRow.stride
+                    body(at, all.loadUnaligned(fromByteOffset: at, as: StoreRow.self), page)
+                }
+            }
+        }
+
+        /// Each byte is covered: by the head's hash, its page's, or its row's.
         @Test func aDamagedFileIsRefusedOrHarmless() throws {
             let folder = Folder(), options = folder.options(), words = program(20)
             let good = try run(options, tier: .baseline, words)
             let bytes = folder.read(options)
-            func pages() -> Int? {
+            func rows() -> Int? {
                 guard let file = StoreFile(path: options.path, identity: options.identity, stubBytes: good.stubBytes)
                 else { return nil }
-                return (0..<file.pageCount).count { file.contents($0) != nil }
+                return (0..<file.pageCount).reduce(0) { sum, p in
+                    guard let page = file.contents(p) else { return sum }
+                    return sum + (0..<page.rowCount).count { page.translation($0) != nil }
+                }
             }
-            let all = try #require(pages())
+            let all = try #require(rows())
+            let covered = covered(bytes)
             for at in bytes.indices {
                 var damaged = bytes
                 damaged[at] ^= UInt8(1 << (at % 8))
                 try folder.write(damaged, options)
-                let left = pages()
-                #expect(left == nil || left! < all, "byte \(at) of \(bytes.count)")
+                let left = rows()
+                #expect(left == nil || left! < all || !covered.contains(at), "byte \(at) of \(bytes.count)")
                 if at % 101 == 0 {
                     let again = try run(options, tier: .baseline, words, saves: false)
                     #expect(again.registers == good.registers)
@@ -172,7 +220,7 @@ extension EngineTests {
             let good = try run(options, tier: .baseline, words)
             let bytes = folder.read(options)
             let head = bytes.withUnsafeBytes { $0.load(as: StoreHead.self) }
-            let start = StoreHead.stride + Int(head.pageCount) * StorePage.stride
+            let start = head.tableEnd
             // Rows, ranges and the tables of the exported regions, not the machine code, which is trusted like a program of the user's.
             for at in start..<(start + Int(head.rowCount) * StoreRow.stride) {
                 var changed = bytes
@@ -181,7 +229,7 @@ extension EngineTests {
                 try folder.write(changed, options)
                 let m = try Machine(Configuration(isX64: true, tier: .baseline, isLow: true)) { $0.store = options }
                 m.memory.write(words, at: 0)
-                m.engine.lock.withLock { m.engine.installStored(at: m.memory.base) }
+                m.engine.lock.withLock { m.engine.installStored(at: m.memory.base, 0) }
                 #expect(m.memory.base == good.base)
             }
         }
@@ -190,16 +238,22 @@ extension EngineTests {
         private func rehash(_ bytes: inout [UInt8]) {
             bytes.withUnsafeMutableBytes { all in
                 var head = all.load(as: StoreHead.self)
-                let tableEnd = StoreHead.stride + Int(head.pageCount) * StorePage.stride
+                forEachRow(UnsafeRawBufferPointer(all), head) { at, row, page in
+                    let start = Int(page.offset) + Int(row.offset), end = start + Int(row.byteCount)
+                    guard end <= all.count else { return }
+                    var row = row
+                    row.hash = contentHash(UnsafeRawBufferPointer(rebasing: all[start..<end]))
+                    all.storeBytes(of: row, toByteOffset: at, as: StoreRow.self)
+                }
                 for i in 0..<Int(head.pageCount) {
                     let at = StoreHead.stride + i * StorePage.stride
                     var page = all.loadUnaligned(fromByteOffset: at, as: StorePage.self)
-                    let end = Int(page.offset) + Int(page.byteCount)
+                    let end = Int(page.offset) + Int(page.rowCount) * StoreRow.stride
                     page.hash = contentHash(UnsafeRawBufferPointer(rebasing: all[Int(page.offset)..<end]))
                     all.storeBytes(of: page, toByteOffset: at, as: StorePage.self)
                 }
                 head.hash = StoreFile.hash(
-                    head, table: UnsafeRawBufferPointer(rebasing: all[StoreHead.stride..<tableEnd]))
+                    head, table: UnsafeRawBufferPointer(rebasing: all[StoreHead.stride..<head.tableEnd]))
                 all.storeBytes(of: head, as: StoreHead.self)
             }
         }
@@ -274,7 +328,8 @@ extension EngineTests {
             let words = program(20)
             let plain = try run(nil, words)
             for path in ["/proc/martlet-test", "/dev/null/x"] {
-                let options = StoreOptions(folder: path, identity: StoreIdentity(describing: "x".utf8), leastNew: 1)
+                let options = StoreOptions(
+                    folder: path, configuration: StoreIdentity(describing: "x".utf8), program: "program", leastNew: 1)
                 let run = try run(options, words)
                 #expect(run.registers == plain.registers && run.store.error != nil)
             }
@@ -311,6 +366,93 @@ extension EngineTests {
             let first = try once(), second = try once()
             #expect(first.0 == second.0 && first.1 == second.1 && first.0 != first.1)
             #expect(second.2.installed > 0)
+        }
+
+        // MARK: Sharing
+
+        @Test func programsShareALibrary() throws {
+            let folder = Folder(), words = program()
+            let plain = try self.run(nil, tier: .baseline, words)
+            func run(_ program: String) throws -> Run {
+                try self.run(folder.options(program: program), tier: .baseline, words, files: Files(program: program))
+            }
+            let a = try run("a")
+            #expect(folder.names.count == 2)
+            let library = folder.options(program: "library")
+            let written = folder.read(library)
+            let b = try run("b")
+            #expect(b.registers == plain.registers)
+            #expect(b.counters.translations > 0 && b.counters.translations < a.counters.translations / 2)
+            #expect(b.store.installed > 0 && b.store.installed + b.counters.translations == a.counters.translations)
+            #expect(folder.names.count == 3)
+            #expect(folder.read(library) == written, "all of the library was known")
+            for program in ["a", "b"] {
+                let again = try run(program)
+                #expect(again.registers == plain.registers)
+                #expect(again.counters.translations == 0 && again.store.written == 0)
+            }
+        }
+
+        /// A program runs some functions of a library, another one all: the first installs no more than it did.
+        @Test func aProgramInstallsWhatItUses() throws {
+            let folder = Folder()
+            func run(_ program: String, _ words: [UInt32]) throws -> Run {
+                try self.run(folder.options(program: program), tier: .baseline, words, files: Files(program: program))
+            }
+            _ = try run("few", program(5))
+            let few = try run("few", program(5))
+            _ = try run("all", program(40))
+            let again = try run("few", program(5))
+            #expect(again.counters.translations == 0 && again.store.installed == few.store.installed)
+            #expect(again.store.rows > few.store.rows)
+        }
+
+        @Test func aChangedLibraryIsTranslatedAgain() throws {
+            let folder = Folder()
+            func run(_ program: String, seed: Int) throws -> Run {
+                try self.run(
+                    folder.options(program: program), tier: .baseline, self.program(seed: seed),
+                    files: Files(program: program))
+            }
+            _ = try run("a", seed: 1)
+            let plain = try self.run(nil, tier: .baseline, program(seed: 2))
+            let changed = try run("b", seed: 2)
+            #expect(changed.registers == plain.registers)
+            #expect(changed.store.stale > 0 && changed.counters.translations > 0)
+            #expect(try run("a", seed: 2).registers == plain.registers)
+            #expect(try run("b", seed: 2).counters.translations == 0)
+        }
+
+        /// Where its usual place was taken, a library lies elsewhere: its file holds the translations for both places.
+        @Test func aLibraryAtTwoPlaces() throws {
+            let folder = Folder()
+            func run(_ program: String, bodies: Int) throws -> Run {
+                try self.run(
+                    folder.options(program: program), tier: .baseline, self.program(bodies: bodies),
+                    files: Files(program: program, bodies: bodies))
+            }
+            let first = try run("a", bodies: 200)
+            let second = try run("b", bodies: 4200)
+            #expect(second.registers == first.registers && second.store.installed == 0)
+            #expect(try run("a", bodies: 200).counters.translations == 0)
+            #expect(try run("b", bodies: 4200).counters.translations == 0)
+        }
+
+        /// A list of uses that names what is not there, or no offset at all.
+        @Test func nonsenseInUsesIsHarmless() throws {
+            let folder = Folder(), words = program(20), options = folder.options(program: "a")
+            let good = try run(options, tier: .baseline, words, files: Files(program: "a"))
+            let bytes = folder.read(options)
+            let head = bytes.withUnsafeBytes { $0.load(as: StoreHead.self) }
+            #expect(head.usesCount > 0)
+            for at in head.usesAt..<head.tableEnd {
+                var changed = bytes
+                changed[at] ^= 0x81
+                rehash(&changed)
+                try folder.write(changed, options)
+                let again = try run(options, tier: .baseline, words, saves: at % 7 == 0, files: Files(program: "a"))
+                #expect(again.registers == good.registers)
+            }
         }
     }
 }

@@ -15,7 +15,17 @@ final class TestMemory: CodeMemory, @unchecked Sendable {
     static let codeSize: UInt64 = 1 << 19, dataSize: UInt64 = 1 << 16
 
     let base: UInt64
-    func isFromFile(_ address: UInt64) -> Bool { true }
+    /// The file that code comes from at an offset from the base.
+    var files: @Sendable (UInt64) -> String = { _ in "program" }
+    private var names: [String] = []
+    func codeFile(at address: UInt64) -> Int {
+        let name = files(address &- base)
+        return lock.withLock {
+            if !names.contains(name) { names.append(name) }
+            return (names.firstIndex(of: name) ?? 0) + 1
+        }
+    }
+    func codeFileName(_ number: Int) -> String { lock.withLock { names[number - 1] } }
     private let alias: UnsafeMutableRawPointer
     // Guarded by `lock`.
     private let lock = Lock()

@@ -35,6 +35,34 @@ private let anonymous = HostMemory.privateCopy | HostMemory.anonymous
         #expect(throws: Errno.fault) { try space.read(page, as: UInt8.self) }
     }
 
+    /// A program file that may lie anywhere goes to the place that follows from its name; the next one, where that is taken.
+    @Test func programFilesHaveUsualPlaces() throws {
+        let space = try makeSpace()
+        let fd = try HostFile.openForReading("/proc/self/exe")
+        defer { HostFile.close(fd) }
+        func map(_ hint: UInt64 = 0, offset: UInt64 = 0) throws -> UInt64 {
+            try space.map(
+                hint, length: 0x3000, rights: [.read, .execute], flags: HostMemory.privateCopy, fd: fd, offset: offset)
+        }
+        let usual = try #require(space.usualPlace(ofFile: fd, length: 0x3000))
+        let first = try map()
+        #expect(first == usual)
+        let second = try map()
+        #expect(second != first)
+        #expect(try map(offset: 4096) < 0x20_0000_0000, "not the start of a file")
+        let number = space.codeFile(at: first)
+        #expect(number > 0 && space.codeFile(at: second) == number && space.codeFile(at: 0) == 0)
+        #expect(space.codeFileName(number) == (try HostFile.readLink("/proc/self/exe")))
+        for address in [first, second] { try space.unmap(address, length: 0x3000) }
+        #expect(space.codeFile(at: first) == 0)
+        #expect(try map() == usual)
+        // Data of the same file is no code, wherever it lies.
+        let data = try space.map(0, length: 4096, rights: .read, flags: HostMemory.privateCopy, fd: fd)
+        #expect(space.codeFile(at: data) == 0)
+        try space.unmap(usual, length: 0x3000)
+        try space.unmap(data, length: 4096)
+    }
+
     @Test func stringsEndAtTheirNULOrFail() throws {
         let space = try makeSpace()
         let page = try space.map(0, length: 4096, rights: [.read, .write], flags: anonymous)

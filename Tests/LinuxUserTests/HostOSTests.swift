@@ -79,14 +79,19 @@ import Testing
         code.withUnsafeBytes { memory.writable.copyMemory(from: $0.baseAddress!, byteCount: code.count) }
         typealias Function = @convention(c) () -> Int32
         #expect(unsafeBitCast(memory.executable, to: Function.self)() == 42)
-        let snapshot = try memory.snapshotForFork(used: code.count)
+        // What a forked child does: the first page stays, the rest is its own.
+        memory.writable.storeBytes(of: 7, toByteOffset: 4096, as: UInt8.self)
+        try memory.separate(from: 4096)
+        #expect(memory.executable.load(fromByteOffset: 4096, as: UInt8.self) == 0)
+        memory.writable.storeBytes(of: 8, toByteOffset: 4096, as: UInt8.self)
+        #expect(memory.executable.load(fromByteOffset: 4096, as: UInt8.self) == 8)
+        #expect(unsafeBitCast(memory.executable, to: Function.self)() == 42)
+        // Before it changes the rest: both parts are copied.
+        try memory.unshare(used: 4097)
         memory.writable.storeBytes(of: 43, toByteOffset: 1, as: UInt8.self)
         #expect(unsafeBitCast(memory.executable, to: Function.self)() == 43)
-        // What a forked child does: back to the bytes of the snapshot, at the same addresses.
-        try memory.adopt(snapshot)
-        #expect(unsafeBitCast(memory.executable, to: Function.self)() == 42)
-        try memory.startAfresh()
-        #expect(memory.executable.load(as: UInt32.self) == 0)
+        #expect(memory.executable.load(fromByteOffset: 4096, as: UInt8.self) == 8)
+        try memory.separate(from: memory.size)
     }
 
     /// Whether the kernel makes large pages or not, both views keep their bytes.

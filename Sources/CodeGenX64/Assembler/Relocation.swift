@@ -8,17 +8,20 @@ public struct Relocation: BitwiseCopyable, Equatable, Sendable {
         case displacement
         /// Bits 8 and up are the translation's index.
         case translation
+        /// The distance of the translation's counter, or of one that goes with it, from the state register.
+        case counter
     }
 
-    /// Offset of the field << 1 | kind.
+    /// Offset of the field << 2 | kind.
     var raw: UInt32
 
     @inline(__always)
-    public init(_ kind: Kind, at offset: Int) { raw = UInt32(truncatingIfNeeded: offset) &<< 1 | kind.rawValue }
+    public init(_ kind: Kind, at offset: Int) { raw = UInt32(truncatingIfNeeded: offset) &<< 2 | kind.rawValue }
 
-    public var kind: Kind { raw & 1 == 0 ? .displacement : .translation }
+    /// Nil in a damaged file.
+    public var kind: Kind? { Kind(rawValue: raw & 3) }
     /// Offset of the field from the start of the piece.
-    public var offset: Int { Int(raw &>> 1) }
+    public var offset: Int { Int(raw &>> 2) }
 }
 
 extension Assembler {

@@ -1,12 +1,13 @@
-// Translations that outlive the process: a file of earlier runs is opened with the engine, its translations are installed page by
-// page when the guest first runs there, and what is new at the end is written back together with the old.
+// Translations that outlive the process. There is a file of them for each file of guest code: the program, ld.so, each library, so that
+// programs share what they translate of libraries. What earlier runs left is installed when the guest first runs there, and what is
+// new at the end is written back together with the old.
 
 import CodeGen
 import HostOS
 
 /// What the store did; guarded by the translation lock.
 public struct StoreCounters: Sendable {
-    /// Rows in the file, and bytes.
+    /// Rows in the files that were opened, and bytes.
     public var rows = 0
     public var bytes = 0
     /// Rows installed; rows passed over because guest memory holds other bytes.
@@ -18,63 +19,142 @@ public struct StoreCounters: Sendable {
     public var error: String?
 }
 
+/// The translations of one file of guest code.
+final class StoreUnit {
+    let identity: StoreIdentity
+    let path: String
+    let file: StoreFile?
+
+    init(_ store: Store, _ name: String) {
+        identity = store.options.identity(of: name)
+        path = store.options.path(identity)
+        file = StoreFile(path: path, identity: identity, stubBytes: store.stubBytes)
+        guard let file else { return }
+        store.counters.rows += Int(file.head.rowCount)
+        store.counters.bytes += file.bytes.count
+        file.refresh(path)
+    }
+}
+
 /// One engine's part of the store. Everything is guarded by the translation lock.
 final class Store {
     let options: StoreOptions
     let stubBytes: Int
-    private(set) var file: StoreFile?
     var counters = StoreCounters()
     /// Translations from this index on count as new. (A forked child's are those that it made itself.)
     var firstNew = 0
+    /// Rows of other files that this process runs and earlier runs of the program did not.
+    var newUses = 0
+    /// The program's own translations, those of more than one file, and the list of what it uses of other files.
+    private(set) var program: StoreUnit!
+    /// By number of the file of code, as far as they were asked for.
+    private var units: [StoreUnit?] = []
 
     init(_ options: StoreOptions, stubBytes: Int) {
         self.options = options
         self.stubBytes = stubBytes
-        file = StoreFile(path: options.path, identity: options.identity, stubBytes: stubBytes)
-        guard let file else { return }
-        counters.rows = Int(file.head.rowCount)
-        counters.bytes = file.bytes.count
-        file.refresh(options.path)
+        program = StoreUnit(self, options.program)
     }
+
+    /// Translations that earlier runs of the program used.
+    var expectedRows: Int { program.file.map { Int($0.head.rowCount) + Int($0.head.offsetCount) } ?? 0 }
+
+    /// The unit of a file of code, by its number.
+    func unit(_ number: Int, _ name: (Int) -> String) -> StoreUnit {
+        while units.count <= number { units.append(nil) }
+        if let known = units[number] { return known }
+        let name = name(number)
+        let unit = name == options.program ? program! : StoreUnit(self, name)
+        units[number] = unit
+        return unit
+    }
+
+    /// The units that were asked for, besides the program's.
+    var libraries: [StoreUnit] { units.compactMap { $0 === program ? nil : $0 } }
 
     /// The code cache is empty now.
     func flush() {
         firstNew = 0
-        guard let file else { return }
-        file.forgetVisits()
-        for i in 0..<Int(file.head.rowCount) where file.states[i] == .installed { file.states[i] = .untouched }
+        program.file?.flush()
+        for unit in libraries { unit.file?.flush() }
+    }
+
+    /// This is a forked child, which has made nothing yet.
+    func beginChild(count: Int) {
+        firstNew = count
+        newUses = 0
     }
 }
 
 extension Engine {
-    /// Installs what earlier runs translated of the page of `pc`, when it is asked for the first time. Holds the lock.
-    func installStored(at pc: UInt64) {
-        guard let store, let file = store.file, let page = file.visit(page: pc >> TranslationCache.pageBits) else {
-            return
-        }
+    /// Installs what earlier runs translated: of the page of `pc`, when it is asked for the first time, what the program's own file has
+    /// and what earlier runs of the program used of a library; else what there is at `pc`, from runs of other programs. Holds the lock.
+    func installStored(at pc: UInt64, _ flags: UInt64) {
+        guard let store else { return }
+        let page = pc >> TranslationCache.pageBits
         let first = cache.count
-        for i in 0..<page.rowCount {
-            guard let stored = page.translation(i), cache.find(stored.row.pc, stored.row.flags) == nil else { continue }
-            let ordinal = Int(page.page.firstRow) + i
-            guard translator.matches(self, stored) else {
-                file.states[ordinal] = .stale
-                store.counters.stale += 1
-                continue
+        let own = store.program.file
+        if let own, let index = own.index(of: page), own.visit(index), let contents = own.contents(index) {
+            for i in 0..<contents.rowCount { install(contents, i, from: own) }
+        }
+        let number = memory.codeFile(at: pc)
+        if number != 0, case let unit = store.unit(number, memory.codeFileName), unit !== store.program,
+            let file = unit.file, let index = file.index(of: page), let contents = file.contents(index)
+        {
+            if file.visit(index), let own, let uses = own.uses(of: page) {
+                var row = 0
+                for i in 0..<Int(uses.count) {
+                    guard let used = own.address(uses, i) else { break }
+                    // Both are in ascending order.
+                    while row < contents.rowCount, contents.row(row).pc < used { row += 1 }
+                    installAll(contents, at: used, from: row, of: file)
+                }
             }
-            prepareCounter(Int(stored.row.counter), isOptimized: stored.row.isOptimized)
-            // Records stay in the file: with a free row there is room for the rest.
-            guard let index = cache.nextIndex, let compiled = host.install(stored.region, translation: index),
-                cache.add(
-                    pc: stored.row.pc, flags: stored.row.flags, compiled,
-                    ranges: translator.workspace.blocks,
-                    counter: Int(stored.row.counter), isOptimized: stored.row.isOptimized,
-                    canGrow: stored.row.canGrow, copiesRecords: false) != nil
-            else { break }
-            file.states[ordinal] = .installed
-            store.counters.installed += 1
-            options.codeListener?(compiled.entry, compiled.codeSize, stored.row.pc)
+            if cache.find(pc, flags) == nil {
+                store.newUses += installAll(contents, at: pc, from: contents.firstRow(from: pc), of: file)
+            }
         }
         if options.chaining { for index in first..<cache.count { linkAll(index) } }
+    }
+
+    /// Installs the rows of a page that start at `pc`, one for each flags, from a number on; returns how many.
+    @discardableResult
+    private func installAll(_ contents: StoredPage, at pc: UInt64, from first: Int, of file: StoreFile) -> Int {
+        var at = first, count = 0
+        while at < contents.rowCount, contents.row(at).pc == pc {
+            if install(contents, at, from: file) { count += 1 }
+            at += 1
+        }
+        return count
+    }
+
+    /// Installs one row, once, if guest memory holds its bytes and nothing is there for its pc and flags.
+    @discardableResult
+    private func install(_ contents: StoredPage, _ row: Int, from file: StoreFile) -> Bool {
+        let ordinal = Int(contents.page.firstRow) + row
+        guard let store, file.states[ordinal] == .untouched, let stored = contents.translation(row),
+            cache.find(stored.row.pc, stored.row.flags) == nil
+        else { return false }
+        guard translator.matches(self, stored) else {
+            file.states[ordinal] = .stale
+            store.counters.stale += 1
+            return false
+        }
+        guard let index = cache.nextIndex else { return false }
+        let old = Int(stored.row.counter)
+        let counter = stored.row.isOptimized ? old : ExecutionCounters.number(index)
+        prepareCounter(counter, isOptimized: stored.row.isOptimized)
+        // Records stay in the file: with a free row there is room for the rest.
+        guard let compiled = host.install(stored.region, translation: index, counterShift: counter - old),
+            cache.add(
+                pc: stored.row.pc, flags: stored.row.flags, compiled, ranges: translator.matchedRanges,
+                counter: counter, isOptimized: stored.row.isOptimized, canGrow: stored.row.canGrow,
+                copiesRecords: false) != nil
+        else { return false }
+        file.states[ordinal] = .installed
+        store.counters.installed += 1
+        options.codeListener?(compiled.entry, compiled.codeSize, stored.row.pc)
+        return true
     }
 
     /// Links the slots of a translation whose targets are there.

@@ -13,6 +13,15 @@ enum StoredRowState: UInt8 {
     case stale
 }
 
+/// What is known of a stored page.
+enum StoredPageState: UInt8 {
+    case unseen
+    case damaged
+    case good
+    /// Good, and asked for since the last flush.
+    case visited
+}
+
 final class StoreFile {
     let bytes: UnsafeRawBufferPointer
     let head: StoreHead
@@ -20,8 +29,8 @@ final class StoreFile {
     let device: UInt64, inode: UInt64
     private let modified: Int64
     private let pages: UnsafeRawPointer
-    /// By page of the table: it was asked for since the last flush.
-    private let visited: UnsafeMutablePointer<Bool>
+    /// By page of the table.
+    private let pageStates: UnsafeMutablePointer<StoredPageState>
     /// By row; guarded by the translation lock, as everything here.
     let states: UnsafeMutablePointer<StoredRowState>
 
@@ -40,15 +49,15 @@ final class StoreFile {
         head = mapped.load(as: StoreHead.self)
         pages = UnsafeRawPointer(mapped + StoreHead.stride)
         let isGood = Self.check(bytes, head, identity, stubBytes)
-        visited = .allocate(capacity: isGood ? Int(head.pageCount) : 0)
+        pageStates = .allocate(capacity: isGood ? Int(head.pageCount) : 0)
         states = .allocate(capacity: isGood ? Int(head.rowCount) : 0)
         if !isGood { return nil }
         states.initialize(repeating: .untouched, count: Int(head.rowCount))
-        forgetVisits()
+        pageStates.initialize(repeating: .unseen, count: Int(head.pageCount))
     }
 
     deinit {
-        visited.deallocate()
+        pageStates.deallocate()
         states.deallocate()
         try? HostMemory.unmap(UInt(bitPattern: bytes.baseAddress), bytes.count)
     }
@@ -56,7 +65,7 @@ final class StoreFile {
     private static func check(
         _ bytes: UnsafeRawBufferPointer, _ head: StoreHead, _ identity: StoreIdentity, _ stubBytes: Int
     ) -> Bool {
-        let tableEnd = StoreHead.stride + Int(head.pageCount) * StorePage.stride
+        let tableEnd = head.tableEnd
         guard head.magic == StoreHead.magic, head.version == StoreHead.currentVersion, head.identity == identity,
             head.size == UInt64(bytes.count), head.stubBytes == UInt32(stubBytes), tableEnd <= bytes.count,
             Int(head.rowCount) <= bytes.count / StoreRow.stride
@@ -64,7 +73,7 @@ final class StoreFile {
         return head.hash == Self.hash(head, table: UnsafeRawBufferPointer(rebasing: bytes[StoreHead.stride..<tableEnd]))
     }
 
-    /// The hash of a head and its table.
+    /// The hash of a head and the tables.
     static func hash(_ head: StoreHead, table: UnsafeRawBufferPointer) -> UInt64 {
         var plain = head
         plain.hash = 0
@@ -77,38 +86,88 @@ final class StoreFile {
         if modified < Int64(truncatingIfNeeded: HostClock.realtime()) - day { HostFile.touch(path) }
     }
 
-    /// Pages may be asked for again, because what they gave is gone.
-    func forgetVisits() { visited.initialize(repeating: false, count: Int(head.pageCount)) }
+    /// What was installed is gone.
+    func flush() {
+        for i in 0..<pageCount where pageStates[i] == .visited { pageStates[i] = .good }
+        for i in 0..<Int(head.rowCount) where states[i] == .installed { states[i] = .untouched }
+    }
 
     var pageCount: Int { Int(head.pageCount) }
     func page(_ index: Int) -> StorePage {
         pages.loadUnaligned(fromByteOffset: index * StorePage.stride, as: StorePage.self)
     }
 
-    /// The stored translations of a guest page, the first time that they are asked for.
-    func visit(page wanted: UInt64) -> StoredPage? {
-        var low = 0
-        var high = pageCount
-        while low < high {
-            let middle = (low + high) / 2
-            if page(middle).page < wanted { low = middle + 1 } else { high = middle }
-        }
-        guard low < pageCount, page(low).page == wanted, !visited[low] else { return nil }
-        visited[low] = true
-        return contents(low)
+    /// The number in the table of a guest page.
+    func index(of wanted: UInt64) -> Int? {
+        let low = firstIndex(pageCount) { page($0).page >= wanted }
+        return low < pageCount && page(low).page == wanted ? low : nil
+    }
+
+    /// True once for each page, until a flush.
+    func visit(_ index: Int) -> Bool {
+        defer { pageStates[index] = .visited }
+        return pageStates[index] != .visited
     }
 
     /// The rows of one page of the table; nil when they are damaged.
     func contents(_ index: Int) -> StoredPage? {
         let page = page(index)
         let (end, overflow) = page.offset.addingReportingOverflow(UInt64(page.byteCount))
-        guard !overflow, end <= UInt64(bytes.count), Int(page.rowCount) * StoreRow.stride <= Int(page.byteCount),
+        let rowBytes = Int(page.rowCount) * StoreRow.stride
+        guard pageStates[index] != .damaged, !overflow, end <= UInt64(bytes.count), rowBytes <= Int(page.byteCount),
             Int(page.firstRow) + Int(page.rowCount) <= Int(head.rowCount)
         else { return nil }
         let own = UnsafeRawBufferPointer(rebasing: bytes[Int(page.offset)..<Int(end)])
-        guard contentHash(own) == page.hash else { return nil }
+        if pageStates[index] == .unseen {
+            let isGood = contentHash(UnsafeRawBufferPointer(rebasing: own[..<rowBytes])) == page.hash
+            pageStates[index] = isGood ? .good : .damaged
+            if !isGood { return nil }
+        }
         return StoredPage(page: page, bytes: own)
     }
+
+    /// Adds the addresses of rows that were installed.
+    func addInstalled(to addresses: inout [UInt64]) {
+        for p in 0..<pageCount where pageStates[p] == .visited {
+            guard let page = contents(p) else { continue }
+            for i in 0..<page.rowCount where states[Int(page.page.firstRow) + i] == .installed {
+                addresses.append(page.row(i).pc)
+            }
+        }
+    }
+
+    // MARK: Uses of other files
+
+    var usesCount: Int { Int(head.usesCount) }
+    func uses(_ index: Int) -> StoreUses {
+        (pages - StoreHead.stride).loadUnaligned(
+            fromByteOffset: head.usesAt + index * StoreUses.stride, as: StoreUses.self)
+    }
+
+    /// The guest address that an offset of uses names; nil in a file made by somebody who knows the format.
+    func address(_ uses: StoreUses, _ index: Int) -> UInt64? {
+        let at = Int(uses.first) + index
+        guard at < Int(head.offsetCount) else { return nil }
+        let half = (pages - StoreHead.stride).loadUnaligned(fromByteOffset: head.offsetsAt + at * 2, as: UInt16.self)
+        return uses.page &<< TranslationCache.pageBits | UInt64(half & 0x7ff) &<< 1
+    }
+
+    /// What the program runs on a guest page of another file.
+    func uses(of page: UInt64) -> StoreUses? {
+        let low = firstIndex(usesCount) { uses($0).page >= page }
+        return low < usesCount && uses(low).page == page ? uses(low) : nil
+    }
+}
+
+/// The first index below `count` where `isTrue`, which stays true from there on; `count` when there is none.
+func firstIndex(_ count: Int, where isTrue: (Int) -> Bool) -> Int {
+    var low = 0
+    var high = count
+    while low < high {
+        let middle = (low &+ high) / 2
+        if isTrue(middle) { high = middle } else { low = middle &+ 1 }
+    }
+    return low
 }
 
 /// The stored translations of one guest page.
@@ -118,13 +177,21 @@ struct StoredPage {
 
     var rowCount: Int { Int(page.rowCount) }
 
-    /// A row whose body lies inside of the page's bytes and is as long as its parts say.
+    func row(_ index: Int) -> StoreRow {
+        bytes.loadUnaligned(fromByteOffset: index * StoreRow.stride, as: StoreRow.self)
+    }
+
+    /// The first row that is not before `pc`.
+    func firstRow(from pc: UInt64) -> Int { firstIndex(rowCount) { row($0).pc >= pc } }
+
+    /// A row whose body lies inside of the page's bytes, is as long as its parts say, and undamaged.
     func translation(_ index: Int) -> StoredTranslation? {
-        let row = bytes.loadUnaligned(fromByteOffset: index * StoreRow.stride, as: StoreRow.self)
+        let row = row(index)
         let start = Int(row.offset), end = start + Int(row.byteCount)
         guard start >= rowCount * StoreRow.stride, end <= bytes.count, row.pc >> 12 == page.page, row.rangeCount > 0
         else { return nil }
-        return StoredTranslation(row: row, body: UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+        let body = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
+        return contentHash(body) == row.hash ? StoredTranslation(row: row, body: body) : nil
     }
 }
 

@@ -7,15 +7,21 @@ import HostOS
 public struct StoreOptions: Sendable {
     /// Absolute path of the folder. It is made when there is something to write.
     public var folder: String
-    public var identity: StoreIdentity
+    /// Whatever translations depend on besides guest code.
+    public var configuration: StoreIdentity
+    /// The name of the program, as `CodeMemory` has it.
+    public var program: String
     /// Bytes that all files in the folder may have together.
     public var limit: Int
     /// Fewer new translations than this are not worth writing.
     public var leastNew: Int
 
-    public init(folder: String, identity: StoreIdentity, limit: Int = 256 << 20, leastNew: Int = 16) {
+    public init(
+        folder: String, configuration: StoreIdentity, program: String, limit: Int = 256 << 20, leastNew: Int = 16
+    ) {
         self.folder = folder
-        self.identity = identity
+        self.configuration = configuration
+        self.program = program
         self.limit = limit
         self.leastNew = leastNew
     }
@@ -23,35 +29,44 @@ public struct StoreOptions: Sendable {
     static let suffix = ".translations"
     static let temporarySuffix = ".tmp"
 
-    var path: String { "\(folder)/\(identity.text)\(Self.suffix)" }
+    /// What the translations of a file of guest code are for.
+    func identity(of file: String) -> StoreIdentity {
+        StoreIdentity(describing: "\(configuration.text)\0\(file)".utf8)
+    }
+
+    func path(_ identity: StoreIdentity) -> String { "\(folder)/\(identity.text)\(Self.suffix)" }
 
     /// Bytes that one file may have.
     var fileLimit: Int { min(limit / 2, 1 << 30) }
 }
 
 enum StoreFolder {
-    /// Replaces the file by what `write` writes, then removes the files used longest ago until all fit the limit. Errors say what
-    /// failed; the folder is then as it was.
-    static func replace(_ options: StoreOptions, _ write: (Int32) throws(Errno) -> Void) throws(Errno) {
+    /// Makes the folder when there is none; an error when it is not the user's alone.
+    static func prepare(_ options: StoreOptions) throws(Errno) {
         try HostFile.makeFolders(options.folder)
         let folder = try HostFile.status(path: options.folder)
         guard folder.isDirectory, folder.isPrivateToUser else { throw .acces }
+    }
+
+    /// Replaces a file in the folder by what `write` writes. Errors say what failed; the folder is then as it was.
+    static func replace(_ path: String, _ write: (Int32) throws(Errno) -> Void) throws(Errno) {
         let unique = "\(HostProcess.threadID)-\(HostClock.monotonic())"
-        let temporary = "\(options.path).\(unique)\(StoreOptions.temporarySuffix)"
+        let temporary = "\(path).\(unique)\(StoreOptions.temporarySuffix)"
         let fd = try HostFile.createPrivate(temporary)
         do throws(Errno) {
             defer { HostFile.close(fd) }
             try write(fd)
-            try HostFile.rename(temporary, options.path)
+            try HostFile.rename(temporary, path)
         } catch {
             HostFile.remove(temporary)
             throw error
         }
-        bound(options)
     }
 
-    /// Removes files, those used longest ago first, until the rest fits the limit; also temporary files of killed processes.
-    private static func bound(_ options: StoreOptions) {
+    /// Removes files, those used longest ago first, until the rest fits the limit; also temporary files of killed processes. Looks at
+    /// them every 16th time only when few bytes were written: most programs write little.
+    static func bound(_ options: StoreOptions, written: Int) {
+        if written < options.limit >> 10, HostClock.monotonic() >> 8 & 15 != 0 { return }
         let hour: Int64 = 3_600_000_000_000
         let now = Int64(truncatingIfNeeded: HostClock.realtime())
         var files: [(path: String, size: Int, time: Int64)] = []

@@ -1,15 +1,17 @@
-// The format of a file of translations. One file holds what runs of one program under one configuration have translated, grouped
-// by guest page, so that one look-up brings in everything that earlier runs needed of a page.
+// The format of a file of translations. One file holds what was translated of one file of guest code under one configuration, grouped
+// by guest page.
 //
 //     +---------------+ 0
-//     | StoreHead     |   identity, sizes, hash of itself and the table
+//     | StoreHead     |   identity, sizes, hash of itself and the tables
 //     | StorePage ... |   one per guest page, ascending
+//     | StoreUses ... |   one per guest page of other files, ascending: which of their rows the program runs
+//     | UInt16 ...    |   the offsets that they name, in halves of the page; padded to 8
 //     +---------------+
-//     | page          |   StoreRow ..., then the rows' bodies, each at a multiple of 8 bytes:
+//     | page          |   StoreRow ..., ascending by pc, then the rows' bodies, each at a multiple of 8 bytes:
 //     |               |       ranges    StoredRange each: which guest bytes it was made from
 //     |               |       bytes     those bytes, padded to 8
 //     |               |       region    what the host exported
-//     | page ...      |   each with a hash in the table, checked when the page is first wanted
+//     | page ...      |   the rows with a hash in the table, each body with one in its row, checked when they are first wanted
 //     +---------------+
 //
 // Numbers are the host's own: a file is read by the build that wrote it, on the same kind of machine. A translation is used only
@@ -18,21 +20,29 @@
 /// Start of the file.
 struct StoreHead: BitwiseCopyable {
     static let magic = UInt64(littleEndian: 0x74_656c_7472_614d)  // "Martlet"
-    static let currentVersion: UInt32 = 1
+    static let currentVersion: UInt32 = 2
     static let stride = MemoryLayout<StoreHead>.stride
 
     var magic = Self.magic
     var version = Self.currentVersion
     var pageCount: UInt32 = 0
-    /// Build, guest, options, program: `StoreIdentity`.
+    /// Build, guest, options, file of guest code: `StoreIdentity`.
     var identity: StoreIdentity
     /// Of the whole file.
     var size: UInt64 = 0
     var rowCount: UInt32 = 0
     /// Bytes of the host's stubs at the start of a code buffer.
     var stubBytes: UInt32 = 0
-    /// Hash of the head with zero here, and of the table.
+    var usesCount: UInt32 = 0
+    /// Offsets in all `StoreUses` together.
+    var offsetCount: UInt32 = 0
+    /// Hash of the head with zero here, and of the tables.
     var hash: UInt64 = 0
+
+    /// Where the tables start, and what comes after them.
+    var usesAt: Int { Self.stride + Int(pageCount) * StorePage.stride }
+    var offsetsAt: Int { usesAt + Int(usesCount) * StoreUses.stride }
+    var tableEnd: Int { aligned8(offsetsAt + Int(offsetCount) * 2) }
 }
 
 /// One guest page in the table.
@@ -48,8 +58,19 @@ struct StorePage: BitwiseCopyable {
     /// Rows of earlier pages.
     var firstRow: UInt32
     var unused: UInt32 = 0
-    /// Of those bytes.
+    /// Of the rows.
     var hash: UInt64
+}
+
+/// The rows on a guest page of another file that the program runs.
+struct StoreUses: BitwiseCopyable {
+    static let stride = MemoryLayout<StoreUses>.stride
+
+    /// Guest address >> 12.
+    var page: UInt64
+    /// Of the offsets in the file.
+    var first: UInt32
+    var count: UInt32
 }
 
 /// One translation. It starts in the page that it is listed under.
@@ -70,6 +91,8 @@ struct StoreRow: BitwiseCopyable {
     /// See `Translation.canGrow`.
     var canGrow: Bool
     var unused: UInt8 = 0
+    /// Of the body.
+    var hash: UInt64
 }
 
 /// Guest bytes in a row's body.
@@ -117,12 +140,16 @@ func contentHash(_ bytes: UnsafeRawBufferPointer, seed: UInt64 = 0) -> UInt64 {
         right = fold(right ^ b, second) &+ a
         at &+= 16
     }
+    if at &+ 8 <= bytes.count {
+        left = fold(left ^ bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self), first) &+ 1
+        at &+= 8
+    }
     var rest: UInt64 = 0
     while at < bytes.count {
         rest = rest &<< 8 | UInt64(bytes[at])
-        left = fold(left ^ rest, first) &+ 1
         at &+= 1
     }
+    right = fold(right ^ rest, second) &+ 1
     return fold(left ^ right &>> 32, second ^ right)
 }
 

@@ -74,7 +74,10 @@ struct ProgramLoader {
         image.dataEnd = program.span.end &+ base
         image.interpreterPath = program.interpreter
         if let interpreter {
-            let at = try map(interpreter, shown: "\(shown): interpreter", preferred: nil)
+            let length = interpreter.span.end - interpreter.span.start
+            let at = try map(
+                interpreter, shown: "\(shown): interpreter",
+                preferred: memory.usualPlace(ofFile: interpreter.fd, length: length))
             image.interpreterBase = at
             image.start = interpreter.entry &+ at
         }

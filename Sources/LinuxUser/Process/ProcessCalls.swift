@@ -141,13 +141,7 @@ enum ProcessCalls {
         // vfork: the parent waits until the child has executed a program or ended, which closes the pipe.
         let wait = request.has(CloneRequest.vfork) ? ParentPipe() : nil
         process.lock.lock()
-        do throws(Errno) {
-            try process.engine.prepareFork()
-        } catch {
-            process.lock.unlock()
-            wait?.abandon()
-            throw error
-        }
+        process.engine.prepareFork()
         thread.memory.prepareFork()
         let result: Result<Int32, Errno>
         do throws(Errno) { result = .success(try HostProcess.fork()) } catch { result = .failure(error) }
@@ -188,7 +182,6 @@ enum ProcessCalls {
     }
 
     static func becomeChild(_ thread: GuestThread, _ request: CloneRequest) {
-        let process = thread.process
         thread.tid = HostProcess.threadID
         thread.isLeader = true
         thread.robustList = 0
