@@ -12,24 +12,14 @@ func findDemand(_ region: Region, _ storage: OptimizerStorage) {
     let isWide = storage.counts
     isWide.update(repeating: 1, count: region.tempCount)
     for t in region.globalCount..<region.tempCount where region.temps[t].kind == .temp { isWide[t] = 0 }
-    storage.graph.lay(region)
-    // Uses of temps come before their definitions this way.
-    for i in stride(from: region.blockCount - 1, through: 0, by: -1) {
-        let b = Int(storage.graph.order[i])
-        for k in stride(from: Int(region.blocks[b].end) - 1, through: Int(region.blocks[b].start), by: -1) {
+    storage.walkBackward(
+        region,
+        op: { k in
             let op = region.ops[k]
-            if op.needsLowHalf(isWide) {
-                // Of a store, the address is whole.
-                if op.opcode == .gst { isWide[op.a.i] = 1 }
-                continue
-            }
-            let sources = storage.table.sources(op)
-            if sources > 0 { isWide[op.a.i] = 1 }
-            if sources > 1 { isWide[op.b.i] = 1 }
-            if sources > 2 { isWide[op.c.i] = 1 }
-            if sources > 3 { isWide[op.d.i] = 1 }
-        }
-    }
+            if !op.needsLowHalf(isWide) { return storage.markSources(op, isWide) }
+            // Of a store, the address is whole.
+            if op.opcode == .gst { isWide[op.a.i] = 1 }
+        })
 }
 
 extension Op {

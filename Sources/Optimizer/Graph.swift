@@ -104,6 +104,26 @@ extension Region {
 }
 
 extension OptimizerStorage {
+    /// Walks from the last op to the first, in the order that the blocks lie in: uses of temps come before their definitions.
+    @inline(__always)
+    func walkBackward(_ region: Region, block: (Int) -> Void = { _ in }, op: (Int) -> Void) {
+        graph.lay(region)
+        for i in stride(from: region.blockCount - 1, through: 0, by: -1) {
+            let b = Int(graph.order[i])
+            block(b)
+            for k in stride(from: Int(region.blocks[b].end) - 1, through: Int(region.blocks[b].start), by: -1) { op(k) }
+        }
+    }
+
+    /// Sets the marks of what `op` reads to 1.
+    @inline(__always) func markSources(_ op: Op, _ marks: UnsafeMutablePointer<UInt32>) {
+        let sources = table.sources(op)
+        if sources > 0 { marks[op.a.i] = 1 }
+        if sources > 1 { marks[op.b.i] = 1 }
+        if sources > 2 { marks[op.c.i] = 1 }
+        if sources > 3 { marks[op.d.i] = 1 }
+    }
+
     /// Gives the region the `count` ops in `spare`; false, and a region marked overflowed, when they are too many.
     func replaceOps(_ region: Region, _ count: Int) {
         region.ops.update(from: spare, count: count)

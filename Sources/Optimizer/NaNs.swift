@@ -8,40 +8,27 @@ func markUnseenNaNs(_ region: Region, _ storage: OptimizerStorage) {
     if region.globalCount > GlobalSet.limit { return }
     storage.graph.lay(region)
     let deadness = Deadness(region, storage)
-    let pass = UnseenNaNs(region: region, storage: storage, isSeen: storage.counts)
-    // Uses of temps stand before their definitions on this way.
-    pass.isSeen.update(repeating: 0, count: region.tempCount)
-    for i in stride(from: region.blockCount - 1, through: 0, by: -1) {
-        let b = Int(storage.graph.order[i])
-        pass.run(b, dead: deadness.after(b))
-    }
-}
-
-private struct UnseenNaNs {
-    let region: Region
-    let storage: OptimizerStorage
+    let count = region.globalCount
     /// By name: not 0 when something further on sees which NaN it holds.
-    let isSeen: UnsafeMutablePointer<UInt32>
-
-    func run(_ b: Int, dead: GlobalSet) {
-        for g in 0..<region.globalCount { isSeen[g] = dead.contains(g) ? 0 : 1 }
-        for k in stride(from: Int(region.blocks[b].end) - 1, through: Int(region.blocks[b].start), by: -1) {
+    let isSeen = storage.counts
+    isSeen.update(repeating: 0, count: region.tempCount)
+    storage.walkBackward(
+        region,
+        block: { b in
+            let dead = deadness.after(b)
+            for g in 0..<count { isSeen[g] = dead.contains(g) ? 0 : 1 }
+        },
+        op: { k in
             let op = region.ops[k]
             let traits = storage.table[op.opcode]
             if traits.hasResult, !op.dst.isNone {
                 let isUnseen = isSeen[op.dst.i] == 0 && region.temps[op.dst.i].kind != .local
                 if op.makesGuestNaN { region.ops[k].allowsAnyNaN = isUnseen }
-                if op.dst.i < region.globalCount { isSeen[op.dst.i] = 0 }
+                if op.dst.i < count { isSeen[op.dst.i] = 0 }
             }
-            if traits.looksAtState { isSeen.update(repeating: 1, count: region.globalCount) }
-            if op.takesAnyNaN { continue }
-            let sources = storage.table.sources(op)
-            if sources > 0 { isSeen[op.a.i] = 1 }
-            if sources > 1 { isSeen[op.b.i] = 1 }
-            if sources > 2 { isSeen[op.c.i] = 1 }
-            if sources > 3 { isSeen[op.d.i] = 1 }
-        }
-    }
+            if traits.looksAtState { isSeen.update(repeating: 1, count: count) }
+            if !op.takesAnyNaN { storage.markSources(op, isSeen) }
+        })
 }
 
 extension Op {
