@@ -33,6 +33,8 @@ public final class Engine: @unchecked Sendable {
     var generation: UInt64 = 0
     public internal(set) var counters = EngineCounters()
     private var drops: [UInt64: Int] = [:]
+    /// Where the indirect jumps of hot code went, by their addresses. Guarded by `lock`.
+    var jumpTargets: [UInt64: JumpTargets] = [:]
     /// Of vCPUs that are gone. Guarded by `lock`.
     private var pastJumps = JumpCounters()
     /// Of all vCPUs so far; those that run are still counting.
@@ -55,7 +57,7 @@ public final class Engine: @unchecked Sendable {
         codeMemory = try ExecutableMemory(size: options.codeCacheSize, near: anchor)
         code = CodeBuffer(writable: codeMemory.writable, executable: codeMemory.executable, size: codeMemory.size)
         cache = try TranslationCache(
-            recordCapacity: max(options.codeCacheSize / 2, 1 << 20))
+            recordCapacity: max(options.codeCacheSize / 2, 1 << 20), keepsSources: options.store != nil)
         host.configure(
             HostConfiguration(
                 helpers: guest.helpers, globals: guest.globals, pcOffset: guest.pcOffset, stateSize: guest.stateSize,
@@ -129,7 +131,6 @@ public final class Engine: @unchecked Sendable {
         if !cache.rows[index].isValid { return }
         counters.invalidated += 1
         retire(index)
-        putAside(index)
     }
 
     /// Takes one translation out of look-up and unlinks the jumps to it; its code may still run.
@@ -193,6 +194,7 @@ public final class Engine: @unchecked Sendable {
         thaw()
         host.flush()
         store?.flush()
+        jumpTargets.removeAll()
         generation &+= 1
         counters.flushes += 1
     }
@@ -277,8 +279,7 @@ extension Engine {
             ("translated-bytes", UInt64(c.guestBytes)), ("host-bytes", UInt64(c.hostBytes)),
             ("translation-nanoseconds", c.translationTime), ("regions", UInt64(c.optimized)),
             ("region-instructions", UInt64(c.optimizedInstructions)), ("region-nanoseconds", c.optimizedTime),
-            ("links", UInt64(c.links)), ("invalidated", UInt64(c.invalidated)),
-            ("revived", UInt64(c.revived)), ("flushes", UInt64(c.flushes)),
+            ("links", UInt64(c.links)), ("invalidated", UInt64(c.invalidated)), ("flushes", UInt64(c.flushes)),
             ("stored", UInt64(storeCounters?.installed ?? 0)),
             ("direct-jumps", jumps.direct), ("returns", jumps.returns),
             ("return-misses", jumps.returnMisses), ("cached-jumps", jumps.cached), ("lookups", jumps.lookups),
@@ -297,8 +298,6 @@ public struct EngineCounters: Sendable {
     public var translationTime: UInt64 = 0
     public var links = 0
     public var invalidated = 0
-    /// Of those, the ones taken into use again because their bytes had not changed.
-    public var revived = 0
     public var flushes = 0
     public var optimized = 0
     /// Optimized regions given up because they expected something else than what happened.

@@ -26,9 +26,6 @@ struct Translation {
     var isOptimized: Bool
     /// An optimized region that would be larger if calls were followed further.
     var canGrow: Bool
-    /// The baseline translation + 1 that this one was made from; its in-line caches still know where its indirect jump went.
-    /// 0: none, or its jump went to many places.
-    var origin: UInt32
     /// The number of the execution counter that its code uses.
     var counter: UInt16
     /// In `TranslationCache.sources`; 0 = not kept.
@@ -72,10 +69,8 @@ final class TranslationCache: @unchecked Sendable {
     private let recordArena: UnsafeMutableRawPointer
     private let recordCapacity: Int
     private var recordUsed = 0
-    /// What translations were made from: for the store, and to know them again (`Dormant.swift`).
-    private(set) var sources: SourceTable
-    /// Translations that a change of their pages took out of use, by pc and flags: the newest of each.
-    var dormant: [TranslationKey: UInt32] = [:]
+    /// What translations were made from, for the store; nil without one.
+    private(set) var sources: SourceTable?
     private var rowPages: LargePages
     private var recordPages: LargePages
     /// Starts of the blocks of optimized regions.
@@ -83,7 +78,7 @@ final class TranslationCache: @unchecked Sendable {
 
     static let pageBits: UInt64 = 12
 
-    init(recordCapacity: Int) throws(Errno) {
+    init(recordCapacity: Int, keepsSources: Bool = false) throws(Errno) {
         rows = try HostMemory.reserve(Self.capacity * MemoryLayout<Translation>.stride)
             .bindMemory(to: Translation.self, capacity: Self.capacity)
         lookup = try TranslationLookup(rows)
@@ -97,7 +92,7 @@ final class TranslationCache: @unchecked Sendable {
         recordArena = try HostMemory.reserve(recordCapacity)
         recordPages = LargePages(recordArena, size: recordCapacity)
         self.recordCapacity = recordCapacity
-        sources = try SourceTable(capacity: recordCapacity)
+        sources = keepsSources ? try SourceTable(capacity: recordCapacity) : nil
     }
 
     var count: Int { Int(atomic(published).pointee.load(ordering: .acquiring)) }
@@ -136,7 +131,7 @@ final class TranslationCache: @unchecked Sendable {
     func add(
         pc: UInt64, flags: UInt64, _ region: CompiledRegion, ranges: UnsafeBufferPointer<GuestRange>,
         code: UnsafeRawBufferPointer? = nil, counter: Int = 0, isOptimized: Bool, isFindable: Bool = true,
-        canGrow: Bool = false, origin: UInt32 = 0, copiesRecords: Bool = true
+        canGrow: Bool = false, copiesRecords: Bool = true
     ) -> Int? {
         let index = count
         var kept = region
@@ -151,7 +146,7 @@ final class TranslationCache: @unchecked Sendable {
             kept.records = UnsafeRawBufferPointer(start: records, count: region.records.count)
         }
         rowPages.grow(to: (index + 1) * MemoryLayout<Translation>.stride)
-        let source = code.map { sources.add(ranges, $0) } ?? 0
+        let source = code.flatMap { sources?.add(ranges, $0) } ?? 0
         var lowest = pc
         var highest = pc
         for range in ranges {
@@ -161,33 +156,22 @@ final class TranslationCache: @unchecked Sendable {
         rows[index] = Translation(
             pc: pc, flags: flags, entry: region.entry, codeSize: UInt32(region.codeSize), lowest: lowest,
             highest: highest, nextInBucket: 0, incoming: 0, isValid: isFindable, isOptimized: isOptimized,
-            canGrow: canGrow, origin: origin, counter: UInt16(truncatingIfNeeded: counter), source: source)
+            canGrow: canGrow, counter: UInt16(truncatingIfNeeded: counter), source: source)
         compiled.append(kept)
         if isOptimized { for range in ranges { regionBlocks.insert(range.start) } }
         atomic(published).pointee.store(UInt32(index + 1), ordering: .releasing)
         if isFindable {
             lookup.insert(index)
             lookup.grow(count: index + 1)
-            note(index, on: ranges)
-        }
-        return index
-    }
-
-    private func note(_ index: Int, on ranges: UnsafeBufferPointer<GuestRange>) {
-        for range in ranges where range.end > range.start {
-            var page = range.start >> Self.pageBits
-            while page <= (range.end &- 1) >> Self.pageBits {
-                pages.add(index, page: page)
-                page += 1
+            for range in ranges where range.end > range.start {
+                var page = range.start >> Self.pageBits
+                while page <= (range.end &- 1) >> Self.pageBits {
+                    pages.add(index, page: page)
+                    page += 1
+                }
             }
         }
-    }
-
-    /// Puts a removed translation back into look-up.
-    func restore(_ index: Int, on ranges: UnsafeBufferPointer<GuestRange>) {
-        rows[index].isValid = true
-        lookup.insert(index)
-        note(index, on: ranges)
+        return index
     }
 
     /// Takes back the newest translation, one that nothing finds or links to. Nil when it is not the newest.
@@ -267,8 +251,7 @@ final class TranslationCache: @unchecked Sendable {
         links.removeAll()
         pages.removeAll()
         recordUsed = 0
-        sources.removeAll()
-        dormant.removeAll(keepingCapacity: true)
+        sources?.removeAll()
         regionBlocks.removeAll()
     }
 }

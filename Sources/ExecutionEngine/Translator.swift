@@ -53,10 +53,10 @@ final class Translator {
     }
 
     /// Translates the code at `pc`. With `isTemporary` the translation is one instruction, for one execution: nothing finds it,
-    /// and its page is not write-protected. `origin`: see `Translation.origin`.
+    /// and its page is not write-protected.
     func translate(
         _ engine: Engine, pc: UInt64, flags: UInt64, plan: RegionPlan, optimize: Bool, isTemporary: Bool = false,
-        profile: Profile? = nil, origin: UInt32 = 0
+        profile: Profile? = nil
     ) -> TranslationResult {
         guard let index = engine.cache.nextIndex else { return .full }
         let workspace = workspace
@@ -80,7 +80,7 @@ final class Translator {
                     let added = engine.cache.add(
                         pc: pc, flags: flags, compiled, ranges: workspace.blocks, code: workspace.keptCode,
                         counter: counter,
-                        isOptimized: optimize, isFindable: !isTemporary, canGrow: workspace.canGrow, origin: origin)
+                        isOptimized: optimize, isFindable: !isTemporary, canGrow: workspace.canGrow)
                 else { return .full }
                 account(
                     engine, region, compiled, measuresTime ? HostClock.monotonic() &- start : 0, isOptimized: optimize)
@@ -111,7 +111,7 @@ final class Translator {
         let region = workspace.region
         let ranges = workspace.ranges
         region.reset(pc: pc, flags: flags)
-        workspace.forgetCode()
+        workspace.forgetCode(keeps: engine.store != nil)
         var unit = TranslationUnit(
             region: region, pc: pc, flags: flags, plan: plan, code: bytes, pcOffset: guest.pcOffset,
             storage: workspace.plans,
@@ -157,24 +157,17 @@ final class Translator {
     func matches(_ engine: Engine, _ stored: StoredTranslation) -> Bool {
         let count = Int(stored.row.rangeCount)
         guard count <= PlanStorage.blockLimit else { return false }
+        var expected = stored.code
         for i in 0..<count {
             let range = stored.range(i)
+            let length = Int(range.count)
+            guard let bytes = code(engine, at: range.start, isTemporary: false), bytes.count >= length,
+                areEqual(bytes, expected, length)
+            else { return false }
+            expected = UnsafeRawBufferPointer(rebasing: expected[length...])
             matched[i] = GuestRange(start: range.start, end: range.start &+ range.count)
         }
         matchedCount = count
-        return holds(engine, matchedRanges, stored.code)
-    }
-
-    /// Does guest memory hold these bytes in these ranges? Write-protects them as for translating.
-    func holds(_ engine: Engine, _ ranges: UnsafeBufferPointer<GuestRange>, _ bytes: UnsafeRawBufferPointer) -> Bool {
-        var expected = bytes
-        for range in ranges {
-            let length = Int(range.end &- range.start)
-            guard let bytes = code(engine, at: range.start, isTemporary: false), bytes.count >= length,
-                expected.count >= length, areEqual(bytes, expected, length)
-            else { return false }
-            expected = UnsafeRawBufferPointer(rebasing: expected[length...])
-        }
         return true
     }
 

@@ -52,9 +52,9 @@ final class Workspace: @unchecked Sendable {
     var keptCode: UnsafeRawBufferPointer? { keepsCode ? UnsafeRawBufferPointer(start: code, count: codeCount) : nil }
 
     /// Before a region is built.
-    func forgetCode() {
+    func forgetCode(keeps: Bool) {
         codeCount = 0
-        keepsCode = true
+        keepsCode = keeps
     }
 
     /// Notes the guest bytes of the next block.
