@@ -22,6 +22,18 @@ python python3
 pager more
 which which.debianutils
 nawk awk
+php php8.4
+vim vim.basic
+vim vim.nox
+emacs emacs-nox
+gnuplot gnuplot-nox
+tclsh tclsh8.6
+'
+
+# The same among libraries, in the architecture's folder.
+ROOT_LIBRARIES='
+libblas.so.3 blas/libblas.so.3
+liblapack.so.3 lapack/liblapack.so.3
 '
 
 root_command() {
@@ -78,13 +90,19 @@ unpack() {
 }
 
 finish_root() {
-    local dir=$1 link target
+    local dir=$1 link target libraries
     mkdir -p "$dir"/{tmp,proc,sys,dev,root,run,home,etc,var/tmp}
     chmod 1777 "$dir/tmp" "$dir/var/tmp"
     while read -r link target; do
         [ -n "$link" ] || continue
         if [ -e "$dir/usr/bin/$target" ] && [ ! -e "$dir/usr/bin/$link" ]; then ln -sf "$target" "$dir/usr/bin/$link"; fi
     done <<<"$ROOT_ALTERNATIVES"
+    for libraries in "$dir"/usr/lib/*-linux-gnu; do
+        while read -r link target; do
+            [ -n "$link" ] || continue
+            if [ -e "$libraries/$target" ] && [ ! -e "$libraries/$link" ]; then ln -sf "$target" "$libraries/$link"; fi
+        done <<<"$ROOT_LIBRARIES"
+    done
     [ -e "$dir/etc/passwd" ] || printf 'root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n' >"$dir/etc/passwd"
     [ -e "$dir/etc/group" ] || printf 'root:x:0:\nnogroup:x:65534:\n' >"$dir/etc/group"
     [ -e "$dir/etc/hosts" ] || printf '127.0.0.1 localhost\n' >"$dir/etc/hosts"
