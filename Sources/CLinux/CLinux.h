@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <sys/auxv.h>
+#include <sys/single_threaded.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -86,6 +87,9 @@ static inline uint64_t clx_monotonic_nanoseconds(void) {
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
+
+/// Whether the C library takes the process for one with a single thread.
+static inline int clx_is_single_threaded(void) { return __libc_single_threaded; }
 
 /// Waiting hint for spin loops.
 static inline void clx_pause(void) {

@@ -55,6 +55,9 @@ public enum HostSignals {
         }
     }
 
+    /// SIGRTMIN + 1, by which C libraries make all threads of a process change their ids.
+    static let setID: Int32 = 33
+
     public static func setCodeFaultHandler(_ handler: CodeFaultHandler?) { codeFaultHandler = handler }
 
     /// Sets what the host does with a signal. Fault signals keep the fault handler, which records user-sent ones.
@@ -108,6 +111,12 @@ public enum HostSignals {
             }
         }
         return old
+    }
+
+    /// Blocks every signal for the calling thread, our own too: it may not touch guest memory.
+    static func blockAll() {
+        let all = UInt64.max
+        _ = withUnsafePointer(to: all) { kernel(SYS_rt_sigprocmask, Int(SIG_SETMASK), Int(bitPattern: $0), 0, 8) }
     }
 
     public static var mask: UInt64 {
@@ -186,6 +195,21 @@ public enum HostSignals {
             }
             _ = kernel(SYS_write, 2, Int(bitPattern: buffer.baseAddress), 16)
         }
+    }
+}
+
+/// What the kernel does with a signal, to be put back after others have changed it.
+struct KeptDisposition {
+    private let signal: Int32
+    private var action = clx_kernel_sigaction()
+
+    init(of signal: Int32) {
+        self.signal = signal
+        _ = withUnsafeMutablePointer(to: &action) { kernel(SYS_rt_sigaction, Int(signal), 0, Int(bitPattern: $0), 8) }
+    }
+
+    func putBack() {
+        _ = withUnsafePointer(to: action) { kernel(SYS_rt_sigaction, Int(signal), Int(bitPattern: $0), 0, 8) }
     }
 }
 

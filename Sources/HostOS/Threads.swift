@@ -49,14 +49,14 @@ public enum HostThread {
         pthread_attr_setstacksize(&attributes, stackSize)
         var thread = pthread_t()
         let argument = Unmanaged.passRetained(Start(body))
-        var before = sigset_t()
-        if blocksSignals {
-            var all = sigset_t()
-            sigfillset(&all)
-            pthread_sigmask(SIG_SETMASK, &all, &before)
-        }
+        // With a process's first other thread the C library takes the signal for setuid(2) as its own, and unblocks it: both are
+        // the guest's C library's. (A forked child has a first other thread again.)
+        let kept = clx_is_single_threaded() != 0 ? KeptDisposition(of: HostSignals.setID) : nil
+        let mask = HostSignals.mask
+        if blocksSignals { HostSignals.blockAll() }
         let status = pthread_create(&thread, &attributes, threadMain, argument.toOpaque())
-        if blocksSignals { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        kept?.putBack()
+        HostSignals.setMask(mask)
         if status != 0 {
             argument.release()
             throw Errno(status)
