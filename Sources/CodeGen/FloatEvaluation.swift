@@ -1,4 +1,4 @@
-// Floating-point ops evaluated by SoftFloat: what a host does for the cases its own FPU cannot do exactly.
+// Floating-point ops evaluated by SoftFloat: what the interpreter does, and a host for the cases its own FPU cannot do exactly.
 
 import IR
 import SoftFloat
@@ -22,28 +22,46 @@ public struct FloatOperation: Sendable {
             ValueType(rawValue: UInt8(truncatingIfNeeded: word &>> 8)) ?? .f64,
             aux: UInt16(truncatingIfNeeded: word &>> 16))
     }
-    private var isWideResult: Bool { UInt8(truncatingIfNeeded: word &>> 32) == ValueType.i64.rawValue }
-    private var isWideOperand: Bool { UInt8(truncatingIfNeeded: word &>> 40) == ValueType.i64.rawValue }
+    private var result: ValueType { ValueType(rawValue: UInt8(truncatingIfNeeded: word &>> 32)) ?? .f64 }
+    private var operand: ValueType { ValueType(rawValue: UInt8(truncatingIfNeeded: word &>> 40)) ?? .f64 }
 
     /// The result's bits. `dynamic`: the current rounding mode, 0...4. Raised flags are added to `flags` in the numbering of the IR.
     public func evaluate(_ a: UInt64, _ b: UInt64, _ c: UInt64, dynamic: UInt32, flags: inout UInt32) -> UInt64 {
-        let op = self.op
+        FloatEvaluation(op: op, isWideResult: result == .i64, isWideOperand: operand == .i64)
+            .evaluate(a, b, c, dynamic: dynamic, flags: &flags)
+    }
+}
+
+/// One op with what its result depends on besides its operands.
+public struct FloatEvaluation {
+    let op: Op
+    /// Of the integers that it converts to or from: 64 bits.
+    let isWideResult: Bool
+    let isWideOperand: Bool
+
+    public init(op: Op, isWideResult: Bool, isWideOperand: Bool) {
+        self.op = op
+        self.isWideResult = isWideResult
+        self.isWideOperand = isWideOperand
+    }
+
+    /// As `FloatOperation.evaluate`.
+    public func evaluate(_ a: UInt64, _ b: UInt64, _ c: UInt64, dynamic: UInt32, flags: inout UInt32) -> UInt64 {
         let mode = op.rounding == .dynamic ? UInt8(truncatingIfNeeded: dynamic) : op.rounding.rawValue
         var status = Status(rounding: RoundingMode(rawValue: mode) ?? .nearestEven)
         let result =
             op.opcode == .fcvt
-            ? convert(op, a, &status)
+            ? convert(a, &status)
             : op.type == .f64
-                ? evaluate(Binary64.self, op, a, b, c, &status)
-                : evaluate(
-                    Binary32.self, op, a, UInt32(truncatingIfNeeded: b), UInt32(truncatingIfNeeded: c), &status)
+                ? evaluate(Binary64.self, a, b, c, &status)
+                : evaluate(Binary32.self, a, UInt32(truncatingIfNeeded: b), UInt32(truncatingIfNeeded: c), &status)
         flags |= UInt32(status.flags.rawValue)
         return result
     }
 
     /// `wide` is operand a, an integer for `itof`.
     private func evaluate<F: BinaryFormat>(
-        _: F.Type, _ op: Op, _ wide: UInt64, _ b: F.Bits, _ c: F.Bits, _ s: inout Status
+        _: F.Type, _ wide: UInt64, _ b: F.Bits, _ c: F.Bits, _ s: inout Status
     ) -> UInt64 {
         let a = F.Bits(truncatingIfNeeded: wide)
         switch op.opcode {
@@ -78,15 +96,15 @@ public struct FloatOperation: Sendable {
         }
     }
 
-    private func convert(_ op: Op, _ a: UInt64, _ s: inout Status) -> UInt64 {
+    private func convert(_ a: UInt64, _ s: inout Status) -> UInt64 {
         switch op.sourceFormat {
-        case .binary16: convert(Binary16.self, op, UInt16(truncatingIfNeeded: a), &s)
-        case .binary32: convert(Binary32.self, op, UInt32(truncatingIfNeeded: a), &s)
-        case .binary64: convert(Binary64.self, op, a, &s)
+        case .binary16: convert(Binary16.self, UInt16(truncatingIfNeeded: a), &s)
+        case .binary32: convert(Binary32.self, UInt32(truncatingIfNeeded: a), &s)
+        case .binary64: convert(Binary64.self, a, &s)
         }
     }
 
-    private func convert<F: BinaryFormat>(_: F.Type, _ op: Op, _ a: F.Bits, _ s: inout Status) -> UInt64 {
+    private func convert<F: BinaryFormat>(_: F.Type, _ a: F.Bits, _ s: inout Status) -> UInt64 {
         switch op.targetFormat {
         case .binary16: UInt64(F.toBinary16(a, &s))
         case .binary32: UInt64(F.toBinary32(a, &s))

@@ -14,6 +14,8 @@ public enum OptimizationLevel: Sendable {
 public enum Pass: String, CaseIterable, Sendable {
     /// Removes unreachable blocks, threads jumps, joins blocks to their only predecessors (Blocks.swift).
     case blocks
+    /// Loads words that the guest puts together from bytes (Widening.swift).
+    case widen
     /// Makes comparisons silent whose flags the guest takes back (Flags.swift).
     case flags
     /// Makes one op of two on the same global (Fusion.swift).
@@ -58,6 +60,7 @@ public enum Optimizer {
     public static func run(_ region: Region, _ storage: OptimizerStorage, level: OptimizationLevel) {
         if region.s.pointee.overflowed || region.blockCount == 0 || !storage.fits(region) { return }
         let s = storage
+        if level == .full { run(.widen, region, s) { widenLoads(region, s) } }
         let hasBranches = region.blockCount > 1
         if level == .full {
             run(.flags, region, s) { silenceComparisons(region, s) }

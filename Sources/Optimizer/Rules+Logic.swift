@@ -66,9 +66,33 @@ extension Propagation {
             // (x | c) | d == x | (c | d)
             return x.is(.or, op.type) && isConstant(x.b) && become(&op, .or, x.a, constant: word(x.b) | bits)
         }
+        if op.type == .i64, joined(&op) { return true }
         // x | ~y == orc(x, y)
         if isOp(b, .not, op.type) { return become(&op, .orc, a, values[Int(b)].a) }
         return x.is(.not, op.type) && become(&op, .orc, b, x.a)
+    }
+
+    /// (x & c) | (x & d) == x & (c | d), where that is x or its low bits
+    private mutating func joined(_ op: inout Op) -> Bool {
+        let (x, c) = bits(a)
+        if c == 0 { return false }
+        let (y, d) = bits(b)
+        if x != y || d == 0 { return false }
+        let mask = c | d
+        if ~mask & ~facts(x).zeros == 0 { return become(&op, number: x) }
+        return mask & (mask &+ 1) == 0 && become(&op, .extract, x, field: 0, 64 &- mask.leadingZeroBitCount)
+    }
+
+    /// `v` as bits of another value that stay where they are: that value and the bits; no bits when `v` is nothing like it.
+    private func bits(_ v: UInt32) -> (UInt32, UInt64) {
+        let x = values[Int(v)]
+        if x.is(.extract, .i64) { return x.imm & 0xff == 0 ? (x.a, lowMask(UInt64(x.imm &>> 8))) : (0, 0) }
+        if x.is(.and, .i64) { return isConstant(x.b) ? (x.a, word(x.b)) : (0, 0) }
+        guard x.is(.shl, .i64), isConstant(x.b) else { return (0, 0) }
+        let y = values[Int(x.a)]
+        let n = word(x.b)
+        return y.is(.extract, .i64) && UInt64(y.imm & 0xff) == n
+            ? (y.a, lowMask(UInt64(y.imm &>> 8)) &<< n) : (0, 0)
     }
 
     mutating func xor(_ op: inout Op) -> Bool {

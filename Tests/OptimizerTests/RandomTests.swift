@@ -251,6 +251,21 @@ private struct Generator {
         default: ir.st(x(), 128 + 4 * random.below(3), m)
         }
     }
+    /// A word put together from bytes, which are loaded in any order.
+    mutating func bytesOfWord() {
+        let at = Int64(random.below(48))
+        let first = random.below(4)
+        for k in 0..<4 {
+            let i = (first + k) % 4
+            ir.insnStart(pc)
+            pc += 4
+            ir.gld(Self.base, at + Int64(i), .u8, into: Self.a[i])
+        }
+        for i in 1..<4 {
+            ir.shl(Self.a[i], ir.const(Int64(8 * i)), into: Self.a[i])
+            ir.or(Self.a[0], Self.a[i], into: Self.a[0])
+        }
+    }
     mutating func call() {
         let kind = random.below(3)
         keep(
@@ -277,7 +292,7 @@ private struct Generator {
         case 17, 18: float()
         case 19, 20: memory()
         case 21: random.below(3) == 0 ? call() : unary()
-        case 22: ir.mov(random.pick(Self.a), x())
+        case 22: random.below(3) == 0 ? bytesOfWord() : ir.mov(random.pick(Self.a), x())
         default: if let local = locals.last { ir.mov(random.below(2) == 0 ? local : random.pick(locals), x()) }
         }
     }
