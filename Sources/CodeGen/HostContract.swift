@@ -76,8 +76,9 @@ public protocol HostBackEnd: AnyObject, Sendable {
     func link(_ compiled: CompiledRegion, slot: Int, to target: UInt64, pc: UInt64) -> Bool
     /// Makes `slot` return to the cpu loop again.
     func unlink(_ compiled: CompiledRegion, slot: Int)
-    /// The pc that the in-line cache of the indirect jump at guest pc `site` is for; nil when there is none or it was never linked.
-    func cachedTarget(_ compiled: CompiledRegion, site: UInt64) -> UInt64?
+    /// The first in-line cache of a compiled region: guest pc of the indirect jump, and the target that it is for, if it was ever
+    /// linked.
+    func inlineCache(_ compiled: CompiledRegion) -> (site: UInt64, target: UInt64?)?
     /// The guest pc that a slot leads to; nil for an in-line cache.
     func target(_ compiled: CompiledRegion, slot: Int) -> UInt64?
     /// Takes back the newest compiled region, which nothing refers to.

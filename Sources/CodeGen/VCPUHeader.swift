@@ -34,22 +34,33 @@ public enum JumpCache {
     }
 }
 
-/// Execution counters: three rows of 32-bit counters per vCPU, below the header. A translation uses the counters of its index, or
+/// Execution counters: rows of 32-bit counters per vCPU, below the header. A translation uses the counters of its index, or
 /// of its pc; those that share one only get hot sooner.
 ///
+///     targets    where an indirect jump went when its in-line cache missed: the latest targets, eight bytes each; by the jump's pc
 ///     entries    of optimized regions that are to be made again, larger: entries left until then; by pc
-///     misses     of the in-line caches of a translation's indirect jumps
+///     misses     of the in-line cache of an indirect jump; by its pc
 ///     executions of baseline translations: left until the translation is hot
 public enum ExecutionCounters {
     public static let count = 16384
     /// Bytes of one row, and of all.
     public static let rowBytes = count * 4
-    public static let bytes = 3 * rowBytes
+    public static let countersBytes = 3 * rowBytes
+    /// Targets kept of each jump.
+    public static let targetCount = 16
+    static let targetsBytes = count * targetCount * 8
+    public static let bytes = targetsBytes + countersBytes
     /// Byte offsets of the counters of translation `index` from the CPU-state pointer.
     @inlinable public static func offset(_ index: Int) -> Int {
         -VCPUHeader.stride - rowBytes + (index & (count - 1)) * 4
     }
-    @inlinable public static func offset(missesOf index: Int) -> Int { offset(index) - rowBytes }
+    /// The number under which misses and targets of the indirect jump at `pc` are kept, and where.
+    @inlinable public static func number(jumpAt pc: UInt64) -> Int { number(Int(truncatingIfNeeded: pc &>> 1)) }
+    @inlinable public static func offset(missesOfJump number: Int) -> Int { offset(number) - rowBytes }
+    /// The target of miss number n is at n modulo `targetCount`.
+    public static func offset(targetsOfJump number: Int) -> Int {
+        -VCPUHeader.stride - bytes + number * targetCount * 8
+    }
     @inlinable public static func offset(entriesOf pc: UInt64) -> Int { offset(ofNumber: number(entriesOf: pc)) }
 
     /// The number by which `count_execution` names a translation's counter: of its executions, or of its entries.

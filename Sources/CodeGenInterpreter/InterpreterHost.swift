@@ -151,7 +151,7 @@ public final class InterpreterHost: HostBackEnd, @unchecked Sendable {
         _ exported: UnsafeRawBufferPointer, translation: Int, counterShift: Int
     ) -> CompiledRegion? { nil }
 
-    public func cachedTarget(_ compiled: CompiledRegion, site: UInt64) -> UInt64? { nil }
+    public func inlineCache(_ compiled: CompiledRegion) -> (site: UInt64, target: UInt64?)? { nil }
 
     public func unlink(_ compiled: CompiledRegion, slot: Int) { setSlot(compiled, slot, 0) }
 

@@ -162,13 +162,20 @@ extension Lowering {
         let missField = asm.patchableJump(.ne)
         let field = asm.patchableJump()
         let miss = asm.offset
-        if op.pointee.imm >= 0 {
-            let counter = ExecutionCounters.offset(missesOf: Int(op.pointee.imm)) &- StateRegister.bias
-            asm.note(.counter, at: asm.offset &+ Self.counterAt)
-            asm.unary(.inc, .dword, Address(.rbp, Int32(truncatingIfNeeded: counter)))
+        let isNoted = op.pointee.imm != -1
+        let number = ExecutionCounters.number(jumpAt: UInt64(bitPattern: op.pointee.imm))
+        if isNoted, isCounted {
+            countJump(header.lookups)
+            asm.mov(Stubs.missNumber(target), imm: Int64(number))
+            asm.jmp(to: stubs.missedCache[Int(target.rawValue)])
+        } else {
+            if isNoted {
+                asm.noteTarget(target, number: number, pcHome: pcHome)
+            } else {
+                asm.mov(.qword, pcHome, target)
+            }
+            goThroughJumpCache(target)
         }
-        asm.mov(.qword, pcHome, target)
-        goThroughJumpCache(target)
         slots[op.pointee.slot] = SlotUse(
             field: field, pc: pc, missField: missField, miss: miss, label: word, register: target)
     }

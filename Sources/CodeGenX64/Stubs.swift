@@ -76,6 +76,9 @@ struct Stubs {
     var lookupMiss: UInt = 0
     /// By the register that holds the target: through the jump cache.
     var jumpCache: InlineArray<16, UInt> = .init(repeating: 0)
+    /// By the register that holds the target: notes that an in-line cache missed, then goes through the jump cache. The number
+    /// of the jump is in `missNumber(target)`.
+    var missedCache: InlineArray<16, UInt> = .init(repeating: 0)
     /// r11: a `FloatOperation`; operands and result in the header. Keeps every other register.
     var softFloat: UInt = 0
     var faultExit: UInt = 0
@@ -158,6 +161,9 @@ struct Stubs {
         for r in GPR.allCases where r != .r11 && r != .rsp && r != .rbp {
             stubs.jumpCache[Int(r.rawValue)] = asm.address
             asm.goThroughJumpCache(r, header, miss: stubs.lookupMiss)
+            stubs.missedCache[Int(r.rawValue)] = asm.address
+            asm.noteTarget(r, number: missNumber(r), pcHome: pcHome)
+            asm.jmp(to: stubs.jumpCache[Int(r.rawValue)])
         }
         stubs.softFloat = asm.address
         emitSoftFloat(&asm)
@@ -166,6 +172,9 @@ struct Stubs {
         for helper in helpers { asm.data(UInt64(unsafeBitCast(helper.function, to: UInt.self))) }
         return stubs
     }
+
+    /// The register in which `missedCache` of a target expects the jump's number.
+    static func missNumber(_ target: GPR) -> GPR { target == .rax ? .rcx : .rax }
 
     /// All registers and the recovery point into the header. (r11 and rsp are no guest state.)
     private static func saveRegisters(_ asm: inout Assembler, _ header: HeaderFields) {
@@ -216,6 +225,32 @@ struct Stubs {
 }
 
 extension Assembler {
+    /// Of an indirect jump whose in-line cache missed: stores the target as the pc, counts, and notes where it went
+    /// (`ExecutionCounters`). The jump's number is in a register, which changes.
+    fileprivate mutating func noteTarget(_ target: GPR, number: GPR, pcHome: Address) {
+        let misses = Address(.rbp, index: number, .x4, fromBase(ExecutionCounters.offset(missesOfJump: 0)))
+        mov(.qword, pcHome, target)
+        mov(.dword, .r11, misses)
+        unary(.inc, .dword, misses)
+        alu(.and, .dword, .r11, imm: Int32(ExecutionCounters.targetCount - 1))
+        shift(.shl, .dword, number, imm: UInt8(ExecutionCounters.targetCount.trailingZeroBitCount))
+        alu(.add, .dword, .r11, number)
+        mov(.qword, Address(.rbp, index: .r11, .x8, fromBase(ExecutionCounters.offset(targetsOfJump: 0))), target)
+    }
+
+    /// The same for a jump whose number is known.
+    mutating func noteTarget(_ target: GPR, number: Int, pcHome: Address) {
+        let misses = Address(.rbp, fromBase(ExecutionCounters.offset(missesOfJump: number)))
+        mov(.qword, pcHome, target)
+        mov(.dword, .r11, misses)
+        unary(.inc, .dword, misses)
+        alu(.and, .dword, .r11, imm: Int32(ExecutionCounters.targetCount - 1))
+        mov(.qword, Address(.rbp, index: .r11, .x8, fromBase(ExecutionCounters.offset(targetsOfJump: number))), target)
+    }
+
+    /// The displacement from rbp of what lies at an offset from the CPU-state pointer.
+    private func fromBase(_ offset: Int) -> Int32 { Int32(truncatingIfNeeded: offset &- StateRegister.bias) }
+
     /// Goes to a target whose translation the jump cache knows, or else to `miss`.
     mutating func goThroughJumpCache(_ target: GPR, _ header: HeaderFields, miss: UInt) {
         // Entry (pc >> 1) & (count - 1), 16 bytes each.

@@ -145,11 +145,11 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
         setJump(patch.field, to: UInt(bitPattern: executable + Int(patch.stub)))
     }
 
-    public func cachedTarget(_ compiled: CompiledRegion, site: UInt64) -> UInt64? {
+    public func inlineCache(_ compiled: CompiledRegion) -> (site: UInt64, target: UInt64?)? {
         for slot in 0..<compiled.slotCount {
-            guard let patch = patch(compiled, slot), patch.isCache, patch.pc == site else { continue }
+            guard let patch = patch(compiled, slot), patch.isCache else { continue }
             let pc = InlineCacheWord(writable + Int(patch.word)).pc
-            return pc == JumpCache.noPC ? nil : pc
+            return (patch.pc, pc == JumpCache.noPC ? nil : pc)
         }
         return nil
     }

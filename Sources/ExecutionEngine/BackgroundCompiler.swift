@@ -21,8 +21,6 @@ final class BackgroundCompiler: @unchecked Sendable {
         /// The translation to be replaced, and the generation that its number is of.
         var old: Int
         var generation: UInt64
-        /// See `Translation.origin`.
-        var origin: UInt32
         /// The guest code has changed.
         var isStale = false
     }
@@ -90,8 +88,7 @@ final class BackgroundCompiler: @unchecked Sendable {
         }
         waiting.append(
             Job(
-                workspace: workspace, pc: pc, flags: flags, old: old, generation: engine.generation,
-                origin: profile.origin(old)))
+                workspace: workspace, pc: pc, flags: flags, old: old, generation: engine.generation))
         wake()
         return .pending
     }
@@ -224,7 +221,7 @@ final class BackgroundCompiler: @unchecked Sendable {
             engine.cache.add(
                 pc: job.pc, flags: job.flags, compiled, ranges: job.workspace.blocks, code: job.workspace.keptCode,
                 counter: ExecutionCounters.number(entriesOf: job.pc), isOptimized: true,
-                canGrow: job.workspace.canGrow, origin: job.origin) != nil
+                canGrow: job.workspace.canGrow) != nil
         else { return engine.host.discard(compiled) }
         engine.translator.account(engine, job.workspace.region, compiled, time, isOptimized: true)
         engine.retire(job.old)

@@ -33,6 +33,8 @@ public final class Engine: @unchecked Sendable {
     var generation: UInt64 = 0
     public internal(set) var counters = EngineCounters()
     private var drops: [UInt64: Int] = [:]
+    /// Where the indirect jumps of hot code went, by their addresses. Guarded by `lock`.
+    var jumpTargets: [UInt64: JumpTargets] = [:]
     /// Of vCPUs that are gone. Guarded by `lock`.
     private var pastJumps = JumpCounters()
     /// Of all vCPUs so far; those that run are still counting.
@@ -192,6 +194,7 @@ public final class Engine: @unchecked Sendable {
         thaw()
         host.flush()
         store?.flush()
+        jumpTargets.removeAll()
         generation &+= 1
         counters.flushes += 1
     }

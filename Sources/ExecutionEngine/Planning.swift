@@ -15,8 +15,9 @@ extension Engine {
     /// code that goes on running repays. Without a profile, which keeps them among code that has run, they stay near the head.
     func optimizingPlan(for pc: UInt64, isLarger: Bool = false) -> RegionPlan {
         if countsExecutions {
-            return RegionPlan(
-                maxBlocks: 64, maxInstructions: 500, maxCallDepth: isLarger ? 4 : 0, countsEntries: !isLarger)
+            return isLarger
+                ? RegionPlan(maxBlocks: 192, maxInstructions: 1500, maxCallDepth: 6)
+                : RegionPlan(maxBlocks: 64, maxInstructions: 500, countsEntries: true)
         }
         let reach: UInt64 = 16 << 10
         return RegionPlan(
@@ -58,7 +59,7 @@ final class Profile: ExecutionProfile {
         let threshold = executionsOfHead
         if engine.cache.rows[index].isOptimized { return threshold }
         // What runs in regions does not count there: often enough to be taken in, and for calls to be followed.
-        return max(counted(index), engine.cache.regionBlocks.contains(pc) ? threshold / 16 : 1)
+        return max(counted(index), engine.cache.regionBlocks.contains(pc) ? threshold / 4 : 1)
     }
 
     /// Counters count down, perhaps below zero, and are shared.
@@ -68,24 +69,64 @@ final class Profile: ExecutionProfile {
         return max(1, executionsOfHead &- min(UInt32(left), executionsOfHead))
     }
 
-    func likelyTarget(of site: UInt64, in block: UInt64) -> UInt64? {
-        guard let index = engine.cache.find(block, flags) else { return nil }
-        let origin = origin(index)
-        return origin == 0 ? nil : engine.host.cachedTarget(engine.cache.compiled[Int(origin) - 1], site: site)
+    func targets(of site: UInt64, in block: UInt64) -> JumpTargets {
+        if let known = engine.jumpTargets[site] { return known }
+        guard let index = engine.cache.find(block, flags), !engine.cache.rows[index].isOptimized,
+            let cached = engine.host.inlineCache(engine.cache.compiled[index]), cached.site == site
+        else { return JumpTargets() }
+        return countedTargets(index, cached)
     }
 
     func failureCounter(of site: UInt64) -> Int { ExecutionCounters.number(entriesOf: site) }
 
-    /// The baseline translation + 1 whose in-line caches know where the indirect jump at the end of a block usually goes; 0: none.
-    func origin(_ index: Int) -> UInt32 {
-        if engine.cache.rows[index].isOptimized { return engine.cache.rows[index].origin }
-        return isPredictable(index, executions: counted(index)) ? UInt32(index) + 1 : 0
+    /// A baseline translation is hot: where its indirect jump went is kept for regions made later, when it counts no more.
+    func learn(_ index: Int) {
+        guard !engine.cache.rows[index].isOptimized,
+            let cached = engine.host.inlineCache(engine.cache.compiled[index]), engine.jumpTargets[cached.site] == nil
+        else { return }
+        engine.jumpTargets[cached.site] = countedTargets(index, cached)
+        forgetMisses(cached.site)
     }
 
-    /// Does the indirect jump of a baseline translation mostly go to the target that it has cached?
-    private func isPredictable(_ index: Int, executions: UInt32) -> Bool {
-        let counter = Int(engine.cache.rows[index].counter)
-        let misses = state.load(fromByteOffset: ExecutionCounters.offset(missesOf: counter), as: UInt32.self)
-        return UInt64(misses) * 8 <= UInt64(executions)
+    /// Regions go on elsewhere than the indirect jump at `site` does: half of what is known of it is from now on what it did lately.
+    func learnAgain(_ site: UInt64) {
+        var targets = JumpTargets()
+        if let known = engine.jumpTargets[site] { targets.add(known, share: 0.5) }
+        targets.add(missedTargets(site), share: 0.5)
+        engine.jumpTargets[site] = targets
+        forgetMisses(site)
+    }
+
+    /// Where the indirect jump of a baseline translation went: to the target that its in-line cache is for, but for the misses.
+    private func countedTargets(_ index: Int, _ cached: (site: UInt64, target: UInt64?)) -> JumpTargets {
+        var targets = JumpTargets()
+        guard let target = cached.target else { return targets }
+        let executions = Float(counted(index))
+        let misses = min(Float(misses(cached.site)), executions)
+        targets.add(target, share: 1 - misses / executions)
+        targets.add(missedTargets(cached.site), share: misses / executions)
+        return targets
+    }
+
+    /// Where an indirect jump went lately when its in-line cache missed. What was seen only once is left out: its share is about that
+    /// of the targets that were not seen at all (Good and Turing's estimate).
+    private func missedTargets(_ site: UInt64) -> JumpTargets {
+        var targets = JumpTargets()
+        let notes = state + ExecutionCounters.offset(targetsOfJump: ExecutionCounters.number(jumpAt: site))
+        let count = min(Int(misses(site)), ExecutionCounters.targetCount)
+        let noted = UnsafeBufferPointer(start: notes.assumingMemoryBound(to: UInt64.self), count: count)
+        for (i, target) in noted.enumerated() {
+            let times = noted.reduce(0) { $0 + ($1 == target ? 1 : 0) }
+            if times > 1, !noted[..<i].contains(target) { targets.add(target, share: Float(times) / Float(count)) }
+        }
+        return targets
+    }
+
+    private func misses(_ site: UInt64) -> UInt32 { state.load(fromByteOffset: missesOffset(site), as: UInt32.self) }
+    private func forgetMisses(_ site: UInt64) {
+        state.storeBytes(of: 0, toByteOffset: missesOffset(site), as: UInt32.self)
+    }
+    private func missesOffset(_ site: UInt64) -> Int {
+        ExecutionCounters.offset(missesOfJump: ExecutionCounters.number(jumpAt: site))
     }
 }

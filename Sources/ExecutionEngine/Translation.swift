@@ -26,9 +26,6 @@ struct Translation {
     var isOptimized: Bool
     /// An optimized region that would be larger if calls were followed further.
     var canGrow: Bool
-    /// The baseline translation + 1 that this one was made from; its in-line caches still know where its indirect jump went.
-    /// 0: none, or its jump went to many places.
-    var origin: UInt32
     /// The number of the execution counter that its code uses.
     var counter: UInt16
     /// In `TranslationCache.sources`; 0 = not kept.
@@ -134,7 +131,7 @@ final class TranslationCache: @unchecked Sendable {
     func add(
         pc: UInt64, flags: UInt64, _ region: CompiledRegion, ranges: UnsafeBufferPointer<GuestRange>,
         code: UnsafeRawBufferPointer? = nil, counter: Int = 0, isOptimized: Bool, isFindable: Bool = true,
-        canGrow: Bool = false, origin: UInt32 = 0, copiesRecords: Bool = true
+        canGrow: Bool = false, copiesRecords: Bool = true
     ) -> Int? {
         let index = count
         var kept = region
@@ -159,7 +156,7 @@ final class TranslationCache: @unchecked Sendable {
         rows[index] = Translation(
             pc: pc, flags: flags, entry: region.entry, codeSize: UInt32(region.codeSize), lowest: lowest,
             highest: highest, nextInBucket: 0, incoming: 0, isValid: isFindable, isOptimized: isOptimized,
-            canGrow: canGrow, origin: origin, counter: UInt16(truncatingIfNeeded: counter), source: source)
+            canGrow: canGrow, counter: UInt16(truncatingIfNeeded: counter), source: source)
         compiled.append(kept)
         if isOptimized { for range in ranges { regionBlocks.insert(range.start) } }
         atomic(published).pointee.store(UInt32(index + 1), ordering: .releasing)

@@ -53,10 +53,10 @@ final class Translator {
     }
 
     /// Translates the code at `pc`. With `isTemporary` the translation is one instruction, for one execution: nothing finds it,
-    /// and its page is not write-protected. `origin`: see `Translation.origin`.
+    /// and its page is not write-protected.
     func translate(
         _ engine: Engine, pc: UInt64, flags: UInt64, plan: RegionPlan, optimize: Bool, isTemporary: Bool = false,
-        profile: Profile? = nil, origin: UInt32 = 0
+        profile: Profile? = nil
     ) -> TranslationResult {
         guard let index = engine.cache.nextIndex else { return .full }
         let workspace = workspace
@@ -80,7 +80,7 @@ final class Translator {
                     let added = engine.cache.add(
                         pc: pc, flags: flags, compiled, ranges: workspace.blocks, code: workspace.keptCode,
                         counter: counter,
-                        isOptimized: optimize, isFindable: !isTemporary, canGrow: workspace.canGrow, origin: origin)
+                        isOptimized: optimize, isFindable: !isTemporary, canGrow: workspace.canGrow)
                 else { return .full }
                 account(
                     engine, region, compiled, measuresTime ? HostClock.monotonic() &- start : 0, isOptimized: optimize)

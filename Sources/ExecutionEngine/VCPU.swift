@@ -345,6 +345,7 @@ public final class VCPU {
         let row = engine.cache.rows + old
         let profile = Profile(engine: engine, flags: flags, state: state)
         header.pointee.jumpCache[JumpCache.index(pc)] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
+        profile.learn(old)
         if engine.options.optimizeOnly.contains(pc), !row.pointee.isOptimized || row.pointee.canGrow {
             if let background = engine.background, !isBorrowed, engine.vcpus.count < engine.options.processors,
                 background.take(old, pc: pc, flags: flags, profile: profile) == .pending
@@ -355,14 +356,11 @@ public final class VCPU {
         }
         if row.pointee.isOptimized { return setCounter(old, engine.options.expansionThreshold) }
         setCounter(old, max(engine.options.hotThreshold, 1))
-        state.storeBytes(
-            of: 0, toByteOffset: ExecutionCounters.offset(missesOf: Int(row.pointee.counter)), as: UInt32.self)
     }
 
     private func optimize(_ old: Int, _ pc: UInt64, _ flags: UInt64, _ profile: Profile) {
         switch engine.translator.translate(
-            engine, pc: pc, flags: flags, plan: engine.plan(toReplace: old), optimize: true, profile: profile,
-            origin: profile.origin(old))
+            engine, pc: pc, flags: flags, plan: engine.plan(toReplace: old), optimize: true, profile: profile)
         {
         case .done: engine.retire(old)
         case .notExecutable: return
@@ -372,8 +370,8 @@ public final class VCPU {
         }
     }
 
-    /// The indirect jump at `site` of an optimized region does not go where the region expects it to, time and again: execution starts
-    /// over with a baseline translation, which learns where it goes now. Each time that happens the region may be wrong for longer.
+    /// The indirect jump at `site` of an optimized region does not go where the region expects it to, time and again: another takes
+    /// its place, which knows where it goes now, once the code is hot again. Each time that happens the region may be wrong for longer.
     private func drop(_ region: Int, site: UInt64) {
         let patience = UInt64(engine.options.expansionThreshold) << UInt64(engine.noteDrop(site: site))
         let offset = ExecutionCounters.offset(entriesOf: site)
@@ -381,6 +379,7 @@ public final class VCPU {
         let row = engine.cache.rows[region]
         guard row.isValid, row.isOptimized else { return }
         engine.counters.dropped += 1
+        Profile(engine: engine, flags: row.flags, state: state).learnAgain(site)
         engine.drop(region)
     }
 

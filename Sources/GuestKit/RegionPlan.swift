@@ -36,8 +36,8 @@ public protocol ExecutionProfile: AnyObject {
     var executionsOfHead: UInt32 { get }
     /// About how often the block at `pc` has run: 0 when it is not known to have run at all.
     func executions(of pc: UInt64) -> UInt32
-    /// Where the indirect jump at `site`, in the block that starts at `block`, usually goes, if it has one usual target.
-    func likelyTarget(of site: UInt64, in block: UInt64) -> UInt64?
+    /// Where the indirect jump at `site`, in the block that starts at `block`, has gone.
+    func targets(of site: UInt64, in block: UInt64) -> JumpTargets
     /// Number of the counter of the times that a region was wrong about that (`count_execution`).
     func failureCounter(of site: UInt64) -> Int
 }
@@ -70,7 +70,7 @@ public struct CallContext: Sendable {
 /// Room for the blocks and calls of one region, owned by who translates and used again for the next.
 public struct PlanStorage: @unchecked Sendable {
     public static let blockLimit = 256
-    public static let contextLimit = 64
+    public static let contextLimit = 128
     public let blocks: UnsafeMutablePointer<PlannedBlock>
     let contexts: UnsafeMutablePointer<CallContext>
 

@@ -16,7 +16,7 @@ public struct TranslationUnit: ~Copyable {
     public var code: UnsafeRawPointer
     public var codeStart: UInt64
     public var codeLength: Int
-    /// The execution counter of the translation being made, where it has one: its in-line caches count their misses under that number.
+    /// The execution counter of the translation being made, where it has one.
     public var counter: Int?
     /// Offset of the program counter's home in the CPU state.
     public let pcOffset: Int
@@ -118,21 +118,19 @@ public struct TranslationUnit: ~Copyable {
     public mutating func jumpIndirect(
         to target: Temp, _ hint: JumpHint, returnTo: UInt64? = nil, isRepeatable: Bool = false
     ) {
-        if let (expected, block) = expectedBlock(hint, returnTo) {
-            let other = ir.newBlock(isCold: true)
-            ir.brcond(.eq, target, ir.const(Int64(bitPattern: expected)), enter(block), other)
-            ir.begin(other)
-            // A region that is wrong too often is made anew.
-            if hint != .return, isRepeatable, let profile {
-                ir.countExecution(pc, counter: profile.failureCounter(of: pc))
+        if hint == .return {
+            if let block = blockReturnedTo {
+                go(to: block, if: target, is: planned[block].pc, elseWeight: 0)
             }
+            return ir.lookupAndGoto(target, hint)
+        }
+        let rest = goToUsualTargets(target, returnTo)
+        // A region that is wrong more often than it was to be expected is made anew.
+        if rest <= Self.rare, isRepeatable, let profile {
+            ir.countExecution(pc, counter: profile.failureCounter(of: pc))
         }
         if let returnTo { ir.pushReturn(returnTo) }
-        if hint == .return {
-            ir.lookupAndGoto(target, hint)
-        } else {
-            ir.gotoCached(target, counter: counter)
-        }
+        ir.gotoCached(target, notedAs: counter != nil || profile != nil ? pc : nil)
     }
 
     /// Ends the block: hands control to the embedder with the guest pc at `pc`.
@@ -260,12 +258,13 @@ public struct TranslationUnit: ~Copyable {
     // that is missing from the return stack is a miss there, which takes nothing off the stack.
 
     /// The block of a function that the region follows a call to.
-    private mutating func calleeInRegion(_ target: UInt64, _ returnTo: UInt64) -> Int? {
-        guard let inner = contextOfCall(to: target, returnTo) else { return nil }
+    private mutating func calleeInRegion(_ target: UInt64, _ returnTo: UInt64, share: Float = 1) -> Int? {
+        guard let inner = contextOfCall(to: target, returnTo, share) else { return nil }
         return blockInRegion(target, inner)
     }
 
-    private mutating func contextOfCall(to target: UInt64, _ returnTo: UInt64) -> Int? {
+    /// The context of a call that is made in a share of the current block's executions.
+    private mutating func contextOfCall(to target: UInt64, _ returnTo: UInt64, _ shareOfBlock: Float) -> Int? {
         let outer = context
         for i in 1..<max(contextCount, 1) {
             let known = storage.contexts[i]
@@ -275,7 +274,7 @@ public struct TranslationUnit: ~Copyable {
         guard contextCount < PlanStorage.contextLimit, isRoomLeft else { return nil }
         var share: Float = 1
         if let profile {
-            let calls = planned[current].weight
+            let calls = scaled(planned[current].weight, shareOfBlock)
             let runs = profile.executions(of: target)
             if runs == 0 || calls < leastCalls { return nil }
             share = min(1, Float(calls) / Float(runs))
@@ -290,15 +289,45 @@ public struct TranslationUnit: ~Copyable {
         return contextCount &- 1
     }
 
-    /// Where an indirect jump is expected to go, and the block for it, if the region goes on there.
-    private mutating func expectedBlock(_ hint: JumpHint, _ returnTo: UInt64?) -> (UInt64, Int)? {
-        if hint == .return {
+    /// The block that a return of this context comes back to, if the region goes on there.
+    private var blockReturnedTo: Int? {
+        mutating get {
             let inner = storage.contexts[context]
-            guard inner.depth > 0, let block = blockInRegion(inner.returnTo, inner.outer) else { return nil }
-            return (inner.returnTo, block)
+            return inner.depth > 0 ? blockInRegion(inner.returnTo, inner.outer) : nil
         }
-        guard let profile, let target = profile.likelyTarget(of: pc, in: planned[current].pc) else { return nil }
-        let block = returnTo.map { calleeInRegion(target, $0) } ?? blockInRegion(target, context)
-        return block.map { (target, $0) }
+    }
+
+    // MARK: Indirect jumps
+    //
+    // A region goes on at the targets that an indirect jump usually has, behind one comparison each, the most frequent first.
+
+    /// A target with less of a jump's executions is not worth a comparison.
+    private static var leastShare: Float { 1 / 24 }
+    /// What is left over for other targets may be called rare.
+    private static var rare: Float { 1 / 8 }
+
+    /// Compares the target of an indirect jump with its usual ones; behind that the code of the others begins. Returns the share of
+    /// the executions that comes there.
+    private mutating func goToUsualTargets(_ target: Temp, _ returnTo: UInt64?) -> Float {
+        guard let profile else { return 1 }
+        let targets = profile.targets(of: pc, in: planned[current].pc)
+        var rest: Float = 1
+        for i in 0..<targets.count where targets[i].share >= Self.leastShare {
+            let (expected, share) = targets[i]
+            let block =
+                returnTo.map { calleeInRegion(expected, $0, share: share) } ?? blockInRegion(expected, context)
+            guard let block else { continue }
+            rest -= share
+            let weight = rest <= Self.rare ? 0 : scaled(planned[current].weight, rest)
+            go(to: block, if: target, is: expected, elseWeight: weight)
+        }
+        return rest
+    }
+
+    /// To a planned block when `target` is its address, else on in a new block, cold when its weight is 0.
+    private mutating func go(to block: Int, if target: Temp, is expected: UInt64, elseWeight: UInt32) {
+        let other = ir.newBlock(isCold: elseWeight == 0, weight: elseWeight)
+        ir.brcond(.eq, target, ir.const(Int64(bitPattern: expected)), enter(block), other)
+        ir.begin(other)
     }
 }

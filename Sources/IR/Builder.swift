@@ -347,8 +347,9 @@ public struct IRBuilder {
 
     /// As `lookupAndGoto`, behind an in-line cache: its first target is compared with and then chained. `slot` of the op is the
     /// cache's; its misses are counted in the vCPU's counter `counter` (nil: nowhere).
-    public mutating func gotoCached(_ target: Temp, counter: Int?) {
-        terminate(Op(.gotoCached, .i64, aux: UInt16(takeSlot()), a: target, imm: Int64(counter ?? -1)))
+    public mutating func gotoCached(_ target: Temp, notedAs site: UInt64?) {
+        terminate(
+            Op(.gotoCached, .i64, aux: UInt16(takeSlot()), a: target, imm: site.map { Int64(bitPattern: $0) } ?? -1))
     }
 
     mutating func takeSlot() -> Int {

@@ -31,7 +31,7 @@ public struct BlockID: Hashable, Sendable {
 /// - `aux`: condition, memory descriptor (`MemOp`), rounding and kinds; see the accessors below.
 /// - `imm`: displacement of `ld`/`st`/`gcas128` (from the CPU state) and `gld`/`gst` (added to `a`); shift/field position and
 ///   length of `extract`, `sextract`, `deposit` (position | length << 8); guest pc of `insn_start`, `goto_tb`,
-///   `push_return`; helper index of `call`; value of `exit_tb`; counter of misses of `goto_cached` (-1: none).
+///   `push_return`; helper index of `call`; value of `exit_tb`; pc under which `goto_cached` notes its misses (-1: not).
 public struct Op: Sendable {
     public var opcode: Opcode
     public var type: ValueType

@@ -216,8 +216,9 @@ struct Verifier {
             }
         case .exitTB:
             if op.imm < 0 || op.imm > Int64(UInt32.max) { fail("the exit value has 32 bits") }
-        case .gotoCached: if op.imm < -1 || op.imm > 0xffff { fail("the counter is a number of 16 bits, or -1") }
-        case .ld, .st, .gld, .gst, .gcas128, .call, .insnStart, .checkExit, .countExecution, .pushReturn, .gotoTB: break
+        case .ld, .st, .gld, .gst, .gcas128, .call, .insnStart, .checkExit, .countExecution, .pushReturn, .gotoTB,
+            .gotoCached:
+            break
         default: if op.imm != 0 { fail("`imm` has no meaning") }
         }
     }

@@ -240,7 +240,7 @@ private enum FaultCatcher {
             let block = ir.newBlock()
             ir.begin(block)
             ir.insnStart(0x8000)
-            ir.gotoCached(TestMachine.x(2), counter: 3)
+            ir.gotoCached(TestMachine.x(2), notedAs: 0x8000)
         }
         let region = machine.compile(after: true)!
         let chain = ExitValue.chain(translation: 5, slot: 0).raw
@@ -248,12 +248,11 @@ private enum FaultCatcher {
         let outcome = machine.runX64(region)
         #expect(outcome.exit == chain)
         #expect(outcome.state[TestMachine.pcOffset / 8] == 0x9000)
-        #expect(machine.x64.cachedTarget(region, site: 0x8000) == nil)
+        #expect(machine.x64.inlineCache(region)! == (0x8000, nil))
 
         #expect(machine.x64.link(region, slot: 0, to: first.entry, pc: 0x9000))
         #expect(machine.runX64(region).exit == 36)
-        #expect(machine.x64.cachedTarget(region, site: 0x8000) == 0x9000)
-        #expect(machine.x64.cachedTarget(region, site: 0x8004) == nil)
+        #expect(machine.x64.inlineCache(region)! == (0x8000, 0x9000))
         #expect(!machine.x64.link(region, slot: 0, to: second.entry, pc: 0xa000))
 
         // Another target goes to the jump cache.
@@ -261,6 +260,14 @@ private enum FaultCatcher {
         #expect(machine.runX64(region).exit == UInt64(ExitReason.lookup))
         machine.header.pointee.jumpCache[JumpCache.index(0xa000)] = JumpCacheEntry(pc: 0xa000, code: second.entry)
         #expect(machine.runX64(region).exit == 37)
+        // Both misses are noted.
+        let number = ExecutionCounters.number(jumpAt: 0x8000)
+        #expect(
+            machine.state.load(fromByteOffset: ExecutionCounters.offset(missesOfJump: number), as: UInt32.self) == 2)
+        for i in 0..<2 {
+            let offset = ExecutionCounters.offset(targetsOfJump: number) + 8 * i
+            #expect(machine.state.load(fromByteOffset: offset, as: UInt64.self) == 0xa000)
+        }
 
         // Unlinked, the cache's own target returns to the cpu loop, which may link it again.
         machine.initialState[2] = 0x9000

@@ -7,14 +7,18 @@ import Testing
 /// Counts by offset from `testPC`; offsets that are not named ran 1000 times.
 private final class TestProfile: ExecutionProfile {
     private let counts: [UInt64: UInt32]
-    private let targets: [UInt64: UInt64]
-    init(counts: [UInt64: UInt32] = [:], targets: [UInt64: UInt64] = [:]) {
+    private let targets: [UInt64: [(UInt64, Float)]]
+    init(counts: [UInt64: UInt32] = [:], targets: [UInt64: [(UInt64, Float)]] = [:]) {
         self.counts = counts
         self.targets = targets
     }
     var executionsOfHead: UInt32 { 1000 }
     func executions(of pc: UInt64) -> UInt32 { counts[pc &- testPC] ?? 1000 }
-    func likelyTarget(of site: UInt64, in block: UInt64) -> UInt64? { targets[site &- testPC].map { testPC &+ $0 } }
+    func targets(of site: UInt64, in block: UInt64) -> JumpTargets {
+        var result = JumpTargets()
+        for (offset, share) in targets[site &- testPC] ?? [] { result.add(testPC &+ offset, share: share) }
+        return result
+    }
     func failureCounter(of site: UInt64) -> Int { 77 }
 }
 
@@ -98,15 +102,53 @@ private final class TestProfile: ExecutionProfile {
         let code = [jalr(0, 28), ecall, addi(10, 1), ecall]
         let none = translated(code, plan(depth: 1))
         #expect(none.instructions == 1 && none.contains(.gotoCached) && !none.contains(.countExecution))
-        let one = translated(code, plan(depth: 1), TestProfile(targets: [0: 8]))
+        let one = translated(code, plan(depth: 1), TestProfile(targets: [0: [(8, 1)]]))
         #expect(one.instructions == 3 && one.text.contains(", 0x10008, block"))
         #expect(one.text.contains("count_execution 77, 0x10000"))
         // A call goes on in a context of its own.
-        let call = translated([jalr(1, 28), ecall, ret], plan(depth: 1), TestProfile(targets: [0: 8]))
+        let call = translated([jalr(1, 28), ecall, ret], plan(depth: 1), TestProfile(targets: [0: [(8, 1)]]))
         #expect(call.instructions == 3 && count("push_return", in: call) == 1)
         // `jalr ra, ra` cannot run again from its start.
-        let same = translated([jalr(1, 1), ecall, ret], plan(depth: 1), TestProfile(targets: [0: 8]))
+        let same = translated([jalr(1, 1), ecall, ret], plan(depth: 1), TestProfile(targets: [0: [(8, 1)]]))
         #expect(same.instructions == 3 && !same.contains(.countExecution))
+    }
+
+    @Test func targetsOfAnIndirectJumpAreComparedInTheOrderOfTheirShares() {
+        // jr t3; 4: ecall; 8: ecall; 12: ecall
+        let code = [jalr(0, 28), ecall, ecall, ecall]
+        let shares: [(UInt64, Float)] = [(4, 0.2), (12, 0.02), (8, 0.5)]
+        let t = translated(code, plan(depth: 1), TestProfile(targets: [0: shares]))
+        // The rarest is not worth a comparison. What is left over is neither rare nor counted.
+        #expect(t.instructions == 3 && count("brcond.eq.i64", in: t) == 2 && !t.contains(.countExecution))
+        let first = t.text.range(of: ", 0x10008, block")
+        let second = t.text.range(of: ", 0x10004, block")
+        #expect(first != nil && second != nil && first!.lowerBound < second!.lowerBound)
+        #expect(t.text.contains("weight 300") && t.text.contains(", 0x10000, "))
+        let sure = translated(code, plan(depth: 1), TestProfile(targets: [0: [(4, 0.4), (8, 0.6)]]))
+        #expect(sure.contains(.countExecution) && sure.text.contains("cold"))
+    }
+
+    @Test func calleesOfOneIndirectCallAreFollowedByTheirShares() {
+        // jalr t3; ecall; 8: ret; 12: ret
+        let code = [jalr(1, 28), ecall, ret, ret]
+        let both = translated(code, plan(depth: 1), TestProfile(targets: [0: [(8, 0.6), (12, 0.4)]]))
+        #expect(both.instructions == 4 && count("brcond.eq.i64", in: both) == 4 && count("push_return", in: both) == 1)
+        // A call in 1/20 of the executions is below the share that calls must have.
+        let one = translated(code, plan(depth: 1), TestProfile(targets: [0: [(8, 0.9), (12, 0.05)]]))
+        #expect(one.instructions == 3 && count("brcond.eq.i64", in: one) == 2)
+    }
+
+    @Test func jumpTargetsAreSortedAndMerged() {
+        var targets = JumpTargets()
+        for i in 0..<UInt64(JumpTargets.capacity) { targets.add(0x100 + i, share: 0.01) }
+        targets.add(0x200, share: 0.001)
+        #expect(targets.count == JumpTargets.capacity && targets[0].pc == 0x100)
+        targets.add(0x200, share: 0.02)
+        targets.add(0x101, share: 0.5)
+        #expect(targets.count == JumpTargets.capacity && targets[0].pc == 0x101 && targets[1].pc == 0x200)
+        var half = JumpTargets()
+        half.add(targets, share: 0.5)
+        #expect(half.count == targets.count && half[0].pc == 0x101 && abs(half[0].share - 0.255) < 0.001)
     }
 
     @Test func fullRegionTurnsItsRarestPlannedBlocksIntoExits() {
