@@ -57,7 +57,7 @@ public final class Engine: @unchecked Sendable {
         codeMemory = try ExecutableMemory(size: options.codeCacheSize, near: anchor)
         code = CodeBuffer(writable: codeMemory.writable, executable: codeMemory.executable, size: codeMemory.size)
         cache = try TranslationCache(
-            recordCapacity: max(options.codeCacheSize / 2, 1 << 20), keepsSources: options.store != nil)
+            recordCapacity: max(options.codeCacheSize / 2, 1 << 20))
         host.configure(
             HostConfiguration(
                 helpers: guest.helpers, globals: guest.globals, pcOffset: guest.pcOffset, stateSize: guest.stateSize,
@@ -131,6 +131,7 @@ public final class Engine: @unchecked Sendable {
         if !cache.rows[index].isValid { return }
         counters.invalidated += 1
         retire(index)
+        putAside(index)
     }
 
     /// Takes one translation out of look-up and unlinks the jumps to it; its code may still run.
@@ -279,7 +280,8 @@ extension Engine {
             ("translated-bytes", UInt64(c.guestBytes)), ("host-bytes", UInt64(c.hostBytes)),
             ("translation-nanoseconds", c.translationTime), ("regions", UInt64(c.optimized)),
             ("region-instructions", UInt64(c.optimizedInstructions)), ("region-nanoseconds", c.optimizedTime),
-            ("links", UInt64(c.links)), ("invalidated", UInt64(c.invalidated)), ("flushes", UInt64(c.flushes)),
+            ("links", UInt64(c.links)), ("invalidated", UInt64(c.invalidated)),
+            ("revived", UInt64(c.revived)), ("flushes", UInt64(c.flushes)),
             ("stored", UInt64(storeCounters?.installed ?? 0)),
             ("direct-jumps", jumps.direct), ("returns", jumps.returns),
             ("return-misses", jumps.returnMisses), ("cached-jumps", jumps.cached), ("lookups", jumps.lookups),
@@ -298,6 +300,8 @@ public struct EngineCounters: Sendable {
     public var translationTime: UInt64 = 0
     public var links = 0
     public var invalidated = 0
+    /// Of those, the ones taken into use again because their bytes had not changed.
+    public var revived = 0
     public var flushes = 0
     public var optimized = 0
     /// Optimized regions given up because they expected something else than what happened.

@@ -69,8 +69,10 @@ final class TranslationCache: @unchecked Sendable {
     private let recordArena: UnsafeMutableRawPointer
     private let recordCapacity: Int
     private var recordUsed = 0
-    /// What translations were made from, for the store; nil without one.
-    private(set) var sources: SourceTable?
+    /// What translations were made from: for the store, and to know them again (`Dormant.swift`).
+    private(set) var sources: SourceTable
+    /// Translations that a change of their pages took out of use, by pc and flags: the newest of each.
+    var dormant: [TranslationKey: UInt32] = [:]
     private var rowPages: LargePages
     private var recordPages: LargePages
     /// Starts of the blocks of optimized regions.
@@ -78,7 +80,7 @@ final class TranslationCache: @unchecked Sendable {
 
     static let pageBits: UInt64 = 12
 
-    init(recordCapacity: Int, keepsSources: Bool = false) throws(Errno) {
+    init(recordCapacity: Int) throws(Errno) {
         rows = try HostMemory.reserve(Self.capacity * MemoryLayout<Translation>.stride)
             .bindMemory(to: Translation.self, capacity: Self.capacity)
         lookup = try TranslationLookup(rows)
@@ -92,7 +94,7 @@ final class TranslationCache: @unchecked Sendable {
         recordArena = try HostMemory.reserve(recordCapacity)
         recordPages = LargePages(recordArena, size: recordCapacity)
         self.recordCapacity = recordCapacity
-        sources = keepsSources ? try SourceTable(capacity: recordCapacity) : nil
+        sources = try SourceTable(capacity: recordCapacity)
     }
 
     var count: Int { Int(atomic(published).pointee.load(ordering: .acquiring)) }
@@ -146,7 +148,7 @@ final class TranslationCache: @unchecked Sendable {
             kept.records = UnsafeRawBufferPointer(start: records, count: region.records.count)
         }
         rowPages.grow(to: (index + 1) * MemoryLayout<Translation>.stride)
-        let source = code.flatMap { sources?.add(ranges, $0) } ?? 0
+        let source = code.map { sources.add(ranges, $0) } ?? 0
         var lowest = pc
         var highest = pc
         for range in ranges {
@@ -163,15 +165,26 @@ final class TranslationCache: @unchecked Sendable {
         if isFindable {
             lookup.insert(index)
             lookup.grow(count: index + 1)
-            for range in ranges where range.end > range.start {
-                var page = range.start >> Self.pageBits
-                while page <= (range.end &- 1) >> Self.pageBits {
-                    pages.add(index, page: page)
-                    page += 1
-                }
-            }
+            note(index, on: ranges)
         }
         return index
+    }
+
+    private func note(_ index: Int, on ranges: UnsafeBufferPointer<GuestRange>) {
+        for range in ranges where range.end > range.start {
+            var page = range.start >> Self.pageBits
+            while page <= (range.end &- 1) >> Self.pageBits {
+                pages.add(index, page: page)
+                page += 1
+            }
+        }
+    }
+
+    /// Puts a removed translation back into look-up.
+    func restore(_ index: Int, on ranges: UnsafeBufferPointer<GuestRange>) {
+        rows[index].isValid = true
+        lookup.insert(index)
+        note(index, on: ranges)
     }
 
     /// Takes back the newest translation, one that nothing finds or links to. Nil when it is not the newest.
@@ -251,7 +264,8 @@ final class TranslationCache: @unchecked Sendable {
         links.removeAll()
         pages.removeAll()
         recordUsed = 0
-        sources?.removeAll()
+        sources.removeAll()
+        dormant.removeAll(keepingCapacity: true)
         regionBlocks.removeAll()
     }
 }

@@ -48,15 +48,15 @@ struct TranslationLookup: @unchecked Sendable {
         return nil
     }
 
-    /// Enters the translation at `index`, newer than all others.
+    /// Enters the translation at `index`, which is in no chain, at the head of its chain.
     func insert(_ index: Int) {
         let bucket = bucket(rows[index].pc, rows[index].flags)
         rows[index].nextInBucket = bucket.pointee
         atomic(bucket).pointee.store(UInt32(index + 1), ordering: .releasing)
     }
 
-    /// Makes room for the `count` translations there are. Every chain leads to ever older translations, while it is built anew too,
-    /// so that readers come to an end.
+    /// Makes room for the `count` translations there are. Chains are built anew from the oldest translation on: readers, which go on
+    /// from what they have reached, come to ever older ones then, and to an end.
     func grow(count: Int) {
         let old = bits.pointee
         guard count > 1 << (Int(old) - 1), UInt64(old) < Self.lastBits else { return }

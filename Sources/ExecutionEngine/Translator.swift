@@ -111,7 +111,7 @@ final class Translator {
         let region = workspace.region
         let ranges = workspace.ranges
         region.reset(pc: pc, flags: flags)
-        workspace.forgetCode(keeps: engine.store != nil)
+        workspace.forgetCode()
         var unit = TranslationUnit(
             region: region, pc: pc, flags: flags, plan: plan, code: bytes, pcOffset: guest.pcOffset,
             storage: workspace.plans,
@@ -157,17 +157,24 @@ final class Translator {
     func matches(_ engine: Engine, _ stored: StoredTranslation) -> Bool {
         let count = Int(stored.row.rangeCount)
         guard count <= PlanStorage.blockLimit else { return false }
-        var expected = stored.code
         for i in 0..<count {
             let range = stored.range(i)
-            let length = Int(range.count)
-            guard let bytes = code(engine, at: range.start, isTemporary: false), bytes.count >= length,
-                areEqual(bytes, expected, length)
-            else { return false }
-            expected = UnsafeRawBufferPointer(rebasing: expected[length...])
             matched[i] = GuestRange(start: range.start, end: range.start &+ range.count)
         }
         matchedCount = count
+        return holds(engine, matchedRanges, stored.code)
+    }
+
+    /// Does guest memory hold these bytes in these ranges? Write-protects them as for translating.
+    func holds(_ engine: Engine, _ ranges: UnsafeBufferPointer<GuestRange>, _ bytes: UnsafeRawBufferPointer) -> Bool {
+        var expected = bytes
+        for range in ranges {
+            let length = Int(range.end &- range.start)
+            guard let bytes = code(engine, at: range.start, isTemporary: false), bytes.count >= length,
+                expected.count >= length, areEqual(bytes, expected, length)
+            else { return false }
+            expected = UnsafeRawBufferPointer(rebasing: expected[length...])
+        }
         return true
     }
 

@@ -293,6 +293,9 @@ public final class VCPU {
         while true {
             var index = lookup.find(pc, flags)
             if index == nil, attempts == 0 {
+                index = engine.revive(pc, flags)
+            }
+            if index == nil, attempts == 0 {
                 engine.installStored(at: pc, flags)
                 index = lookup.find(pc, flags)
             }

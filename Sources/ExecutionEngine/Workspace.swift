@@ -52,9 +52,9 @@ final class Workspace: @unchecked Sendable {
     var keptCode: UnsafeRawBufferPointer? { keepsCode ? UnsafeRawBufferPointer(start: code, count: codeCount) : nil }
 
     /// Before a region is built.
-    func forgetCode(keeps: Bool) {
+    func forgetCode() {
         codeCount = 0
-        keepsCode = keeps
+        keepsCode = true
     }
 
     /// Notes the guest bytes of the next block.

@@ -228,7 +228,7 @@ public struct Report {
             title: "Translation",
             note:
                 "\(grouped(counter("host-bytes"))) bytes of host code for \(grouped(counter("translated-bytes"))) of the guest's; "
-                + "\(grouped(counter("stored"))) translations from the disk, \(grouped(counter("links"))) links, \(grouped(counter("invalidated"))) translations invalidated, "
+                + "\(grouped(counter("stored"))) translations from the disk, \(grouped(counter("links"))) links, \(grouped(counter("invalidated"))) translations invalidated, \(grouped(counter("revived"))) of them revived, "
                 + "\(grouped(counter("flushes"))) flushes of the code cache; \(grouped(counter("signals"))) signals delivered",
             columns: [
                 .number("translations"), .number("instructions"), .number("seconds"), .number("ns/instruction"),

@@ -154,7 +154,7 @@ private final class EngineSession {
             translation: \(baseline) ns per guest instruction in the baseline tier (\(c.guestInstructions - c.optimizedInstructions) \
             instructions, \(c.translations - c.optimized) translations), \(optimizing) ns in the optimizing tier \
             (\(c.optimizedInstructions) instructions, \(c.optimized) regions); \(c.hostBytes) host bytes for \(c.guestBytes) guest bytes
-            chaining: \(c.links) links, \(c.invalidated) invalidated, \(c.dropped) dropped, \(c.flushes) flushes
+            chaining: \(c.links) links, \(c.invalidated) invalidated, \(c.revived) of them revived, \(c.dropped) dropped, \(c.flushes) flushes
 
             """)
         if let s = engine.storeCounters {

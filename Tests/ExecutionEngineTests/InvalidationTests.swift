@@ -87,15 +87,44 @@ extension EngineTests {
                 (second + 16, 4096, 0), (second, 0, 0), (m.memory.data, 4096, 0), (UInt64.max - 4095, 4096, 0),
                 (0, .max, 7),
             ] {
-                let (before, invalidated) = (m.engine.counters.translations, m.engine.counters.invalidated)
+                let (revived, invalidated) = (m.engine.counters.revived, m.engine.counters.invalidated)
                 m.engine.invalidate(start: start, length: length)
                 #expect(m.engine.counters.invalidated == invalidated + dropped, "\(start - m.memory.base) \(length)")
                 m.call(0)
-                #expect(m.engine.counters.translations == before + dropped)
+                // Their bytes are what they were.
+                #expect(m.engine.counters.revived == revived + dropped)
                 #expect(results(m) == [1, 2, 3])
             }
             // Main is four blocks.
-            #expect(translations == 7)
+            #expect(translations == 7 && m.engine.counters.translations == 7)
+        }
+
+        @Test(arguments: Configuration.baseline) func codeBesideWhatChangedIsUsedAgain(_ c: Configuration) throws {
+            let m = try Machine(c)
+            load(m, distance: 0x100)
+            m.call(0)
+            m.call(0)
+            let translations = m.engine.counters.translations
+            for round in 1..<40 {
+                m.memory.write([RV.addi(11, 0, 100 + round)], at: 0x2_0100)
+                m.engine.invalidate(start: m.memory.base + 0x2_0000, length: 4096)
+                m.call(0)
+                m.call(0)
+                #expect(results(m) == [1, UInt64(100 + round), 3])
+                #expect(m.engine.counters.translations == translations + round)
+                #expect(m.engine.counters.revived == 2 * round)
+            }
+            // Back to bytes that were there before.
+            m.memory.write([RV.addi(11, 0, 138)], at: 0x2_0100)
+            m.engine.invalidate(start: m.memory.base + 0x2_0000, length: 4096)
+            m.call(0)
+            #expect(results(m) == [1, 138, 3])
+            // A flush forgets them.
+            m.engine.invalidate(start: m.memory.base + 0x2_0000, length: 4096)
+            m.engine.flush()
+            let revived = m.engine.counters.revived
+            m.call(0)
+            #expect(results(m) == [1, 138, 3] && m.engine.counters.revived == revived)
         }
 
         @Test(arguments: Configuration.all) func linkedJumpsFindTheNewTranslation(_ c: Configuration) throws {

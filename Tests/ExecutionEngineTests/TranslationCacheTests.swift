@@ -18,7 +18,7 @@ struct TranslationCacheTests {
     }
 
     @Test func everyTranslationIsFoundUntilItIsRemoved() throws {
-        let cache = try TranslationCache(recordCapacity: 1 << 16, keepsSources: false)
+        let cache = try TranslationCache(recordCapacity: 1 << 16)
         // Neighbours, the same place on other pages, and other flags.
         var keys: [(pc: UInt64, flags: UInt64)] = []
         for i: UInt64 in 0..<3000 {

@@ -36,7 +36,8 @@ struct StoreWriter {
     private func file(of index: Int) -> Int? {
         let row = engine.cache.rows[index]
         let number = engine.memory.codeFile(at: row.pc)
-        guard number != 0, let source = engine.cache.sources?[row.source] else { return nil }
+        if number == 0 || row.source == 0 { return nil }
+        let source = engine.cache.sources[row.source]
         for range in source.ranges
         where engine.memory.codeFile(at: range.start) != number || engine.memory.codeFile(at: range.end &- 1) != number
         {
@@ -178,7 +179,7 @@ private struct StoreTarget {
         for index in new {
             guard let region = engine.host.exportedSize(engine.cache.compiled[index]) else { continue }
             let row = engine.cache.rows[index]
-            guard let source = engine.cache.sources?[row.source] else { continue }
+            let source = engine.cache.sources[row.source]
             let parts = source.ranges.count * StoredRange.stride + source.code.count
             result.append(Entry(pc: row.pc, source: .new(index), size: aligned8(parts) + region))
         }
@@ -317,9 +318,7 @@ private struct StoreTarget {
     /// The body of a translation of this process.
     private func fill(_ engine: Engine, _ body: UnsafeMutableRawBufferPointer, _ index: Int) -> StoreRow {
         let translation = engine.cache.rows[index]
-        guard let source = engine.cache.sources?[translation.source] else {
-            fatalError("a new translation has a source")
-        }
+        let source = engine.cache.sources[translation.source]
         for (i, range) in source.ranges.enumerated() {
             body.storeBytes(
                 of: StoredRange(start: range.start, count: range.end - range.start),
