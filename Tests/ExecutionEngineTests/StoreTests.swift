@@ -438,6 +438,33 @@ extension EngineTests {
             #expect(try run("b", bodies: 4200).counters.translations == 0)
         }
 
+        /// A child finds what another child of the same parent has written after the parent had opened its files.
+        @Test func childrenLearnFromEachOther() throws {
+            let folder = Folder(), words = program(20)
+            let m = try Machine(Configuration(isX64: true, tier: .baseline, isLow: true)) {
+                $0.store = folder.options()
+                $0.compilesInBackground = false
+            }
+            m.memory.write(words, at: 0)
+            // Runs everything; the number of translations made, when the result is right.
+            func child() throws -> Int32 {
+                m.engine.prepareFork()
+                let pid = try HostProcess.fork()
+                m.engine.finishFork(isChild: pid == 0, surviving: m.vcpu)
+                if pid == 0 {
+                    m.call(0)
+                    m.engine.saveTranslations()
+                    HostProcess.exitGroup(Int32(min(m.engine.counters.translations, 255)))
+                }
+                var status: Int32 = 0
+                waitpid(pid, &status, 0)
+                return status >> 8
+            }
+            #expect(try child() > 20)
+            #expect(try child() == 0)
+            #expect(try child() == 0)
+        }
+
         /// A list of uses that names what is not there, or no offset at all.
         @Test func nonsenseInUsesIsHarmless() throws {
             let folder = Folder(), words = program(20), options = folder.options(program: "a")

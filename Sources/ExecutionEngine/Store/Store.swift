@@ -23,16 +23,37 @@ public struct StoreCounters: Sendable {
 final class StoreUnit {
     let identity: StoreIdentity
     let path: String
-    let file: StoreFile?
+    private(set) var file: StoreFile?
+    /// Files that were replaced meanwhile: recovery records of what was installed from them are in there.
+    private var earlier: [StoreFile] = []
+    /// This is a forked child that has not looked whether there is a new file.
+    var mayLookAgain = false
 
     init(_ store: Store, _ name: String) {
         identity = store.options.identity(of: name)
         path = store.options.path(identity)
+        open(store)
+    }
+
+    private func open(_ store: Store) {
         file = StoreFile(path: path, identity: identity, stubBytes: store.stubBytes)
         guard let file else { return }
         store.counters.rows += Int(file.head.rowCount)
         store.counters.bytes += file.bytes.count
         file.refresh(path)
+    }
+
+    /// In a child, once: another child of the same parent may have written what this one is about to translate. True when there is
+    /// another file than before.
+    func lookAgain(_ store: Store) -> Bool {
+        guard mayLookAgain else { return false }
+        mayLookAgain = false
+        guard let status = try? HostFile.status(path: path),
+            status.inode != file?.inode || status.device != file?.device
+        else { return false }
+        if let file { earlier.append(file) }
+        open(store)
+        return file != nil
     }
 }
 
@@ -83,6 +104,8 @@ final class Store {
     func beginChild(count: Int) {
         firstNew = count
         newUses = 0
+        program.mayLookAgain = true
+        for unit in libraries { unit.mayLookAgain = true }
     }
 }
 
@@ -91,30 +114,41 @@ extension Engine {
     /// and what earlier runs of the program used of a library; else what there is at `pc`, from runs of other programs. Holds the lock.
     func installStored(at pc: UInt64, _ flags: UInt64) {
         guard let store else { return }
-        let page = pc >> TranslationCache.pageBits
         let first = cache.count
+        let number = memory.codeFile(at: pc)
+        let unit = number == 0 ? nil : store.unit(number, memory.codeFileName)
+        repeat {
+            install(at: pc, flags, store, unit)
+        } while cache.find(pc, flags) == nil && lookAgain(store, unit)
+        if options.chaining { for index in first..<cache.count { linkAll(index) } }
+    }
+
+    private func lookAgain(_ store: Store, _ unit: StoreUnit?) -> Bool {
+        let isNew = store.program.lookAgain(store)
+        return unit?.lookAgain(store) ?? false || isNew
+    }
+
+    private func install(at pc: UInt64, _ flags: UInt64, _ store: Store, _ unit: StoreUnit?) {
+        let page = pc >> TranslationCache.pageBits
         let own = store.program.file
         if let own, let index = own.index(of: page), own.visit(index), let contents = own.contents(index) {
             for i in 0..<contents.rowCount { install(contents, i, from: own) }
         }
-        let number = memory.codeFile(at: pc)
-        if number != 0, case let unit = store.unit(number, memory.codeFileName), unit !== store.program,
-            let file = unit.file, let index = file.index(of: page), let contents = file.contents(index)
-        {
-            if file.visit(index), let own, let uses = own.uses(of: page) {
-                var row = 0
-                for i in 0..<Int(uses.count) {
-                    guard let used = own.address(uses, i) else { break }
-                    // Both are in ascending order.
-                    while row < contents.rowCount, contents.row(row).pc < used { row += 1 }
-                    installAll(contents, at: used, from: row, of: file)
-                }
-            }
-            if cache.find(pc, flags) == nil {
-                store.newUses += installAll(contents, at: pc, from: contents.firstRow(from: pc), of: file)
+        guard let unit, unit !== store.program, let file = unit.file, let index = file.index(of: page),
+            let contents = file.contents(index)
+        else { return }
+        if file.visit(index), let own, let uses = own.uses(of: page) {
+            var row = 0
+            for i in 0..<Int(uses.count) {
+                guard let used = own.address(uses, i) else { break }
+                // Both are in ascending order.
+                while row < contents.rowCount, contents.row(row).pc < used { row += 1 }
+                installAll(contents, at: used, from: row, of: file)
             }
         }
-        if options.chaining { for index in first..<cache.count { linkAll(index) } }
+        if cache.find(pc, flags) == nil {
+            store.newUses += installAll(contents, at: pc, from: contents.firstRow(from: pc), of: file)
+        }
     }
 
     /// Installs the rows of a page that start at `pc`, one for each flags, from a number on; returns how many.

@@ -13,7 +13,7 @@ struct StoreWriter {
     /// New translations by number of the file of code that they were made from; 0: of several.
     private var new: [[Int]] = []
     /// Fewer new translations than this part of the file are not worth writing.
-    private static let leastPart = 16
+    private static let leastPart = 32
 
     /// Nil when there is too little new.
     init?(_ engine: Engine) {
@@ -64,7 +64,7 @@ struct StoreWriter {
                 }
             }
             let target = StoreTarget(store, store.program)
-            if isEnough(rest.count + added.count + store.newUses, target.rowCount + target.usesCount) {
+            if isEnough(rest.count + added.count + store.newUses, target.rowCount + target.usesCount / 8) {
                 for unit in store.libraries { unit.file?.addInstalled(to: &added) }
                 written += try target.write(engine, rest, uses: added)
             }
