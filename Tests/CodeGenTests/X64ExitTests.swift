@@ -7,7 +7,8 @@ import Glibc
 import IR
 import Testing
 
-/// The fault handler of these tests: does what an engine's does.
+/// The fault handler of these tests: does what an engine's does. Engines' tests run in the same process, at the same time, and have
+/// a handler of their own: what is not a fault of the code here is for them.
 private enum FaultCatcher {
     nonisolated(unsafe) static var code: (low: UInt64, high: UInt64) = (0, 0)
     nonisolated(unsafe) static var exit: UInt64 = 0
@@ -23,30 +24,56 @@ private enum FaultCatcher {
             UInt64(UInt(bitPattern: machine.code.executable)) + UInt64(machine.code.size)
         )
         exit = machine.x64.faultExitAddress
-        var action = sigaction()
-        action.__sigaction_handler.sa_sigaction = { _, _, context in
-            let gregs = (context! + MemoryLayout<ucontext_t>.offset(of: \.uc_mcontext)!).assumingMemoryBound(
-                to: UInt64.self)
-            let rip = gregs[16]
-            guard rip >= FaultCatcher.code.low, rip < FaultCatcher.code.high else {
-                sigaction(SIGSEGV, &FaultCatcher.previous, nil)
-                return
-            }
-            let state = UnsafeMutableRawPointer(bitPattern: UInt(gregs[10]))! - 128
-            let header = VCPUHeader.of(state)
-            let order = FaultCatcher.order.utf8Start
-            for r in 0..<16 { header.pointee.savedRegisters[r] = gregs[Int(order[r])] }
-            let fpregs = UnsafeRawPointer(bitPattern: UInt(gregs[23]))!
-            for x in 0..<16 {
-                header.pointee.savedRegisters[16 + x] = fpregs.load(fromByteOffset: 160 + 16 * x, as: UInt64.self)
-            }
-            header.pointee.sideExitAddress = rip
-            gregs[16] = FaultCatcher.exit
-        }
-        action.sa_flags = SA_SIGINFO
-        sigaction(SIGSEGV, &action, &previous)
+        arm()
     }
-    static func remove() { sigaction(SIGSEGV, &previous, nil) }
+
+    private static let handler:
+        @convention(c) (Int32, UnsafeMutablePointer<siginfo_t>?, UnsafeMutableRawPointer?) ->
+            Void = { signal, info, context in
+                let gregs = (context! + MemoryLayout<ucontext_t>.offset(of: \.uc_mcontext)!).assumingMemoryBound(
+                    to: UInt64.self)
+                let rip = gregs[16]
+                guard rip >= FaultCatcher.code.low, rip < FaultCatcher.code.high else {
+                    if FaultCatcher.address(previous) > 1 {
+                        FaultCatcher.previous.__sigaction_handler.sa_sigaction(signal, info, context)
+                    } else {
+                        sigaction(SIGSEGV, &FaultCatcher.previous, nil)
+                    }
+                    return
+                }
+                let state = UnsafeMutableRawPointer(bitPattern: UInt(gregs[10]))! - 128
+                let header = VCPUHeader.of(state)
+                let order = FaultCatcher.order.utf8Start
+                for r in 0..<16 { header.pointee.savedRegisters[r] = gregs[Int(order[r])] }
+                let fpregs = UnsafeRawPointer(bitPattern: UInt(gregs[23]))!
+                for x in 0..<16 {
+                    header.pointee.savedRegisters[16 + x] = fpregs.load(fromByteOffset: 160 + 16 * x, as: UInt64.self)
+                }
+                header.pointee.sideExitAddress = rip
+                gregs[16] = FaultCatcher.exit
+            }
+
+    private static func address(_ action: sigaction) -> UInt {
+        withUnsafeBytes(of: action.__sigaction_handler) { $0.load(as: UInt.self) }
+    }
+
+    /// Is the handler there? A newer one becomes the previous one.
+    static func arm() {
+        var action = sigaction()
+        action.__sigaction_handler.sa_sigaction = handler
+        action.sa_flags = SA_SIGINFO | SA_ONSTACK
+        var current = sigaction()
+        sigaction(SIGSEGV, nil, &current)
+        if address(current) == address(action) { return }
+        previous = current
+        sigaction(SIGSEGV, &action, nil)
+    }
+
+    static func remove() {
+        var current = sigaction()
+        sigaction(SIGSEGV, nil, &current)
+        if address(current) == unsafeBitCast(handler, to: UInt.self) { sigaction(SIGSEGV, &previous, nil) }
+    }
 }
 
 @Suite(.serialized) struct X64ExitTests {
@@ -87,6 +114,7 @@ private enum FaultCatcher {
             guard let native = machine.compile() else { continue }
             machine.requestsExit = stop == .sideExit
             machine.executionCounter = stop == .hot ? 1 : 0
+            FaultCatcher.arm()
             var got = machine.runX64(native)
             machine.requestsExit = false
             let pc = machine.recover(native, &got)
