@@ -71,7 +71,8 @@ let package = Package(
             name: "OptimizerTests", dependencies: ["IR", "Optimizer", "CodeGen", "CodeGenInterpreter"],
             exclude: ["Cases"]),
         .testTarget(
-            name: "CodeGenTests", dependencies: ["IR", "CodeGen", "CodeGenX64", "CodeGenInterpreter", "SoftFloat"]),
+            name: "CodeGenTests",
+            dependencies: ["IR", "CodeGen", "CodeGenX64", "CodeGenInterpreter", "SoftFloat", "HostOS"]),
         .testTarget(name: "GuestRISCVTests", dependencies: ["IR", "GuestKit", "GuestRISCV", "SoftFloat"]),
         .testTarget(
             name: "ExecutionEngineTests",

@@ -43,8 +43,10 @@ public enum HostSignals {
     /// The kernel's signal set bit for a signal number 1...64.
     @inlinable public static func bit(_ signal: Int32) -> UInt64 { 1 &<< UInt64(truncatingIfNeeded: signal &- 1) }
 
-    /// Prepares the process: code stubs and the fault handler. Once, before guest code runs.
-    public static func start() {
+    /// Prepares the process: code stubs and the fault handler. Before guest code runs; what comes after the first call does nothing.
+    public static func start() { started }
+
+    private static let started: Void = {
         HostStubs.install()
         install(SIGSEGV, handler: unsafeBitCast(faultHandler as RawHandler, to: UInt.self))
         install(SIGBUS, handler: unsafeBitCast(faultHandler as RawHandler, to: UInt.self))
@@ -53,7 +55,7 @@ public enum HostSignals {
         for signal in [SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGFPE] where inheritedHandler(signal) > 1 {
             install(signal, handler: 0)
         }
-    }
+    }()
 
     /// SIGRTMIN + 1, by which C libraries make all threads of a process change their ids.
     static let setID: Int32 = 33

@@ -4,6 +4,7 @@
 import CodeGen
 import CodeGenX64
 import Glibc
+import HostOS
 import IR
 import Testing
 
@@ -24,8 +25,15 @@ private enum FaultCatcher {
             UInt64(UInt(bitPattern: machine.code.executable)) + UInt64(machine.code.size)
         )
         exit = machine.x64.faultExitAddress
-        arm()
+        // No engine's test does that any more while the handler is needed.
+        HostSignals.start()
+        var action = sigaction()
+        action.__sigaction_handler.sa_sigaction = handler
+        action.sa_flags = SA_SIGINFO | SA_ONSTACK
+        sigaction(SIGSEGV, &action, &previous)
     }
+
+    static func remove() { sigaction(SIGSEGV, &previous, nil) }
 
     private static let handler:
         @convention(c) (Int32, UnsafeMutablePointer<siginfo_t>?, UnsafeMutableRawPointer?) ->
@@ -34,12 +42,7 @@ private enum FaultCatcher {
                     to: UInt64.self)
                 let rip = gregs[16]
                 guard rip >= FaultCatcher.code.low, rip < FaultCatcher.code.high else {
-                    if FaultCatcher.address(previous) > 1 {
-                        FaultCatcher.previous.__sigaction_handler.sa_sigaction(signal, info, context)
-                    } else {
-                        sigaction(SIGSEGV, &FaultCatcher.previous, nil)
-                    }
-                    return
+                    return FaultCatcher.previous.__sigaction_handler.sa_sigaction(signal, info, context)
                 }
                 let state = UnsafeMutableRawPointer(bitPattern: UInt(gregs[10]))! - 128
                 let header = VCPUHeader.of(state)
@@ -52,28 +55,6 @@ private enum FaultCatcher {
                 header.pointee.sideExitAddress = rip
                 gregs[16] = FaultCatcher.exit
             }
-
-    private static func address(_ action: sigaction) -> UInt {
-        withUnsafeBytes(of: action.__sigaction_handler) { $0.load(as: UInt.self) }
-    }
-
-    /// Is the handler there? A newer one becomes the previous one.
-    static func arm() {
-        var action = sigaction()
-        action.__sigaction_handler.sa_sigaction = handler
-        action.sa_flags = SA_SIGINFO | SA_ONSTACK
-        var current = sigaction()
-        sigaction(SIGSEGV, nil, &current)
-        if address(current) == address(action) { return }
-        previous = current
-        sigaction(SIGSEGV, &action, nil)
-    }
-
-    static func remove() {
-        var current = sigaction()
-        sigaction(SIGSEGV, nil, &current)
-        if address(current) == unsafeBitCast(handler, to: UInt.self) { sigaction(SIGSEGV, &previous, nil) }
-    }
 }
 
 @Suite(.serialized) struct X64ExitTests {
@@ -114,7 +95,6 @@ private enum FaultCatcher {
             guard let native = machine.compile() else { continue }
             machine.requestsExit = stop == .sideExit
             machine.executionCounter = stop == .hot ? 1 : 0
-            FaultCatcher.arm()
             var got = machine.runX64(native)
             machine.requestsExit = false
             let pc = machine.recover(native, &got)

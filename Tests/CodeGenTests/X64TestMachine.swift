@@ -198,7 +198,9 @@ final class TestMachine {
         allocator = Allocator(x64.description!, region: region, allocation: allocation)
         traits = .allocate(capacity: Self.helpers.count)
         for (i, h) in Self.helpers.enumerated() { (traits + i).initialize(to: HelperTraits(h)) }
-        block = .allocate(byteCount: ExecutionCounters.bytes + VCPUHeader.stride + Self.stateWords * 8, alignment: 64)
+        let blockSize = ExecutionCounters.bytes + VCPUHeader.stride + Self.stateWords * 8
+        block = .allocate(byteCount: blockSize, alignment: 64)
+        block.initializeMemory(as: UInt8.self, repeating: 0, count: blockSize)
         counters = (block + ExecutionCounters.bytes - ExecutionCounters.rowBytes).bindMemory(
             to: UInt32.self, capacity: ExecutionCounters.count)
         state = block + ExecutionCounters.bytes + VCPUHeader.stride
