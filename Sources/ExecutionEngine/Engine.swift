@@ -56,8 +56,7 @@ public final class Engine: @unchecked Sendable {
         let anchor = unsafeBitCast(engineFaultHandler as CodeFaultHandler, to: UInt.self)
         codeMemory = try ExecutableMemory(size: options.codeCacheSize, near: anchor)
         code = CodeBuffer(writable: codeMemory.writable, executable: codeMemory.executable, size: codeMemory.size)
-        cache = try TranslationCache(
-            recordCapacity: max(options.codeCacheSize / 2, 1 << 20))
+        cache = try TranslationCache(recordCapacity: max(options.codeCacheSize / 2, 1 << 20))
         host.configure(
             HostConfiguration(
                 helpers: guest.helpers, globals: guest.globals, pcOffset: guest.pcOffset, stateSize: guest.stateSize,

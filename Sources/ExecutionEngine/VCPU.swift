@@ -294,10 +294,10 @@ public final class VCPU {
             var index = lookup.find(pc, flags)
             if index == nil, attempts == 0 {
                 index = engine.revive(pc, flags)
-            }
-            if index == nil, attempts == 0 {
-                engine.installStored(at: pc, flags)
-                index = lookup.find(pc, flags)
+                if index == nil {
+                    engine.installStored(at: pc, flags)
+                    index = lookup.find(pc, flags)
+                }
             }
             if index == nil {
                 switch engine.translator.translate(

@@ -18,7 +18,7 @@ final class Workspace: @unchecked Sendable {
     /// The region would be larger if calls were followed further.
     var canGrow = false
     var blocks: UnsafeBufferPointer<GuestRange> { UnsafeBufferPointer(start: ranges, count: rangeCount) }
-    /// The bytes of those blocks, one after the other, where they are kept for the store; nil when not, or when they are too many.
+    /// The bytes of those blocks, one after the other (`SourceTable`), unless they are too many.
     private let code: UnsafeMutableRawPointer
     private var codeCount = 0
     private var keepsCode = false

@@ -1,4 +1,5 @@
-// The guest bytes that new translations were made from, kept until they are written to disk: memory may hold others by then.
+// The guest bytes that new translations were made from: to be written to disk, when memory may hold others, and to know again a
+// translation that was dropped with its page (Dormant.swift).
 
 import HostOS
 
