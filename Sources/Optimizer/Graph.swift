@@ -124,7 +124,13 @@ extension OptimizerStorage {
         if sources > 3 { marks[op.d.i] = 1 }
     }
 
-    /// Gives the region the `count` ops in `spare`; false, and a region marked overflowed, when they are too many.
+    /// Does no op of the range, which is part of a block, assign `t`?
+    func isUnchanged(_ region: Region, _ t: Temp, _ range: Range<Int>) -> Bool {
+        for k in range where table[region.ops[k].opcode].hasResult && region.ops[k].dst == t { return false }
+        return true
+    }
+
+    /// Gives the region the `count` ops in `spare`.
     func replaceOps(_ region: Region, _ count: Int) {
         region.ops.update(from: spare, count: count)
         region.s.pointee.opCount = count

@@ -70,7 +70,8 @@ private struct Rotations {
     /// The rotation that `left` and `right` are the parts of.
     private mutating func rotation(_ left: Temp, _ right: Temp, _ start: Int) -> Temp? {
         guard let l = shift(left, start), let r = shift(right, start), region.ops[l].opcode == .shl,
-            half[right.i] & Self.word == 0, region.ops[l].a == region.ops[r].a, isUnchanged(l, r)
+            half[right.i] & Self.word == 0, region.ops[l].a == region.ops[r].a,
+            storage.isUnchanged(region, region.ops[l].a, min(l, r)..<max(l, r))
         else { return nil }
         let amount = region.constValue(region.ops[l].b)
         let other = region.ops[r]
@@ -86,15 +87,6 @@ private struct Rotations {
         let result = region.newTemp(.temp, .i64)
         found.append(Found(at: max(l, r), amount: amount, isWord: isWord, result: result))
         return result
-    }
-
-    /// Have both shifts the same value before them?
-    private func isUnchanged(_ l: Int, _ r: Int) -> Bool {
-        let x = region.ops[l].a
-        for k in min(l, r)..<max(l, r) where storage.table[region.ops[k].opcode].hasResult && region.ops[k].dst == x {
-            return false
-        }
-        return true
     }
 
     mutating func insert() {

@@ -227,8 +227,9 @@ private struct Widening: ~Copyable {
             words[p].isDecided = true
             first = min(first, words[p].first)
         }
-        guard words[w].isGood, spans.count < Self.spanLimit, isUnchanged(words[w].base, first, words[w].first),
-            p < 0 || isUnchanged(words[p].base, first, words[p].first)
+        guard words[w].isGood, spans.count < Self.spanLimit,
+            storage.isUnchanged(region, words[w].base, first..<words[w].first),
+            p < 0 || storage.isUnchanged(region, words[p].base, first..<words[p].first)
         else { return }
         let last = p < 0 ? words[w].last : max(words[w].last, words[p].last)
         guard let end = copySpan(from: first - 1, to: last, blockEnd) else { return }
@@ -271,13 +272,6 @@ private struct Widening: ~Copyable {
             let position = 8 * (load.displacement - word.displacement)
             op.pointee = Op(.extract, .i64, dst: op.pointee.dst, a: words[w].value, imm: position | 8 << 8)
         }
-    }
-
-    private func isUnchanged(_ t: Temp, _ from: Int, _ to: Int) -> Bool {
-        for k in from..<max(from, to) where storage.table[region.ops[k].opcode].hasResult && region.ops[k].dst == t {
-            return false
-        }
-        return true
     }
 
     // MARK: The new ops
