@@ -113,4 +113,5 @@ static inline int clx_share_memory_fork(int (*body)(void *), void *stack_top, vo
 }
 
 #define CLX_MFD_CLOEXEC 1
+#define CLX_MFD_ALLOW_SEALING 2
 #define CLX_SA_RESTORER 0x04000000

@@ -105,7 +105,8 @@ struct SlotPatch: BitwiseCopyable {
 /// The word of an in-line cache, read by generated code at any time.
 struct InlineCacheWord {
     private let word: UnsafePointer<Atomic<UInt64>>
-    init(_ address: UnsafeMutableRawPointer) { word = UnsafePointer(OpaquePointer(address)) }
+    /// `address`: in the writable view to set it, in either to read it.
+    init(_ address: UnsafeRawPointer) { word = UnsafePointer(OpaquePointer(address)) }
     var pc: UInt64 { word.pointee.load(ordering: .relaxed) }
     func set(_ pc: UInt64) { word.pointee.store(pc, ordering: .releasing) }
 }

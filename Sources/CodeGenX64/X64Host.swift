@@ -148,7 +148,7 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
     public func inlineCache(_ compiled: CompiledRegion) -> (site: UInt64, target: UInt64?)? {
         for slot in 0..<compiled.slotCount {
             guard let patch = patch(compiled, slot), patch.isCache else { continue }
-            let pc = InlineCacheWord(writable + Int(patch.word)).pc
+            let pc = InlineCacheWord(executable + Int(patch.word)).pc
             return (patch.pc, pc == JumpCache.noPC ? nil : pc)
         }
         return nil

@@ -222,7 +222,7 @@ final class BackgroundCompiler: @unchecked Sendable {
                 pc: job.pc, flags: job.flags, compiled, ranges: job.workspace.blocks, code: job.workspace.keptCode,
                 counter: ExecutionCounters.number(entriesOf: job.pc), isOptimized: true,
                 canGrow: job.workspace.canGrow) != nil
-        else { return engine.host.discard(compiled) }
+        else { return engine.discard(compiled) }
         engine.translator.account(engine, job.workspace.region, compiled, time, isOptimized: true)
         engine.retire(job.old)
     }

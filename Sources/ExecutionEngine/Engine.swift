@@ -217,10 +217,9 @@ public final class Engine: @unchecked Sendable {
     /// So many cost as much as a copy of the code.
     private static let linkPatience = 512
 
-    /// Before fork(). The lock is held until `finishFork`.
-    public func prepareFork() {
+    /// Before fork(). The lock is held until `finishFork`, unless there is no memory for a fork.
+    public func prepareFork() throws(Errno) {
         lock.lock()
-        background?.suspend()
         // What either process adds begins on a page of its own.
         let page = Int(HostProcess.pageSize)
         code.used = min((code.used + page - 1) & ~(page - 1), code.size)
@@ -229,7 +228,6 @@ public final class Engine: @unchecked Sendable {
     /// After fork(), in both processes. They have the code so far in common, which neither changes: most children soon execute a
     /// program, and only add a little. In the child only the calling thread's vCPU goes on: the others are forgotten.
     public func finishFork(isChild: Bool, surviving vcpu: VCPU) {
-        sharedCode = code.used
         refusedLinks = 0
         if isChild { ownCode { () throws(Errno) in try codeMemory.separate(from: code.used) } }
         background?.resume(isChild: isChild)
@@ -247,6 +245,12 @@ public final class Engine: @unchecked Sendable {
     private func thaw() {
         guard sharedCode > 0 else { return }
         ownCode { () throws(Errno) in try codeMemory.unshare(used: code.used) }
+        do throws(Errno) { try codeMemory.freeze(sharedCode..<code.used) } catch {
+            lock.unlock()
+            throw error
+        }
+        sharedCode = code.used
+        background?.suspend()
         sharedCode = 0
     }
 
@@ -280,6 +284,11 @@ extension Engine {
             ("translation-nanoseconds", c.translationTime), ("regions", UInt64(c.optimized)),
             ("region-instructions", UInt64(c.optimizedInstructions)), ("region-nanoseconds", c.optimizedTime),
             ("links", UInt64(c.links)), ("invalidated", UInt64(c.invalidated)),
+    /// Takes back the code that was made last, unless other processes have it too.
+    func discard(_ compiled: CompiledRegion) {
+        if compiled.entry &- UInt64(UInt(bitPattern: code.executable)) >= UInt64(sharedCode) { host.discard(compiled) }
+    }
+
             ("revived", UInt64(c.revived)), ("flushes", UInt64(c.flushes)),
             ("stored", UInt64(storeCounters?.installed ?? 0)),
             ("direct-jumps", jumps.direct), ("returns", jumps.returns),

@@ -497,7 +497,7 @@ public final class VCPU {
         engine.lock.withLock {
             // Nothing refers to it: when nothing came after it, its room is free again.
             if engine.generation == generation, let compiled = engine.cache.removeLast(index) {
-                engine.host.discard(compiled)
+                engine.discard(compiled)
             }
         }
         return outcome

@@ -52,7 +52,9 @@ public enum HostMemory {
 
 /// Memory for generated code: `writable` and `executable` are two views of the same bytes; no page is ever both.
 ///
-/// Both views are shared mappings: a forked child and its parent see each other's writes until one calls `unshare`.
+/// Both views are shared mappings of a memory file, which a forked child and its parent have in common. No process may write what
+/// another executes, not even one that has been taken over: before a fork `freeze` takes the writable view of all code away, and the
+/// file is sealed, so that no writable view can be made of it again. Who wants to change frozen code copies it (`unshare`).
 public final class ExecutableMemory: @unchecked Sendable {
     public let size: Int
     public let writable: UnsafeMutableRawPointer
@@ -67,6 +69,7 @@ public final class ExecutableMemory: @unchecked Sendable {
         defer { _ = kernel(SYS_close, Int(fd)) }
         writable = try Self.mapWritable(fd, size)
         largePages = LargePages(writable, size: size)
+        Self.seal(fd)
         do {
             executable = UnsafeRawPointer(try Self.mapExecutable(fd, size, near))
         } catch {
@@ -84,6 +87,14 @@ public final class ExecutableMemory: @unchecked Sendable {
     public func reaches(_ address: UInt) -> Bool {
         let start = UInt(bitPattern: executable), end = start + UInt(size), limit: UInt = 0x7fff_0000
         return address >= start ? address - start < limit : end - address < limit
+    }
+
+    /// Before fork(): these bytes, whole pages, stay executable, and nobody can write them any more.
+    public func freeze(_ bytes: Range<Int>) throws(Errno) {
+        if bytes.isEmpty { return }
+        _ = try HostMemory.map(
+            UInt(bitPattern: writable) + UInt(bytes.lowerBound), bytes.count, HostMemory.none,
+            HostMemory.privateCopy | HostMemory.anonymous | HostMemory.noReserve | HostMemory.fixed)
     }
 
     /// In a forked child: the bytes from `shared` on, a multiple of the page size, are its own from now on, and empty. Those before are
@@ -106,16 +117,27 @@ public final class ExecutableMemory: @unchecked Sendable {
 
     private func mapOver(_ fd: Int32, from start: Int) throws(Errno) {
         let flags = HostMemory.shared | HostMemory.fixed
-        for (view, rights) in [
-            (UInt(bitPattern: writable), HostMemory.read | HostMemory.write),
-            (UInt(bitPattern: executable), HostMemory.read | HostMemory.execute),
-        ] {
-            _ = try HostMemory.map(view + UInt(start), size - start, rights, flags, fd: fd, offset: start)
+        _ = try HostMemory.map(
+            UInt(bitPattern: writable) + UInt(start), size - start, HostMemory.read | HostMemory.write, flags, fd: fd,
+            offset: start)
+        Self.seal(fd)
+        _ = try HostMemory.map(
+            UInt(bitPattern: executable) + UInt(start), size - start, HostMemory.read | HostMemory.execute, flags,
+            fd: fd, offset: start)
+    }
+
+    /// From now on the file cannot be written, and mappings of it cannot be made writable (memfd_create(2), F_SEAL_FUTURE_WRITE); the
+    /// writable view that exists stays. Kernels before 5.1 do not know that, and go without.
+    private static func seal(_ fd: Int32) {
+        let addSeals = 1033, shrink = 2, futureWrite = 16
+        if kernel(SYS_fcntl, Int(fd), addSeals, shrink | futureWrite) != 0 {
+            _ = kernel(SYS_fcntl, Int(fd), addSeals, shrink)
         }
     }
 
     private static func makeFile(_ size: Int) throws(Errno) -> Int32 {
-        let fd = try Errno.check(withPath("martlet-code") { kernel(SYS_memfd_create, $0, Int(CLX_MFD_CLOEXEC)) })
+        let fd = try Errno.check(
+            withPath("martlet-code") { kernel(SYS_memfd_create, $0, Int(CLX_MFD_CLOEXEC | CLX_MFD_ALLOW_SEALING)) })
         do {
             _ = try Errno.check(kernel(SYS_ftruncate, fd, size))
         } catch {

@@ -163,7 +163,7 @@ extension EngineTests {
             m.memory.write(part.words, at: 0)
             #expect(Self.check(m, m.vcpu, part, at: 0, rounds: 3))
             func fork(_ body: () -> Bool) throws -> Int32 {
-                m.engine.prepareFork()
+                try m.engine.prepareFork()
                 let pid = try HostProcess.fork()
                 m.engine.finishFork(isChild: pid == 0, surviving: m.vcpu)
                 if pid == 0 { HostProcess.exitGroup(body() ? 42 : 1) }
@@ -198,7 +198,7 @@ extension EngineTests {
             #expect(Self.check(m, m.vcpu, parts[0], at: 0, rounds: 3))
             var pipe: [Int32] = [0, 0]
             try #require(Glibc.pipe(&pipe) == 0)
-            m.engine.prepareFork()
+            try m.engine.prepareFork()
             let pid = try HostProcess.fork()
             m.engine.finishFork(isChild: pid == 0, surviving: m.vcpu)
             if pid == 0 {

@@ -448,7 +448,7 @@ extension EngineTests {
             m.memory.write(words, at: 0)
             // Runs everything; the number of translations made, when the result is right.
             func child() throws -> Int32 {
-                m.engine.prepareFork()
+                try m.engine.prepareFork()
                 let pid = try HostProcess.fork()
                 m.engine.finishFork(isChild: pid == 0, surviving: m.vcpu)
                 if pid == 0 {

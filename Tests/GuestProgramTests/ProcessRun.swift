@@ -29,9 +29,11 @@ struct SpawnError: Error, CustomStringConvertible {
 
 private let outputLimit = 1 << 22
 
-/// Runs `path` with `arguments` (without the program's own name) and waits at most `seconds`.
+/// Runs `path` with `arguments` (without the program's own name) and waits at most `seconds`. `look` is called with the process's id
+/// as soon as it runs; meanwhile nobody reads what it writes.
 func runProcess(
-    _ path: String, _ arguments: [String], adding environment: [String] = [], seconds: Int = 60
+    _ path: String, _ arguments: [String], adding environment: [String] = [], seconds: Int = 60,
+    look: ((pid_t) -> Void)? = nil
 ) throws -> ProcessRun {
     var out: [Int32] = [0, 0]
     var err: [Int32] = [0, 0]
@@ -73,6 +75,7 @@ func runProcess(
         throw SpawnError(description: "cannot run \(path): \(String(cString: strerror(failure)))")
     }
 
+    look?(child)
     var run = ProcessRun(output: [], errors: [])
     let deadline = now() + Double(seconds)
     var open = [out[0], err[0]]

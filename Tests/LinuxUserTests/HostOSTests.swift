@@ -94,6 +94,33 @@ import Testing
         try memory.separate(from: memory.size)
     }
 
+    /// Frozen code stays executable, and no way of the process's leads to a writable view of it: not the old view's addresses, not
+    /// mprotect(2), not the file behind the mapping. Unfrozen, it changes again.
+    @Test func frozenCodeCannotBeWritten() throws {
+        let memory = try ExecutableMemory(size: 1 << 20)
+        typealias Function = @convention(c) () -> Int32
+        memory.writable.copyMemory(from: [0xb8, 42, 0, 0, 0, 0xc3] as [UInt8], byteCount: 6)  // mov eax, 42; ret
+        try memory.freeze(0..<4096)
+        let call = unsafeBitCast(memory.executable, to: Function.self)
+        let old = UInt(bitPattern: memory.writable), view = UInt(bitPattern: memory.executable)
+        #expect(!GuestCopy.store32(old, 0))
+        #expect(throws: Errno.acces) { try HostMemory.protect(view, 4096, HostMemory.read | HostMemory.write) }
+        // What lies at the old address can be made writable, but is nobody's code.
+        try HostMemory.protect(old, 4096, HostMemory.read | HostMemory.write)
+        #expect(GuestCopy.store32(old, 0) && call() == 42)
+        let name = "/proc/self/map_files/\(String(view, radix: 16))-\(String(view + UInt(memory.size), radix: 16))"
+        let file = open(name, O_RDWR)
+        if file >= 0 {
+            #expect(pwrite(file, "x", 1, 0) < 0)
+            #expect(mmap(nil, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) == MAP_FAILED)
+            close(file)
+        }
+        #expect(GuestCopy.store32(old + 4096, 7), "what comes behind it is written as before")
+        try memory.unshare(used: 8192)
+        memory.writable.storeBytes(of: 43, toByteOffset: 1, as: UInt8.self)
+        #expect(call() == 43 && memory.executable.load(fromByteOffset: 4096, as: UInt8.self) == 7)
+    }
+
     /// Whether the kernel makes large pages or not, both views keep their bytes.
     @Test func largePagesKeepTheBytes() throws {
         let memory = try ExecutableMemory(size: 8 << 20)

@@ -141,7 +141,11 @@ enum ProcessCalls {
         // vfork: the parent waits until the child has executed a program or ended, which closes the pipe.
         let wait = request.has(CloneRequest.vfork) ? ParentPipe() : nil
         process.lock.lock()
-        process.engine.prepareFork()
+        do throws(Errno) { try process.engine.prepareFork() } catch {
+            process.lock.unlock()
+            wait?.abandon()
+            throw error
+        }
         thread.memory.prepareFork()
         let result: Result<Int32, Errno>
         do throws(Errno) { result = .success(try HostProcess.fork()) } catch { result = .failure(error) }
