@@ -27,7 +27,7 @@ let package = Package(
         .target(name: "CodeGenX64", dependencies: ["IR", "CodeGen"], swiftSettings: hot),
         .target(name: "CodeGenInterpreter", dependencies: ["IR", "CodeGen", "SoftFloat"], swiftSettings: hot),
         // Contract
-        .target(name: "GuestMemory", dependencies: ["HostOS", "Diagnostics"], swiftSettings: hot),
+        .target(name: "GuestMemory", dependencies: ["HostOS", "CLinux"], swiftSettings: hot),
         .target(name: "GuestKit", dependencies: ["IR"], swiftSettings: hot),
         // Guests
         .target(

@@ -93,23 +93,20 @@ final class BackgroundCompiler: @unchecked Sendable {
         return .pending
     }
 
-    /// Guest code in [start, start + length) has changed.
-    func invalidate(start: UInt64, length: UInt64) {
+    /// Guest code in [start, start + length) has changed, or, with `isChanged`, may have: that is asked about the bytes of a region.
+    func invalidate(
+        start: UInt64, length: UInt64,
+        where isChanged: (UnsafeBufferPointer<GuestRange>, UnsafeRawBufferPointer) -> Bool = { _, _ in true }
+    ) {
         func check(_ job: inout Job) {
-            job.isStale =
-                job.isStale
-                || job.workspace.blocks.contains {
-                    $0.start &- start < length || start &- $0.start < $0.end &- $0.start
-                }
+            let blocks = job.workspace.blocks
+            guard !job.isStale,
+                blocks.contains(where: { $0.start &- start < length || start &- $0.start < $0.end &- $0.start })
+            else { return }
+            job.isStale = job.workspace.keptCode.map { isChanged(blocks, $0) } ?? true
         }
         for i in waiting.indices { check(&waiting[i]) }
         if current != nil { check(&current!) }
-    }
-
-    /// Any guest code may have changed.
-    func invalidateAll() {
-        for i in waiting.indices { waiting[i].isStale = true }
-        current?.isStale = true
     }
 
     /// Translations have new numbers from now on.

@@ -33,6 +33,9 @@ public final class Engine: @unchecked Sendable {
     var generation: UInt64 = 0
     public internal(set) var counters = EngineCounters()
     private var drops: [UInt64: Int] = [:]
+    /// A vCPU may still go on to a block of a region that has been dropped. (A translation of one block begins with an exit check, and
+    /// each vCPU has been asked to leave.) Guarded by `lock`.
+    private var isUnsettled = false
     /// Where the indirect jumps of hot code went, by their addresses. Guarded by `lock`.
     var jumpTargets: [UInt64: JumpTargets] = [:]
     /// Of vCPUs that are gone. Guarded by `lock`.
@@ -129,6 +132,7 @@ public final class Engine: @unchecked Sendable {
         // One that is on several of the pages is named several times.
         if !cache.rows[index].isValid { return }
         counters.invalidated += 1
+        if cache.rows[index].isOptimized { isUnsettled = true }
         retire(index)
         putAside(index)
     }
@@ -163,21 +167,40 @@ public final class Engine: @unchecked Sendable {
         for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.request(EngineRequest.forget) } }
     }
 
-    /// Makes later fetches see all earlier stores (an instruction fence): drops translations whose bytes may have changed unseen,
-    /// through another mapping. Stores through the translated page's own mapping are seen at once anyway, so that a fence of a
-    /// compiler that has no other mapping costs nothing.
-    public func synchronizeCode() {
-        guard memory.hasCodeWithAliases else { return }
-        lock.withLock {
-            translator.forgetWindows()
-            background?.invalidateAll()
-            for page in cache.pages.pages {
-                let start = page << TranslationCache.pageBits
-                if memory.hasUntrackedAliases(start) {
-                    invalidateLocked(start: start, length: 1 << TranslationCache.pageBits)
-                }
+    /// Returns once no vCPU is in a region that has been dropped. Holds the lock; the calling thread is outside generated code.
+    private func settle() {
+        guard isUnsettled else { return }
+        isUnsettled = false
+        for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.leaveGeneratedCode() } }
+    }
+
+    /// Makes later fetches of the calling vCPU see all earlier stores (an instruction fence); with `everywhere`, those of all vCPUs.
+    /// Stores through the translated page's own mapping are seen at once anyway. Pages that may have changed in other ways are compared
+    /// with the bytes that their translations were made from, so that a fence of a process without such pages costs nothing.
+    public func synchronizeCode(everywhere: Bool) {
+        if memory.hasWatchedCode {
+            lock.withLock {
+                let pages = memory.pagesChangedUnseen()
+                if pages.isEmpty { return }
+                translator.forgetWindows()
+                for page in pages { dropChanged(page: page) }
             }
         }
+        if everywhere { lock.withLock { settle() } }
+    }
+
+    /// Drops the translations with code on a guest page whose bytes have changed.
+    private func dropChanged(page start: UInt64) {
+        let length: UInt64 = 1 << TranslationCache.pageBits
+        background?.invalidate(start: start, length: length) { ranges, code in
+            !translator.isUnchanged(self, ranges, code)
+        }
+        var hasDropped = false
+        for index in cache.overlapping(start, length) where !translator.isUnchanged(self, index) {
+            kill(index)
+            hasDropped = true
+        }
+        if hasDropped { requestForget() }
     }
 
     // MARK: Flush
@@ -210,7 +233,7 @@ public final class Engine: @unchecked Sendable {
 
     // MARK: Fork
 
-    /// Code before this offset is also that of forked children, or of the parent: it must not change before `thaw`.
+    /// Code before this offset is also that of forked children, or of the parent: nobody can write it before `thaw`.
     private var sharedCode = 0
     /// Links that were not made because of that.
     private var refusedLinks = 0
@@ -223,6 +246,12 @@ public final class Engine: @unchecked Sendable {
         // What either process adds begins on a page of its own.
         let page = Int(HostProcess.pageSize)
         code.used = min((code.used + page - 1) & ~(page - 1), code.size)
+        do throws(Errno) { try codeMemory.freeze(sharedCode..<code.used) } catch {
+            lock.unlock()
+            throw error
+        }
+        sharedCode = code.used
+        background?.suspend()
     }
 
     /// After fork(), in both processes. They have the code so far in common, which neither changes: most children soon execute a
@@ -245,12 +274,6 @@ public final class Engine: @unchecked Sendable {
     private func thaw() {
         guard sharedCode > 0 else { return }
         ownCode { () throws(Errno) in try codeMemory.unshare(used: code.used) }
-        do throws(Errno) { try codeMemory.freeze(sharedCode..<code.used) } catch {
-            lock.unlock()
-            throw error
-        }
-        sharedCode = code.used
-        background?.suspend()
         sharedCode = 0
     }
 
@@ -259,6 +282,11 @@ public final class Engine: @unchecked Sendable {
             writeStandardError("martlet: fork: cannot map the code cache: \(error.message)\n")
             HostProcess.exitGroup(1)
         }
+    }
+
+    /// Takes back the code that was made last, unless other processes have it too.
+    func discard(_ compiled: CompiledRegion) {
+        if compiled.entry &- UInt64(UInt(bitPattern: code.executable)) >= UInt64(sharedCode) { host.discard(compiled) }
     }
 
     /// May the links of a translation change? Code that other processes have too is not worth a copy for a few of them: the cpu loop
@@ -273,6 +301,15 @@ public final class Engine: @unchecked Sendable {
     }
 }
 
+extension Engine: CodeHolder {
+    public func lockCode() { lock.lock() }
+    public func unlockCode() { lock.unlock() }
+    public func dropCode(start: UInt64, length: UInt64, settles: Bool) {
+        invalidateLocked(start: start, length: length)
+        if settles { settle() }
+    }
+}
+
 extension Engine {
     /// What a profile tells of the engine at the end, by name.
     public var profileCounters: [(name: String, value: UInt64)] {
@@ -284,11 +321,6 @@ extension Engine {
             ("translation-nanoseconds", c.translationTime), ("regions", UInt64(c.optimized)),
             ("region-instructions", UInt64(c.optimizedInstructions)), ("region-nanoseconds", c.optimizedTime),
             ("links", UInt64(c.links)), ("invalidated", UInt64(c.invalidated)),
-    /// Takes back the code that was made last, unless other processes have it too.
-    func discard(_ compiled: CompiledRegion) {
-        if compiled.entry &- UInt64(UInt(bitPattern: code.executable)) >= UInt64(sharedCode) { host.discard(compiled) }
-    }
-
             ("revived", UInt64(c.revived)), ("flushes", UInt64(c.flushes)),
             ("stored", UInt64(storeCounters?.installed ?? 0)),
             ("direct-jumps", jumps.direct), ("returns", jumps.returns),

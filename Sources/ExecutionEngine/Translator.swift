@@ -14,6 +14,8 @@ enum TranslationResult {
     case done(Int)
     /// There is no code at the address.
     case notExecutable
+    /// The host cannot write-protect its page: nothing made from it may be kept.
+    case unprotected
     /// The code cache is full.
     case full
 }
@@ -39,6 +41,8 @@ final class Translator {
     private static let longestInstruction = 16
     private static let scratch = windowCount * pageSize
     private static let noPage: UInt64 = 1
+    /// The code asked for last could not be write-protected.
+    private var isUnprotected = false
 
     init(guest: any GuestArchitecture, host: any HostBackEnd, options: EngineOptions) {
         self.guest = guest
@@ -65,7 +69,7 @@ final class Translator {
         var plan = plan
         while true {
             guard build(engine, index, pc, flags, plan, optimize, isTemporary, profile, workspace) else {
-                return .notExecutable
+                return isUnprotected ? .unprotected : .notExecutable
             }
             if isLogging { log(engine, .ops, pc) }
             let failed = region.s.pointee.overflowed || !prepare(engine, optimize, pc)
@@ -133,12 +137,13 @@ final class Translator {
                 bytes = next
                 unit.setCode(bytes, at: start)
             } else {
-                unit.exit(.fetchFault, at: start)
+                unit.missCode()
                 unit.endBlock()
                 continue
             }
             guest.translateBlock(&unit)
             unit.endBlock()
+            if unit.instructionCount == 0 { return false }
             ranges[count] = GuestRange(start: start, end: max(unit.pc, start &+ 2))
             workspace.keep(bytes, Int(ranges[count].end &- start))
             count += 1
@@ -181,6 +186,7 @@ final class Translator {
     /// A copy of the code bytes at `pc`, write-protected before they are read: to the end of the page, and a little beyond when an
     /// instruction may cross it.
     private func code(_ engine: Engine, at pc: UInt64, isTemporary: Bool) -> UnsafeRawBufferPointer? {
+        isUnprotected = false
         let pageSize = UInt64(Self.pageSize)
         let longest = UInt64(Self.longestInstruction)
         let page = pc & ~(pageSize - 1)
@@ -194,7 +200,7 @@ final class Translator {
             let window = copies + slot * Self.pageSize
             if windows[slot] != page, let bytes = engine.memory.executableBytes(at: page), bytes.count >= Self.pageSize
             {
-                engine.memory.protectCode(start: page, length: pageSize)
+                guard protect(engine, page, pageSize) else { return nil }
                 if let copied = copy(bytes, count: Self.pageSize, to: slot * Self.pageSize),
                     copied.count == Self.pageSize
                 {
@@ -209,8 +215,41 @@ final class Translator {
         }
         guard let bytes = engine.memory.executableBytes(at: pc) else { return nil }
         let length = min(UInt64(bytes.count), toPageEnd >= longest ? toPageEnd : toPageEnd &+ longest)
-        engine.memory.protectCode(start: pc, length: length)
+        guard protect(engine, pc, length) else { return nil }
         return copy(bytes, count: Int(length), to: Self.scratch)
+    }
+
+    private func protect(_ engine: Engine, _ start: UInt64, _ length: UInt64) -> Bool {
+        isUnprotected = !engine.memory.protectCode(start: start, length: length)
+        return !isUnprotected
+    }
+
+    /// Does guest memory still hold the bytes that a translation was made from? False where they were not kept.
+    func isUnchanged(_ engine: Engine, _ index: Int) -> Bool {
+        let place = engine.cache.rows[index].source
+        if place == 0 { return false }
+        let source = engine.cache.sources[place]
+        return isUnchanged(engine, source.ranges, source.code)
+    }
+
+    /// Does guest memory hold these bytes in these ranges, whatever was copied from it before?
+    func isUnchanged(
+        _ engine: Engine, _ ranges: UnsafeBufferPointer<GuestRange>, _ bytes: UnsafeRawBufferPointer
+    ) -> Bool {
+        var expected = bytes
+        for range in ranges {
+            var at = range.start
+            while at < range.end {
+                guard let bytes = engine.memory.executableBytes(at: at) else { return false }
+                let count = min(bytes.count, Int(range.end &- at), Self.pageSize)
+                guard expected.count >= count, let now = copy(bytes, count: count, to: Self.scratch),
+                    now.count == count, areEqual(now, expected, count)
+                else { return false }
+                expected = UnsafeRawBufferPointer(rebasing: expected[count...])
+                at &+= UInt64(count)
+            }
+        }
+        return true
     }
 
     /// Guest bytes in memory of our own; nil when they have gone meanwhile.

@@ -59,6 +59,8 @@ public final class VCPU {
     private var exitTranslation: Int?
     /// The counters of entries, and of what indirect jumps did, are set: there are optimized regions.
     private var countsEntries = false
+    /// The translation asked for last cannot be kept.
+    private var mustStep = false
     /// A chain exit that waits for its target's translation.
     private var pendingLink: (source: Int, slot: Int, generation: UInt64)?
 
@@ -204,6 +206,17 @@ public final class VCPU {
         while atomic(running).pointee.load(ordering: .sequentiallyConsistent) != 0 { HostThread.yield() }
     }
 
+    /// Returns once the vCPU is outside the generated code that it is in now, if any. Under the translation lock.
+    func leaveGeneratedCode() {
+        // One that enters from now on sees the request to forget first.
+        if atomic(running).pointee.load(ordering: .sequentiallyConsistent) == 0 { return }
+        request(EngineRequest.pause)
+        waitUntilStopped()
+    }
+
+    /// Does what the engine asked for, between two system calls that the flag would end. Only outside `run`.
+    public func serveRequests() { _ = handleRequests() }
+
     private func forget() {
         header.pointee.jumpCache.update(repeating: JumpCacheEntry(pc: 0, code: 0), count: JumpCache.count)
         JumpCache.finishEmptying(header.pointee.jumpCache)
@@ -236,6 +249,10 @@ public final class VCPU {
             guard let entry = lookUp(pc, flags) else {
                 atomic(running).pointee.store(0, ordering: .releasing)
                 if let exit = translate(pc, flags) { return exit }
+                if mustStep {
+                    mustStep = false
+                    if let exit = stepOnce() { return exit }
+                }
                 continue
             }
             if engine.options.diagnostics.items.rawValue != 0 { logExecution(pc) }
@@ -307,6 +324,10 @@ public final class VCPU {
                 case .notExecutable:
                     pendingLink = nil
                     return fetchFault(pc)
+                case .unprotected:
+                    pendingLink = nil
+                    mustStep = true
+                    return nil
                 case .full:
                     pendingLink = nil
                     if attempts == 0 {
@@ -366,7 +387,7 @@ public final class VCPU {
             engine, pc: pc, flags: flags, plan: engine.plan(toReplace: old), optimize: true, profile: profile)
         {
         case .done: engine.retire(old)
-        case .notExecutable: return
+        case .notExecutable, .unprotected: return
         case .full:
             engine.flushLocked()
             forget()
@@ -404,12 +425,13 @@ public final class VCPU {
         engine.counters.links += 1
     }
 
-    private func fetchFault(_ pc: UInt64) -> VCPUExit {
+    /// There was no code at `pc`, or not all of an instruction. Nil when there is now.
+    private func fetchFault(_ pc: UInt64) -> VCPUExit? {
         // An instruction that starts on the last executable bytes misses its rest.
         let address = engine.memory.executableBytes(at: pc).map { pc &+ UInt64($0.count) } ?? pc
         return switch engine.memory.resolveFault(address: address, access: .execute) {
         case .guestFault(let kind): .memoryFault(address: address, access: .execute, kind: kind)
-        case .retry, .codeWrite: .memoryFault(address: address, access: .execute, kind: .permission)
+        case .retry, .codeWrite: nil
         }
     }
 
@@ -441,9 +463,8 @@ public final class VCPU {
         case .systemCall: return .systemCall
         case .breakpoint: return .breakpoint
         case .illegalInstruction, nil: return .illegalInstruction
-        case .fetchFault: return fetchFault(programCounter)
         case .instructionFence:
-            engine.synchronizeCode()
+            engine.synchronizeCode(everywhere: false)
             return nil
         case .yield:
             HostThread.yield()
@@ -466,15 +487,18 @@ public final class VCPU {
         case .retry: return nil
         case .guestFault(let kind): return .memoryFault(address: address, access: access, kind: kind)
         case .codeWrite(let page, let length):
-            engine.invalidate(start: page, length: length)
+            engine.lock.withLock {
+                engine.memory.allowWrites(start: page, length: length)
+                engine.invalidateLocked(start: page, length: length)
+            }
             forget()
-            return stepOverWrite()
+            // Translated as usual, the instruction could protect that page again: its block, or its region, may have code there.
+            return stepOnce()
         }
     }
 
-    /// The instruction at pc writes to a page that held translated code. Translating it as usual could protect that page again (its
-    /// block, or its region, may have code there): it is executed alone, from a translation for one use that protects nothing.
-    private func stepOverWrite() -> VCPUExit? {
+    /// Executes the instruction at pc alone, from a translation for one use that protects nothing.
+    private func stepOnce() -> VCPUExit? {
         engine.lock.lock()
         let result = engine.translator.translate(
             engine, pc: programCounter, flags: engine.guest.translationFlags(state),

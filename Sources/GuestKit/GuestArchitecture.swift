@@ -31,8 +31,6 @@ public enum GuestExit: Int, Sendable {
     case breakpoint = 17
     /// An illegal instruction; pc is at it.
     case illegalInstruction = 18
-    /// Instruction fetch is not possible at pc.
-    case fetchFault = 19
     /// An instruction asked that translated code be seen as memory has it now (`fence.i`); pc is after it.
     case instructionFence = 20
     /// The vCPU waits (WFI, pause, wrs): a hint to yield; pc is after it.

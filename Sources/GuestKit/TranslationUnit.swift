@@ -133,6 +133,9 @@ public struct TranslationUnit: ~Copyable {
         ir.gotoCached(target, notedAs: counter != nil || profile != nil ? pc : nil)
     }
 
+    /// Ends the block: there is no whole instruction at `pc`. Whoever comes there asks memory again, since there may be one by then.
+    public mutating func missCode() { ir.gotoTB(pc) }
+
     /// Ends the block: hands control to the embedder with the guest pc at `pc`.
     public mutating func exit(_ reason: GuestExit, at pc: UInt64) {
         ir.st(ir.const(Int64(bitPattern: pc)), pcOffset, .u64)

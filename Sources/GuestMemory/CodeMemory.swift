@@ -17,8 +17,7 @@ public enum MemoryFaultKind: UInt8, Sendable {
 
 /// What a host memory fault in generated code means.
 public enum FaultResolution: Equatable, Sendable {
-    /// The page was write-protected only because it holds translated code. It is writable again: drop its
-    /// translations, retry.
+    /// The page is write-protected only because it holds translated code: `allowWrites`, drop its translations, retry.
     case codeWrite(page: UInt64, length: UInt64)
     /// The guest did it: raise the guest's exception.
     case guestFault(MemoryFaultKind)
@@ -32,9 +31,13 @@ public protocol CodeMemory: AnyObject, Sendable {
     /// short at a later page boundary), or nil when `address` is not executable.
     func executableBytes(at address: UInt64) -> UnsafeRawBufferPointer?
 
-    /// The engine caches code made from these bytes: later writes to their pages must fault until `resolveFault` or
-    /// `prepareWrite` lifts that. To be called before the bytes are read for translation.
-    func protectCode(start: UInt64, length: UInt64)
+    /// The engine caches code made from these bytes: later writes to their pages must fault until `allowWrites` lifts that. To be
+    /// called before the bytes are read for translation. False when the host cannot protect the pages: nothing made from them may be
+    /// kept then.
+    func protectCode(start: UInt64, length: UInt64) -> Bool
+
+    /// Lifts the write protection of pages with code. Holds the translation lock, and drops their translations before it gives it up.
+    func allowWrites(start: UInt64, length: UInt64)
 
     /// Decides a SIGSEGV that generated code raised. (SIGBUS is `.bus` without asking.) Takes a lock: not for
     /// signal handlers.
@@ -47,10 +50,22 @@ public protocol CodeMemory: AnyObject, Sendable {
     /// The name of a file by its number.
     func codeFileName(_ number: Int) -> String
 
-    /// True when the page's bytes may change without a fault, through another mapping of the same object: the engine
-    /// drops translations of such pages at instruction fences.
-    func hasUntrackedAliases(_ address: UInt64) -> Bool
+    /// False while no page passed to `protectCode` could be changed without a fault: then an instruction fence has nothing to look at.
+    var hasWatchedCode: Bool { get }
 
-    /// False while no page passed to `protectCode` has had such aliases: then an instruction fence has nothing to do.
-    var hasCodeWithAliases: Bool { get }
+    /// Pages passed to `protectCode` whose bytes may have changed since without a fault, through another mapping of the same object or
+    /// a file: the engine compares them at instruction fences. Holds the translation lock.
+    func pagesChangedUnseen() -> [UInt64]
+}
+
+/// Who keeps code made from guest bytes. Memory tells it before a change of mappings becomes visible to the guest: nobody may find the
+/// old code at an address that has been given away.
+public protocol CodeHolder: AnyObject, Sendable {
+    /// Between these no code is made, and none is found that is not found already. They nest no further.
+    func lockCode()
+    func unlockCode()
+
+    /// Drops the code made from [start, start + length). With `settles` it returns once no thread executes what was dropped. Between
+    /// `lockCode` and `unlockCode`.
+    func dropCode(start: UInt64, length: UInt64, settles: Bool)
 }

@@ -21,13 +21,6 @@ extension UserAddressSpace {
         return hostAddress(address)
     }
 
-    /// The host pointer for a range that the host kernel will write.
-    public func writePointer(_ address: UInt64, _ length: UInt64) throws(Errno) -> Int {
-        try checkRange(address, length)
-        prepareWrite(address, length)
-        return hostAddress(address)
-    }
-
     /// Copies guest memory into `buffer`.
     public func readBytes(_ address: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(Errno) {
         guard let base = buffer.baseAddress, buffer.count > 0 else { return }
@@ -53,14 +46,12 @@ extension UserAddressSpace {
     public func writeBytes(_ address: UInt64, _ bytes: UnsafeRawBufferPointer) throws(Errno) {
         guard let base = bytes.baseAddress, bytes.count > 0 else { return }
         try checkRange(address, UInt64(bytes.count))
-        var left = GuestCopy.copy(
-            to: UInt(bitPattern: hostAddress(address)), from: UInt(bitPattern: base), count: bytes.count)
-        if left == 0 { return }
+        func copy() -> Bool {
+            GuestCopy.copy(
+                to: UInt(bitPattern: hostAddress(address)), from: UInt(bitPattern: base), count: bytes.count) == 0
+        }
         // Perhaps only the write protection of translated code was in the way.
-        prepareWrite(address, UInt64(bytes.count))
-        left = GuestCopy.copy(
-            to: UInt(bitPattern: hostAddress(address)), from: UInt(bitPattern: base), count: bytes.count)
-        if left != 0 { throw .fault }
+        if !copy(), !writing(address, UInt64(bytes.count), copy) { throw .fault }
     }
 
     public func writeBytes(_ address: UInt64, _ bytes: [UInt8]) throws(Errno) {
@@ -96,16 +87,19 @@ extension UserAddressSpace {
 
     public func storeWord(_ address: UInt64, _ value: UInt32) throws(Errno) {
         try checkRange(address, 4)
-        if GuestCopy.store32(UInt(bitPattern: hostAddress(address)), value) { return }
-        prepareWrite(address, 4)
-        if !GuestCopy.store32(UInt(bitPattern: hostAddress(address)), value) { throw .fault }
+        func store() -> Bool { GuestCopy.store32(UInt(bitPattern: hostAddress(address)), value) }
+        if !store(), !writing(address, 4, store) { throw .fault }
     }
 
     public func compareExchangeWord(_ address: UInt64, expected: UInt32, desired: UInt32) throws(Errno) -> UInt32 {
         try checkRange(address, 4)
-        prepareWrite(address, 4)
-        let seen = GuestCopy.compareExchange32(
-            UInt(bitPattern: hostAddress(address)), expected: expected, desired: desired)
+        var seen: UInt32?
+        func exchange() -> Bool {
+            seen = GuestCopy.compareExchange32(
+                UInt(bitPattern: hostAddress(address)), expected: expected, desired: desired)
+            return seen != nil
+        }
+        if !exchange() { _ = writing(address, 4, exchange) }
         guard let seen else { throw .fault }
         return seen
     }

@@ -4,14 +4,15 @@
 //   - no guest page is executable on the host, and every accessible one is readable;
 //   - pages with translated code are not writable on the host until somebody writes to them.
 //
-// Every change of the guest's mappings goes through here. Changes that touch translated code are reported to
-// `onCodeChange` after the table has changed and outside the lock, so that the engine may take its own lock first.
+// Every change of the guest's mappings goes through here. A change that touches translated code takes the lock of who holds the code
+// before the memory's own, and has the code dropped before it becomes visible (`beginChange`).
 
-import Diagnostics
+import CLinux
 import HostOS
+import Synchronization
 
 /// A user-mode guest's memory. Usable from any thread.
-public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
+public final class UserAddressSpace: @unchecked Sendable {
     /// Host address = guest address + guestBase. The only place that says so.
     public static let guestBase: UInt64 = 0
     public static let pageSize: UInt64 = 4096
@@ -23,19 +24,20 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
     /// ... and not below this (mmap_min_addr).
     public let placementBottom: UInt64 = 0x1_0000
 
-    /// The engine's: drops translations of [start, start + length). Set once, before guest code runs.
-    public var onCodeChange: (@Sendable (_ start: UInt64, _ length: UInt64) -> Void)?
+    /// Who keeps translations of the guest's code. Set once, before guest code runs.
+    public var codeHolder: (any CodeHolder)?
 
     /// Told of each file that is mapped to be executed: (start, length, descriptor, offset). Called under this object's lock.
     public var onExecutableFile: (@Sendable (_ start: UInt64, _ length: UInt64, _ fd: Int32, _ offset: UInt64) -> Void)?
 
-    private let lock = Lock()
-    private var table = MappingTable()  // guarded by `lock`
-    private var code: CodePages  // guarded by `lock`
-    private var codeFiles = CodeFiles()  // guarded by `lock`
-    /// Some page that was ever in `code` is in a shared mapping.
-    private var codeIsShared = false  // guarded by `lock`
+    let lock = Lock()
+    var table = MappingTable()  // guarded by `lock`
+    var code: CodePages  // guarded by `lock`
+    var codeFiles = CodeFiles()  // guarded by `lock`
+    var watched = WatchedCode()  // guarded by `lock`
     private var attachments: [UInt64: UInt64] = [:]  // System V segments: address -> length; guarded by `lock`
+    /// Some mapping was ever writable and executable: system calls may be asked to write to pages with code. Set under `lock`.
+    private let writableCode = Atomic<Bool>(false)
 
     public init(limit: UInt64) throws(Errno) {
         self.limit = limit
@@ -46,7 +48,7 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
     // MARK: Queries
 
     /// All mappings, in address order.
-    public var mappings: [Mapping] { lock.withLock { Array(table.entries) } }
+    public var mappings: [Mapping] { lock.withLock { table.entries } }
 
     public func mapping(at address: UInt64) -> Mapping? { lock.withLock { table.mapping(at: address) } }
 
@@ -88,12 +90,8 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
             throw .nomem
         }
         let isFile = flags & HostMemory.anonymous == 0
-        lock.lock()
-        var changed: (start: UInt64, length: UInt64)?
-        defer {
-            lock.unlock()
-            if let changed { onCodeChange?(changed.start, changed.length) }
-        }
+        let change = exact ? beginChange((hint, hint + size)) : beginChange()
+        defer { endChange(change) }
         let file = isFile && rights.contains(.execute) ? codeFiles.number(of: fd) : 0
         func place(_ address: UInt64, _ how: Int32) throws(Errno) {
             _ = try HostMemory.map(
@@ -110,7 +108,7 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
             } else {
                 try reserveHoles(hint, hint + size)
                 try place(hint, HostMemory.fixed)
-                if forgetCode(hint, hint + size) { changed = (hint, size) }
+                forgetCode(hint, hint + size)
             }
         } else {
             var wanted = hint & ~(Self.pageSize - 1)
@@ -130,6 +128,8 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
             Mapping(
                 start: address, end: address + size, rights: rights, isShared: isShared, kind: kind, codeFile: file))
         if rights.contains(.execute), isFile { onExecutableFile?(address, size, fd, offset) }
+        if isFile, isShared, rights.contains(.write) { noteWritableFile(fd) }
+        noteRights(rights)
         return address
     }
 
@@ -139,15 +139,12 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
             throw .inval
         }
         let end = start + (try pageCeiling(length))
-        lock.lock()
-        let hadCode = forgetCode(start, end)
-        defer {
-            lock.unlock()
-            if hadCode { onCodeChange?(start, end - start) }
-        }
+        let change = beginChange((start, end))
+        defer { endChange(change) }
         // Only what the guest mapped is unmapped: the range may contain memory of the host.
-        for piece in pieces(start, end) {
+        for piece in table.pieces(start, end) {
             try HostMemory.unmap(host(piece.start), Int(piece.end - piece.start))
+            forgetCode(piece.start, piece.end)
             table.remove(piece.start, piece.end)
         }
     }
@@ -158,18 +155,17 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
         if length == 0 { return }
         guard start <= limit, length <= limit - start else { throw .nomem }
         let end = start + (try pageCeiling(length))
-        lock.lock()
-        var hadCode = false
-        defer {
-            lock.unlock()
-            if hadCode { onCodeChange?(start, end - start) }
-        }
-        for piece in pieces(start, end) {
-            if !rights.contains(.execute), forgetCode(piece.start, piece.end) { hadCode = true }
+        let change = rights.contains(.execute) ? beginChange() : beginChange((start, end))
+        defer { endChange(change) }
+        // As far as there is no hole.
+        let mapped = table.extent(from: start, upTo: end)
+        for piece in table.pieces(start, mapped) {
+            if !rights.contains(.execute) { forgetCode(piece.start, piece.end) }
             try protectHost(piece.start, piece.end, rights)
             table.setRights(piece.start, piece.end, rights)
         }
-        if !table.covers(start, end) { throw .nomem }
+        noteRights(rights)
+        if mapped < end { throw .nomem }
     }
 
     /// mremap(2); `flags` as the kernel's: 1 may move, 2 fixed, 4 keep the old mapping.
@@ -188,21 +184,18 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
                 newAddress >= end || newAddress + newSize <= old
             else { throw .inval }
         }
-        lock.lock()
-        var changes: [(start: UInt64, length: UInt64)] = []
-        defer {
-            lock.unlock()
-            for change in changes { onCodeChange?(change.start, change.length) }
-        }
+        let change = beginChange((old, end), isFixed ? (newAddress, newAddress + newSize) : (old, old))
+        defer { endChange(change) }
         guard let source = table.mapping(at: old), source.end >= end else { throw .fault }
         if oldSize == 0 && !source.isShared { throw .inval }
         if newSize > limit { throw .nomem }
         // Moved pages keep their host protection: give code pages back their write permission first.
-        if unprotectCode(old, end) { changes.append((old, oldSize)) }
+        unprotectCode(old, end)
 
         func hostRemap(_ flags: Int, _ target: UInt64) throws(Errno) {
             let result = kernel(
-                25, Int(bitPattern: host(old)), Int(oldSize), Int(newSize), flags, Int(bitPattern: host(target)))
+                SYS_mremap, Int(bitPattern: host(old)), Int(oldSize), Int(newSize), flags, Int(bitPattern: host(target))
+            )
             _ = try Errno.check(result)
         }
         func record(_ address: UInt64) {
@@ -233,9 +226,9 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
         let moveFlags = 1 | 2 | (keepsOld ? 4 : 0)
         if isFixed {
             target = newAddress
-            if forgetCode(target, target + newSize) { changes.append((target, newSize)) }
             try reserveHoles(target, target + newSize)
             try hostRemap(moveFlags, target)
+            forgetCode(target, target + newSize)
         } else {
             target = try findGap(newSize) { (candidate) throws(Errno) in try self.reserve(candidate, newSize) }
             do throws(Errno) {
@@ -258,148 +251,76 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
         if rounds { wanted &= ~(Self.pageSize - 1) }
         guard wanted & (Self.pageSize - 1) == 0, wanted <= limit, size <= limit - wanted else { throw .inval }
         if replaces && wanted == 0 { throw .inval }
-        lock.lock()
-        var changed = false
+        let change = wanted == 0 ? beginChange() : beginChange((wanted, wanted + size))
+        defer { endChange(change) }
         var address = wanted
-        defer {
-            lock.unlock()
-            if changed { onCodeChange?(address, size) }
-        }
         if wanted == 0 {
             address = try findGap(size) { (candidate) throws(Errno) in try self.reserve(candidate, size) }
         } else if table.isFree(wanted, wanted + size) {
             do throws(Errno) { try reserve(wanted, size) } catch { throw .inval }
         } else if replaces {
             try reserveHoles(wanted, wanted + size)
-            changed = forgetCode(wanted, wanted + size)
         } else {
             throw .inval
         }
         // Without SHM_RND and SHM_EXEC, with SHM_REMAP over our reservation.
         let hostFlags = Int(flags & ~0o120000) | 0o40000
-        let result = kernel(30, Int(segment), Int(bitPattern: host(address)), hostFlags)
+        let result = kernel(SYS_shmat, Int(segment), Int(bitPattern: host(address)), hostFlags)
         if result < 0 && result >= -4095 {
             if table.isFree(address, address + size) { try? HostMemory.unmap(host(address), Int(size)) }
             throw Errno(Int32(-result))
         }
+        forgetCode(address, address + size)
         let rights: PageRights = isReadOnly ? .read : [.read, .write]
         let execute: PageRights = flags & 0o100000 != 0 ? .execute : []
         table.insert(Mapping(start: address, end: address + size, rights: rights.union(execute), isShared: true))
+        noteRights(rights.union(execute))
         attachments[address] = size
         return address
     }
 
     /// shmdt(2).
     public func detach(_ address: UInt64) throws(Errno) {
-        lock.lock()
-        guard let size = attachments.removeValue(forKey: address) else {
-            lock.unlock()
-            throw .inval
-        }
-        let hadCode = forgetCode(address, address + size)
-        defer {
-            lock.unlock()
-            if hadCode { onCodeChange?(address, size) }
-        }
-        _ = try Errno.check(kernel(67, Int(bitPattern: host(address))))
+        guard let size = lock.withLock({ attachments[address] }) else { throw .inval }
+        let change = beginChange((address, address + size))
+        defer { endChange(change) }
+        guard attachments.removeValue(forKey: address) != nil else { throw .inval }
+        _ = try Errno.check(kernel(SYS_shmdt, Int(bitPattern: host(address))))
+        forgetCode(address, address + size)
         table.remove(address, address + size)
+    }
+
+    /// Could a page of [address, address + length) get translated code while a system call writes to it?
+    public func mayGetCode(_ address: UInt64, _ length: UInt64) -> Bool {
+        guard writableCode.load(ordering: .acquiring), length > 0, address < limit else { return false }
+        let end = address &+ min(length, limit - address)
+        return lock.withLock { table.contains([.write, .execute], in: address, end) }
+    }
+
+    /// One past the last address that is writable without a hole from `address` on.
+    public func writableExtent(from address: UInt64, length: UInt64) -> UInt64 {
+        guard address < limit else { return address }
+        let end = address &+ min(length, limit - address)
+        return lock.withLock { table.extent(from: address, upTo: end, with: .write) }
+    }
+
+    private func noteRights(_ rights: PageRights) {
+        if rights.isSuperset(of: [.write, .execute]) { writableCode.store(true, ordering: .releasing) }
+    }
+
+    /// A shared mapping that may be written was made of a file.
+    private func noteWritableFile(_ fd: Int32) {
+        if let status = try? HostFile.status(fd) { codeFiles.noteWritable(status) }
     }
 
     /// Around fork(): no other thread may be changing the table.
     public func prepareFork() { lock.lock() }
     public func finishFork() { lock.unlock() }
 
-    // MARK: CodeMemory
-
-    public func executableBytes(at address: UInt64) -> UnsafeRawBufferPointer? {
-        guard address < limit - 1 else { return nil }
-        let stop = min((address | (Self.pageSize - 1)) + 1 + Self.pageSize, limit)
-        var end = lock.withLock { table.extent(from: address, upTo: stop, with: .execute) }
-        guard end > address else { return nil }
-        // Past the end of a mapped file there are rights but no bytes.
-        let second = (address | (Self.pageSize - 1)) + 1
-        if end > second, GuestCopy.load32(host(second)) == nil { end = second }
-        guard GuestCopy.load32(host(address & ~(Self.pageSize - 1))) != nil else { return nil }
-        return UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: host(address)), count: Int(end - address))
-    }
-
-    public func protectCode(start: UInt64, length: UInt64) {
-        guard start < limit, length > 0 else { return }
-        let last = min(start &+ (length - 1), limit - 1)
-        lock.withLock {
-            var page = start & ~(Self.pageSize - 1)
-            while page <= last {
-                // Pages that have just been unmapped stay unmarked: what is mapped there next is not protected.
-                if !code.contains(page), let mapping = table.mapping(at: page), mapping.rights.contains(.execute) {
-                    code.insert(page)
-                    if mapping.isShared { codeIsShared = true }
-                    if mapping.rights.contains(.write) {
-                        try? HostMemory.protect(host(page), Int(Self.pageSize), HostMemory.read)
-                    }
-                }
-                page += Self.pageSize
-            }
-        }
-    }
-
-    public func resolveFault(address: UInt64, access: MemoryAccess) -> FaultResolution {
-        guard address < limit else { return .guestFault(.unmapped) }
-        return lock.withLock {
-            guard let mapping = table.mapping(at: address) else { return .guestFault(.unmapped) }
-            let page = address & ~(Self.pageSize - 1)
-            switch access {
-            case .write:
-                guard mapping.rights.contains(.write) else { return .guestFault(.permission) }
-                if code.contains(page) {
-                    code.remove(page)
-                    try? HostMemory.protect(host(page), Int(Self.pageSize), hostProtection(mapping.rights))
-                    return .codeWrite(page: page, length: Self.pageSize)
-                }
-                return hostAllows(address, write: true) ? .retry : .guestFault(.permission)
-            case .read:
-                if mapping.rights.isEmpty { return .guestFault(.permission) }
-                return hostAllows(address, write: false) ? .retry : .guestFault(.permission)
-            case .execute: return mapping.rights.contains(.execute) ? .retry : .guestFault(.permission)
-            }
-        }
-    }
-
-    public func codeFile(at address: UInt64) -> Int {
-        lock.withLock { Int(table.mapping(at: address)?.codeFile ?? 0) }
-    }
-
-    public func codeFileName(_ number: Int) -> String { lock.withLock { codeFiles.names[number - 1] } }
-
-    public func hasUntrackedAliases(_ address: UInt64) -> Bool {
-        lock.withLock { table.mapping(at: address)?.isShared ?? false }
-    }
-
-    public var hasCodeWithAliases: Bool { lock.withLock { codeIsShared } }
-
-    /// Before the host kernel or a host copy writes to guest memory: makes code pages in the range writable and drops
-    /// their translations.
-    public func prepareWrite(_ address: UInt64, _ length: UInt64) {
-        guard address < limit, length > 0 else { return }
-        let end = min(address &+ min(length, limit), limit)
-        lock.lock()
-        guard code.first(in: address, end) != nil else { return lock.unlock() }
-        let changed = unprotectCode(address & ~(Self.pageSize - 1), end)
-        lock.unlock()
-        if changed { onCodeChange?(address, end - address) }
-    }
-
     // MARK: Under the lock
 
-    /// Asks the host by an access that changes nothing: what the table allows, the host may still refuse, and retrying
-    /// would then never end.
-    private func hostAllows(_ address: UInt64, write: Bool) -> Bool {
-        let word = host(address & ~3)
-        guard let value = GuestCopy.load32(word) else { return false }
-        return !write || GuestCopy.compareExchange32(word, expected: value, desired: value) != nil
-    }
-
     @inline(__always)
-    private func host(_ address: UInt64) -> UInt { UInt(truncatingIfNeeded: address &+ Self.guestBase) }
+    func host(_ address: UInt64) -> UInt { UInt(truncatingIfNeeded: address &+ Self.guestBase) }
 
     private func pageCeiling(_ length: UInt64) throws(Errno) -> UInt64 {
         let (sum, overflow) = length.addingReportingOverflow(Self.pageSize - 1)
@@ -408,46 +329,9 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
     }
 
     /// Guest code is only read by the host, never executed, and whatever is accessible is readable.
-    private func hostProtection(_ rights: PageRights) -> Int32 {
+    func hostProtection(_ rights: PageRights) -> Int32 {
         if rights.isEmpty { return HostMemory.none }
         return HostMemory.read | (rights.contains(.write) ? HostMemory.write : 0)
-    }
-
-    /// The mapped parts of [start, end).
-    private func pieces(_ start: UInt64, _ end: UInt64) -> [Mapping] {
-        var result: [Mapping] = []
-        var index = table.firstIndex(endingAfter: start)
-        while index < table.entries.count, table.entries[index].start < end {
-            var piece = table.entries[index]
-            piece.start = max(piece.start, start)
-            piece.end = min(piece.end, end)
-            result.append(piece)
-            index += 1
-        }
-        return result
-    }
-
-    /// Clears code bits of pages that go away or get replaced. True when there were any.
-    private func forgetCode(_ start: UInt64, _ end: UInt64) -> Bool {
-        var any = false
-        while let page = code.first(in: start, end) {
-            code.remove(page)
-            any = true
-        }
-        return any
-    }
-
-    /// Clears code bits of pages that stay, and gives them their write permission back. True when there were any.
-    private func unprotectCode(_ start: UInt64, _ end: UInt64) -> Bool {
-        var any = false
-        while let page = code.first(in: start, end) {
-            code.remove(page)
-            any = true
-            if let rights = table.mapping(at: page)?.rights, rights.contains(.write) {
-                try? HostMemory.protect(host(page), Int(Self.pageSize), hostProtection(rights))
-            }
-        }
-        return any
     }
 
     /// Host protection for one piece; pages with code stay read-only.
@@ -473,7 +357,7 @@ public final class UserAddressSpace: CodeMemory, @unchecked Sendable {
     /// Claims the parts of [start, end) that the guest has not mapped.
     private func reserveHoles(_ start: UInt64, _ end: UInt64) throws(Errno) {
         var at = start
-        for piece in pieces(start, end) {
+        for piece in table.pieces(start, end) {
             if piece.start > at { try claim(at, piece.start) }
             at = piece.end
         }

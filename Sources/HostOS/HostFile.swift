@@ -106,6 +106,14 @@ public enum HostFile {
         return Status(raw)
     }
 
+    /// The type of the file system that a file is on (statfs(2), f_type); nil when the kernel does not say.
+    public static func fileSystem(_ fd: Int32) -> UInt32? {
+        // struct statfs has 120 bytes and starts with f_type.
+        var raw: InlineArray<16, UInt64> = .init(repeating: 0)
+        let result = withUnsafeMutablePointer(to: &raw) { kernel(SYS_fstatfs, Int(fd), Int(bitPattern: $0)) }
+        return result == 0 ? UInt32(truncatingIfNeeded: raw[0]) : nil
+    }
+
     /// The file that a path leads to.
     public static func status(path: String) throws(Errno) -> Status {
         var raw = stat()

@@ -36,6 +36,9 @@ public final class GuestThread {
     /// The pc of a system call whose waiting a signal ended, until the signal's handler is entered.
     var interruptedCall: UInt64?
 
+    /// Copies of guest memory that the kernel writes in this system call.
+    var copiedOutputs: [CopiedOutput] = []
+
     /// The thread's part in a profile that is being taken.
     var profiled: ProfiledThread?
 

@@ -124,7 +124,7 @@ private final class EngineSession {
         }
         let host: any HostBackEnd = options.tier == .interpreter ? Self.interpreter() : try Self.x64()
         let engine = try Engine(guest: guest, host: host, memory: memory, options: options)
-        memory.onCodeChange = { start, length in engine.invalidate(start: start, length: length) }
+        memory.codeHolder = engine
         self.engine = engine
         return engine
     }

@@ -95,7 +95,7 @@ final class TestMemory: CodeMemory, @unchecked Sendable {
         return UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: UInt(address)), count: Int(data - address))
     }
 
-    func protectCode(start: UInt64, length: UInt64) {
+    func protectCode(start: UInt64, length: UInt64) -> Bool {
         lock.withLock {
             var page = start & ~4095
             while page < start + max(length, 1) {
@@ -103,6 +103,17 @@ final class TestMemory: CodeMemory, @unchecked Sendable {
                     try? HostMemory.protect(UInt(page), 4096, HostMemory.read)
                 }
                 page += 4096
+            }
+            return true
+        }
+    }
+
+    func allowWrites(start: UInt64, length: UInt64) {
+        lock.withLock {
+            for page in protected where page &- start < length {
+                protected.remove(page)
+                try? HostMemory.protect(UInt(page), 4096, HostMemory.read | HostMemory.write)
+                codeWrites += 1
             }
         }
     }
@@ -112,11 +123,7 @@ final class TestMemory: CodeMemory, @unchecked Sendable {
             let page = address & ~4095
             if access == .execute, !contains(code: address) { return .guestFault(.unmapped) }
             if contains(code: address) {
-                if protected.remove(page) != nil {
-                    try? HostMemory.protect(UInt(page), 4096, HostMemory.read | HostMemory.write)
-                    codeWrites += 1
-                    return .codeWrite(page: page, length: 4096)
-                }
+                if protected.contains(page) { return .codeWrite(page: page, length: 4096) }
                 retries += 1
                 return .retry
             }
@@ -130,6 +137,6 @@ final class TestMemory: CodeMemory, @unchecked Sendable {
     }
 
     /// The first 64 KiB of code are said to have no other mapping.
-    var hasCodeWithAliases: Bool { true }
-    func hasUntrackedAliases(_ address: UInt64) -> Bool { address &- base >= 0x1_0000 }
+    var hasWatchedCode: Bool { true }
+    func pagesChangedUnseen() -> [UInt64] { lock.withLock { protected.filter { $0 &- base >= 0x1_0000 } } }
 }

@@ -7,6 +7,24 @@ import Testing
 
 private let anonymous = HostMemory.privateCopy | HostMemory.anonymous
 
+/// Notes what it is told, and whether the page was still there at that time.
+private final class NotingHolder: CodeHolder, @unchecked Sendable {
+    struct Drop: Equatable {
+        var start: UInt64
+        var settles: Bool
+        var wasMapped: Bool
+    }
+    private unowned let space: UserAddressSpace
+    var drops: [Drop] = []
+    var depth = 0
+    init(_ space: UserAddressSpace) { self.space = space }
+    func lockCode() { depth += 1 }
+    func unlockCode() { depth -= 1 }
+    func dropCode(start: UInt64, length: UInt64, settles: Bool) {
+        drops.append(Drop(start: start, settles: settles, wasMapped: GuestCopy.load32(UInt(start & ~3)) != nil))
+    }
+}
+
 @Suite(.serialized) struct AddressSpaceTests {
     init() { HostSignals.start() }
 
@@ -74,28 +92,77 @@ private let anonymous = HostMemory.privateCopy | HostMemory.anonymous
         try space.unmap(page, length: 4096)
     }
 
-    @Test func writeToACodePageIsResolvedOnceAndReported() throws {
+    @Test func changesOfCodePagesAreReportedBeforeTheyAreMade() throws {
         let space = try makeSpace()
-        let changes = Mutex<[UInt64]>([])
-        space.onCodeChange = { start, _ in changes.withLock { $0.append(start) } }
+        let holder = NotingHolder(space)
+        space.codeHolder = holder
         let page = try space.map(0, length: 8192, rights: [.read, .write, .execute], flags: anonymous)
-        space.protectCode(start: page + 100, length: 4)
+        #expect(space.protectCode(start: page + 100, length: 4))
         #expect(space.resolveFault(address: page + 8, access: .write) == .codeWrite(page: page, length: 4096))
-        #expect(space.resolveFault(address: page + 8, access: .write) == .retry)
         #expect(space.resolveFault(address: page + 4096, access: .write) == .retry)
+        space.allowWrites(start: page, length: 4096)
+        #expect(space.resolveFault(address: page + 8, access: .write) == .retry)
         // A host write to a protected code page reports the change and succeeds.
-        space.protectCode(start: page, length: 4)
+        #expect(space.protectCode(start: page, length: 4))
         #expect(!GuestCopy.store32(UInt(page), 1))
         try space.write(page + 16, UInt32(7))
         #expect(try space.read(page + 16, as: UInt32.self) == 7)
-        #expect(changes.withLock { $0 }.count == 1)
-        // Unmapping and losing execute permission report too; a page without code does not.
-        space.protectCode(start: page, length: 4)
-        try space.protect(page, length: 4096, rights: [.read, .write])
-        #expect(changes.withLock { $0 }.count == 2)
+        #expect(holder.drops == [.init(start: page + 16, settles: false, wasMapped: true)])
+        // Losing execute permission, moving, replacing and unmapping report too; a page without code does not.
+        func drops(_ change: () throws -> Void) throws -> [NotingHolder.Drop] {
+            holder.drops = []
+            #expect(space.protectCode(start: page, length: 4))
+            try change()
+            return holder.drops
+        }
+        let expected = [NotingHolder.Drop(start: page, settles: true, wasMapped: true)]
+        let all: PageRights = [.read, .write, .execute]
+        #expect(try drops { try space.protect(page, length: 4096, rights: [.read, .write]) } == expected)
+        try space.protect(page, length: 4096, rights: all)
+        #expect(try drops { try space.protect(page, length: 4096, rights: [.read, .execute]) } == [])
+        try space.protect(page, length: 4096, rights: all)
+        #expect(
+            try drops {
+                _ = try space.map(page, length: 4096, rights: all, flags: anonymous | HostMemory.fixed)
+            } == expected)
+        #expect(
+            try drops {
+                let moved = try space.remap(page, oldLength: 4096, newLength: 8192, flags: 1, newAddress: 0)
+                try space.unmap(moved, length: 8192)
+                _ = try space.map(page, length: 4096, rights: all, flags: anonymous | HostMemory.fixed)
+            } == expected)
+        #expect(try drops { try space.unmap(page, length: 4096) } == expected)
+        #expect(holder.depth == 0)
+        holder.drops = []
         try space.unmap(page, length: 8192)
-        #expect(changes.withLock { $0 }.count == 2)
+        #expect(holder.drops == [])
         #expect(space.resolveFault(address: page, access: .read) == .guestFault(.unmapped))
+    }
+
+    /// mprotect(2) stops at the first hole, and what lies behind it stays as it is.
+    @Test func protectionChangesUpToAHole() throws {
+        let space = try makeSpace()
+        let page = try space.map(0, length: 3 * 4096, rights: [.read, .write], flags: anonymous)
+        try space.unmap(page + 4096, length: 4096)
+        #expect(throws: Errno.nomem) { try space.protect(page, length: 3 * 4096, rights: .read) }
+        #expect(space.mapping(at: page)?.rights == .read)
+        #expect(space.mapping(at: page + 8192)?.rights == [.read, .write])
+        #expect(GuestCopy.store32(UInt(page + 8192), 1))
+        #expect(throws: Errno.nomem) { try space.protect(page + 4096, length: 8192, rights: .read) }
+        #expect(space.mapping(at: page + 8192)?.rights == [.read, .write])
+        try space.unmap(page, length: 3 * 4096)
+    }
+
+    /// Only what the guest may write and execute can get code while a system call writes to it.
+    @Test func outputsAreCopiedWhereCodeMayCome() throws {
+        let space = try makeSpace()
+        let page = try space.map(0, length: 3 * 4096, rights: [.read, .write], flags: anonymous)
+        #expect(!space.mayGetCode(page, 3 * 4096))
+        try space.protect(page + 4096, length: 4096, rights: [.read, .write, .execute])
+        #expect(space.mayGetCode(page, 4097) && !space.mayGetCode(page, 4096))
+        #expect(space.mayGetCode(page + 8191, 1) && !space.mayGetCode(page + 8192, 4096))
+        #expect(space.writableExtent(from: page, length: 1 << 40) == page + 3 * 4096)
+        try space.unmap(page, length: 3 * 4096)
     }
 
     @Test func anAccessThatTheHostRefusesIsAFaultAndNotRetriedForever() throws {
@@ -125,7 +192,7 @@ private let anonymous = HostMemory.privateCopy | HostMemory.anonymous
     @Test func protectKeepsCodePagesReadOnlyOnTheHost() throws {
         let space = try makeSpace()
         let page = try space.map(0, length: 3 * 4096, rights: [.read, .execute], flags: anonymous)
-        space.protectCode(start: page + 4096, length: 4)
+        #expect(space.protectCode(start: page + 4096, length: 4))
         try space.protect(page, length: 3 * 4096, rights: [.read, .write, .execute])
         #expect(GuestCopy.store32(UInt(page), 1))
         #expect(!GuestCopy.store32(UInt(page + 4096), 1))

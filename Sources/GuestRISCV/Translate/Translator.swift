@@ -39,7 +39,7 @@ struct RISCVTranslator: RISCVInstructionSet, ~Copyable {
             let available = unit.available
             let isLong = available >= 2 && unit.fetch16() & 3 == 3
             if available < (isLong ? 4 : 2) {
-                if isFirst { return exit(.fetchFault, at: unit.pc) }
+                if isFirst { return unit.missCode() }
                 break
             }
             isFirst = false

@@ -63,8 +63,11 @@ enum MemoryCalls {
         let advice = call.int32(2)
         guard call.a0 <= thread.memory.limit, call.a1 <= thread.memory.limit - call.a0 else { throw .nomem }
         let discarding: Set<Int32> = [4, 8, 9]  // MADV_DONTNEED, MADV_FREE, MADV_REMOVE
-        if discarding.contains(advice) { thread.memory.prepareWrite(call.a0, call.a1) }
-        return kernel(SYS_madvise, thread.memory.hostAddress(call.a0), call.word(1), Int(advice))
+        func advise() -> Int { kernel(SYS_madvise, thread.memory.hostAddress(call.a0), call.word(1), Int(advice)) }
+        if !discarding.contains(advice) { return advise() }
+        var result = 0
+        thread.memory.changing(call.a0, call.a1) { result = advise() }
+        return result
     }
 
     static func msync(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {

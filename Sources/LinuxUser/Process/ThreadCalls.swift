@@ -41,15 +41,36 @@ enum ThreadCalls {
         var timeout = call.word(3), second = 0
         switch operation {
         case 0, 6, 9, 11, 13:  // waiting calls take a struct timespec, or null
-            if operation == 6 || operation == 13 { thread.memory.prepareWrite(call.a0, 4) }
             timeout = thread.optionalInput(call.a3, 16)
             if operation == 11 { second = thread.input(call.a4, 4) }
         case 3, 4, 5, 12:  // two words; the fourth argument is a count
             second = thread.input(call.a4, 4)
-            thread.memory.prepareWrite(call.a4, 4)
-        case 7, 8: thread.memory.prepareWrite(call.a0, 4)
         default: break
         }
-        return thread.blocking(SYS_futex, word, call.word(1), call.word(2), timeout, second, call.word(5))
+        // The kernel itself changes words of FUTEX_WAKE_OP and of priority inheritance, where translated code may be in the way. The
+        // call has done nothing then; another thread may protect the page again before it is repeated.
+        for _ in 0..<1000 {
+            let result = thread.blocking(SYS_futex, word, call.word(1), call.word(2), timeout, second, call.word(5))
+            guard result == Errno.fault.negated,
+                thread.makeWritable(call.a0) || second != 0 && thread.makeWritable(call.a4)
+            else { return result }
+        }
+        throw .fault
+    }
+}
+
+extension GuestThread {
+    /// Lifts the write protection of the code on a word's page. False where code cannot be in the way.
+    fileprivate func makeWritable(_ address: UInt64) -> Bool {
+        guard memory.mayGetCode(address, 4) else { return false }
+        memory.prepareWrite(address, 4)
+        serveEngine()
+        return true
+    }
+
+    /// Does what the engine asks of this thread, so that it does not keep a system call from being made.
+    private func serveEngine() {
+        vcpu.serveRequests()
+        if mailbox.pointee.signal != 0 { vcpu.requestExit() }
     }
 }

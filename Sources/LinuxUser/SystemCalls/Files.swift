@@ -164,9 +164,10 @@ enum FileCalls {
     static func pwritev2(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         try vectored(thread, call, Int32(SYS_pwritev2), writes: false)
     }
-    /// vmsplice(2) reads the vectors into a pipe or fills them from one: prepared for both.
+    /// vmsplice(2) fills the vectors from a pipe's reading end, and makes the pages of theirs part of the pipe at its writing end.
     static func vmsplice(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        try vectored(thread, call, Int32(SYS_vmsplice), writes: true)
+        let status = kernel(SYS_fcntl, call.word(0), 3)  // F_GETFL
+        return try vectored(thread, call, Int32(SYS_vmsplice), writes: status >= 0 && status & 3 == 0)
     }
 
     private static func vectored(
@@ -189,8 +190,10 @@ enum FileCalls {
     private static func processCopy(
         _ thread: GuestThread, _ call: SystemCallArguments, _ number: Int32, writesLocal: Bool
     ) throws(Errno) -> Int {
-        try withVectors(thread, call.a1, count: call.a2, writes: writesLocal) { (local, localCount) throws(Errno) in
-            try withVectors(thread, call.a3, count: call.a4, writes: !writesLocal) { remote, remoteCount in
+        let isOwn = call.int32(0) == HostProcess.processID || call.int32(0) == thread.tid
+        return try withVectors(thread, call.a1, count: call.a2, writes: writesLocal) {
+            (local, localCount) throws(Errno) in
+            try withVectors(thread, call.a3, count: call.a4, writes: !writesLocal && isOwn) { remote, remoteCount in
                 kernel(number, Int(call.int32(0)), local, localCount, remote, remoteCount, call.word(5))
             }
         }

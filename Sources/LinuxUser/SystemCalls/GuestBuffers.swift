@@ -17,7 +17,7 @@ extension GuestThread {
     /// The host pointer to a guest range that the host kernel writes. For the kernel only: it may be unusable.
     @inline(__always)
     func output(_ address: UInt64, _ length: UInt64) -> Int {
-        (try? memory.writePointer(address, length)) ?? Self.unusablePointer
+        outputPointer(address, length) ?? Self.unusablePointer
     }
 
     /// As `input` and `output`, but a null pointer stays null.

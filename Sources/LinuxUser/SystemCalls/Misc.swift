@@ -83,10 +83,11 @@ enum MiscCalls {
         return 0
     }
 
-    /// riscv_flush_icache(2): later fetches see what stores have written. The kernel fences all code, whatever the range.
+    /// riscv_flush_icache(2): later fetches of all threads, or with SYS_RISCV_FLUSH_ICACHE_LOCAL of this one, see what stores have
+    /// written. The kernel fences all code, whatever the range.
     static func flushInstructionCache(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         if call.a2 & ~1 != 0 { throw .inval }
-        thread.process.engine.synchronizeCode()
+        thread.process.engine.synchronizeCode(everywhere: call.a2 & 1 == 0)
         return 0
     }
 

@@ -1,7 +1,7 @@
 // Calls that the host kernel does itself. Integers go through unchanged; a pointer goes through after its range is
 // known to be the guest's own, so that the kernel's EFAULT is honest and the kernel never writes to Martlet's memory; a
-// range the kernel writes is first made writable where translated code is watched (`prepareWrite`); a path is replaced
-// by the host's path.
+// range the kernel writes is a copy where translated code may come (`CopiedOutput`); a path is replaced by the host's
+// path.
 
 import HostOS
 import LinuxABI

@@ -15,6 +15,7 @@ public func performSystemCall(_ thread: GuestThread, _ arguments: SystemCallArgu
     let shown = thread.process.diagnostics.isEnabled(.systemCalls)
     if shown { SystemCallTrace.showEntry(thread, id, row, arguments) }
     let result = perform(thread, id, row, arguments)
+    thread.storeCopiedOutputs()
     if shown { SystemCallTrace.showResult(thread, row, result) }
     return result
 }

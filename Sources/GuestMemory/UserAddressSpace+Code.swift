@@ -1,0 +1,201 @@
+// Translated code in a user-mode guest's memory: which pages hold it, and how changes of them are noticed.
+
+import HostOS
+
+extension UserAddressSpace: CodeMemory {
+    // MARK: Changes of code
+
+    /// Takes the memory's lock for a change of the map, in at most two ranges. Where they hold translated code, the lock of its holder
+    /// is taken before, the code is dropped, and no thread executes it any more: until `endChange` nobody can make or find code there.
+    func beginChange(_ first: (UInt64, UInt64) = (0, 0), _ second: (UInt64, UInt64) = (0, 0)) -> CodeChange {
+        lock.lock()
+        if !hasCode(first) && !hasCode(second) { return CodeChange(locksHolder: false) }
+        lock.unlock()
+        // There may be none any more now: then the second lock was taken in vain.
+        codeHolder?.lockCode()
+        lock.lock()
+        for range in [first, second] where hasCode(range) {
+            codeHolder?.dropCode(start: range.0, length: range.1 - range.0, settles: true)
+        }
+        return CodeChange(locksHolder: true)
+    }
+
+    func endChange(_ change: CodeChange) {
+        lock.unlock()
+        if change.locksHolder { codeHolder?.unlockCode() }
+    }
+
+    private func hasCode(_ range: (start: UInt64, end: UInt64)) -> Bool {
+        code.first(in: range.start, range.end) != nil
+    }
+
+    /// Before the host kernel or a host copy writes to guest memory: makes code pages in the range writable and drops
+    /// their translations. Another thread may execute code there at once, and protect it again.
+    public func prepareWrite(_ address: UInt64, _ length: UInt64) { changing(address, length) {} }
+
+    /// Does `body`, which changes what is in the range, while no code can be made there: translations of what was there are dropped.
+    public func changing(_ address: UInt64, _ length: UInt64, _ body: () -> Void) {
+        _ = writing(address, length) {
+            body()
+            return true
+        }
+    }
+
+    /// Does `body`, a host write to the range that returns false when it fails, where translated code does not stop it.
+    func writing(_ address: UInt64, _ length: UInt64, _ body: () -> Bool) -> Bool {
+        guard address < limit, length > 0 else { return body() }
+        let end = address &+ min(length, limit - address)
+        if !lock.withLock({ hasCode((address, end)) }) { return body() }
+        codeHolder?.lockCode()
+        defer { codeHolder?.unlockCode() }
+        allowWrites(start: address, length: end - address)
+        codeHolder?.dropCode(start: address, length: end - address, settles: false)
+        return body()
+    }
+
+    /// Clears code bits of pages that go away, get replaced or are executable no more. Under the lock.
+    func forgetCode(_ start: UInt64, _ end: UInt64) {
+        while let page = code.first(in: start, end) { forgetCode(page) }
+    }
+
+    private func forgetCode(_ page: UInt64) {
+        code.remove(page)
+        if let mapping = table.mapping(at: page) { watched.remove(page, mapping) }
+    }
+
+    /// Clears code bits of pages that stay, and gives them their write permission back. Under the lock.
+    func unprotectCode(_ start: UInt64, _ end: UInt64) {
+        while let page = code.first(in: start, end) {
+            forgetCode(page)
+            if let rights = table.mapping(at: page)?.rights, rights.contains(.write) {
+                try? HostMemory.protect(host(page), Int(Self.pageSize), hostProtection(rights))
+            }
+        }
+    }
+
+    // MARK: For the engine
+
+    public func executableBytes(at address: UInt64) -> UnsafeRawBufferPointer? {
+        guard address < limit else { return nil }
+        let stop = min((address | (Self.pageSize - 1)) + 1 + Self.pageSize, limit)
+        var end = lock.withLock { table.extent(from: address, upTo: stop, with: .execute) }
+        guard end > address else { return nil }
+        // Past the end of a mapped file there are rights but no bytes.
+        let second = (address | (Self.pageSize - 1)) + 1
+        if end > second, !isReadable(second) { end = second }
+        guard isReadable(address) else { return nil }
+        return UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: host(address)), count: Int(end - address))
+    }
+
+    public func protectCode(start: UInt64, length: UInt64) -> Bool {
+        guard start < limit, length > 0 else { return false }
+        let last = min(start &+ (length - 1), limit - 1)
+        return lock.withLock {
+            var page = start & ~(Self.pageSize - 1)
+            while page <= last {
+                // Pages that have just been unmapped stay unmarked: what is mapped there next is not protected.
+                if !code.contains(page), let mapping = table.mapping(at: page), mapping.rights.contains(.execute) {
+                    if mapping.rights.contains(.write) {
+                        guard (try? HostMemory.protect(host(page), Int(Self.pageSize), HostMemory.read)) != nil else {
+                            return false
+                        }
+                    }
+                    code.insert(page)
+                    watched.add(page, mapping)
+                }
+                page += Self.pageSize
+            }
+            return true
+        }
+    }
+
+    public func allowWrites(start: UInt64, length: UInt64) {
+        lock.withLock { unprotectCode(start & ~(Self.pageSize - 1), start &+ length) }
+    }
+
+    public func resolveFault(address: UInt64, access: MemoryAccess) -> FaultResolution {
+        guard address < limit else { return .guestFault(.unmapped) }
+        return lock.withLock {
+            guard let mapping = table.mapping(at: address) else { return .guestFault(.unmapped) }
+            let page = address & ~(Self.pageSize - 1)
+            switch access {
+            case .write:
+                guard mapping.rights.contains(.write) else { return .guestFault(.permission) }
+                if code.contains(page) { return .codeWrite(page: page, length: Self.pageSize) }
+                return isWritable(address) ? .retry : .guestFault(.permission)
+            case .read:
+                if mapping.rights.isEmpty { return .guestFault(.permission) }
+                return isReadable(address) ? .retry : .guestFault(.permission)
+            case .execute:
+                guard mapping.rights.contains(.execute) else { return .guestFault(.permission) }
+                return isReadable(address) ? .retry : .guestFault(.bus)
+            }
+        }
+    }
+
+    public func codeFile(at address: UInt64) -> Int {
+        lock.withLock { Int(table.mapping(at: address)?.codeFile ?? 0) }
+    }
+
+    public func codeFileName(_ number: Int) -> String { lock.withLock { codeFiles.name(number) } }
+
+    public var hasWatchedCode: Bool { lock.withLock { !watched.isEmpty } }
+
+    public func pagesChangedUnseen() -> [UInt64] {
+        lock.withLock { watched.pages { codeFiles.mayHaveChanged($0) } }
+    }
+
+    // What the table allows, the host may still refuse, and retrying would then never end: it is asked by an access that changes
+    // nothing.
+
+    private func isReadable(_ address: UInt64) -> Bool { GuestCopy.load32(host(address & ~3)) != nil }
+
+    private func isWritable(_ address: UInt64) -> Bool {
+        let word = host(address & ~3)
+        guard let value = GuestCopy.load32(word) else { return false }
+        return GuestCopy.compareExchange32(word, expected: value, desired: value) != nil
+    }
+}
+
+/// A change of the map that has begun.
+struct CodeChange {
+    let locksHolder: Bool
+}
+
+/// Pages with code that may change without a fault, by what tells of it.
+struct WatchedCode {
+    /// In private mappings of files, by the file's number: the file's times tell.
+    private var byFile: [UInt32: Set<UInt64>] = [:]
+    /// In shared mappings, and in private ones of files that have no number: nothing tells.
+    private var untold: Set<UInt64> = []
+
+    var isEmpty: Bool { byFile.isEmpty && untold.isEmpty }
+
+    mutating func add(_ page: UInt64, _ mapping: Mapping) {
+        if isUntold(mapping) {
+            untold.insert(page)
+        } else if mapping.codeFile != 0 {
+            byFile[mapping.codeFile, default: []].insert(page)
+        }
+    }
+
+    /// `mapping`: the one that the page was added with.
+    mutating func remove(_ page: UInt64, _ mapping: Mapping) {
+        if isUntold(mapping) {
+            untold.remove(page)
+        } else if mapping.codeFile != 0 {
+            byFile[mapping.codeFile]?.remove(page)
+        }
+    }
+
+    private func isUntold(_ mapping: Mapping) -> Bool {
+        mapping.isShared || mapping.kind == .file && mapping.codeFile == 0
+    }
+
+    /// All pages that may have changed; `mayHaveChanged` is asked once for each file.
+    func pages(whereFile mayHaveChanged: (Int) -> Bool) -> [UInt64] {
+        var result = Array(untold)
+        for (file, pages) in byFile where !pages.isEmpty && mayHaveChanged(Int(file)) { result += pages }
+        return result
+    }
+}
