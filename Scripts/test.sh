@@ -2,7 +2,7 @@
 
 test_command() {
     need_build
-    need gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-user-static
+    need gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-user-static gdb-multiarch
     say "building the guest programs"
     build_guest
     run_swift_tests "$@"

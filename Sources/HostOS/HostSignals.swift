@@ -30,6 +30,8 @@ public typealias CodeFaultHandler = @convention(c) (UnsafeMutableRawPointer, Uns
 nonisolated(unsafe) private var codeFaultHandler: CodeFaultHandler? = nil
 /// The set of the one signal kept by `reserve`. Written before there are other threads.
 nonisolated(unsafe) private var reservedSignal: UInt64 = 0
+/// A fault of the host program itself may leave the kernel's core file. Written before there are other threads.
+nonisolated(unsafe) private var dumpsHost = false
 
 public enum HostSignals {
     public enum Disposition: Sendable { case byDefault, ignore, record }
@@ -48,6 +50,7 @@ public enum HostSignals {
 
     private static let started: Void = {
         HostStubs.install()
+        dumpsHost = HostProcess.variable("MARTLET_HOST_CORE") != nil
         install(SIGSEGV, handler: unsafeBitCast(faultHandler as RawHandler, to: UInt.self))
         install(SIGBUS, handler: unsafeBitCast(faultHandler as RawHandler, to: UInt.self))
         // The language runtime may have put crash reporters here; a guest that dies must die silently, as it would
@@ -143,8 +146,10 @@ public enum HostSignals {
         try? HostMemory.unmap(UInt(bitPattern: base), size)
     }
 
-    /// Ends the process by `signal` with its default action, as if the guest had run natively.
-    public static func dieBy(_ signal: Int32) -> Never {
+    /// Ends the process by `signal` with its default action, but without a core file of the host's. `sharesMemory`: other processes go on
+    /// in this memory.
+    public static func dieBy(_ signal: Int32, sharesMemory: Bool = false) -> Never {
+        HostProcess.refuseCore(sharesMemory: sharesMemory)
         var action = clx_kernel_sigaction()
         action.flags = UInt64(CLX_SA_RESTORER)
         action.restorer = HostStubs.restorerAddress
@@ -173,9 +178,14 @@ public enum HostSignals {
     /// A fault of the host program itself. Never returns control to the faulting instruction as if nothing had
     /// happened.
     fileprivate static func hostFault(_ fault: FaultContext) {
-        report("martlet: internal error: host memory fault at pc 0x", fault.programCounter)
-        report(", address 0x", UInt(fault.faultAddress))
+        if bit(fault.signal) & faultSignals != 0 {
+            report("martlet: internal error: host memory fault at pc 0x", fault.programCounter)
+            report(", address 0x", UInt(fault.faultAddress))
+        } else {
+            report("martlet: internal error: trap at host pc 0x", fault.programCounter)
+        }
         writeBytes("\n")
+        if !dumpsHost { HostProcess.refuseCore(sharesMemory: false) }
         var action = clx_kernel_sigaction()
         action.flags = UInt64(CLX_SA_RESTORER)
         action.restorer = HostStubs.restorerAddress
@@ -226,5 +236,10 @@ struct KeptDisposition {
 
 @c private func recordHandler(_ signal: Int32, _ info: UnsafeMutableRawPointer?, _ context: UnsafeMutableRawPointer?) {
     guard let info, let context else { return }
-    HostSignals.record(FaultContext(info: info, context: context))
+    let fault = FaultContext(info: info, context: context)
+    // A failed check of the host program itself.
+    if fault.signal == SIGILL, fault.code > 0, fault.faultAddress == UInt64(fault.programCounter) {
+        return HostSignals.hostFault(fault)
+    }
+    HostSignals.record(fault)
 }

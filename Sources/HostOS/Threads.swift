@@ -75,6 +75,8 @@ public enum HostThread {
     }
 
     public static func yield() { _ = kernel(SYS_sched_yield) }
+    /// Waits until a signal handler has run.
+    public static func waitForSignal() { _ = kernel(SYS_ppoll) }
     @inlinable public static func pause() { clx_pause() }
 }
 

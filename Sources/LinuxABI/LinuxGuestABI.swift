@@ -23,6 +23,7 @@ public struct LinuxGuestABI: Sendable {
     public var semaphoreSet: SemaphoreSetLayout
     public var signalAction: SignalActionLayout
     public var signalFrame: SignalFrameLayout
+    public var core: CoreLayout
     /// Lines of /proc/cpuinfo for one processor, after its number; they depend on the configured CPU model.
     public var processorDescription = ""
     /// Answers of a hardware probe call (riscv_hwprobe(2)) by key; nil for keys it does not know. They depend on the
@@ -33,7 +34,8 @@ public struct LinuxGuestABI: Sendable {
         machine: String, elfMachine: UInt16, pageSize: UInt64, addressLimit: UInt64, registers: SystemCallRegisters,
         systemCallLength: UInt64, systemCall: @escaping @Sendable (UInt64) -> SystemCallID?, stat: StatLayout,
         epollEvent: EpollEventLayout,
-        semaphoreSet: SemaphoreSetLayout, signalAction: SignalActionLayout, signalFrame: SignalFrameLayout
+        semaphoreSet: SemaphoreSetLayout, signalAction: SignalActionLayout, signalFrame: SignalFrameLayout,
+        core: CoreLayout
     ) {
         self.machine = machine
         self.elfMachine = elfMachine
@@ -46,6 +48,7 @@ public struct LinuxGuestABI: Sendable {
         self.semaphoreSet = semaphoreSet
         self.signalAction = signalAction
         self.signalFrame = signalFrame
+        self.core = core
         self.systemCallLength = systemCallLength
     }
 }

@@ -21,7 +21,8 @@ extension LinuxGuestABI {
             epollEvent: .natural,
             semaphoreSet: .asmGeneric,
             signalAction: .asmGeneric,
-            signalFrame: .riscv64)
+            signalFrame: .riscv64,
+            core: .riscv64)
         abi.processorDescription = """
             isa\t\t: \(isa)
             mmu\t\t: sv39
@@ -57,6 +58,24 @@ extension SignalFrameLayout {
         floatControl: FloatControl(offset: 816, flagsShift: 0, roundingShift: 5, roundingRegister: "frm"),
         returnAddress: "x1",
         trampoline: [0x93, 0x08, 0xb0, 0x08, 0x73, 0x00, 0x00, 0x00])  // li a7, 139; ecall
+}
+
+extension CoreLayout {
+    /// struct user_regs_struct: pc, x1 ... x31. struct __riscv_d_ext_state: f0 ... f31, fcsr, padding.
+    ///
+    /// Source: Linux arch/riscv/include/uapi/asm/{elf,ptrace}.h, arch/riscv/kernel/ptrace.c.
+    static let riscv64 = CoreLayout(
+        general: RegisterSetLayout(
+            size: 256, programCounter: 0, registers: (1..<32).map { SignalFrameLayout.Slot("x\($0)", at: 8 * $0) }),
+        others: [
+            (
+                .floatRegisters,
+                RegisterSetLayout(
+                    size: 264, registers: (0..<32).map { SignalFrameLayout.Slot("f\($0)", at: 8 * $0) },
+                    floatControl: SignalFrameLayout.FloatControl(
+                        offset: 256, flagsShift: 0, roundingShift: 5, roundingRegister: "frm"))
+            )
+        ])
 }
 
 /// Answers of riscv_hwprobe(2). Source: Linux Documentation/arch/riscv/hwprobe.rst, arch/riscv uapi asm/hwprobe.h.

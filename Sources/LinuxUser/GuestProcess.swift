@@ -7,6 +7,7 @@ import GuestMemory
 import HostOS
 import LinuxABI
 import Profiling
+import Synchronization
 
 /// A guest process. There is one per host process; threads of the guest are threads of the host.
 public final class GuestProcess: @unchecked Sendable {
@@ -33,7 +34,9 @@ public final class GuestProcess: @unchecked Sendable {
     let lock = Lock()
     var breakStart: UInt64 = 0, breakEnd: UInt64 = 0  // the heap: [start, end); guarded by `lock`
     var actions: [SignalAction]  // index = signal number; guarded by `lock`
-    var threadCount = 1  // guarded by `lock`
+    var threads: [GuestThread] = []  // those that have not ended; guarded by `lock`
+    /// The thread that has stopped all others for good; 0: none.
+    let stopper = Atomic<Int32>(0)
     var leaderStatus: Int32 = 0  // exit status of the first thread; guarded by `lock`
     var signalTrampoline: UInt64 = 0  // set before guest code runs
     let resolver: ProgramResolver
@@ -63,7 +66,6 @@ public final class GuestProcess: @unchecked Sendable {
         prefix = options.prefix
         realPrefix = options.prefix.flatMap { HostFile.realPath($0) }
         actions = .init(repeating: SignalAction(), count: 65)
-        if profile != nil { catchTerminatingSignals() }
     }
 
     /// The guest's name for a host path: without the prefix for files below it.

@@ -5,6 +5,7 @@ import ExecutionEngine
 import GuestMemory
 import HostOS
 import Profiling
+import Synchronization
 
 /// A guest thread.
 public final class GuestThread {
@@ -27,6 +28,8 @@ public final class GuestThread {
     /// Set by `exit`: the thread's loop ends.
     var isFinished = false
     var exitStatus: Int32 = 0
+    /// The guest's state is at an instruction boundary, and other threads may read it.
+    let isStill = Atomic<Bool>(false)
     /// The process's first thread.
     var isLeader = false
     /// Runs in the memory of a parent that waits: see `SharedChild`.
@@ -68,8 +71,10 @@ public final class GuestThread {
     public func blocking(
         _ number: Int32, _ a0: Int = 0, _ a1: Int = 0, _ a2: Int = 0, _ a3: Int = 0, _ a4: Int = 0, _ a5: Int = 0
     ) -> Int {
-        if isSharedChild { openForSignals() }
-        defer { if isSharedChild { HostSignals.setMask(.max) } }
+        // (What stands still then is the parent.)
+        if !isSharedChild { return still { safeSystemCall(vcpu.requestFlag, number, a0, a1, a2, a3, a4, a5) } }
+        openForSignals()
+        defer { HostSignals.setMask(.max) }
         return safeSystemCall(vcpu.requestFlag, number, a0, a1, a2, a3, a4, a5)
     }
 }

@@ -61,6 +61,7 @@ private func start(
         registers: registers, executablePath: path,
         arguments: asked.arguments, image: image, resolver: resolver, profile: profile,
         willExit: guest.willExit)
+    process.catchDefaults()
     process.breakStart = image.dataEnd
     process.breakEnd = image.dataEnd
 
@@ -85,6 +86,7 @@ private func start(
     logLayout(process, stackTop: top)
     thread.tid = HostProcess.threadID
     thread.isLeader = true
+    process.threads = [thread]
     thread.signalMask = HostSignals.mask
     _ = consume file
     thread.main()

@@ -18,6 +18,6 @@ enum NamespaceCalls {
     /// The guest's only thread becomes the host process's only one.
     private static func beAlone(_ thread: GuestThread) {
         let process = thread.process
-        if process.lock.withLock({ process.threadCount == 1 }) { process.engine.endOwnThreads() }
+        if process.lock.withLock({ process.threads.count <= 1 }) { process.engine.endOwnThreads() }
     }
 }

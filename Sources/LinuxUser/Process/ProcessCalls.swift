@@ -86,7 +86,7 @@ enum ProcessCalls {
         child.signalMask = thread.signalMask
         prepareChild(child, request)
         if request.has(CloneRequest.childClearTID) { child.clearChildTID = request.childTID }
-        process.lock.withLock { process.threadCount += 1 }
+        process.lock.withLock { process.threads.append(child) }
         // The child starts with all signals blocked and says its thread id here.
         let published = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
         published.initialize(to: 0)
@@ -104,7 +104,7 @@ enum ProcessCalls {
                 child.main()
             }
         } catch {
-            process.lock.withLock { process.threadCount -= 1 }
+            process.lock.withLock { process.threads.removeAll { $0 === child } }
             throw .again
         }
         while true {
@@ -159,7 +159,8 @@ enum ProcessCalls {
             throw error
         case .success(0):
             wait?.becomeChild()
-            process.threadCount = 1
+            process.threads = [thread]
+            process.stopper.store(0, ordering: .relaxed)
             if let actions = thread.ownActions { process.actions = actions }
             thread.ownActions = nil
             thread.isSharedChild = false
@@ -169,7 +170,7 @@ enum ProcessCalls {
             return 0
         case .success(let pid):
             tellParent(thread, request, child: pid)
-            wait?.waitForChild()
+            if let wait { thread.still { wait.waitForChild() } }
             return Int(pid)
         }
     }

@@ -34,13 +34,14 @@ extension GuestProcess {
     /// SIGALRM, SIGTERM.
     private static let terminating: UInt64 = [1, 2, 3, 6, 13, 14, 15].reduce(0) { $0 | HostSignals.bit($1) }
 
-    /// While a profile is taken, signals that end the process are caught by the host even where the guest leaves them alone, so that
-    /// the totals get written.
+    /// Signals that the host catches even where the guest leaves them alone: those that leave a core file, which is Martlet's to write,
+    /// and, so that a profile's totals get written, those that usually end a process.
     func catchesDefault(of signal: Int32) -> Bool {
-        profile != nil && Self.terminating & HostSignals.bit(signal) != 0
+        (profile == nil ? SignalNumber.dumpsCore : SignalNumber.dumpsCore | Self.terminating)
+            & HostSignals.bit(signal) != 0
     }
 
-    func catchTerminatingSignals() {
+    func catchDefaults() {
         for signal in Int32(1)...31 where catchesDefault(of: signal) && !HostSignals.isIgnored(signal) {
             HostSignals.set(signal, .record)
         }

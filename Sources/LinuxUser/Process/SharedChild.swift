@@ -18,11 +18,13 @@ enum SharedChild {
         let result: Result<Int32, Errno>
         do throws(Errno) {
             result = .success(
-                try HostProcess.forkSharing {
-                    ProcessCalls.becomeChild(thread, request)
-                    thread.isSharedChild = true
-                    thread.ownActions = actions
-                    thread.runSharedChild()
+                try thread.still { () throws(Errno) in
+                    try HostProcess.forkSharing {
+                        ProcessCalls.becomeChild(thread, request)
+                        thread.isSharedChild = true
+                        thread.ownActions = actions
+                        thread.runSharedChild()
+                    }
                 })
         } catch { result = .failure(error) }
         kept.putBack(thread)

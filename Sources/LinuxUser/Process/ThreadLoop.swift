@@ -20,9 +20,9 @@ extension GuestThread {
         ThreadSlot.mailbox = nil
         HostSignals.releaseAlternateStack(stack)
         let isLast = process.lock.withLock { () -> Bool in
-            process.threadCount -= 1
+            process.threads.removeAll { $0 === self }
             if isLeader { process.leaderStatus = exitStatus }
-            return process.threadCount == 0
+            return process.threads.isEmpty
         }
         if isLast { process.end(status: process.leaderStatus) }
         // The leader's host thread must not end the process by returning from main.
@@ -41,6 +41,7 @@ extension GuestThread {
             if mailbox.pointee.signal != 0 { deliverPendingSignals() }
             if isSharedChild { HostSignals.setMask(.max) }
             interruptedCall = nil
+            if isToStop { stop() }
             switch vcpu.run() {
             case .systemCall: systemCall()
             case .interrupted: break

@@ -36,8 +36,7 @@ extension GuestThread {
             // process.
             if HostSignals.bit(signal) & SignalNumber.ignoredByDefault != 0 { return }
             if HostSignals.bit(signal) & HostSignals.ownSignals != 0 || process.catchesDefault(of: signal) {
-                process.willDie(by: signal, thread: self)
-                HostSignals.dieBy(signal)
+                die(by: information)
             }
             HostSignals.setMask(signalMask)
             _ = kernel(SYS_tgkill, Int(HostProcess.processID), Int(tid), Int(signal))
@@ -53,8 +52,7 @@ extension GuestThread {
         }
         let action = withActions { $0[Int(signal)] }
         if action.handler <= SignalAction.ignore || signalMask & HostSignals.bit(signal) != 0 {
-            process.willDie(by: signal, thread: self)
-            HostSignals.dieBy(signal)
+            die(by: SignalInfo(signal: signal, code: code, address: address))
         }
         enter(action, SignalInfo(signal: signal, code: code, address: address))
         HostSignals.setMask(signalMask)
@@ -94,8 +92,8 @@ extension GuestThread {
             }
         }
         guard fits else {
-            process.willDie(by: SignalNumber.segv, thread: self)
-            HostSignals.dieBy(SignalNumber.segv)
+            let byKernel: Int32 = 0x80  // SI_KERNEL
+            die(by: SignalInfo(signal: SignalNumber.segv, code: byKernel, address: 0))
         }
         if alternateStack.flags & AlternateStack.autoDisarm != 0 && onStack { alternateStack = AlternateStack() }
         let registers = process.registers

@@ -15,11 +15,14 @@ extension GuestThread {
             frame.storeBytes(of: loadRegister(state, slot.state), toByteOffset: slot.frame, as: UInt64.self)
         }
         guard let control = frameLayout.floatControl else { return }
+        frame.storeBytes(of: floatControlWord(control), toByteOffset: control.offset, as: UInt32.self)
+    }
+
+    /// The floating-point control word in the form that `control` says.
+    func floatControlWord(_ control: SignalFrameLayout.FloatControl) -> UInt32 {
         let offset = process.registers.floatRounding
         let rounding = offset < 0 ? 0 : state.load(fromByteOffset: offset, as: UInt32.self)
-        let word =
-            (vcpu.floatFlags & 31) << UInt32(control.flagsShift) | (rounding & 7) << UInt32(control.roundingShift)
-        frame.storeBytes(of: word, toByteOffset: control.offset, as: UInt32.self)
+        return (vcpu.floatFlags & 31) << UInt32(control.flagsShift) | (rounding & 7) << UInt32(control.roundingShift)
     }
 
     /// Puts a frame's registers back into the CPU state.

@@ -151,7 +151,7 @@ enum ProcFile: Equatable {
         return max(count, 1)
     }
 
-    private static func hostFile(_ path: String) -> String {
+    static func hostFile(_ path: String) -> String {
         guard let fd = try? HostFile.openForReading(path) else { return "" }
         defer { HostFile.close(fd) }
         var text: [UInt8] = []
