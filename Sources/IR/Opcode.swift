@@ -58,6 +58,14 @@ public struct OpEffects: OptionSet, Sendable {
     @inlinable public static var fpFlags: OpEffects { OpEffects(rawValue: 1 << 5) }
     /// Result does not change when the two first sources are swapped.
     @inlinable public static var commutative: OpEffects { OpEffects(rawValue: 1 << 6) }
+    /// May leave the region in its middle without being an exit: carries a recovery record, as what may fault does.
+    @inlinable public static var stops: OpEffects { OpEffects(rawValue: 1 << 7) }
+
+    /// Ops with one of these need exact guest state, in the homes of the globals or by a recovery record. A call's helper says
+    /// itself what it looks at (`HelperDescriptor`).
+    @inlinable public static var needState: OpEffects { [.fault, .exit, .stops] }
+    /// Ops with one of these carry a recovery record.
+    @inlinable public static var recoverable: OpEffects { [.fault, .stops] }
 }
 
 /// One row of the op table.
@@ -154,8 +162,8 @@ extension Opcode {
         case .fpSetFlags: OpcodeRow("fp_set_flags", 0, 1, .sideEffect)
         case .fpSetRounding: OpcodeRow("fp_set_rounding", 0, 1, .sideEffect)
         case .insnStart: OpcodeRow("insn_start", 0, 0, .sideEffect)
-        case .checkExit: OpcodeRow("check_exit", 0, 0, .sideEffect)
-        case .countExecution: OpcodeRow("count_execution", 0, 0, .sideEffect)
+        case .checkExit: OpcodeRow("check_exit", 0, 0, [.stops, .sideEffect])
+        case .countExecution: OpcodeRow("count_execution", 0, 0, [.stops, .sideEffect])
         case .pushReturn: OpcodeRow("push_return", 0, 0, .sideEffect)
         case .gotoTB: OpcodeRow("goto_tb", 0, 0, [.terminator, .exit])
         case .exitTB: OpcodeRow("exit_tb", 0, 0, [.terminator, .exit])

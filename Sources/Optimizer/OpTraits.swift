@@ -15,7 +15,7 @@ struct OpTraits {
         if e.contains(.fpFlags) { w |= 1 << 5 }
         if e.contains(.commutative) { w |= 1 << 6 }
         if !e.isDisjoint(with: [.sideEffect, .fpFlags]) { w |= 1 << 7 }
-        if !e.isDisjoint(with: [.fault, .exit]) || opcode == .call || opcode == .checkExit { w |= 1 << 8 }
+        if !e.isDisjoint(with: .needState) || opcode == .call { w |= 1 << 8 }
         if e.contains(.exit) { w |= 1 << 9 }
         word = w
     }

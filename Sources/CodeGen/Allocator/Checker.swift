@@ -224,7 +224,7 @@ public struct AllocationChecker {
             if memory > 1 { fail("op \(index) has \(memory) operands in memory") }
         }
         if effects.contains(.exit) { checkHomes("op \(index)") }
-        if effects.contains(.fault) || op.opcode == .checkExit || op.opcode == .countExecution { checkRecovery(index) }
+        if !effects.isDisjoint(with: .recoverable) { checkRecovery(index) }
         if op.opcode == .call { afterCall(op) }
 
         for r in 0..<Self.registers where row.clobbers.has(UInt8(r)) {

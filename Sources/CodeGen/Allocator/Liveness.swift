@@ -195,8 +195,7 @@ extension Allocator {
     }
 
     @inline(__always) private func looksAtState(_ opcode: Opcode, _ row: OpcodeTable.Word) -> Bool {
-        row.has([.fault, .exit])
-            || row.has(.sideEffect) && (opcode == .call || opcode == .checkExit || opcode == .countExecution)
+        row.has(.needState) || opcode == .call
     }
 
     /// When the value that `t` has at the op at `position` is needed after it. A definition at the op itself ends it.
