@@ -79,7 +79,7 @@ let package = Package(
             dependencies: [
                 "ExecutionEngine", "CodeGen", "CodeGenX64", "CodeGenInterpreter", "GuestKit", "GuestMemory",
                 "GuestRISCV",
-                "HostOS", "Diagnostics", "IR", "CLinux",
+                "HostOS", "Diagnostics", "IR", "Optimizer", "CLinux",
             ]),
         .testTarget(
             name: "LinuxUserTests",

@@ -192,7 +192,8 @@ final class BackgroundCompiler: @unchecked Sendable {
         compiling.lock()
         let workspace = job.workspace
         var code: UnsafeRawBufferPointer?
-        if workspace.optimize(.full, sample: false), workspace.allocate(sample: false) {
+        workspace.checkFrontEnd()
+        if workspace.optimize(.full), workspace.allocate() {
             code = compiler.compile(workspace.region, workspace.allocation)
         }
         compiling.unlock()
@@ -220,7 +221,7 @@ final class BackgroundCompiler: @unchecked Sendable {
                 counter: ExecutionCounters.number(entriesOf: job.pc), isOptimized: true,
                 canGrow: job.workspace.canGrow) != nil
         else { return engine.discard(compiled) }
-        engine.translator.account(engine, job.workspace.region, compiled, time, isOptimized: true)
+        engine.translator.account(engine, job.workspace, compiled, time, .background)
         engine.retire(job.old)
     }
 }

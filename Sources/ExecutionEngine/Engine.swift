@@ -349,4 +349,34 @@ public struct EngineCounters: Sendable {
     /// Of the instructions and nanoseconds above, those of optimized regions.
     public var optimizedInstructions = 0
     public var optimizedTime: UInt64 = 0
+    /// By origin. (`translations` and `optimized` are sums of these.)
+    public var baseline = Made()
+    public var optimizing = Made()
+    public var background = Made()
+
+    public struct Made: Sendable {
+        public var count = 0
+        /// Of those, the ones that were verified.
+        public var verified = 0
+    }
+
+    subscript(_ origin: CodeOrigin) -> Made {
+        get {
+            switch origin {
+            case .baseline: baseline
+            case .optimizing: optimizing
+            case .background: background
+            }
+        }
+        set {
+            switch origin {
+            case .baseline: baseline = newValue
+            case .optimizing: optimizing = newValue
+            case .background: background = newValue
+            }
+        }
+    }
 }
+
+/// Who made a translation: the first tier, or the optimizing one on a vCPU's thread or on the compiler's.
+enum CodeOrigin { case baseline, optimizing, background }

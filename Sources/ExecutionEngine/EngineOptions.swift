@@ -1,6 +1,8 @@
 // What can be chosen about an engine.
 
+import CodeGen
 import Diagnostics
+import IR
 
 /// Which code a vCPU runs.
 public enum Tier: String, CaseIterable, Sendable {
@@ -37,6 +39,10 @@ public struct EngineOptions: Sendable {
     public var optimizeOnly = AddressFilter()
     /// Optimizer passes turned off by name.
     public var disabledPasses: Set<String> = []
+    /// Translations that are checked while they are made.
+    public var verification = Verification.standard
+    /// For tests: called behind each stage and before its check, to plant mistakes.
+    var plant: (@Sendable (TranslationStage, Region, Allocation) -> Void)?
     /// Keeps translations on disk between runs.
     public var store: StoreOptions?
     public var diagnostics: Diagnostics

@@ -32,6 +32,7 @@ final class Translator {
     var matchedRanges: UnsafeBufferPointer<GuestRange> { UnsafeBufferPointer(start: matched, count: matchedCount) }
     private let measuresTime: Bool
     private let isLogging: Bool
+    private var sampler: VerificationSampler
     /// Copies of the code pages translated from lately, by page number, then room for what does not fit in. Another thread may
     /// unmap the originals at any time. They are write-protected, so that every change comes through `forgetWindows`.
     private let copies: UnsafeMutableRawPointer
@@ -51,6 +52,7 @@ final class Translator {
         matched = .allocate(capacity: PlanStorage.blockLimit)
         measuresTime = options.measuresTime
         isLogging = options.diagnostics.items.rawValue != 0
+        sampler = VerificationSampler(options.verification)
         copies = .allocate(byteCount: Self.scratch + Self.pageSize + Self.longestInstruction, alignment: 16)
         windows = .allocate(capacity: Self.windowCount)
         windows.update(repeating: Self.noPage, count: Self.windowCount)
@@ -87,7 +89,8 @@ final class Translator {
                         isOptimized: optimize, isFindable: !isTemporary, canGrow: workspace.canGrow)
                 else { return .full }
                 account(
-                    engine, region, compiled, measuresTime ? HostClock.monotonic() &- start : 0, isOptimized: optimize)
+                    engine, workspace, compiled, measuresTime ? HostClock.monotonic() &- start : 0,
+                    optimize ? .optimizing : .baseline)
                 if isLogging { logHost(engine, compiled, pc) }
                 return .done(added)
             }
@@ -115,6 +118,7 @@ final class Translator {
         let region = workspace.region
         let ranges = workspace.ranges
         region.reset(pc: pc, flags: flags)
+        workspace.verifies = sampler.next()
         workspace.forgetCode()
         var unit = TranslationUnit(
             region: region, pc: pc, flags: flags, plan: plan, code: bytes, pcOffset: guest.pcOffset,
@@ -266,26 +270,29 @@ final class Translator {
 
     /// Middle: optimizer, then register allocation.
     private func prepare(_ engine: Engine, _ optimize: Bool, _ pc: UInt64) -> Bool {
-        let sample = engine.counters.translations % 64 == 0
+        workspace.checkFrontEnd()
         // What will be optimized when it is hot is not worth a pass before that.
         if (optimize || !engine.countsExecutions) && options.optimizeOnly.contains(pc) {
-            guard workspace.optimize(optimize ? .full : .baseline, sample: sample) else { return false }
+            guard workspace.optimize(optimize ? .full : .baseline) else { return false }
         }
         if isLogging { log(engine, .optimizedOps, pc) }
-        return workspace.allocate(sample: sample)
+        return workspace.allocate()
     }
 
     /// Counts a translation that took `time` nanoseconds.
     func account(
-        _ engine: Engine, _ region: Region, _ compiled: CompiledRegion, _ time: UInt64, isOptimized: Bool
+        _ engine: Engine, _ workspace: Workspace, _ compiled: CompiledRegion, _ time: UInt64, _ origin: CodeOrigin
     ) {
+        let region = workspace.region
         engine.codeMemory.makeLargePages(used: engine.code.used)
         engine.counters.translations += 1
         engine.counters.guestInstructions += region.s.pointee.guestInstructions
         engine.counters.guestBytes += region.s.pointee.guestLength
         engine.counters.hostBytes += compiled.codeSize
         engine.counters.translationTime &+= time
-        if isOptimized {
+        engine.counters[origin].count += 1
+        if workspace.verifies { engine.counters[origin].verified += 1 }
+        if origin != .baseline {
             engine.counters.optimized += 1
             engine.counters.optimizedInstructions += region.s.pointee.guestInstructions
             engine.counters.optimizedTime &+= time

@@ -22,6 +22,9 @@ final class Workspace: @unchecked Sendable {
     private let code: UnsafeMutableRawPointer
     private var codeCount = 0
     private var keepsCode = false
+    /// The region being made is verified after each stage.
+    var verifies = false
+    private let plant: (@Sendable (TranslationStage, Region, Allocation) -> Void)?
     private static let codeLimit = 16 << 10
     private let guest: any GuestArchitecture
     private let host: HostDescription?
@@ -47,6 +50,10 @@ final class Workspace: @unchecked Sendable {
         code = .allocate(byteCount: Self.codeLimit, alignment: 8)
         helpers = .allocate(capacity: max(guest.helpers.count, 1))
         for (i, helper) in guest.helpers.enumerated() { (helpers + i).initialize(to: HelperTraits(helper)) }
+        plant = options.plant
+        if let plant {
+            optimizer.afterPass = { [allocation] pass, region in plant(.pass(pass), region, allocation) }
+        }
     }
 
     var keptCode: UnsafeRawBufferPointer? { keepsCode ? UnsafeRawBufferPointer(start: code, count: codeCount) : nil }
@@ -67,32 +74,39 @@ final class Workspace: @unchecked Sendable {
         codeCount += count
     }
 
-    /// Optimizes the region. False: it has outgrown its storage. `sample` true: debug builds verify it.
-    func optimize(_ level: OptimizationLevel, sample: Bool) -> Bool {
-        // Verifying each region would take far longer than translating.
-        optimizer.verifies = OptimizerStorage.verifiesByDefault && sample
-        Optimizer.run(region, optimizer, level: level)
+    /// Checks the region as the front end built it, if it is one to be verified. One that has outgrown its storage is not complete.
+    func checkFrontEnd() {
+        plant?(.frontEnd, region, allocation)
+        if !verifies || region.s.pointee.overflowed { return }
+        let problems = region.verify(globals: guest.globals, helpers: guest.helpers)
+        if !problems.isEmpty { fail(.frontEnd, problems) }
+    }
+
+    /// Optimizes the region. False: it has outgrown its storage.
+    func optimize(_ level: OptimizationLevel) -> Bool {
+        optimizer.verifies = verifies
+        if let failure = Optimizer.run(region, optimizer, level: level) {
+            fail(.pass(failure.pass), failure.problems)
+        }
         return !region.s.pointee.overflowed
     }
 
-    /// Gives the region's values their registers. False: it does not fit. `sample` true: debug builds prove the allocation.
-    func allocate(sample: Bool) -> Bool {
-        guard allocator != nil else { return true }
+    /// Gives the region's values their registers. False: it does not fit.
+    func allocate() -> Bool {
+        guard let host, allocator != nil else { return true }
         guard allocator!.run(helpers) else { return false }
-        #if DEBUG
-            if sample { prove() }
-        #endif
+        plant?(.allocator, region, allocation)
+        if verifies {
+            let problems = AllocationChecker.check(region, allocation, host, helpers: guest.helpers)
+            if !problems.isEmpty { fail(.allocator, problems) }
+        }
         return true
     }
 
-    #if DEBUG
-        /// Proves the allocation by running its steps on symbols.
-        private func prove() {
-            guard let host else { return }
-            let problems = AllocationChecker.check(region, allocation, host, helpers: guest.helpers)
-            if let first = problems.first {
-                fatalError("allocation of 0x\(String(region.s.pointee.guestPC, radix: 16)): \(first)")
-            }
-        }
-    #endif
+    private func fail(_ stage: TranslationStage, _ problems: [String]) -> Never {
+        VerificationFailure(
+            stage: stage, pc: region.s.pointee.guestPC, problems: problems,
+            region: region.print(globals: guest.globals, helpers: guest.helpers)
+        ).endProcess()
+    }
 }

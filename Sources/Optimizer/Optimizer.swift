@@ -54,12 +54,27 @@ struct PassSet: OptionSet {
     }
 }
 
+/// A pass left a region that is not well formed.
+public struct PassFailure: Sendable, Equatable {
+    public var pass: Pass
+    public var problems: [String]
+}
+
 public enum Optimizer {
     /// Improves `region` in place. The result does the same to guest state and memory, also as seen from every op that
     /// can leave the region. A temp may not fit any more: then the region is marked overflowed, as when it was built.
-    public static func run(_ region: Region, _ storage: OptimizerStorage, level: OptimizationLevel) {
-        if region.s.pointee.overflowed || region.blockCount == 0 || !storage.fits(region) { return }
-        let s = storage
+    ///
+    /// Where `storage` verifies, the passes end with the first that left a region that is not well formed: it is returned,
+    /// and the region is to be looked at and not to be used.
+    public static func run(_ region: Region, _ storage: OptimizerStorage, level: OptimizationLevel) -> PassFailure? {
+        if region.s.pointee.overflowed || region.blockCount == 0 || !storage.fits(region) { return nil }
+        storage.failure = nil
+        runPasses(region, storage, level)
+        storage.forgetEntryFacts()
+        return storage.failure
+    }
+
+    private static func runPasses(_ region: Region, _ s: OptimizerStorage, _ level: OptimizationLevel) {
         if level == .full { run(.widen, region, s) { widenLoads(region, s) } }
         let hasBranches = region.blockCount > 1
         if level == .full {
@@ -96,24 +111,22 @@ public enum Optimizer {
         }
         run(.dead, region, s) { removeDeadCode(region, s, level) }
         if level == .full { run(.nans, region, s) { markUnseenNaNs(region, s) } }
-        s.forgetEntryFacts()
     }
 
     @inline(__always)
     private static func run(_ pass: Pass, _ region: Region, _ storage: OptimizerStorage, _ body: () -> Void) {
         if !storage.disabled.isEmpty && storage.disabled.contains(PassSet(pass)) { return }
+        if storage.verifies || storage.afterPass != nil { return runChecked(pass, region, storage, body) }
         body()
-        if storage.verifies { verify(pass, region, storage) }
     }
 
     @inline(never)
-    private static func verify(_ pass: Pass, _ region: Region, _ storage: OptimizerStorage) {
-        if region.s.pointee.overflowed { return }
-        let messages = region.verify(globals: storage.globals, helpers: storage.helpers)
-        if messages.isEmpty { return }
-        // Prints in optimized code too, where a precondition does not.
-        fatalError(
-            "optimizer pass \(pass.rawValue): \(messages.joined(separator: "; "))\n"
-                + region.print(globals: storage.globals, helpers: storage.helpers))
+    private static func runChecked(_ pass: Pass, _ region: Region, _ storage: OptimizerStorage, _ body: () -> Void) {
+        if storage.failure != nil { return }
+        body()
+        storage.afterPass?(pass, region)
+        if !storage.verifies || region.s.pointee.overflowed { return }
+        let problems = region.verify(globals: storage.globals, helpers: storage.helpers)
+        if !problems.isEmpty { storage.failure = PassFailure(pass: pass, problems: problems) }
     }
 }

@@ -14,9 +14,12 @@ public final class OptimizerStorage: @unchecked Sendable {
     let globals: [GlobalDescriptor]
     let helpers: [HelperDescriptor]
     let disabled: PassSet
-    /// Check the region after every pass; a failure stops the process with the pass's name.
-    /// May change from run to run.
+    /// Check the region after every pass. May change from run to run.
     public var verifies: Bool
+    /// For tests: called after each pass, before the check.
+    public var afterPass: ((Pass, Region) -> Void)?
+    /// Of the run that is under way.
+    var failure: PassFailure?
     let sharesGuestLoads: Bool
 
     let table = OpTraitsTable()
@@ -69,7 +72,7 @@ public final class OptimizerStorage: @unchecked Sendable {
     ///     them that could change memory, one is enough. False where guest memory may be devices.
     public init(
         region: Region, globals: [GlobalDescriptor], helpers: [HelperDescriptor], disabled: Set<String> = [],
-        sharesGuestLoads: Bool = false, verifies: Bool = OptimizerStorage.verifiesByDefault
+        sharesGuestLoads: Bool = false, verifies: Bool = false
     ) {
         opCapacity = region.s.pointee.opCapacity
         tempCapacity = region.s.pointee.tempCapacity
@@ -135,15 +138,6 @@ public final class OptimizerStorage: @unchecked Sendable {
         spare.deallocate()
         moved.deallocate()
         marks.deallocate()
-    }
-
-    /// True in debug builds.
-    public static var verifiesByDefault: Bool {
-        #if DEBUG
-            true
-        #else
-            false
-        #endif
     }
 
     func fits(_ region: Region) -> Bool {

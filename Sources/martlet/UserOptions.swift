@@ -2,6 +2,7 @@
 // qemu-user, so that scripts written for it work.
 
 import Diagnostics
+import ExecutionEngine
 import HostOS
 import Optimizer
 
@@ -62,6 +63,7 @@ struct UserCommandLine: Sendable {
     var isExecuted = false
     var statistics = false
     var disabledPasses: Set<String> = []
+    var verification = Verification.standard
     var optimizeOnly = AddressFilter()
     /// Option words that a program executed by the guest gets too.
     var inherited: [[UInt8]] = []
@@ -160,7 +162,7 @@ let userOptions: [UserOption] = [
         names: ["accel"], argument: "tcg[,PROP=VALUE...]", variable: "ACCEL",
         help:
             "tier=auto|interpreter|baseline|optimizing, hot=EXECUTIONS, background=on|off, cache=on|off|DIR, cache-size=SIZE, "
-            + "tb-size=SIZE, one-insn-per-tb=on|off, no-pass=NAME, optimize-only=START..END"
+            + "tb-size=SIZE, one-insn-per-tb=on|off, no-pass=NAME, optimize-only=START..END, verify=all|N|none"
     ) { (line, value) throws(OptionError) in try parseAccelerator(&line, value) },
     UserOption(names: ["perfmap"], argument: nil, variable: "PERFMAP", help: "write /tmp/perf-PID.map for Linux perf") {
         (line, _) throws(OptionError) in line.perfMap = true
@@ -224,9 +226,14 @@ private func parseAccelerator(_ line: inout UserCommandLine, _ value: String) th
                 throw OptionError("no-pass wants one of \(Pass.allCases.map(\.rawValue).joined(separator: ", "))")
             }
             line.disabledPasses.insert(setting)
+        case "verify":
+            guard let verification = Verification(parsing: setting) else {
+                throw OptionError("verify wants all, none, or N for one translation in N")
+            }
+            line.verification = verification
         default:
             throw OptionError(
-                "unknown property '\(name)'; wanted tier, hot, background, cache, cache-size, tb-size, one-insn-per-tb, thread, no-pass or optimize-only"
+                "unknown property '\(name)'; wanted tier, hot, background, cache, cache-size, tb-size, one-insn-per-tb, thread, no-pass, optimize-only or verify"
             )
         }
     }

@@ -111,12 +111,13 @@ private final class EngineSession {
         options.processors = HostProcessor.available
         options.compilesInBackground = line.background ?? (options.processors > 1)
         options.optimizeOnly = line.optimizeOnly
+        options.verification = line.verification
         options.measuresTime = line.statistics || line.profile != nil
         options.isProfiled = line.profile != nil
         options.disassembleHost = disassembleHostCode
         if let perfMap { options.codeListener = { perfMap.add($0, $1, $2) } }
         if let folder, options.tier != .interpreter, options.optimizeOnly.ranges.isEmpty,
-            !DiskCache.isInTheWay(of: diagnostics),
+            !DiskCache.isInTheWay(of: diagnostics), options.verification != .all,
             let configuration = DiskCache.configuration(options, guest: name, cpu: line.cpu)
         {
             options.store = StoreOptions(folder: folder, configuration: configuration, program: program)
@@ -157,6 +158,15 @@ private final class EngineSession {
             chaining: \(c.links) links, \(c.invalidated) invalidated, \(c.revived) of them revived, \(c.dropped) dropped, \(c.flushes) flushes
 
             """)
+        if line.verification != .none {
+            func share(_ m: EngineCounters.Made) -> String { "\(m.verified) of \(m.count)" }
+            writeStandardError(
+                """
+                verified: \(share(c.baseline)) translations in the baseline tier, \(share(c.optimizing)) regions in the optimizing \
+                tier, \(share(c.background)) compiled in the background
+
+                """)
+        }
         if let s = engine.storeCounters {
             writeStandardError(
                 """

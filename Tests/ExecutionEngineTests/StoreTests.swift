@@ -117,6 +117,16 @@ extension EngineTests {
             #expect(folder.names.count == 1)
         }
 
+        @Test(arguments: [Tier.automatic, .baseline, .optimizing])
+        func verifyingChangesNothingOfWhatIsStored(_ tier: Tier) throws {
+            let plain = Folder(), verified = Folder()
+            _ = try run(plain.options(), tier: tier, program()) { $0.verification = .none }
+            let run = try run(verified.options(), tier: tier, program()) { $0.verification = .all }
+            #expect(run.counters.baseline.verified + run.counters.optimizing.verified == run.counters.translations)
+            let bytes = verified.read(verified.options())
+            #expect(!bytes.isEmpty && plain.read(plain.options()) == bytes)
+        }
+
         /// Same size, same place, one other constant: only what contains it is translated again, and nothing wrong is run.
         @Test func changedCodeIsTranslatedAgain() throws {
             let folder = Folder()

@@ -93,6 +93,8 @@ struct BadUsage: Sendable, CustomTestStringConvertible {
         BadUsage(arguments: ["/tmp"], mentions: "/tmp", status: 126),
         BadUsage(arguments: ["/dev/null"], mentions: "/dev/null", status: 126),
         BadUsage(arguments: ["-seed", "x", "PROG"], mentions: "x"),
+        BadUsage(arguments: ["-accel", "tcg,verify=some", "PROG"], mentions: "verify"),
+        BadUsage(arguments: ["-accel", "tcg,verify=0", "PROG"], mentions: "verify"),
     ]
 }
 

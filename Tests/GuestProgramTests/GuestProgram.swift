@@ -23,6 +23,7 @@ struct Mode: Sendable, CustomTestStringConvertible {
         Mode(name: "interpreter", options: ["-accel", "tcg,tier=interpreter"]),
         Mode(name: "baseline", options: ["-accel", "tcg,tier=baseline"]),
         Mode(name: "optimizing", options: ["-accel", "tcg,tier=optimizing"]),
+        Mode(name: "verified", options: ["-accel", "tcg,hot=20,verify=all"]),
         Mode(name: "disk cache", options: ["-accel", "tcg,cache=\(Workspace.cacheFolder)"], runs: 2),
     ]
 

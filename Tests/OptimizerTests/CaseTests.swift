@@ -47,7 +47,7 @@ private struct Case {
         let storage = OptimizerStorage(
             region: region, globals: caseGlobals, helpers: caseHelpers, disabled: disabled, sharesGuestLoads: true,
             verifies: true)
-        Optimizer.run(region, storage, level: level)
+        #expect(Optimizer.run(region, storage, level: level) == nil, "\(title)")
         let text = region.print(globals: caseGlobals, helpers: caseHelpers)
         return text.split(separator: "\n", omittingEmptySubsequences: false).dropFirst().joined(separator: "\n")
     }

@@ -1,5 +1,5 @@
 // Proves an allocation right by running its steps on symbols: which value is in which register, spill slot and home of a global,
-// on every path. For debug builds and tests; nothing here is on a hot path.
+// on every path. Only where translations are verified.
 //
 // A value is a number. Moves, loads and stores copy numbers between locations; an op gives its result a new number. At each op
 // the operands' places must hold the numbers that the region says their temps have now, and the op's row must allow them; at
