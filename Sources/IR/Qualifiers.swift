@@ -49,7 +49,12 @@ enum Qualifier: CaseIterable {
     var unwritten: UInt16 { self == .rounding ? UInt16(Rounding.dynamic.rawValue) : 0 }
 
     /// Every word with its bits (the MMU indices are in `memoryFlags`).
-    var words: [(word: String, bits: UInt16)] {
+    var words: [(word: String, bits: UInt16)] { Self.allWords[self] ?? [] }
+
+    /// Made once: the verifier asks for each op.
+    private static let allWords = Dictionary(uniqueKeysWithValues: allCases.map { ($0, $0.makeWords) })
+
+    private var makeWords: [(word: String, bits: UInt16)] {
         switch self {
         case .condition: Condition.allCases.map { ("\($0)", UInt16($0.rawValue)) }
         case .floatCondition:

@@ -19,12 +19,17 @@ public struct AllocationChecker {
     private let firstHome: Int
     private let locationCount: Int
 
-    // The state on the path being followed.
+    // The state on the path being followed: the value in each location, of each temp, and where recovery finds each global.
     private var content: [Int] = []
     private var current: [Int] = []
     private var recovery: [UInt8] = []
     private var isReachable = false
     private var nextValue = 0
+    /// Scratch of `reach` and `label`: by location, the temps whose value it holds, ascending; by value, the first location that
+    /// holds it, or -1; by temp, one that it is equal to.
+    private var here: [[Int32]] = []
+    private var holder: [Int32] = []
+    private var equal: [Int32] = []
     /// The next op of the current block that has not happened yet; the block's end.
     private var position = 0
     private var blockEnd = 0
@@ -85,6 +90,8 @@ public struct AllocationChecker {
         content = (0..<locationCount).map { _ in newValue() }
         for g in 0..<region.globalCount { content[firstHome + g] = current[g] }
         recovery = Array(repeating: 255, count: region.globalCount)
+        here = Array(repeating: [], count: locationCount)
+        equal = (0..<region.tempCount).map { Int32($0) }
         isReachable = true
         position = 0
         blockEnd = 0
@@ -170,37 +177,55 @@ public struct AllocationChecker {
             return
         }
         isReachable = true
-        // Temps that share a location are equal here: they get one number.
-        var classOf = Array(0..<region.tempCount)
-        func root(_ t: Int) -> Int {
-            var r = t
-            while classOf[r] != r { r = classOf[r] }
-            return r
-        }
+        // Every temp has a value of its own, but for those that share a location: they are equal here.
+        for t in 0..<region.tempCount { current[t] = nextValue + 1 + t }
+        nextValue += region.tempCount
         for temps in entry where temps.count > 1 {
-            for t in temps.dropFirst() { classOf[root(Int(t))] = root(Int(temps[0])) }
+            for t in temps.dropFirst() { equal[root(Int(t))] = Int32(root(Int(temps[0]))) }
         }
-        let numbers = (0..<region.tempCount).map { _ in newValue() }
-        for t in 0..<region.tempCount { current[t] = numbers[root(t)] }
+        for temps in entry where temps.count > 1 { for t in temps { current[Int(t)] = current[root(Int(t))] } }
+        for temps in entry where temps.count > 1 { for t in temps { equal[Int(t)] = t } }
         for k in 0..<locationCount { content[k] = entry[k].isEmpty ? newValue() : current[Int(entry[k][0])] }
+    }
+
+    private func root(_ t: Int) -> Int {
+        var r = t
+        while Int(equal[r]) != r { r = Int(equal[r]) }
+        return r
     }
 
     /// An edge to label `l` from the current state.
     private mutating func reach(_ l: Int) {
-        var holders: [Int: [Int32]] = [:]
-        for t in 0..<region.tempCount { holders[current[t], default: []].append(Int32(t)) }
-        let here = content.map { holders[$0] ?? [] }
+        findTemps()
         guard let old = entries[l] else {
             entries[l] = here
             isChanged = true
             return
         }
-        var met = old
-        for k in 0..<locationCount where !old[k].isEmpty {
-            met[k] = old[k].filter { here[k].contains($0) }
-            if met[k].count != old[k].count { isChanged = true }
+        for k in 0..<locationCount where !old[k].isEmpty && old[k] != here[k] {
+            let met = old[k].filter { here[k].contains($0) }
+            if met.count == old[k].count { continue }
+            entries[l]![k] = met
+            isChanged = true
         }
-        entries[l] = met
+    }
+
+    /// Fills `here`.
+    private mutating func findTemps() {
+        while holder.count <= nextValue { holder.append(-1) }
+        for k in 0..<locationCount {
+            here[k].removeAll(keepingCapacity: true)
+            if holder[content[k]] < 0 { holder[content[k]] = Int32(k) }
+        }
+        for t in 0..<region.tempCount {
+            let k = holder[current[t]]
+            if k >= 0 { here[Int(k)].append(Int32(t)) }
+        }
+        for k in 0..<locationCount {
+            let first = Int(holder[content[k]])
+            if first >= 0, first != k { here[k] = here[first] }
+        }
+        for k in 0..<locationCount { holder[content[k]] = -1 }
     }
 
     // MARK: Ops
@@ -218,12 +243,12 @@ public struct AllocationChecker {
         } else {
             var memory = 0
             for (k, (t, place, rule)) in operands.enumerated() {
-                checkOperand("operand \(k) of op \(index) (\(op.opcode.row.name))", t, place, rule)
+                checkOperand(k, index, t, place, rule)
                 if place == Place.memory { memory += 1 }
             }
             if memory > 1 { fail("op \(index) has \(memory) operands in memory") }
         }
-        if effects.contains(.exit) { checkHomes("op \(index)") }
+        if effects.contains(.exit) { checkHomes(index) }
         if !effects.isDisjoint(with: .recoverable) { checkRecovery(index) }
         if op.opcode == .call { afterCall(op) }
 
@@ -247,8 +272,10 @@ public struct AllocationChecker {
         if effects.contains(.terminator) { isReachable = false }
     }
 
-    private mutating func checkOperand(_ name: String, _ t: Temp, _ place: UInt8, _ rule: OperandRule) {
+    private mutating func checkOperand(_ k: Int, _ index: Int, _ t: Temp, _ place: UInt8, _ rule: OperandRule) {
         let info = region.temps[t.i]
+        let opcode = region.ops[index].opcode
+        var name: String { "operand \(k) of op \(index) (\(opcode.row.name))" }
         switch place {
         case Place.constant:
             let fits = info.value == Int64(Int32(truncatingIfNeeded: info.value))
@@ -295,9 +322,9 @@ public struct AllocationChecker {
         }
     }
 
-    private mutating func checkHomes(_ what: String) {
+    private mutating func checkHomes(_ index: Int) {
         for g in 0..<region.globalCount where content[firstHome + g] != current[g] {
-            fail("\(what) looks at global \(g), whose home is stale")
+            fail("op \(index) looks at global \(g), whose home is stale")
         }
     }
 
@@ -319,9 +346,9 @@ public struct AllocationChecker {
         let helper = helpers[Int(op.imm)]
         let arguments = [op.a, op.b, op.c, op.d]
         for k in 0..<op.callArguments {
-            checkOperand("argument \(k) of op \(index)", arguments[k], host.argumentRegisters[k], .register)
+            checkOperand(k, index, arguments[k], host.argumentRegisters[k], .register)
         }
-        if helper.reads == .all { checkHomes("helper \(helper.name)") }
+        if helper.reads == .all { checkHomes(index) }
     }
 
     private mutating func afterCall(_ op: Op) {
