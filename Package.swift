@@ -63,17 +63,19 @@ let package = Package(
         .executableTarget(name: "decodetree", dependencies: ["DecodeTree"]),
         .plugin(name: "DecodeTables", capability: .buildTool(), dependencies: ["decodetree"]),
         // Tests
+        .testTarget(name: "TestSupport"),
         .testTarget(name: "ArchitectureTests"),
-        .testTarget(name: "SoftFloatTests", dependencies: ["SoftFloat"]),
+        .testTarget(name: "SoftFloatTests", dependencies: ["SoftFloat", "TestSupport"]),
         .testTarget(name: "DecodeTreeTests", dependencies: ["DecodeTree"]),
-        .testTarget(name: "IRTests", dependencies: ["IR"]),
+        .testTarget(name: "IRTests", dependencies: ["IR", "TestSupport"]),
         .testTarget(
-            name: "OptimizerTests", dependencies: ["IR", "Optimizer", "CodeGen", "CodeGenInterpreter"],
+            name: "OptimizerTests", dependencies: ["IR", "Optimizer", "CodeGen", "CodeGenInterpreter", "TestSupport"],
             exclude: ["Cases"]),
         .testTarget(
             name: "CodeGenTests",
-            dependencies: ["IR", "CodeGen", "CodeGenX64", "CodeGenInterpreter", "SoftFloat", "HostOS"]),
-        .testTarget(name: "GuestRISCVTests", dependencies: ["IR", "GuestKit", "GuestRISCV", "SoftFloat"]),
+            dependencies: ["IR", "CodeGen", "CodeGenX64", "CodeGenInterpreter", "SoftFloat", "HostOS", "TestSupport"]),
+        .testTarget(
+            name: "GuestRISCVTests", dependencies: ["IR", "GuestKit", "GuestRISCV", "SoftFloat", "TestSupport"]),
         .testTarget(
             name: "ExecutionEngineTests",
             dependencies: [
@@ -85,10 +87,11 @@ let package = Package(
             name: "LinuxUserTests",
             dependencies: [
                 "LinuxUser", "LinuxABI", "GuestMemory", "HostOS", "ExecutionEngine", "GuestKit", "Diagnostics", "IR",
-                "CodeGenInterpreter", "CLinux",
+                "CodeGenInterpreter", "CLinux", "TestSupport",
             ]),
-        .testTarget(name: "ProfileReportTests", dependencies: ["ProfileReport", "Profiling", "ExecutionEngine"]),
-        .testTarget(name: "GuestProgramTests", dependencies: ["GuestRISCV", "SoftFloat"]),
+        .testTarget(
+            name: "ProfileReportTests", dependencies: ["ProfileReport", "Profiling", "ExecutionEngine", "TestSupport"]),
+        .testTarget(name: "GuestProgramTests", dependencies: ["GuestRISCV", "SoftFloat", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -16,6 +16,7 @@ usage: ./devtool COMMAND [ARGUMENTS]
   help                    this text
 
 environment: MARTLET_BIN (use this martlet), JOBS (compiler processes), RUNS (bench: runs of each row, default 3),
-  MARTLET_MODES (test: modes of the guest programs, comma-separated), XDG_CACHE_HOME (downloaded packages)
+  MARTLET_MODES (test: modes of the guest programs, comma-separated), XDG_CACHE_HOME (downloaded packages),
+  MARTLET_SEED, MARTLET_ROUNDS (test: seed of all random tests, and how many times as much they do)
 TEXT
 }

@@ -6,6 +6,7 @@ import CodeGenX64
 import Glibc
 import HostOS
 import IR
+import TestSupport
 import Testing
 
 /// The fault handler of these tests: does what an engine's does. Engines' tests run in the same process, at the same time, and have
@@ -62,14 +63,14 @@ private enum FaultCatcher {
 
     /// Random code with an op in the middle that stops: afterwards, what the records say written back, the state is what the
     /// interpreter has when it leaves there.
-    @Test func stoppingAnywhereGivesBackAllGlobals() {
+    @Test(.seeded(31)) func stoppingAnywhereInRandomCodeGivesBackAllGlobals() {
         let machine = TestMachine()
-        var random = TestRandom(31)
+        var random = TestRandom(Seed.current)
         let unmapped = mmap(nil, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)!
         defer { munmap(unmapped, 4096) }
         FaultCatcher.install(machine)
         defer { FaultCatcher.remove() }
-        for round in 0..<6000 {
+        for round in 0..<Rounds.count(6000) {
             var generator = RegionGenerator(machine, seed: random.next())
             generator.blocks = 1 + random.below(3)
             generator.opsPerBlock = 40

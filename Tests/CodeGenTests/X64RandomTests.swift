@@ -1,17 +1,18 @@
 // Random regions on the x86-64 host against the interpreter: registers, memory, flags and exits must be equal.
 
 import IR
+import TestSupport
 import Testing
 
 @Suite(.serialized) struct X64RandomTests {
     /// `rounds` regions of `blocks` blocks; stops at the first difference.
-    private func compare(_ seed: UInt64, rounds: Int, blocks: Int, ops: Int, floats: Bool, moved: Bool = false) {
+    private func compare(rounds: Int, blocks: Int, ops: Int, floats: Bool, moved: Bool = false) {
         let machine = TestMachine()
         machine.movesRegions = moved
         Watchdog.start()
         defer { Watchdog.stop() }
-        var random = TestRandom(seed)
-        for round in 0..<rounds {
+        var random = TestRandom(Seed.current)
+        for round in 0..<Rounds.count(rounds) {
             var generator = RegionGenerator(machine, seed: random.next())
             generator.floats = floats
             generator.blocks = 1 + random.below(blocks)
@@ -30,9 +31,9 @@ import Testing
         }
     }
 
-    @Test func straightLineIntegerCode() { compare(1, rounds: 4000, blocks: 1, ops: 100, floats: false) }
-    @Test func branchingIntegerCode() { compare(2, rounds: 6000, blocks: 8, ops: 20, floats: false) }
-    @Test func straightLineFloatingPointCode() { compare(3, rounds: 4000, blocks: 1, ops: 100, floats: true) }
-    @Test func branchingFloatingPointCode() { compare(4, rounds: 6000, blocks: 8, ops: 20, floats: true) }
-    @Test func movedCode() { compare(5, rounds: 3000, blocks: 6, ops: 30, floats: true, moved: true) }
+    @Test(.seeded(1)) func straightLineIntegerCode() { compare(rounds: 4000, blocks: 1, ops: 100, floats: false) }
+    @Test(.seeded(2)) func branchingIntegerCode() { compare(rounds: 6000, blocks: 8, ops: 20, floats: false) }
+    @Test(.seeded(3)) func straightLineFloatingPointCode() { compare(rounds: 4000, blocks: 1, ops: 100, floats: true) }
+    @Test(.seeded(4)) func branchingFloatingPointCode() { compare(rounds: 6000, blocks: 8, ops: 20, floats: true) }
+    @Test(.seeded(5)) func movedCode() { compare(rounds: 3000, blocks: 6, ops: 30, floats: true, moved: true) }
 }

@@ -18,8 +18,9 @@ struct RandomMode: Sendable {
     static let others: [RandomMode] = {
         let all = [
             RandomMode(name: "baseline", options: ["-accel", "tcg,tier=baseline"]),
-            RandomMode(name: "optimizing", options: ["-accel", "tcg,tier=optimizing"]),
+            RandomMode(name: "optimizing", options: ["-accel", "tcg,tier=optimizing,verify=all"]),
             RandomMode(name: "auto", options: []),
+            RandomMode(name: "verified", options: ["-accel", "tcg,hot=20,verify=all"]),
             RandomMode(name: "one instruction per block", options: ["-one-insn-per-tb"]),
             RandomMode(name: "tiny cache", options: ["-tb-size", "64K"]),
             RandomMode(name: "no chaining", options: ["-d", "nochain", "-D", "/dev/null"]),
@@ -203,7 +204,7 @@ struct RandomRunner {
         guard let first = differences.first, let mode = modes.first(where: { $0.name == first.mode }) else {
             return (nil, program.dynamicCount)
         }
-        var report = "MARTLET_FUZZ_SEED=\(seed) (profile \(profile.name))\n"
+        var report = "MARTLET_SEED=\(seed) (profile \(profile.name))\n"
         for difference in differences {
             report += "\(difference.mode) against \(difference.expectedMode): \(difference.description)\n"
         }

@@ -1,7 +1,8 @@
 // Operands that find mistakes: every boundary of a format, and random values whose exponents meet and whose fractions
-// are runs of ones or zeros. Seeds are fixed: a failure repeats.
+// are runs of ones or zeros.
 
 import SoftFloat
+import TestSupport
 
 /// A format together with the host's type for it.
 protocol HostFormat: BinaryFormat {
@@ -29,23 +30,6 @@ extension Binary64: HostFormat {
     static func bits(_ host: Double) -> UInt64 { host.bitPattern }
 }
 
-/// SplitMix64 (Steele, Lea, Flood, 2014).
-struct Random {
-    var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z &>> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z &>> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z &>> 31)
-    }
-
-    mutating func below(_ limit: Int) -> Int { Int(truncatingIfNeeded: next() &>> 1) % limit }
-}
-
 /// Zeros, subnormals, powers of two and their neighbours, extremes, infinities, NaNs; both signs.
 func edges<F: BinaryFormat>(_: F.Type) -> [F.Bits] {
     let fraction = F.fractionBits
@@ -67,7 +51,7 @@ func edges<F: BinaryFormat>(_: F.Type) -> [F.Bits] {
 }
 
 /// A random operand, more often near a boundary than uniform bits are.
-func operand<F: BinaryFormat>(_: F.Type, _ random: inout Random) -> F.Bits {
+func operand<F: BinaryFormat>(_: F.Type, _ random: inout SeededRandom) -> F.Bits {
     let uniform = F.Bits(truncatingIfNeeded: random.next()) & (F.signMask | (F.signMask - 1))
     let bias = (1 << (F.exponentBits - 1)) - 1
     let field: Int
@@ -100,7 +84,7 @@ func pairs<F: BinaryFormat>(_ format: F.Type, random count: Int, seed: UInt64) -
     var result: [(F.Bits, F.Bits)] = []
     result.reserveCapacity(edge.count * edge.count + count)
     for a in edge { for b in edge { result.append((a, b)) } }
-    var random = Random(seed: seed)
+    var random = SeededRandom(seed: seed)
     for _ in 0..<count {
         let a = operand(format, &random)
         let near = (a ^ F.signMask) ^ F.Bits(random.below(4))
