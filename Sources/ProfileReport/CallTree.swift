@@ -61,5 +61,9 @@ struct CallTree {
         return text
     }
 
-    private static func frame(_ name: String) -> String { String(name.map { $0 == ";" || $0 == "\n" ? ":" : $0 }) }
+    /// By byte: a newline may be part of a larger character.
+    private static func frame(_ name: String) -> String {
+        let (semicolon, newline, colon) = (UInt8(ascii: ";"), UInt8(ascii: "\n"), UInt8(ascii: ":"))
+        return String(decoding: name.utf8.map { $0 == semicolon || $0 == newline ? colon : $0 }, as: UTF8.self)
+    }
 }

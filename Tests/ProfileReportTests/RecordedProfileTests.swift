@@ -1,5 +1,6 @@
 import ExecutionEngine
 import Profiling
+import TestSupport
 import Testing
 
 @testable import ProfileReport
@@ -73,18 +74,27 @@ private let example = """
         #expect(profile.samples.isEmpty && profile.mappings.isEmpty)
     }
 
-    @Test func randomChangesAreRead() throws {
-        var random = SystemRandomNumberGenerator()
+    @Test(.seeded(1)) func randomChangesAreRead() throws {
+        var random = SeededRandom(seed: Seed.current)
         let bytes = Array(example.utf8)
-        for _ in 0..<3000 {
+        for round in 0..<Rounds.count(3000) {
             var changed = bytes
             for _ in 0..<4 {
                 let at = Int.random(in: 18..<bytes.count, using: &random)
                 changed[at] = UInt8.random(in: 0...255, using: &random)
             }
-            let report = Report([try RecordedProfile(changed)])
-            _ = report.text
-            _ = report.html
+            let profile = try RecordedProfile(changed)
+            let report = Report([profile])
+            // Every line is a sample, something else, or bad; every period of every sample is in one line of the folded text.
+            let samples = changed.split(separator: 10).count { $0.first == UInt8(ascii: "S") }
+            let (good, bad) = (profile.samples.count, profile.badLines)
+            #expect(good <= samples && samples <= good + bad, "round \(round)")
+            let lines = report.folded.utf8.split(separator: 10).map { String(decoding: $0, as: UTF8.self) }
+            let periods = lines.map { Int($0.split(separator: " ").last ?? "") }
+            #expect(!periods.contains(nil), "round \(round): \(lines)")
+            #expect(periods.reduce(0) { $0 + ($1 ?? 0) } == profile.periods, "round \(round): \(lines)")
+            #expect(report.text.contains("\(profile.samples.count) samples"), "round \(round)")
+            #expect(report.html.contains("</html>"), "round \(round)")
         }
     }
 
@@ -111,6 +121,14 @@ private let example = """
                 "prog;prog+0x2ff;prog+0x1ff;prog+0x10 4", "prog;prog+0x1ff;prog+0x10;[write] 1",
                 "prog;lib%.so+0x1010;[translation, baseline] 2", "prog;0x99999 1",
             ])
+    }
+
+    /// The characters that separate frames and lines, also in pairs that are one character.
+    @Test func namesDoNotBreakFoldedLines() throws {
+        let hostile = example.replacing("/no/such/prog", with: "/x/a;b%0d%0ac%0ad")
+        let report = Report([try RecordedProfile(Array(hostile.utf8))])
+        #expect(report.folded.utf8.count { $0 == 10 } == 4)
+        #expect(report.folded.contains("a:b\r:c:d+0x10 4\n"))
     }
 
     @Test func processesAreAddedUp() throws {
