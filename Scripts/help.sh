@@ -4,6 +4,7 @@ usage: ./devtool COMMAND [ARGUMENTS]
 
   try [PROGRAM ARGS...]   install what is missing, build for release, run a riscv64 program (default: a tour)
   test [FILTER]           install what is missing, build, run every test; the last line counts them
+  test long [FILTER]      random and long tests, again and again with other seeds, for MARTLET_MINUTES (10)
   check                   format, warnings as errors, layering, fast tests
   fmt                     format all Swift files in place
   bless [FILTER]          write the expected results anew (look at the difference before you commit it)

@@ -1,31 +1,76 @@
 # devtool test [FILTER]: everything that is tested, and a last line that counts it.
+# devtool test long [FILTER]: what takes longer than that, again and again with other seeds for MARTLET_MINUTES.
 
 test_command() {
     need_build
     need gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-user-static gdb-multiarch
     say "building the guest programs"
     build_guest
-    run_swift_tests "$@"
+    if [ "${1:-}" = long ]; then
+        shift
+        run_long_tests "$@"
+    else
+        run_swift_tests "$@"
+    fi
 }
+
+# Optimized, because debug builds do not specialise generic code across files: SoftFloat would be a hundred times slower.
+TEST_FLAGS=(-c release -Xswiftc -enable-testing)
 
 # run_swift_tests [FILTER]: builds and runs the Swift tests; ends with "N passed, N failed" and its status.
 run_swift_tests() {
-    # Optimized, because debug builds do not specialise generic code across files: SoftFloat would be a hundred times slower.
-    local filter=() scratch="$SCRATCH/tests" status=0 counts flags=(-c release -Xswiftc -enable-testing)
+    build_swift_tests || return 1
+    say "running the tests"
+    run_built_tests "$@"
+}
+
+# Random tests have "random" in their names, or are of SoftFloat; long ones, which only MARTLET_LONG turns on, have "long".
+LONG_TESTS='[Rr]andom|[Ll]ong|SoftFloatTests'
+
+# run_long_tests [FILTER]: rounds of the long tests, each with another seed, until one fails or the time is over.
+run_long_tests() {
+    local minutes="${MARTLET_MINUTES:-10}" filter="${1:-$LONG_TESTS}" round=1 end counts passed=0
+    local seed="${MARTLET_SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}"
+    build_swift_tests || return 1
+    say "running long tests for $minutes minutes"
+    end=$(($(date +%s) + minutes * 60))
+    while :; do
+        note "round $round: MARTLET_SEED=$seed"
+        counts=$(MARTLET_LONG=1 MARTLET_ROUNDS="${MARTLET_ROUNDS:-2}" MARTLET_SEED="$seed" run_built_tests "$filter") || {
+            note "again: MARTLET_SEED=$seed ./devtool test long '$filter'"
+            printf '%s\n' "$counts"
+            return 1
+        }
+        passed=$((passed + ${counts%% *}))
+        [ "$(date +%s)" -lt "$end" ] || break
+        round=$((round + 1))
+        seed=$((seed + 1000003))
+    done
+    printf '%s passed, 0 failed\n' "$passed"
+}
+
+# Ends with "0 passed, 1 failed" when the tests do not build.
+build_swift_tests() {
+    local scratch="$SCRATCH/tests"
     local log="$scratch/test.log"
-    if [ $# -gt 0 ]; then filter=(--filter "$1"); fi
     mkdir -p "$scratch"
     say "building the tests"
-    (cd "$REPO" && "$SWIFT" build --build-tests "${flags[@]}" -j "$JOBS" --scratch-path "$scratch") >"$log" 2>&1 || {
+    (cd "$REPO" && "$SWIFT" build --build-tests "${TEST_FLAGS[@]}" -j "$JOBS" --scratch-path "$scratch") >"$log" 2>&1 || {
         grep -E 'error|warning' "$log" | sort -u | head -60 >&2 || true
         tail -5 "$log" >&2
         note "the tests do not build: the whole output is in $log"
         printf '0 passed, 1 failed\n'
         return 1
     }
-    say "running the tests"
+}
+
+# run_built_tests [FILTER]: ends with "N passed, N failed" and its status.
+run_built_tests() {
+    local filter=() scratch="$SCRATCH/tests" status=0 counts
+    local log="$scratch/test.log"
+    if [ $# -gt 0 ]; then filter=(--filter "$1"); fi
     (cd "$REPO" && MARTLET_BIN="${MARTLET_BIN:-$scratch/release/martlet}" MARTLET_GUEST="$GUEST_BUILD" \
-        timeout --kill-after=10 900 "$SWIFT" test --skip-build "${flags[@]}" --scratch-path "$scratch" "${filter[@]}") >"$log" 2>&1 || status=$?
+        timeout --kill-after=10 900 "$SWIFT" test --skip-build "${TEST_FLAGS[@]}" --scratch-path "$scratch" "${filter[@]}") >"$log" 2>&1 || status=$?
     # What failed, without the noise of what passed.
     grep -vE '^(◇|✔)|^Test (Suite|Case)|Executed 0 tests' "$log" | head -400 >&2 || true
     counts=$(count_tests "$log" "$status")

@@ -1,6 +1,7 @@
 // Every guest program in every mode against its expectation.
 
 import Glibc
+import TestSupport
 import Testing
 
 @Suite struct GuestProgramTests {
@@ -16,7 +17,15 @@ import Testing
     }
 
     @Test(arguments: GuestProgram.all, Mode.selected)
-    func behavesAsExpected(_ program: GuestProgram, _ mode: Mode) throws {
+    func behavesAsExpected(_ program: GuestProgram, _ mode: Mode) throws { try check(program, mode) }
+
+    /// All code optimized at its first execution, and verified.
+    @Test(.long, arguments: GuestProgram.all)
+    func longRunsBehaveAsExpectedWhenAllIsOptimizedAndVerified(_ program: GuestProgram) throws {
+        try check(program, Mode(name: "optimizing, verified", options: ["-accel", "tcg,tier=optimizing,verify=all"]))
+    }
+
+    private func check(_ program: GuestProgram, _ mode: Mode) throws {
         let expectation = try #require(program.expectation, "no .expected file beside \(program.source)")
         for _ in 0..<mode.runs {
             let run = try program.run(mode.options)
