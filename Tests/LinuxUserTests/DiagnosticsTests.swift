@@ -9,7 +9,22 @@ import Testing
         #expect(try LogItem.parse("out_op") == .optimizedOps)
         #expect(try LogItem.parse("all").contains(.systemCalls))
         #expect(throws: DiagnosticsError.unknownItem("nonsense")) { try LogItem.parse("exec,nonsense") }
-        for row in LogItem.rows { #expect(LogItem.help.contains(String(describing: row.name))) }
+        for row in LogItem.rows { #expect(try LogItem.parse("\(row.name)") == row.item) }
+    }
+
+    /// `-d help`, the log items, and their table in the documentation name the same.
+    @Test func everyItemIsDocumented() throws {
+        let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
+        let text = String(decoding: try HostFile.contents(root + "/Documentation/Testing.md"), as: UTF8.self)
+        let documented = text.split(separator: "`").filter { $0.hasPrefix("-d ") }.map { String($0.dropFirst(3)) }
+        let mentioned = text.split(separator: "`").map(String.init)
+        for row in LogItem.rows {
+            let name = "\(row.name)"
+            #expect(documented.contains(name) || mentioned.contains(name), "-d \(name) is not in Testing.md")
+        }
+        for name in documented where name.allSatisfy({ $0.isLowercase || $0 == "_" }) {
+            #expect(throws: Never.self, "Testing.md") { try LogItem.parse(name) }
+        }
     }
 
     @Test func filtersHaveThreeForms() throws {
