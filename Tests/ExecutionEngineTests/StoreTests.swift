@@ -156,6 +156,41 @@ extension EngineTests {
             #expect(rows < 6 * other.store.written)
         }
 
+        /// Somebody empties the file while a process uses it: what has not been read yet is translated.
+        @Test func aFileThatIsCutShortWhileInUseIsHarmless() throws {
+            let folder = Folder(), options = folder.options(), words = program(1000, bodies: 1100)
+            let first = try run(options, tier: .baseline, words)
+            #expect(folder.size > 256 << 10, "several pieces")
+            let m = try Machine(Configuration(isX64: true, tier: .baseline, isLow: true)) { $0.store = options }
+            #expect(m.memory.base == first.base)
+            m.memory.write(words, at: 0)
+            #expect(truncate(options.path, 100) == 0)
+            m.call(0)
+            #expect(m.vcpu.registers == first.registers)
+            #expect(m.engine.counters.translations > 100)
+            // What was read stays: translations have their records in there.
+            m.call(0)
+            #expect(m.vcpu.registers == first.registers)
+        }
+
+        /// The folder is not the user's alone: others may have put files there.
+        @Test func filesInAFolderOfOthersAreNotUsed() throws {
+            let folder = Folder(), options = folder.options(), words = program(20)
+            let first = try run(options, tier: .baseline, words)
+            #expect(try run(options, tier: .baseline, words).store.installed == first.store.written)
+            for mode: mode_t in [0o777, 0o770] {
+                chmod(folder.path, mode)
+                let again = try run(options, tier: .baseline, words)
+                #expect(again.registers == first.registers)
+                #expect(again.store.rows == 0 && again.store.written == 0 && again.store.error != nil)
+            }
+            chmod(folder.path, 0o700)
+            if geteuid() == 0 {
+                chown(folder.path, 54321, 54321)
+                #expect(try run(options, tier: .baseline, words).store.rows == 0)
+            }
+        }
+
         @Test func aTruncatedFileIsRefused() throws {
             let folder = Folder(), options = folder.options()
             let run = try run(options, tier: .baseline, program(20))

@@ -36,6 +36,7 @@ final class StoreUnit {
     }
 
     private func open(_ store: Store) {
+        guard store.readsFiles else { return }
         file = StoreFile(path: path, identity: identity, stubBytes: store.stubBytes)
         guard let file else { return }
         store.counters.rows += Int(file.head.rowCount)
@@ -61,6 +62,8 @@ final class StoreUnit {
 final class Store {
     let options: StoreOptions
     let stubBytes: Int
+    /// There is a folder, and nobody but the user can have put anything there.
+    private(set) var readsFiles: Bool
     var counters = StoreCounters()
     /// Translations from this index on count as new. (A forked child's are those that it made itself.)
     var firstNew = 0
@@ -74,6 +77,7 @@ final class Store {
     init(_ options: StoreOptions, stubBytes: Int) {
         self.options = options
         self.stubBytes = stubBytes
+        readsFiles = StoreFolder.isTrusted(options)
         program = StoreUnit(self, options.program)
     }
 
@@ -104,6 +108,7 @@ final class Store {
     func beginChild(count: Int) {
         firstNew = count
         newUses = 0
+        readsFiles = StoreFolder.isTrusted(options)
         program.mayLookAgain = true
         for unit in libraries { unit.mayLookAgain = true }
     }

@@ -1,6 +1,6 @@
-// A file of translations of earlier runs, mapped read-only. Everything read from it is checked: it may be truncated, damaged, or
-// made by somebody who knows the format. Files that others than the user could have written are not used at all, since code in them
-// would run as it is.
+// A file of translations of earlier runs. What is wanted of it is read into memory of our own, once: the file may be cut short or
+// written to at any time. Everything read from it is checked: it may be truncated, damaged, or made by somebody who knows the format.
+// Files that others than the user could have written are not used at all, since code in them would run as it is.
 
 import HostOS
 
@@ -23,11 +23,16 @@ enum StoredPageState: UInt8 {
 }
 
 final class StoreFile {
+    /// As long as the file; zeros where nothing has been read yet.
     let bytes: UnsafeRawBufferPointer
     let head: StoreHead
     /// Which file it is: device, inode.
     let device: UInt64, inode: UInt64
     private let modified: Int64
+    private let path: String
+    /// By pieces of `pieceSize` bytes: what has been read.
+    private var isRead: [Bool]
+    private static let pieceSize = 64 << 10
     private let pages: UnsafeRawPointer
     /// By page of the table.
     private let pageStates: UnsafeMutablePointer<StoredPageState>
@@ -38,17 +43,22 @@ final class StoreFile {
     init?(path: String, identity: StoreIdentity, stubBytes: Int) {
         guard let fd = try? HostFile.openForReading(path, flags: HostFile.noFollow) else { return nil }
         defer { HostFile.close(fd) }
+        let flags = HostMemory.privateCopy | HostMemory.anonymous | HostMemory.noReserve
         guard let status = try? HostFile.status(fd), status.isRegular, status.isPrivateToUser,
             status.size >= StoreHead.stride, status.size < 1 << 32,
-            let mapped = try? HostMemory.map(0, Int(status.size), HostMemory.read, HostMemory.privateCopy, fd: fd)
+            let room = try? HostMemory.map(0, Int(status.size), HostMemory.read | HostMemory.write, flags)
         else { return nil }
-        bytes = UnsafeRawBufferPointer(start: mapped, count: Int(status.size))
+        self.path = path
+        bytes = UnsafeRawBufferPointer(start: room, count: Int(status.size))
         device = status.device
         inode = status.inode
         modified = status.modified
-        head = mapped.load(as: StoreHead.self)
-        pages = UnsafeRawPointer(mapped + StoreHead.stride)
-        let isGood = Self.check(bytes, head, identity, stubBytes)
+        isRead = Array(repeating: false, count: (bytes.count + Self.pieceSize - 1) / Self.pieceSize)
+        var isComplete = Self.read(fd, 0..<StoreHead.stride, bytes, &isRead)
+        head = room.load(as: StoreHead.self)
+        pages = UnsafeRawPointer(room + StoreHead.stride)
+        isComplete = isComplete && head.tableEnd <= bytes.count && Self.read(fd, 0..<head.tableEnd, bytes, &isRead)
+        let isGood = isComplete && Self.check(bytes, head, identity, stubBytes)
         pageStates = .allocate(capacity: isGood ? Int(head.pageCount) : 0)
         states = .allocate(capacity: isGood ? Int(head.rowCount) : 0)
         if !isGood { return nil }
@@ -60,6 +70,34 @@ final class StoreFile {
         pageStates.deallocate()
         states.deallocate()
         try? HostMemory.unmap(UInt(bitPattern: bytes.baseAddress), bytes.count)
+    }
+
+    /// Reads the pieces of the file that a range lies in, as far as that has not been done. False: the file has become shorter.
+    private static func read(
+        _ fd: Int32, _ range: Range<Int>, _ bytes: UnsafeRawBufferPointer, _ isRead: inout [Bool]
+    ) -> Bool {
+        for piece in range.lowerBound / pieceSize..<(range.upperBound + pieceSize - 1) / pieceSize where !isRead[piece]
+        {
+            let start = piece * pieceSize, end = min(start + pieceSize, bytes.count)
+            let room = UnsafeMutableRawBufferPointer(mutating: UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+            if let first = room.baseAddress { HostMemory.commit(first, room.count) }
+            guard let count = try? HostFile.read(fd, into: room, at: start), count == room.count else { return false }
+            isRead[piece] = true
+        }
+        return true
+    }
+
+    /// Sees to it that a range has been read. False: that is not possible any more. No descriptor stays open meanwhile: guests close
+    /// descriptors that they do not know.
+    private func load(_ range: Range<Int>) -> Bool {
+        let first = range.lowerBound / Self.pieceSize, last = (range.upperBound - 1) / Self.pieceSize
+        if range.isEmpty || isRead[first...last].allSatisfy({ $0 }) { return true }
+        guard let fd = try? HostFile.openForReading(path, flags: HostFile.noFollow) else { return false }
+        defer { HostFile.close(fd) }
+        guard let status = try? HostFile.status(fd), status.inode == inode, status.device == device,
+            status.isPrivateToUser
+        else { return false }
+        return Self.read(fd, range, bytes, &isRead)
     }
 
     private static func check(
@@ -117,6 +155,10 @@ final class StoreFile {
         guard pageStates[index] != .damaged, !overflow, end <= UInt64(bytes.count), rowBytes <= Int(page.byteCount),
             Int(page.firstRow) + Int(page.rowCount) <= Int(head.rowCount)
         else { return nil }
+        guard load(Int(page.offset)..<Int(end)) else {
+            pageStates[index] = .damaged
+            return nil
+        }
         let own = UnsafeRawBufferPointer(rebasing: bytes[Int(page.offset)..<Int(end)])
         if pageStates[index] == .unseen {
             let isGood = contentHash(UnsafeRawBufferPointer(rebasing: own[..<rowBytes])) == page.hash

@@ -44,8 +44,13 @@ enum StoreFolder {
     /// Makes the folder when there is none; an error when it is not the user's alone.
     static func prepare(_ options: StoreOptions) throws(Errno) {
         try HostFile.makeFolders(options.folder)
-        let folder = try HostFile.status(path: options.folder)
-        guard folder.isDirectory, folder.isPrivateToUser else { throw .acces }
+        guard isTrusted(options) else { throw .acces }
+    }
+
+    /// The folder is the user's alone: nobody else can put files there, or take others' place.
+    static func isTrusted(_ options: StoreOptions) -> Bool {
+        guard let folder = try? HostFile.status(path: options.folder) else { return false }
+        return folder.isDirectory && folder.isPrivateToUser
     }
 
     /// Replaces a file in the folder by what `write` writes. Errors say what failed; the folder is then as it was.
