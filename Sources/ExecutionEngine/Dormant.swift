@@ -30,6 +30,7 @@ extension Engine {
         guard cache.nextIndex != nil, translator.holds(self, source.ranges, source.code) else { return nil }
         cache.dormant[key] = nil
         cache.restore(index, on: source.ranges)
+        cache.deadCount -= 1
         counters.revived += 1
         return index
     }

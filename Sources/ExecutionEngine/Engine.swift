@@ -138,6 +138,7 @@ public final class Engine: @unchecked Sendable {
     }
 
     /// Takes one translation out of look-up and unlinks the jumps to it; its code may still run.
+        cache.deadCount += 1
     func retire(_ index: Int) {
         cache.remove(index)
         var at = cache.rows[index].incoming
@@ -221,6 +222,7 @@ public final class Engine: @unchecked Sendable {
         generation &+= 1
         counters.flushes += 1
     }
+        drops.removeAll()
 
     /// Empties the code cache, from any thread that is not inside `VCPU.run`.
     public func flush() { lock.withLock { flushLocked() } }

@@ -78,6 +78,8 @@ final class TranslationCache: @unchecked Sendable {
     /// Starts of the blocks of optimized regions.
     let regionBlocks = RegionBlocks()
 
+    /// Translations that a change of their pages took out of use and nothing has taken into use again.
+    var deadCount = 0
     static let pageBits: UInt64 = 12
 
     init(recordCapacity: Int) throws(Errno) {
@@ -134,6 +136,11 @@ final class TranslationCache: @unchecked Sendable {
         pc: UInt64, flags: UInt64, _ region: CompiledRegion, ranges: UnsafeBufferPointer<GuestRange>,
         code: UnsafeRawBufferPointer? = nil, counter: Int = 0, isOptimized: Bool, isFindable: Bool = true,
         canGrow: Bool = false, copiesRecords: Bool = true
+    /// Nearly all translations are dead, as those of a compiler that maps, runs and unmaps code at ever new places: a flush then costs
+    /// little, and without it they would fill the whole cache first.
+    var isMostlyDead: Bool { deadCount > Self.deadLimit && deadCount > count / 8 * 7 }
+    private static let deadLimit = 16384
+
     ) -> Int? {
         let index = count
         var kept = region
@@ -269,3 +276,4 @@ final class TranslationCache: @unchecked Sendable {
         regionBlocks.removeAll()
     }
 }
+        deadCount = 0

@@ -320,6 +320,10 @@ public final class VCPU {
                 switch engine.translator.translate(
                     engine, pc: pc, flags: flags, plan: plan, optimize: engine.optimizesAtOnce(pc))
                 {
+                if engine.cache.isMostlyDead {
+                    engine.flushLocked()
+                    forget()
+                }
                 case .done(let new): index = new
                 case .notExecutable:
                     pendingLink = nil

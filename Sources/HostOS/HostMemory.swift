@@ -30,12 +30,30 @@ public enum HostMemory {
         _ = try Errno.check(kernel(SYS_mprotect, Int(bitPattern: address), length, Int(protection)))
     }
 
-    /// Anonymous zeroed memory, committed on first touch, never returned. Long pieces start where a large page can.
+    /// Anonymous zeroed memory, committed on first touch; `unmap` with the same length gives all of it back. Long pieces start where a
+    /// large page can.
     public static func reserve(_ length: Int) throws(Errno) -> UnsafeMutableRawPointer {
-        let isLong = length >= LargePages.size
-        let room = try map(
-            0, isLong ? length + LargePages.size : length, read | write, privateCopy | anonymous | noReserve)
-        return isLong ? room.alignedUp(toMultipleOf: LargePages.size) : room
+        let flags = privateCopy | anonymous | noReserve
+        guard length >= LargePages.size else { return try map(0, length, read | write, flags) }
+        let start = try placeAligned(length)
+        do throws(Errno) {
+            return try map(start, length, read | write, flags | fixed)
+        } catch {
+            try? unmap(start, length)
+            throw error
+        }
+    }
+
+    /// Inaccessible memory that starts where a large page can, to be replaced by what shall be there.
+    static func placeAligned(_ length: Int) throws(Errno) -> UInt {
+        let page = Int(HostProcess.pageSize)
+        let whole = (length + page - 1) & ~(page - 1)
+        let room = UInt(bitPattern: try map(0, whole + LargePages.size, none, privateCopy | anonymous | noReserve))
+        let start = LargePages.aligned(room)
+        let excess = Int(start - room), rest = LargePages.size - excess
+        if excess > 0 { try? unmap(room, excess) }
+        if rest > 0 { try? unmap(start + UInt(whole), rest) }
+        return start
     }
 
     /// Commits pages that will be written soon, all at once: a fault each costs more. Only advice: kernels before 5.14 refuse it.
@@ -152,16 +170,14 @@ public final class ExecutableMemory: @unchecked Sendable {
 
     /// At a multiple of a large page.
     private static func mapWritable(_ fd: Int32, _ size: Int) throws(Errno) -> UnsafeMutableRawPointer {
-        let room = UInt(
-            bitPattern: try HostMemory.map(
-                0, size + LargePages.size, HostMemory.none,
-                HostMemory.privateCopy | HostMemory.anonymous | HostMemory.noReserve))
-        let start = LargePages.aligned(room)
-        if start > room { try HostMemory.unmap(room, Int(start - room)) }
-        let rest = Int(room + UInt(LargePages.size) - start)
-        if rest > 0 { try HostMemory.unmap(start + UInt(size), rest) }
-        return try HostMemory.map(
-            start, size, HostMemory.read | HostMemory.write, HostMemory.shared | HostMemory.fixed, fd: fd)
+        let start = try HostMemory.placeAligned(size)
+        do throws(Errno) {
+            return try HostMemory.map(
+                start, size, HostMemory.read | HostMemory.write, HostMemory.shared | HostMemory.fixed, fd: fd)
+        } catch {
+            try? HostMemory.unmap(start, size)
+            throw error
+        }
     }
 
     private static func mapExecutable(_ fd: Int32, _ size: Int, _ near: UInt?) throws(Errno) -> UnsafeMutableRawPointer
