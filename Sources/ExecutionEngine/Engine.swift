@@ -59,7 +59,9 @@ public final class Engine: @unchecked Sendable {
         let anchor = unsafeBitCast(engineFaultHandler as CodeFaultHandler, to: UInt.self)
         codeMemory = try ExecutableMemory(size: options.codeCacheSize, near: anchor)
         code = CodeBuffer(writable: codeMemory.writable, executable: codeMemory.executable, size: codeMemory.size)
-        cache = try TranslationCache(recordCapacity: max(options.codeCacheSize / 2, 1 << 20))
+        cache = try TranslationCache(
+            recordCapacity: max(options.codeCacheSize / 2, 1 << 20),
+            capacity: TranslationCache.capacity(forCode: options.codeCacheSize))
         host.configure(
             HostConfiguration(
                 helpers: guest.helpers, globals: guest.globals, pcOffset: guest.pcOffset, stateSize: guest.stateSize,
@@ -88,8 +90,9 @@ public final class Engine: @unchecked Sendable {
         HostMemory.commit(code.writable + code.used, min(rows * bytesEach, code.size - code.used))
     }
 
-    public func makeVCPU() -> VCPU {
-        let vcpu = VCPU(self)
+    /// ENOMEM when the host has no room for one.
+    public func makeVCPU() throws(Errno) -> VCPU {
+        let vcpu = try VCPU(self)
         lock.withLock {
             vcpus.append(Unmanaged.passUnretained(vcpu))
             if cache.count > 0 { vcpu.prepareAllCounters() }
@@ -135,10 +138,10 @@ public final class Engine: @unchecked Sendable {
         if cache.rows[index].isOptimized { isUnsettled = true }
         retire(index)
         putAside(index)
+        cache.deadCount += 1
     }
 
     /// Takes one translation out of look-up and unlinks the jumps to it; its code may still run.
-        cache.deadCount += 1
     func retire(_ index: Int) {
         cache.remove(index)
         var at = cache.rows[index].incoming
@@ -219,10 +222,10 @@ public final class Engine: @unchecked Sendable {
         host.flush()
         store?.flush()
         jumpTargets.removeAll()
+        drops.removeAll()
         generation &+= 1
         counters.flushes += 1
     }
-        drops.removeAll()
 
     /// Empties the code cache, from any thread that is not inside `VCPU.run`.
     public func flush() { lock.withLock { flushLocked() } }

@@ -53,7 +53,12 @@ func atomic(_ p: UnsafeMutablePointer<UInt32>) -> UnsafePointer<Atomic<UInt32>> 
 
 /// All translations of one engine. Everything is guarded by the engine's translation lock except where said.
 final class TranslationCache: @unchecked Sendable {
-    static let capacity = 1 << 20
+    static let largest = 1 << 20
+    /// How many translations there may be.
+    let capacity: Int
+
+    /// So many translations that the code cache is full before the tables are.
+    static func capacity(forCode bytes: Int) -> Int { min(max(bytes / 64, 1 << 15), largest) }
 
     /// Rows; `count` of them in use. Read without the lock through `find` and `containing`.
     let rows: UnsafeMutablePointer<Translation>
@@ -73,26 +78,27 @@ final class TranslationCache: @unchecked Sendable {
     private(set) var sources: SourceTable
     /// Translations that a change of their pages took out of use, by pc and flags: the newest of each.
     var dormant: [TranslationKey: UInt32] = [:]
+    /// Translations that a change of their pages took out of use and nothing has taken into use again.
+    var deadCount = 0
     private var rowPages: LargePages
     private var recordPages: LargePages
     /// Starts of the blocks of optimized regions.
     let regionBlocks = RegionBlocks()
 
-    /// Translations that a change of their pages took out of use and nothing has taken into use again.
-    var deadCount = 0
     static let pageBits: UInt64 = 12
 
-    init(recordCapacity: Int) throws(Errno) {
-        rows = try HostMemory.reserve(Self.capacity * MemoryLayout<Translation>.stride)
-            .bindMemory(to: Translation.self, capacity: Self.capacity)
+    init(recordCapacity: Int, capacity: Int = TranslationCache.largest) throws(Errno) {
+        self.capacity = capacity
+        rows = try HostMemory.reserve(capacity * MemoryLayout<Translation>.stride)
+            .bindMemory(to: Translation.self, capacity: capacity)
         lookup = try TranslationLookup(rows)
-        compiled = try ReservedTable(capacity: Self.capacity)
-        links = try ReservedTable(capacity: Self.capacity * 4)
-        pages = try PageIndex(nodeCapacity: Self.capacity * 4)
+        compiled = try ReservedTable(capacity: capacity)
+        links = try ReservedTable(capacity: capacity * 4)
+        pages = try PageIndex(nodeCapacity: capacity * 4)
         published = .allocate(capacity: 1)
         published.initialize(to: 0)
         rowPages = LargePages(
-            UnsafeMutableRawPointer(rows), size: Self.capacity * MemoryLayout<Translation>.stride)
+            UnsafeMutableRawPointer(rows), size: capacity * MemoryLayout<Translation>.stride)
         recordArena = try HostMemory.reserve(recordCapacity)
         recordPages = LargePages(recordArena, size: recordCapacity)
         self.recordCapacity = recordCapacity
@@ -126,9 +132,14 @@ final class TranslationCache: @unchecked Sendable {
 
     /// Index that the next `add` will use; nil when a table is full.
     var nextIndex: Int? {
-        count < Self.capacity && recordUsed < recordCapacity / 16 * 15 && links.count < links.capacity && pages.hasRoom
+        count < capacity && recordUsed < recordCapacity / 16 * 15 && links.count < links.capacity && pages.hasRoom
             ? count : nil
     }
+
+    /// Nearly all translations are dead, as those of a compiler that maps, runs and unmaps code at ever new places: a flush then costs
+    /// little, and without it they would fill the whole cache first.
+    var isMostlyDead: Bool { deadCount > Self.deadLimit && deadCount > count / 8 * 7 }
+    private static let deadLimit = 16384
 
     /// Adds a translation. `isFindable` false: for one use, known only by host address. `code`: the bytes of the ranges, when the
     /// translation may be stored. `copiesRecords` false: the region's records stay where they are.
@@ -136,11 +147,6 @@ final class TranslationCache: @unchecked Sendable {
         pc: UInt64, flags: UInt64, _ region: CompiledRegion, ranges: UnsafeBufferPointer<GuestRange>,
         code: UnsafeRawBufferPointer? = nil, counter: Int = 0, isOptimized: Bool, isFindable: Bool = true,
         canGrow: Bool = false, copiesRecords: Bool = true
-    /// Nearly all translations are dead, as those of a compiler that maps, runs and unmaps code at ever new places: a flush then costs
-    /// little, and without it they would fill the whole cache first.
-    var isMostlyDead: Bool { deadCount > Self.deadLimit && deadCount > count / 8 * 7 }
-    private static let deadLimit = 16384
-
     ) -> Int? {
         let index = count
         var kept = region
@@ -272,8 +278,8 @@ final class TranslationCache: @unchecked Sendable {
         pages.removeAll()
         recordUsed = 0
         sources.removeAll()
+        deadCount = 0
         dormant.removeAll(keepingCapacity: true)
         regionBlocks.removeAll()
     }
 }
-        deadCount = 0

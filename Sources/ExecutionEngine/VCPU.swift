@@ -64,14 +64,17 @@ public final class VCPU {
     /// A chain exit that waits for its target's translation.
     private var pendingLink: (source: Int, slot: Int, generation: UInt64)?
 
-    init(_ engine: Engine) {
-        self.engine = engine
+    init(_ engine: Engine) throws(Errno) {
         let size = ExecutionCounters.bytes + VCPUHeader.stride + engine.guest.stateSize
-        guard let allocation = try? HostMemory.reserve(size) else { fatalError("no memory for a vCPU") }
+        let allocation = try HostMemory.reserve(size), jumpCache: UnsafeMutableRawPointer
+        do throws(Errno) { jumpCache = try HostMemory.reserve(JumpCache.bytes) } catch {
+            try? HostMemory.unmap(UInt(bitPattern: allocation), size)
+            throw error
+        }
+        self.engine = engine
         self.allocation = allocation
         state = allocation + (ExecutionCounters.bytes + VCPUHeader.stride)
         header = VCPUHeader.of(state)
-        guard let jumpCache = try? HostMemory.reserve(JumpCache.bytes) else { fatalError("no memory for a jump cache") }
         let returnStack = UnsafeMutablePointer<JumpCacheEntry>.allocate(capacity: ReturnStack.count)
         header.initialize(
             to: VCPUHeader(
@@ -317,13 +320,13 @@ public final class VCPU {
                 }
             }
             if index == nil {
-                switch engine.translator.translate(
-                    engine, pc: pc, flags: flags, plan: plan, optimize: engine.optimizesAtOnce(pc))
-                {
                 if engine.cache.isMostlyDead {
                     engine.flushLocked()
                     forget()
                 }
+                switch engine.translator.translate(
+                    engine, pc: pc, flags: flags, plan: plan, optimize: engine.optimizesAtOnce(pc))
+                {
                 case .done(let new): index = new
                 case .notExecutable:
                     pendingLink = nil

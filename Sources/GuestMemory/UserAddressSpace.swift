@@ -30,6 +30,9 @@ public final class UserAddressSpace: @unchecked Sendable {
     /// Told of each file that is mapped to be executed: (start, length, descriptor, offset). Called under this object's lock.
     public var onExecutableFile: (@Sendable (_ start: UInt64, _ length: UInt64, _ fd: Int32, _ offset: UInt64) -> Void)?
 
+    /// The guest's limits of memory.
+    public let limits = MemoryLimits()
+
     let lock = Lock()
     var table = MappingTable()  // guarded by `lock`
     var code: CodePages  // guarded by `lock`
@@ -92,6 +95,9 @@ public final class UserAddressSpace: @unchecked Sendable {
         let isFile = flags & HostMemory.anonymous == 0
         let change = exact ? beginChange((hint, hint + size)) : beginChange()
         defer { endChange(change) }
+        try limits.admit(
+            size, rights, isShared: isShared, kind: kind, replacing: exact ? hint..<hint + size : nil, in: table.entries
+        )
         let file = isFile && rights.contains(.execute) ? codeFiles.number(of: fd) : 0
         func place(_ address: UInt64, _ how: Int32) throws(Errno) {
             _ = try HostMemory.map(
@@ -160,6 +166,9 @@ public final class UserAddressSpace: @unchecked Sendable {
         // As far as there is no hole.
         let mapped = table.extent(from: start, upTo: end)
         for piece in table.pieces(start, mapped) {
+            if rights.contains(.write), !piece.rights.contains(.write), !piece.isShared {
+                try limits.admitData(piece.end - piece.start, in: table.entries)
+            }
             if !rights.contains(.execute) { forgetCode(piece.start, piece.end) }
             try protectHost(piece.start, piece.end, rights)
             table.setRights(piece.start, piece.end, rights)
@@ -189,6 +198,12 @@ public final class UserAddressSpace: @unchecked Sendable {
         guard let source = table.mapping(at: old), source.end >= end else { throw .fault }
         if oldSize == 0 && !source.isShared { throw .inval }
         if newSize > limit { throw .nomem }
+        let growth = keepsOld ? newSize : newSize - min(oldSize, newSize)
+        if growth > 0 {
+            try limits.admit(
+                growth, source.rights, isShared: source.isShared, kind: source.kind,
+                replacing: isFixed ? newAddress..<newAddress + newSize : nil, in: table.entries)
+        }
         // Moved pages keep their host protection: give code pages back their write permission first.
         unprotectCode(old, end)
 
@@ -253,6 +268,7 @@ public final class UserAddressSpace: @unchecked Sendable {
         if replaces && wanted == 0 { throw .inval }
         let change = wanted == 0 ? beginChange() : beginChange((wanted, wanted + size))
         defer { endChange(change) }
+        try limits.admit(size, [], isShared: true, in: table.entries)
         var address = wanted
         if wanted == 0 {
             address = try findGap(size) { (candidate) throws(Errno) in try self.reserve(candidate, size) }

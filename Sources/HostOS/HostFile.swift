@@ -10,16 +10,19 @@ public enum HostFile {
 
     /// Opens for reading, close-on-exec.
     public static func openForReading(_ path: String, flags: Int = 0) throws(Errno) -> Int32 {
-        Int32(
-            truncatingIfNeeded: try Errno.check(
-                withPath(path) { kernel(SYS_openat, Int(AT_FDCWD), $0, Int(O_RDONLY | O_CLOEXEC) | flags) }))
+        let fd = withPath(path) { path in
+            HostLimits.opening { kernel(SYS_openat, Int(AT_FDCWD), path, Int(O_RDONLY | O_CLOEXEC) | flags) }
+        }
+        return Int32(truncatingIfNeeded: try Errno.check(fd))
     }
 
     /// Creates a log file, or empties it unless `appending`; every write goes to its end. The descriptor is out of the way of the descriptors that guests expect to be low.
     public static func openLog(_ path: String, appending: Bool = false) throws(Errno) -> Int32 {
         let flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (appending ? 0 : O_TRUNC)
-        let fd = try Errno.check(withPath(path) { kernel(SYS_openat, Int(AT_FDCWD), $0, Int(flags), 0o666) })
-        return moveHigh(Int32(truncatingIfNeeded: fd))
+        let fd = withPath(path) { path in
+            HostLimits.opening { kernel(SYS_openat, Int(AT_FDCWD), path, Int(flags), 0o666) }
+        }
+        return moveHigh(Int32(truncatingIfNeeded: try Errno.check(fd)))
     }
 
     /// Moves a descriptor of ours to a number that guests do not meet; the old number is closed. Stays when it cannot
@@ -149,7 +152,9 @@ public enum HostFile {
 
     /// The absolute name of an existing file without symbolic links; nil when there is none.
     public static func realPath(_ path: String) -> String? {
-        let fd = withPath(path) { kernel(SYS_openat, Int(AT_FDCWD), $0, pathOnly | closeOnExec) }
+        let fd = withPath(path) { path in
+            HostLimits.opening { kernel(SYS_openat, Int(AT_FDCWD), path, pathOnly | closeOnExec) }
+        }
         if fd < 0 { return nil }
         defer { close(Int32(truncatingIfNeeded: fd)) }
         return try? readLink("/proc/self/fd/\(fd)")

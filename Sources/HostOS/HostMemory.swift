@@ -83,13 +83,12 @@ public final class ExecutableMemory: @unchecked Sendable {
     public init(size requested: Int, near: UInt? = nil) throws(Errno) {
         let page = Int(HostProcess.pageSize)
         size = (max(requested, page) + page - 1) & ~(page - 1)
-        let fd = try Self.makeFile(size)
-        defer { _ = kernel(SYS_close, Int(fd)) }
-        writable = try Self.mapWritable(fd, size)
+        let pages = try SharedPages(size: size)
+        writable = try Self.mapWritable(pages, size)
         largePages = LargePages(writable, size: size)
-        Self.seal(fd)
+        pages.seal()
         do {
-            executable = UnsafeRawPointer(try Self.mapExecutable(fd, size, near))
+            executable = UnsafeRawPointer(try Self.mapExecutable(pages, size, near))
         } catch {
             try? HostMemory.unmap(UInt(bitPattern: writable), size)
             throw error
@@ -119,69 +118,45 @@ public final class ExecutableMemory: @unchecked Sendable {
     /// also the parent's: neither may change them before it calls `unshare`.
     public func separate(from shared: Int) throws(Errno) {
         guard shared < size else { return }
-        let fd = try Self.makeFile(size)
-        defer { _ = kernel(SYS_close, Int(fd)) }
-        try mapOver(fd, from: shared)
+        try mapOver(try SharedPages(size: size), from: shared)
     }
 
     /// Replaces both views, at their addresses, by a copy of the first `used` bytes that no other process has. Threads may run in them;
     /// none may write.
     public func unshare(used: Int) throws(Errno) {
-        let fd = try Self.makeFile(size)
-        defer { _ = kernel(SYS_close, Int(fd)) }
-        guard writeAll(fd, UnsafeRawBufferPointer(start: executable, count: min(used, size))) else { throw .nomem }
-        try mapOver(fd, from: 0)
+        let pages = try SharedPages(size: size)
+        try pages.fill(UnsafeRawBufferPointer(start: executable, count: min(used, size)))
+        try mapOver(pages, from: 0)
     }
 
-    private func mapOver(_ fd: Int32, from start: Int) throws(Errno) {
-        let flags = HostMemory.shared | HostMemory.fixed
-        _ = try HostMemory.map(
-            UInt(bitPattern: writable) + UInt(start), size - start, HostMemory.read | HostMemory.write, flags, fd: fd,
-            offset: start)
-        Self.seal(fd)
-        _ = try HostMemory.map(
-            UInt(bitPattern: executable) + UInt(start), size - start, HostMemory.read | HostMemory.execute, flags,
-            fd: fd, offset: start)
-    }
-
-    /// From now on the file cannot be written, and mappings of it cannot be made writable (memfd_create(2), F_SEAL_FUTURE_WRITE); the
-    /// writable view that exists stays. Kernels before 5.1 do not know that, and go without.
-    private static func seal(_ fd: Int32) {
-        let addSeals = 1033, shrink = 2, futureWrite = 16
-        if kernel(SYS_fcntl, Int(fd), addSeals, shrink | futureWrite) != 0 {
-            _ = kernel(SYS_fcntl, Int(fd), addSeals, shrink)
+    private func mapOver(_ pages: borrowing SharedPages, from start: Int) throws(Errno) {
+        func map(_ view: UInt, _ rights: Int32) throws(Errno) {
+            _ = try pages.map(view + UInt(start), size - start, rights, HostMemory.fixed, offset: start)
         }
-    }
-
-    private static func makeFile(_ size: Int) throws(Errno) -> Int32 {
-        let fd = try Errno.check(
-            withPath("martlet-code") { kernel(SYS_memfd_create, $0, Int(CLX_MFD_CLOEXEC | CLX_MFD_ALLOW_SEALING)) })
-        do {
-            _ = try Errno.check(kernel(SYS_ftruncate, fd, size))
-        } catch {
-            _ = kernel(SYS_close, fd)
-            throw error
-        }
-        return Int32(truncatingIfNeeded: fd)
+        try map(UInt(bitPattern: writable), HostMemory.read | HostMemory.write)
+        pages.seal()
+        try map(UInt(bitPattern: executable), HostMemory.read | HostMemory.execute)
     }
 
     /// Call as code grows. A small page costs two faults, one for each view.
     @inline(__always) public func makeLargePages(used: Int) { largePages.grow(to: used) }
 
     /// At a multiple of a large page.
-    private static func mapWritable(_ fd: Int32, _ size: Int) throws(Errno) -> UnsafeMutableRawPointer {
+    private static func mapWritable(_ pages: borrowing SharedPages, _ size: Int) throws(Errno)
+        -> UnsafeMutableRawPointer
+    {
         let start = try HostMemory.placeAligned(size)
         do throws(Errno) {
-            return try HostMemory.map(
-                start, size, HostMemory.read | HostMemory.write, HostMemory.shared | HostMemory.fixed, fd: fd)
+            return try pages.map(start, size, HostMemory.read | HostMemory.write, HostMemory.fixed)
         } catch {
             try? HostMemory.unmap(start, size)
             throw error
         }
     }
 
-    private static func mapExecutable(_ fd: Int32, _ size: Int, _ near: UInt?) throws(Errno) -> UnsafeMutableRawPointer
-    {
+    private static func mapExecutable(
+        _ pages: borrowing SharedPages, _ size: Int, _ near: UInt?
+    ) throws(Errno) -> UnsafeMutableRawPointer {
         let protection = HostMemory.read | HostMemory.execute
         if let near {
             let step: UInt = 32 << 20, span = UInt(size)
@@ -192,14 +167,13 @@ public final class ExecutableMemory: @unchecked Sendable {
                 for hint in [near &- gap &- span, near &+ gap] {
                     let address = hint & ~UInt(LargePages.size - 1)
                     guard address > 1 << 32, address < 1 << 47 else { continue }
-                    let flags = HostMemory.shared | HostMemory.fixedNoReplace
-                    if let found = try? HostMemory.map(address, size, protection, flags, fd: fd) {
+                    if let found = try? pages.map(address, size, protection, HostMemory.fixedNoReplace) {
                         if UInt(bitPattern: found) == address { return found }
                         try? HostMemory.unmap(UInt(bitPattern: found), size)
                     }
                 }
             }
         }
-        return try HostMemory.map(0, size, protection, HostMemory.shared, fd: fd)
+        return try pages.map(0, size, protection)
     }
 }

@@ -15,6 +15,10 @@ public func kernel(
 public enum HostProcess {
     public static var processID: Int32 { Int32(truncatingIfNeeded: kernel(SYS_getpid)) }
     public static var threadID: Int32 { Int32(truncatingIfNeeded: kernel(SYS_gettid)) }
+    /// Is that the id of one of this process's threads?
+    public static func hasThread(_ id: Int32) -> Bool {
+        id == processID || id > 0 && kernel(SYS_tgkill, Int(processID), Int(id), 0) == 0
+    }
     public static let pageSize: UInt64 = 4096
 
     /// Ends every thread of the process at once; nothing is flushed.
@@ -24,7 +28,7 @@ public enum HostProcess {
 
     /// Host fork(2) through the C library, so that its allocator's locks are consistent in the child. 0 in the child.
     public static func fork() throws(Errno) -> Int32 {
-        let pid = Glibc.fork()
+        let pid = HostLimits.withDescriptorLimit { Glibc.fork() }
         if pid < 0 { throw Errno(errno) }
         return pid
     }
@@ -133,7 +137,9 @@ public func writeAll(_ fd: Int32, _ text: String) -> Bool {
 public func writeAll(_ fd: Int32, _ bytes: UnsafeRawBufferPointer) -> Bool {
     var done = 0
     while done < bytes.count, let base = bytes.baseAddress {
-        let n = kernel(SYS_write, Int(fd), Int(bitPattern: base + done), bytes.count - done)
+        let n = HostLimits.withoutSizeSignal {
+            kernel(SYS_write, Int(fd), Int(bitPattern: base + done), bytes.count - done)
+        }
         if n == -Int(EINTR) { continue }
         if n <= 0 { return false }
         done += n

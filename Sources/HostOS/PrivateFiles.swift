@@ -17,15 +17,43 @@ extension HostFile {
     /// Creates a file for the user alone; an error when there is one.
     public static func createPrivate(_ path: String) throws(Errno) -> Int32 {
         let flags = Int(O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC)
-        let fd = try Errno.check(withPath(path) { kernel(SYS_openat, Int(AT_FDCWD), $0, flags, 0o600) })
-        return Int32(truncatingIfNeeded: fd)
+        let fd = withPath(path) { path in HostLimits.opening { kernel(SYS_openat, Int(AT_FDCWD), path, flags, 0o600) } }
+        return Int32(truncatingIfNeeded: try Errno.check(fd))
+    }
+
+    /// A descriptor for the guest, from which it reads these bytes; or -errno. A memory file, or a pipe where RLIMIT_FSIZE forbids that.
+    public static func inMemory(_ bytes: UnsafeRawBufferPointer, closesOnExec: Bool) -> Int {
+        let flags = closesOnExec ? Int(O_CLOEXEC) : 0
+        if HostLimits.get(HostLimits.fileSize).soft < UInt64(bytes.count) {
+            var ends: InlineArray<2, Int32> = [-1, -1]
+            let status = withUnsafeMutablePointer(to: &ends) { kernel(SYS_pipe2, Int(bitPattern: $0), flags) }
+            if status != 0 { return status }
+            defer { close(ends[1]) }
+            let setPipeSize = 1031
+            if bytes.count > 65536 { _ = kernel(SYS_fcntl, Int(ends[1]), setPipeSize, bytes.count) }
+            // A pipe that is too small must not make the writer wait.
+            _ = kernel(SYS_fcntl, Int(ends[1]), Int(F_SETFL), Int(O_NONBLOCK))
+            if writeAll(ends[1], bytes) { return Int(ends[0]) }
+            close(ends[0])
+            return Errno.nomem.negated
+        }
+        let fd = withPath("proc") { kernel(SYS_memfd_create, $0, closesOnExec ? Int(CLX_MFD_CLOEXEC) : 0) }
+        if fd < 0 { return fd }
+        if !writeAll(Int32(truncatingIfNeeded: fd), bytes) {
+            _ = kernel(SYS_close, fd)
+            return Errno.nomem.negated
+        }
+        _ = kernel(SYS_lseek, fd, 0, 0)
+        return fd
     }
 
     /// Writes all bytes at `offset`.
     public static func write(_ fd: Int32, _ bytes: UnsafeRawBufferPointer, at offset: Int) throws(Errno) {
         var done = 0
         while done < bytes.count, let base = bytes.baseAddress {
-            let n = kernel(SYS_pwrite64, Int(fd), Int(bitPattern: base + done), bytes.count - done, offset + done)
+            let n = HostLimits.withoutSizeSignal {
+                kernel(SYS_pwrite64, Int(fd), Int(bitPattern: base + done), bytes.count - done, offset + done)
+            }
             if n == Errno.intr.negated { continue }
             done += try Errno.check(n)
         }

@@ -25,6 +25,7 @@ public func runUserProgram(
 private func start(
     _ options: UserModeOptions, runs: String, guestFor: @escaping (UInt16) -> UserModeGuest?
 ) throws(UserModeError) -> Never {
+    HostLimits.reserveDescriptors()
     guard options.guestBase == 0 else {
         throw UserModeError("-B: only guest base 0 is supported", status: 1, errno: .inval)
     }
@@ -43,9 +44,11 @@ private func start(
     guard let guest = guestFor(file.machine) else { throw UserModeError("\(shown): Martlet runs \(runs)") }
 
     let memory = try makeMemory(guest, options)
+    try checkRoom(memory)
     HostSignals.start()
     let profile = try startProfile(options, memory, command: asked.arguments)
-    let top = try makeStack(memory, options, isExecutable: file.hasExecutableStack)
+    let (top, stackSize) = try GuestStack.make(
+        memory, fixed: options.stackSize, isExecutable: file.hasExecutableStack)
     let image = try ProgramLoader(memory: memory).load(file, interpreter: interpreter, shown: shown)
 
     let engine: Engine
@@ -53,6 +56,7 @@ private func start(
     do { engine = try guest.makeEngine(memory, path) } catch {
         throw UserModeError("\(error)", status: 1, errno: .nomem)
     }
+    try checkRoom(memory)
     guard let registers = GuestRegisters(guest: guest.architecture, abi: guest.abi) else {
         throw UserModeError("\(shown): this guest has no system-call registers", status: 1)
     }
@@ -70,9 +74,14 @@ private func start(
         fileName: Array(process.guestPath(asked.hostPath).utf8),
         image: image,
         hardwareCapabilities: guest.hardwareCapabilities, seed: options.seed)
-    let thread = GuestThread(process: process, vcpu: engine.makeVCPU())
+    let thread: GuestThread
     do throws(Errno) {
-        guard stack.neededBytes < options.stackSize / 4 * 3 else { throw .tooBig }
+        thread = GuestThread(process: process, vcpu: try engine.makeVCPU())
+    } catch {
+        throw UserModeError("cannot reserve memory: \(error.message)", status: 1, errno: .nomem)
+    }
+    do throws(Errno) {
+        guard stack.neededBytes < stackSize / 4 * 3 else { throw .tooBig }
         let written = try stack.write(to: memory, top: top)
         process.auxiliaryVector = written.auxiliaryVector
         process.signalTrampoline = try makeTrampoline(memory, guest.abi.signalFrame.trampoline)
@@ -137,33 +146,20 @@ private func makeMemory(_ guest: UserModeGuest, _ options: UserModeOptions) thro
         limit = size
     }
     do throws(Errno) {
-        return try UserAddressSpace(limit: limit)
+        let memory = try UserAddressSpace(limit: limit)
+        if let limits = options.memoryLimits { memory.limits.values = limits }
+        return memory
     } catch {
         throw UserModeError("cannot reserve memory: \(error.message)", status: 1, errno: .nomem)
     }
 }
 
-/// Maps the stack at the top of the address space; mappings are placed below it. Returns the address after its last
-/// byte.
-private func makeStack(
-    _ memory: UserAddressSpace, _ options: UserModeOptions, isExecutable: Bool
-) throws(UserModeError) -> UInt64 {
-    let guardGap: UInt64 = 1 << 20
-    let size = (max(options.stackSize, 1 << 16) + 4095) & ~4095
-    let top = memory.limit - 4096
-    guard size <= memory.limit / 2 else {
-        throw UserModeError("-s: the stack is larger than half the address space", status: 1)
+/// Says so at once where the host allows less address space than Martlet needs beside the guest.
+private func checkRoom(_ memory: UserAddressSpace) throws(UserModeError) {
+    guard memory.limits.hostHasRoom(0) else {
+        throw UserModeError(
+            "the address space is limited to less than Martlet needs (ulimit -v)", status: 1, errno: .nomem)
     }
-    let flags =
-        HostMemory.privateCopy | HostMemory.anonymous | HostMemory.noReserve | HostMemory.fixedNoReplace
-    let rights: PageRights = isExecutable ? [.read, .write, .execute] : [.read, .write]
-    do throws(Errno) {
-        _ = try memory.map(top - size, length: size, rights: rights, flags: flags, kind: .stack)
-    } catch {
-        throw UserModeError("cannot map a stack of \(size) bytes: \(error.message)", status: 1, errno: .nomem)
-    }
-    memory.placementTop = top - size - guardGap
-    return top
 }
 
 /// A page with the code that returns from signal handlers, as the kernel's vdso has it.

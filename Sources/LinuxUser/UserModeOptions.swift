@@ -19,8 +19,10 @@ public struct UserModeOptions: Sendable {
     public var environment: [[UInt8]] = []
     /// -L: prefix for absolute guest paths, without a trailing slash.
     public var prefix: String?
-    /// -s: stack size in bytes.
-    public var stackSize: UInt64 = 8 << 20
+    /// -s: stack size in bytes, whatever RLIMIT_STACK says; nil: as that says.
+    public var stackSize: UInt64?
+    /// The guest's limits of memory when it has been executed by a guest; nil: the host's.
+    public var memoryLimits: MemoryLimitValues?
     /// -B: requested guest base. Only 0 is supported.
     public var guestBase: UInt64 = 0
     /// -R: size of the guest's address space in bytes; nil: the guest's own limit.

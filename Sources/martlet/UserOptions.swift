@@ -3,6 +3,7 @@
 
 import Diagnostics
 import ExecutionEngine
+import GuestMemory
 import HostOS
 import Optimizer
 
@@ -21,8 +22,8 @@ struct UserOption: Sendable {
 
 extension UserOption {
     /// Programs that the guest executes run with this option too; the others say something about this one program only.
-    /// (The profile's path is handed on by itself, made absolute.)
-    var isInherited: Bool { !["E", "U", "0", "profile"].contains(names[0]) }
+    /// (The profile's path is handed on by itself, made absolute; so are the limits that the guest has then.)
+    var isInherited: Bool { !["E", "U", "0", "profile", "limits"].contains(names[0]) }
 }
 
 /// What is wrong with an option's value: what would be right.
@@ -39,6 +40,7 @@ struct UserCommandLine: Sendable {
     var unsetVariables: [String] = []
     var argumentZero: String?
     var stackSize: UInt64?
+    var memoryLimits: MemoryLimitValues?
     var guestBase: UInt64?
     var reservedSize: UInt64?
     var logItems: String?
@@ -114,6 +116,16 @@ let userOptions: [UserOption] = [
             throw OptionError("wanted a size in bytes, such as 8M")
         }
         line.stackSize = size
+    },
+    UserOption(
+        names: ["limits"], argument: "LIMITS", variable: nil,
+        help: "soft:hard of RLIMIT_DATA, STACK and AS, as one guest program hands them to another"
+    ) {
+        (line, value) throws(OptionError) in
+        guard let limits = MemoryLimitValues(value) else {
+            throw OptionError("wanted six numbers: soft:hard of RLIMIT_DATA, RLIMIT_STACK and RLIMIT_AS")
+        }
+        line.memoryLimits = limits
     },
     UserOption(
         names: ["B"], argument: "ADDRESS", variable: "GUEST_BASE",

@@ -23,7 +23,8 @@ struct UserRun {
         options.argumentZero = line.argumentZero.map { Array($0.utf8) }
         options.environment = environment()
         options.prefix = line.prefix.map { $0.count > 1 && $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
-        if let size = line.stackSize { options.stackSize = size }
+        options.stackSize = line.stackSize
+        options.memoryLimits = line.memoryLimits
         options.reservedSize = line.reservedSize
         options.seed = line.seed
         options.diagnostics = diagnostics
@@ -102,7 +103,7 @@ private final class EngineSession {
         _ guest: any GuestArchitecture, _ memory: UserAddressSpace, name: String, program: String
     ) throws -> Engine {
         var options = EngineOptions(diagnostics: diagnostics)
-        if let size = line.cacheSize { options.codeCacheSize = size }
+        options.codeCacheSize = line.cacheSize ?? Self.codeCacheSize(options.codeCacheSize)
         if line.oneInstruction { options.maxInstructions = 1 }
         options.chaining = !diagnostics.isEnabled(.noChaining)
         options.tier = line.tier.flatMap(Tier.init(rawValue:)) ?? .automatic
@@ -128,6 +129,13 @@ private final class EngineSession {
         memory.codeHolder = engine
         self.engine = engine
         return engine
+    }
+
+    /// The usual size, or less where the host limits the address space (ulimit -v): the tables are in proportion, and most is for the
+    /// guest.
+    private static func codeCacheSize(_ usual: Int) -> Int {
+        let limit = HostLimits.get(HostLimits.addressSpace).soft
+        return limit == ResourceLimit.unlimited ? usual : min(usual, max(4, Int(limit >> 26)) << 20)
     }
 
     private static func x64() throws(UnfitProcessor) -> X64Host {

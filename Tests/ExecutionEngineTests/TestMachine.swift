@@ -69,7 +69,7 @@ final class Machine {
         options.hotThreshold = 20
         change(&options)
         engine = try Engine(guest: guest, host: configuration.makeHost(), memory: memory, options: options)
-        vcpu = engine.makeVCPU()
+        vcpu = try engine.makeVCPU()
     }
 
     subscript(x i: Int) -> UInt64 {

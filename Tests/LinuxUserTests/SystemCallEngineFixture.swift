@@ -19,6 +19,6 @@ func makeTestProcess(_ options: UserModeOptions, _ memory: UserAddressSpace) thr
         resolver: ProgramResolver(prefix: options.prefix, limit: { _ in nil }, runs: "nothing"), willExit: {})
 }
 
-func makeTestThread(_ process: GuestProcess) -> GuestThread {
-    GuestThread(process: process, vcpu: process.engine.makeVCPU())
+func makeTestThread(_ process: GuestProcess) throws -> GuestThread {
+    GuestThread(process: process, vcpu: try process.engine.makeVCPU())
 }

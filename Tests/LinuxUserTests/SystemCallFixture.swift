@@ -39,7 +39,7 @@ final class SystemCallFixture {
         options.prefix = prefix
         options.diagnostics = try Diagnostics(items: items, file: log)
         process = try makeTestProcess(options, memory)
-        thread = makeTestThread(process)
+        thread = try makeTestThread(process)
         thread.tid = HostProcess.threadID
     }
 

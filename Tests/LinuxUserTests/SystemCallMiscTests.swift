@@ -29,13 +29,18 @@ import Testing
         #expect(try guest.word(time + 8) < 1_000_000)
     }
 
-    @Test func memoryLimitsStayWithMartlet() throws {
+    @Test func memoryLimitsAreTheGuestsOwn() throws {
         let guest = try SystemCallFixture()
-        let small = try guest.words([1 << 20, 1 << 20]), old = guest.room(16), now = guest.room(16)
+        let host = HostLimits.get(HostLimits.addressSpace)
+        let small = try guest.words([1 << 20, 1 << 30]), old = guest.room(16), now = guest.room(16)
         #expect(guest.call(.prlimit64, 0, 9, small, old) == 0)
-        #expect(guest.call(.prlimit64, 0, 9, 0, now) == 0)
-        #expect(try guest.bytes(old, 16) == guest.bytes(now, 16))
+        #expect(guest.call(.getrlimit, 9, now) == 0)
+        #expect(try guest.bytes(now, 16) == guest.bytes(small, 16))
+        #expect(HostLimits.get(HostLimits.addressSpace) == host)
+        #expect(isError(guest.call(.mmap, 0, 2 << 20, 0, 0x22, .max), .nomem))
+        #expect(isError(guest.call(.setrlimit, 9, try guest.words([2, 1])), .inval))
         #expect(isError(guest.call(.setrlimit, 9, guest.end), .fault))
+        #expect(isError(guest.call(.prlimit64, 0, 99, 0, now), .inval))
     }
 
     @Test func hardwareProbeAnswersWhatItKnows() throws {

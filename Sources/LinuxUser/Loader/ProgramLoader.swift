@@ -35,7 +35,10 @@ struct ProgramLoader {
         runs: String
     ) throws(UserModeError) -> ELFFile? {
         guard let name = program.interpreter else { return nil }
-        let path = GuestPaths.hostPath(name, prefix: prefix)
+        let path: String
+        do throws(Errno) { path = try GuestPaths.hostPath(name, prefix: prefix) } catch {
+            throw UserModeError("\(shown): interpreter \(name): \(error.message)", errno: error)
+        }
         if !HostFile.exists(path) {
             let hint =
                 prefix == nil

@@ -22,7 +22,7 @@ struct ProgramResolver {
     let runs: String
 
     /// Host path for a guest path.
-    func hostPath(_ path: String) -> String { GuestPaths.hostPath(path, prefix: prefix) }
+    func hostPath(_ path: String) throws(Errno) -> String { try GuestPaths.hostPath(path, prefix: prefix) }
 
     /// Follows `#!` lines from `path` (a host path; `shown` is the guest's name for it) to a program.
     func resolve(_ path: String, shown: String, arguments: [[UInt8]]) throws(UserModeError) -> ResolvedProgram {
@@ -38,8 +38,10 @@ struct ProgramResolver {
                 next.append(contentsOf: arguments.dropFirst())
                 arguments = next
                 let name = String(decoding: interpreter, as: UTF8.self)
-                path = hostPath(name)
                 told = "\(shown): interpreter \(name)"
+                do throws(Errno) { path = try hostPath(name) } catch {
+                    throw UserModeError("\(told): \(error.message)", errno: error)
+                }
                 shown = name
                 continue
             }
@@ -114,9 +116,12 @@ func hostExecute(_ path: String, _ arguments: [[UInt8]], environment: [Int]) -> 
 }
 
 /// The arguments of a fresh Martlet that runs `program`.
-func relaunchArguments(_ program: ResolvedProgram, _ options: UserModeOptions) -> [[UInt8]] {
+func relaunchArguments(
+    _ program: ResolvedProgram, _ options: UserModeOptions, _ limits: MemoryLimitValues
+) -> [[UInt8]] {
     var result: [[UInt8]] = [Array("martlet".utf8)]
     result.append(contentsOf: options.relaunchArguments)
+    if limits != .host { result += ["-limits", limits.text].map { Array($0.utf8) } }
     result.append(Array("-0".utf8))
     result.append(program.arguments.first ?? [])
     result.append(Array("--".utf8))
@@ -151,7 +156,7 @@ extension ProcessCalls {
     }
 
     private static func isLink(_ path: String, _ prefix: String?) -> Bool {
-        (try? HostFile.readLink(GuestPaths.hostPath(path, prefix: prefix, followLink: false))) != nil
+        (try? HostFile.readLink(try GuestPaths.hostPath(path, prefix: prefix, followLink: false))) != nil
     }
 
     /// The name of an open file when it still has one: the descriptor may close on exec.
@@ -170,11 +175,11 @@ extension ProcessCalls {
         let list = try readStrings(thread, arguments)
         let environmentPointers = try readPointers(thread, environment)
         let resolver = process.resolver
+        let hostPath = try GuestPaths.hostPath(path, prefix: process.prefix, executable: process.executablePath)
         let program: ResolvedProgram
         do throws(UserModeError) {
             program = try resolver.resolve(
-                GuestPaths.hostPath(path, prefix: process.prefix, executable: process.executablePath), shown: path,
-                arguments: list.isEmpty ? [[]] : list)
+                hostPath, shown: path, arguments: list.isEmpty ? [[]] : list)
             if program.isGuest { try resolver.check(program, shown: program.hostPath) }
         } catch {
             if process.diagnostics.isEnabled(.unimplemented) { process.diagnostics.write("execve: \(error)\n") }
@@ -185,14 +190,16 @@ extension ProcessCalls {
         process.engine.saveTranslations()
         if thread.isSharedChild { thread.openForSignals() }
         process.finishProfile()
-        let result: Int
+        let limits = thread.memory.limits.values
         if program.isGuest {
-            result = hostExecute(
-                "/proc/self/exe", relaunchArguments(program, process.options), environment: environmentPointers)
-        } else {
-            result = hostExecute(program.hostPath, program.arguments, environment: environmentPointers)
+            return hostExecute(
+                "/proc/self/exe", relaunchArguments(program, process.options, limits),
+                environment: environmentPointers)
         }
-        return result
+        let own = MemoryLimitValues.host
+        limits.becomeHost()
+        defer { own.becomeHost() }
+        return hostExecute(program.hostPath, program.arguments, environment: environmentPointers)
     }
 
     /// The pointers of a NULL-terminated vector; each lies in the guest's address space.

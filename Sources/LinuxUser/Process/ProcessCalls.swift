@@ -80,7 +80,9 @@ enum ProcessCalls {
             reportUnimplemented(thread, "a thread of a child of vfork")
             throw .again
         }
-        let vcpu = process.engine.makeVCPU()
+        guard thread.memory.limits.hostHasRoom(threadBytes) else { throw .again }
+        let vcpu: VCPU
+        do throws(Errno) { vcpu = try process.engine.makeVCPU() } catch { throw .again }
         vcpu.copyState(from: thread.vcpu)
         let child = GuestThread(process: process, vcpu: vcpu)
         child.signalMask = thread.signalMask
@@ -113,6 +115,9 @@ enum ProcessCalls {
             Futex.wait(published, while: 0)
         }
     }
+
+    /// What Martlet maps for a thread, generously.
+    private static let threadBytes: UInt64 = 8 << 20
 
     private static func publish(_ word: UnsafeMutablePointer<UInt32>, _ value: UInt32) {
         // The waiter frees the word as soon as it sees the value: wake by address only, which needs no valid memory.
@@ -227,7 +232,9 @@ private struct ParentPipe {
     init?() {
         var ends: InlineArray<2, Int32> = [-1, -1]
         let closeOnExec = 0o2000000
-        let status = withUnsafeMutablePointer(to: &ends) { kernel(SYS_pipe2, Int(bitPattern: $0), closeOnExec) }
+        let status = withUnsafeMutablePointer(to: &ends) { ends in
+            HostLimits.opening { kernel(SYS_pipe2, Int(bitPattern: ends), closeOnExec) }
+        }
         if status != 0 { return nil }
         read = HostFile.moveHigh(ends[0])
         write = HostFile.moveHigh(ends[1])

@@ -52,6 +52,7 @@ private struct KeptState {
     private let robustList: UInt64
     private let isLeader: Bool
     private let isSharedChild: Bool
+    private let memoryLimits: MemoryLimitValues
 
     init(_ thread: GuestThread) {
         vcpu = thread.vcpu.checkpoint()
@@ -65,6 +66,7 @@ private struct KeptState {
         robustList = thread.robustList
         isLeader = thread.isLeader
         isSharedChild = thread.isSharedChild
+        memoryLimits = thread.memory.limits.values
     }
 
     func putBack(_ thread: GuestThread) {
@@ -79,6 +81,7 @@ private struct KeptState {
         thread.robustList = robustList
         thread.isLeader = isLeader
         thread.isSharedChild = isSharedChild
+        thread.memory.limits.values = memoryLimits
         thread.isFinished = false
         thread.interruptedCall = nil
     }

@@ -50,7 +50,12 @@ enum GuestPaths {
     static func hostPath(_ thread: GuestThread, _ address: UInt64, followLink: Bool) throws(Errno) -> HostPath {
         let path = try guestPath(thread, address)
         let process = thread.process
-        translate(path, prefix: process.prefix, executable: process.executablePath, followLink: followLink)
+        do throws(Errno) {
+            try translate(path, prefix: process.prefix, executable: process.executablePath, followLink: followLink)
+        } catch {
+            path.release()
+            throw error
+        }
         return path
     }
 
@@ -58,23 +63,25 @@ enum GuestPaths {
     /// `executable`: what /proc/self/exe names, where there is one already.
     static func hostPath(
         _ guest: String, prefix: String?, executable: String? = nil, followLink: Bool = true
-    ) -> String {
+    ) throws(Errno) -> String {
         if guest.utf8.count >= maximum { return guest }
         let path = HostPath(bytes: .allocate(capacity: capacity))
         defer { path.release() }
         replace(path, guest)
-        translate(path, prefix: prefix, executable: executable, followLink: followLink)
+        try translate(path, prefix: prefix, executable: executable, followLink: followLink)
         return String(cString: path.bytes)
     }
 
-    private static func translate(_ path: HostPath, prefix: String?, executable: String?, followLink: Bool) {
+    private static func translate(
+        _ path: HostPath, prefix: String?, executable: String?, followLink: Bool
+    ) throws(Errno) {
         if path.bytes[0] != slash { return }
         if begins(path, "/proc") {
             if let executable, followLink, ProcFile(path) == .executable { replace(path, executable) }
             return
         }
         if begins(path, "/sys") || begins(path, "/dev") { return }
-        if let prefix, !prefix.isEmpty { _ = resolve(path, under: prefix, followLink: followLink) }
+        if let prefix, !prefix.isEmpty { _ = try resolve(path, under: prefix, followLink: followLink) }
     }
 
     private static let slash = UInt8(ascii: "/")
@@ -96,20 +103,28 @@ enum GuestPaths {
         path.bytes[end] = 0
     }
 
-    /// Replaces an absolute path by its place under `prefix` when there is something with that name; false otherwise.
-    static func resolve(_ path: HostPath, under prefix: String, followLink: Bool) -> Bool {
-        let directory = withPath(prefix) {
-            kernel(
-                SYS_openat, AT.currentDirectory, $0, HostFile.closeOnExec | HostFile.directoryOnly | HostFile.pathOnly)
+    /// Replaces an absolute path by its place under `prefix` when there is something with that name; false otherwise. An error where
+    /// that cannot be found out: the host's file of that name is another one.
+    static func resolve(_ path: HostPath, under prefix: String, followLink: Bool) throws(Errno) -> Bool {
+        let directory = withPath(prefix) { prefix in
+            HostLimits.opening {
+                kernel(
+                    SYS_openat, AT.currentDirectory, prefix,
+                    HostFile.closeOnExec | HostFile.directoryOnly | HostFile.pathOnly)
+            }
         }
-        if directory < 0 { return false }
+        if directory < 0 {
+            try checkScarcity(directory)
+            return false
+        }
         defer { _ = kernel(SYS_close, directory) }
         let flags = HostFile.pathOnly | HostFile.closeOnExec | (followLink ? 0 : HostFile.noFollow)
         let how: InlineArray<3, UInt64> = [UInt64(flags), 0, resolveInRoot]
-        let found = withUnsafePointer(to: how) {
-            kernel(SYS_openat2, directory, path.address, Int(bitPattern: $0), 24)
+        let found = withUnsafePointer(to: how) { how in
+            HostLimits.opening { kernel(SYS_openat2, directory, path.address, Int(bitPattern: how), 24) }
         }
         if found < 0 {
+            try checkScarcity(found)
             if found == Errno.nosys.negated || found == Errno.perm.negated {
                 return concatenate(path, under: prefix, followLink: followLink)
             }
@@ -123,6 +138,11 @@ enum GuestPaths {
         if count <= 0 { return false }
         path.bytes[count] = 0
         return true
+    }
+
+    /// Throws results that say nothing of the file: EMFILE, ENFILE, ENOMEM.
+    private static func checkScarcity(_ result: Int) throws(Errno) {
+        for error in [Errno.mfile, .nfile, .nomem] where result == error.negated { throw error }
     }
 
     /// Without openat2: plain concatenation; absolute links lead out of the prefix.

@@ -1,5 +1,4 @@
-// Who and where the program is, its limits, and what the processor offers. (uname(2), getrlimit(2), prctl(2),
-// riscv_hwprobe(2).)
+// Who and where the program is, and what the processor offers. (uname(2), prctl(2), riscv_hwprobe(2).)
 
 import CLinux
 import ExecutionEngine
@@ -18,32 +17,6 @@ enum MiscCalls {
             try thread.memory.writeBytes(call.a0, UnsafeRawBufferPointer(buffer))
             return 0
         }
-    }
-
-    // MARK: Limits
-
-    /// Limits on memory would hit Martlet, not the guest: setting them succeeds without effect.
-    private static func isKeptFromHost(_ resource: Int32) -> Bool {
-        resource == 2 || resource == 3 || resource == 9  // RLIMIT_DATA, RLIMIT_STACK, RLIMIT_AS
-    }
-
-    static func setLimit(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let new = thread.input(call.a1, 16)
-        if isKeptFromHost(call.int32(0)) {
-            _ = try thread.load(call.a1, as: UInt64.self)
-            return 0
-        }
-        return kernel(SYS_setrlimit, call.word(0), new)
-    }
-
-    static func processLimit(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        var new = thread.optionalInput(call.a2, 16)
-        let old = thread.optionalOutput(call.a3, 16)
-        if new != 0 && isKeptFromHost(call.int32(1)) {
-            _ = try thread.load(call.a2, as: UInt64.self)
-            new = 0
-        }
-        return kernel(SYS_prlimit64, call.word(0), call.word(1), new, old)
     }
 
     // MARK: Process control

@@ -7,7 +7,7 @@ import HostOS
 
 /// A file of /proc that is emulated.
 enum ProcFile: Equatable {
-    case executable, maps, commandLine, auxiliaryVector, status, processorInfo
+    case executable, maps, commandLine, auxiliaryVector, status, limits, processorInfo
 
     /// Recognises /proc/self/..., /proc/thread-self/..., /proc/PID/... of this process, and /proc/cpuinfo.
     init?(_ path: HostPath) {
@@ -31,22 +31,17 @@ enum ProcFile: Equatable {
         case "cmdline": self = .commandLine
         case "auxv": self = .auxiliaryVector
         case "stat": self = .status
+        case "limits": self = .limits
         default: return nil
         }
     }
 
     /// Opens the file: a descriptor of a memory file at offset 0, or -errno.
     func open(_ process: GuestProcess, flags: UInt64) -> Int {
-        let fd = withPath("proc") { kernel(SYS_memfd_create, $0, flags & UInt64(HostFile.closeOnExec) != 0 ? 1 : 0) }
-        if fd < 0 { return fd }
         let content = content(process)
-        let isWritten = content.withUnsafeBytes { writeAll(Int32(truncatingIfNeeded: fd), $0) }
-        if !isWritten {
-            _ = kernel(SYS_close, fd)
-            return Errno.nomem.negated
+        return content.withUnsafeBytes {
+            HostFile.inMemory($0, closesOnExec: flags & UInt64(HostFile.closeOnExec) != 0)
         }
-        _ = kernel(SYS_lseek, fd, 0, 0)
-        return fd
     }
 
     func content(_ process: GuestProcess) -> [UInt8] {
@@ -56,6 +51,7 @@ enum ProcFile: Equatable {
         case .commandLine: process.arguments.flatMap { $0 + [0] }
         case .auxiliaryVector: process.auxiliaryVector.withUnsafeBytes { Array($0) }
         case .status: Array(Self.statusText(process).utf8)
+        case .limits: Array(LimitCalls.text(process, host: Self.hostFile("/proc/self/limits")).utf8)
         case .processorInfo: Array(Self.processorText(process).utf8)
         }
     }

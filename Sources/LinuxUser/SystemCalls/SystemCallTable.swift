@@ -186,8 +186,8 @@ enum SystemCallTable {
         case .uname: run(MiscCalls.uname, .address)
         case .sethostname: pass(.input(.bytes, count: 1), .size)
         case .setdomainname: pass(.input(.bytes, count: 1), .size)
-        case .getrlimit: pass(.value(.resource), .output(.rlimit))
-        case .setrlimit: run(MiscCalls.setLimit, .value(.resource), .input(.rlimit))
+        case .getrlimit: run(LimitCalls.getLimit, .value(.resource), .output(.rlimit))
+        case .setrlimit: run(LimitCalls.setLimit, .value(.resource), .input(.rlimit))
         case .getrusage: pass(.value(.usageWho), .output(bytes: 144))
         case .umask: pass(.mode)
         case .prctl: run(MiscCalls.prctl, .value(.prctl), .hex, .hex, .hex, .hex)
@@ -285,7 +285,7 @@ enum SystemCallTable {
 
         // Since Linux 2.6.28
         case .wait4: run(ProcessCalls.wait4, .int, .address, .bits(.wait), .address)
-        case .prlimit64: run(MiscCalls.processLimit, .int, .value(.resource), .input(.rlimit), .output(.rlimit))
+        case .prlimit64: run(LimitCalls.processLimit, .int, .value(.resource), .input(.rlimit), .output(.rlimit))
         case .fanotify_init: pass(.hex, .bits(.open))
         case .fanotify_mark: pass(.fd, .hex, .hex, .directory, .path)
         case .name_to_handle_at: run(FileCalls.nameToHandle, .directory, .path, .address, .address, .bits(.at))

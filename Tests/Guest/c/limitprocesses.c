@@ -1,0 +1,29 @@
+// RLIMIT_NPROC: a process or thread too many is EAGAIN; what there is goes on. (The limit does not bind the superuser: as one the program
+// takes another user's id first, one that nobody else has.)
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void show(const char *name, int isRight) { printf("%s: %s\n", name, isRight ? "right" : "WRONG"); fflush(stdout); }
+
+static void *nothing(void *argument) { return argument; }
+
+int main(void) {
+    struct rlimit limit = {1, 1};
+    pthread_t thread;
+    if (getuid() == 0 && setuid(100000 + getpid())) perror("setuid");
+    show("limit", setrlimit(RLIMIT_NPROC, &limit) == 0);
+    show("fork", fork() == -1 && errno == EAGAIN);
+    pid_t child = vfork();
+    if (child == 0) _exit(0);
+    show("vfork", child == -1 && errno == EAGAIN);
+    show("thread", pthread_create(&thread, 0, nothing, 0) == EAGAIN);
+    volatile unsigned long sum = 0;
+    for (unsigned long i = 0; i < 3000000; i++) sum = sum * 31 + i;
+    show("hot code", sum == 1176801454690149216ul);
+    return 0;
+}
