@@ -495,8 +495,9 @@ public final class VCPU {
         case .guestFault(let kind): return .memoryFault(address: address, access: access, kind: kind)
         case .codeWrite(let page, let length):
             engine.lock.withLock {
-                engine.memory.allowWrites(start: page, length: length)
-                engine.invalidateLocked(start: page, length: length)
+                let changed = engine.memory.allowWrites(start: page, length: length)
+                engine.invalidateLocked(
+                    start: changed.lowerBound, length: changed.upperBound - changed.lowerBound)
             }
             forget()
             // Translated as usual, the instruction could protect that page again: its block, or its region, may have code there.

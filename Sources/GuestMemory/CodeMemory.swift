@@ -36,8 +36,9 @@ public protocol CodeMemory: AnyObject, Sendable {
     /// kept then.
     func protectCode(start: UInt64, length: UInt64) -> Bool
 
-    /// Lifts the write protection of pages with code. Holds the translation lock, and drops their translations before it gives it up.
-    func allowWrites(start: UInt64, length: UInt64)
+    /// Lifts the write protection of pages with code. The caller holds the translation lock, and drops the translations in the range that
+    /// is returned, [start, start + length) or more, before it gives that up.
+    func allowWrites(start: UInt64, length: UInt64) -> Range<UInt64>
 
     /// Decides a SIGSEGV that generated code raised. (SIGBUS is `.bus` without asking.) Takes a lock: not for
     /// signal handlers.

@@ -94,26 +94,35 @@ public final class MemoryLimits: @unchecked Sendable {
     /// May the guest map `growth` more bytes? `replaced`: a range whose mappings go away. ENOMEM when not.
     public func admit(
         _ growth: UInt64, _ rights: PageRights, isShared: Bool, kind: MappingKind = .ordinary,
-        replacing replaced: Range<UInt64>? = nil, in mappings: @autoclosure () -> [Mapping]
+        replacing replaced: Range<UInt64>? = nil, in table: MappingTable
     ) throws(Errno) {
         // The stack has its own limit.
         if kind == .stack { return }
         let limits = values
         if limits.addressSpace.soft != ResourceLimit.unlimited {
-            let used = bytes(of: mappings(), without: replaced) { _ in true }
+            let used = bytes(of: table.entries, without: replaced) { _ in true }
             if growth > limits.addressSpace.soft || used > limits.addressSpace.soft - growth { throw .nomem }
         }
-        if Self.isData(rights, isShared, kind) { try admitData(growth, replacing: replaced, in: mappings()) }
+        if Self.isData(rights, isShared, kind) { try admitData(growth, replacing: replaced, in: table) }
+        try admitMapping(count: table.count)
         if !hostHasRoom(growth) { throw .nomem }
     }
 
+    /// May a guest that has so many mappings have more?
+    public func admitMapping(count: Int) throws(Errno) {
+        if count > Self.manyMappings, !MappingReserve.fill() { throw .nomem }
+    }
+
+    /// From here on some are set aside for Martlet: the kernel's limit is 65,530 where nobody has changed it.
+    private static let manyMappings = 16384
+
     /// May the guest have so many more bytes of what RLIMIT_DATA counts? (mprotect(2) makes data of mappings too.)
     public func admitData(
-        _ growth: UInt64, replacing replaced: Range<UInt64>? = nil, in mappings: @autoclosure () -> [Mapping]
+        _ growth: UInt64, replacing replaced: Range<UInt64>? = nil, in table: MappingTable
     ) throws(Errno) {
         let limit = values.data.soft
         if limit == ResourceLimit.unlimited { return }
-        let used = bytes(of: mappings(), without: replaced) { Self.isData($0.rights, $0.isShared, $0.kind) }
+        let used = bytes(of: table.entries, without: replaced) { Self.isData($0.rights, $0.isShared, $0.kind) }
         if growth > limit || used > limit - growth { throw .nomem }
     }
 

@@ -48,8 +48,8 @@ extension UserAddressSpace: CodeMemory {
         if !lock.withLock({ hasCode((address, end)) }) { return body() }
         codeHolder?.lockCode()
         defer { codeHolder?.unlockCode() }
-        allowWrites(start: address, length: end - address)
-        codeHolder?.dropCode(start: address, length: end - address, settles: false)
+        let changed = allowWrites(start: address, length: end - address)
+        codeHolder?.dropCode(start: changed.lowerBound, length: changed.upperBound - changed.lowerBound, settles: false)
         return body()
     }
 
@@ -63,14 +63,35 @@ extension UserAddressSpace: CodeMemory {
         if let mapping = table.mapping(at: page) { watched.remove(page, mapping) }
     }
 
-    /// Clears code bits of pages that stay, and gives them their write permission back. Under the lock.
-    func unprotectCode(_ start: UInt64, _ end: UInt64) {
+    /// Clears code bits of pages that stay, and gives them their write permission back. Returns the range that this was done in when there
+    /// were any: [start, end) or more. Under the lock.
+    func unprotectCode(_ start: UInt64, _ end: UInt64) -> Range<UInt64>? {
+        var all: Range<UInt64>?
         while let page = code.first(in: start, end) {
-            forgetCode(page)
-            if let rights = table.mapping(at: page)?.rights, rights.contains(.write) {
-                try? HostMemory.protect(host(page), Int(Self.pageSize), hostProtection(rights))
+            var changed = start..<end
+            if let mapping = table.mapping(at: page), mapping.rights.contains(.write) {
+                guard let whole = change(page, in: mapping, to: hostProtection(mapping.rights)) else {
+                    writeStandardError("martlet: translated code stays write-protected: no mappings are left\n")
+                    HostProcess.exitGroup(1)
+                }
+                forgetCode(whole.lowerBound, whole.upperBound)
+                changed = min(start, whole.lowerBound)..<max(end, whole.upperBound)
             }
+            forgetCode(page)
+            all = min(all?.lowerBound ?? start, changed.lowerBound)..<max(all?.upperBound ?? end, changed.upperBound)
         }
+        return all
+    }
+
+    /// Changes the host protection of a page with code, or of its whole mapping where the kernel allows no more mappings: a page with
+    /// other rights than its neighbours is one. Returns what was changed; nil when not even that is possible. Under the lock.
+    private func change(_ page: UInt64, in mapping: Mapping, to protection: Int32) -> Range<UInt64>? {
+        for range in [page..<page + Self.pageSize, mapping.start..<mapping.end] {
+            let start = host(range.lowerBound), length = Int(range.upperBound - range.lowerBound)
+            let change = { () throws(Errno) in try HostMemory.protect(start, length, protection) }
+            if (try? MappingReserve.use(change)) != nil { return range }
+        }
+        return nil
     }
 
     // MARK: For the engine
@@ -95,13 +116,15 @@ extension UserAddressSpace: CodeMemory {
             while page <= last {
                 // Pages that have just been unmapped stay unmarked: what is mapped there next is not protected.
                 if !code.contains(page), let mapping = table.mapping(at: page), mapping.rights.contains(.execute) {
+                    var protected = page..<page + Self.pageSize
                     if mapping.rights.contains(.write) {
-                        guard (try? HostMemory.protect(host(page), Int(Self.pageSize), HostMemory.read)) != nil else {
-                            return false
-                        }
+                        guard let changed = change(page, in: mapping, to: HostMemory.read) else { return false }
+                        protected = changed
                     }
-                    code.insert(page)
-                    watched.add(page, mapping)
+                    for page in stride(from: protected.lowerBound, to: protected.upperBound, by: Int(Self.pageSize)) {
+                        code.insert(page)
+                        watched.add(page, mapping)
+                    }
                 }
                 page += Self.pageSize
             }
@@ -109,8 +132,8 @@ extension UserAddressSpace: CodeMemory {
         }
     }
 
-    public func allowWrites(start: UInt64, length: UInt64) {
-        lock.withLock { unprotectCode(start & ~(Self.pageSize - 1), start &+ length) }
+    public func allowWrites(start: UInt64, length: UInt64) -> Range<UInt64> {
+        lock.withLock { unprotectCode(start & ~(Self.pageSize - 1), start &+ length) ?? start..<start &+ length }
     }
 
     public func resolveFault(address: UInt64, access: MemoryAccess) -> FaultResolution {

@@ -96,7 +96,7 @@ public final class UserAddressSpace: @unchecked Sendable {
         let change = exact ? beginChange((hint, hint + size)) : beginChange()
         defer { endChange(change) }
         try limits.admit(
-            size, rights, isShared: isShared, kind: kind, replacing: exact ? hint..<hint + size : nil, in: table.entries
+            size, rights, isShared: isShared, kind: kind, replacing: exact ? hint..<hint + size : nil, in: table
         )
         let file = isFile && rights.contains(.execute) ? codeFiles.number(of: fd) : 0
         func place(_ address: UInt64, _ how: Int32) throws(Errno) {
@@ -166,8 +166,9 @@ public final class UserAddressSpace: @unchecked Sendable {
         // As far as there is no hole.
         let mapped = table.extent(from: start, upTo: end)
         for piece in table.pieces(start, mapped) {
+            try limits.admitMapping(count: table.count)
             if rights.contains(.write), !piece.rights.contains(.write), !piece.isShared {
-                try limits.admitData(piece.end - piece.start, in: table.entries)
+                try limits.admitData(piece.end - piece.start, in: table)
             }
             if !rights.contains(.execute) { forgetCode(piece.start, piece.end) }
             try protectHost(piece.start, piece.end, rights)
@@ -202,10 +203,13 @@ public final class UserAddressSpace: @unchecked Sendable {
         if growth > 0 {
             try limits.admit(
                 growth, source.rights, isShared: source.isShared, kind: source.kind,
-                replacing: isFixed ? newAddress..<newAddress + newSize : nil, in: table.entries)
+                replacing: isFixed ? newAddress..<newAddress + newSize : nil, in: table)
         }
         // Moved pages keep their host protection: give code pages back their write permission first.
-        unprotectCode(old, end)
+        if let changed = unprotectCode(old, end) {
+            codeHolder?.dropCode(
+                start: changed.lowerBound, length: changed.upperBound - changed.lowerBound, settles: false)
+        }
 
         func hostRemap(_ flags: Int, _ target: UInt64) throws(Errno) {
             let result = kernel(
@@ -268,7 +272,7 @@ public final class UserAddressSpace: @unchecked Sendable {
         if replaces && wanted == 0 { throw .inval }
         let change = wanted == 0 ? beginChange() : beginChange((wanted, wanted + size))
         defer { endChange(change) }
-        try limits.admit(size, [], isShared: true, in: table.entries)
+        try limits.admit(size, [], isShared: true, in: table)
         var address = wanted
         if wanted == 0 {
             address = try findGap(size) { (candidate) throws(Errno) in try self.reserve(candidate, size) }

@@ -34,13 +34,15 @@ public enum HostMemory {
     /// large page can.
     public static func reserve(_ length: Int) throws(Errno) -> UnsafeMutableRawPointer {
         let flags = privateCopy | anonymous | noReserve
-        guard length >= LargePages.size else { return try map(0, length, read | write, flags) }
-        let start = try placeAligned(length)
-        do throws(Errno) {
-            return try map(start, length, read | write, flags | fixed)
-        } catch {
-            try? unmap(start, length)
-            throw error
+        return try MappingReserve.use { () throws(Errno) in
+            guard length >= LargePages.size else { return try map(0, length, read | write, flags) }
+            let start = try placeAligned(length)
+            do throws(Errno) {
+                return try map(start, length, read | write, flags | fixed)
+            } catch {
+                try? unmap(start, length)
+                throw error
+            }
         }
     }
 
@@ -131,7 +133,9 @@ public final class ExecutableMemory: @unchecked Sendable {
 
     private func mapOver(_ pages: borrowing SharedPages, from start: Int) throws(Errno) {
         func map(_ view: UInt, _ rights: Int32) throws(Errno) {
-            _ = try pages.map(view + UInt(start), size - start, rights, HostMemory.fixed, offset: start)
+            _ = try MappingReserve.use { () throws(Errno) in
+                try pages.map(view + UInt(start), size - start, rights, HostMemory.fixed, offset: start)
+            }
         }
         try map(UInt(bitPattern: writable), HostMemory.read | HostMemory.write)
         pages.seal()

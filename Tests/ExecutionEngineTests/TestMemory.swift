@@ -108,13 +108,14 @@ final class TestMemory: CodeMemory, @unchecked Sendable {
         }
     }
 
-    func allowWrites(start: UInt64, length: UInt64) {
+    func allowWrites(start: UInt64, length: UInt64) -> Range<UInt64> {
         lock.withLock {
             for page in protected where page &- start < length {
                 protected.remove(page)
                 try? HostMemory.protect(UInt(page), 4096, HostMemory.read | HostMemory.write)
                 codeWrites += 1
             }
+            return start..<start + length
         }
     }
 

@@ -100,7 +100,7 @@ private final class NotingHolder: CodeHolder, @unchecked Sendable {
         #expect(space.protectCode(start: page + 100, length: 4))
         #expect(space.resolveFault(address: page + 8, access: .write) == .codeWrite(page: page, length: 4096))
         #expect(space.resolveFault(address: page + 4096, access: .write) == .retry)
-        space.allowWrites(start: page, length: 4096)
+        #expect(space.allowWrites(start: page, length: 4096) == page..<page + 4096)
         #expect(space.resolveFault(address: page + 8, access: .write) == .retry)
         // A host write to a protected code page reports the change and succeeds.
         #expect(space.protectCode(start: page, length: 4))

@@ -35,15 +35,18 @@ import Testing
         let limits = MemoryLimits()
         limits.values.addressSpace.soft = 100
         limits.values.data.soft = 50
-        let mappings = [
+        var table = MappingTable()
+        for mapping in [
             Mapping(start: 0, end: 40, rights: .read), Mapping(start: 40, end: 60, rights: [.read, .write]),
             Mapping(start: 60, end: 70, rights: [.read, .write], isShared: true),
             Mapping(start: 1000, end: 9000, rights: [.read, .write], kind: .stack),
-        ]
+        ] {
+            table.insert(mapping)
+        }
         func admits(_ growth: UInt64, _ rights: PageRights, isShared: Bool = false, _ range: Range<UInt64>? = nil)
             -> Bool
         {
-            (try? limits.admit(growth, rights, isShared: isShared, replacing: range, in: mappings)) != nil
+            (try? limits.admit(growth, rights, isShared: isShared, replacing: range, in: table)) != nil
         }
         #expect(admits(30, .read) && !admits(31, .read) && !admits(.max, .read))
         #expect(admits(30, .read, isShared: true) && !admits(31, [.read, .write]))

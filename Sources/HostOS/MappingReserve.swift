@@ -1,0 +1,50 @@
+// The kernel allows a process so many mappings (vm.max_map_count). A guest may use them all up; then Martlet still has to write-protect
+// code, fork and map stacks. So some are set aside.
+
+import CLinux
+
+/// Mappings that are given back when one of Martlet's own changes of the map needs them.
+public enum MappingReserve {
+    private static let lock = Lock()
+    private static let count = 64
+    private static let length = 2 * count * Int(HostProcess.pageSize)
+    /// A piece of memory in which every other page has other rights; nil: nothing is set aside.
+    nonisolated(unsafe) private static var start: UInt?  // guarded by `lock`
+
+    /// Sets them aside, when that has not been done. False: there are not so many left, and the guest may have no more.
+    public static func fill() -> Bool {
+        lock.withLock {
+            if start != nil { return true }
+            let flags = HostMemory.privateCopy | HostMemory.anonymous | HostMemory.noReserve
+            guard let room = try? HostMemory.map(0, length, HostMemory.none, flags) else { return false }
+            let first = UInt(bitPattern: room), page = Int(HostProcess.pageSize)
+            for index in 0..<count {
+                do throws(Errno) {
+                    try HostMemory.protect(first + UInt(2 * index * page), page, HostMemory.read)
+                } catch {
+                    try? HostMemory.unmap(first, length)
+                    return false
+                }
+            }
+            start = first
+            return true
+        }
+    }
+
+    /// Gives them back; false when nothing is set aside.
+    private static func empty() -> Bool {
+        lock.withLock {
+            guard let first = start else { return false }
+            start = nil
+            return (try? HostMemory.unmap(first, length)) != nil
+        }
+    }
+
+    /// Does something that needs mappings for Martlet itself.
+    public static func use<R>(_ change: () throws(Errno) -> R) throws(Errno) -> R {
+        do throws(Errno) { return try change() } catch {
+            guard error == .nomem, empty() else { throw error }
+            return try change()
+        }
+    }
+}
