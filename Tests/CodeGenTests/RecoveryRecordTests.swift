@@ -1,6 +1,7 @@
 // Recovery records against a plain model: whatever happens between two points, each point gives back what was dirty there.
 
 import CodeGen
+import TestSupport
 import Testing
 
 struct RecoveryRecordTests {
@@ -15,9 +16,9 @@ struct RecoveryRecordTests {
         return pc.map { ($0, registers) }
     }
 
-    @Test func pointsGiveBackWhatWasDirty() {
+    @Test(.seeded(5)) func randomPointsGiveBackWhatWasDirty() {
         var writer = RecoveryWriter(capacity: 1 << 16, globalCount: Self.globals)
-        var random = TestRandom(5)
+        var random = TestRandom(Seed.current)
         for _ in 0..<50 {
             writer.begin(pc: 0x4000)
             var current = [UInt8](repeating: 0, count: Self.globals)

@@ -3,9 +3,10 @@
 
 import CodeGen
 import IR
+import TestSupport
 import Testing
 
-@Suite(.serialized) struct X64OpTests {
+@Suite(.serialized, .seeded(77)) struct X64OpTests {
     enum Source: CaseIterable { case home, register, small, big }
     enum Target: CaseIterable { case temp, first, second, other }
 
@@ -30,7 +31,7 @@ import Testing
         _ name: String, _ type: ValueType, sourceLocation: SourceLocation = #_sourceLocation,
         _ op: (inout IRBuilder, Temp, Temp, Temp?) -> Temp
     ) {
-        var random = TestRandom(77)
+        var random = TestRandom(Seed.current)
         for a in Source.allCases {
             for b in Source.allCases {
                 for target in Target.allCases {
@@ -156,7 +157,7 @@ import Testing
         _ name: String, _ type: ValueType, sourceLocation: SourceLocation = #_sourceLocation,
         _ op: (inout IRBuilder, Temp, Temp, Temp, Temp?) -> Temp
     ) {
-        var random = TestRandom(99)
+        var random = TestRandom(Seed.current)
         for inRegisters in [false, true] {
             for target in [nil, 1, 2, 3, 4] as [Int?] {
                 machine.build { ir in
@@ -292,7 +293,7 @@ import Testing
     }
 
     @Test func flagsAndRoundingAreTheGuests() {
-        var random = TestRandom(5)
+        var random = TestRandom(Seed.current)
         for value in [0, 1, 2, 3, 4, 5, 7, 8, 31, 255, -1] as [Int64] {
             machine.build { ir in
                 let block = ir.newBlock()

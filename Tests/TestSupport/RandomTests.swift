@@ -5,7 +5,7 @@
 //         for _ in 0..<Rounds.count(1000) { ... }
 //     }
 //
-// Such a test, or its suite, has "random" in its name: `./devtool test long` finds it by that.
+// `./devtool test long` runs those that have "random" in their own or their suite's name.
 
 import Glibc
 import Testing
