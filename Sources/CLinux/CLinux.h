@@ -104,12 +104,31 @@ int pipe2(int fds[2], int flags);
 int accept4(int fd, struct sockaddr *address, unsigned *length, int flags);
 long getrandom(void *buffer, unsigned long length, unsigned flags);
 
-int clone(int (*body)(void *), void *stack, int flags, void *argument, ...);
-
-/// vfork(2) with a stack of its own for the child, which runs `body` in this memory; the caller waits until the child has executed a
-/// program or ended. Returns the child's id, or -1.
-static inline int clx_share_memory_fork(int (*body)(void *), void *stack_top, void *argument) {
-    return clone(body, stack_top, 0x4100 | SIGCHLD, argument); // CLONE_VM | CLONE_VFORK
+/// Enters the kernel with a clone that shares memory. The child calls `body` on the stack that the arguments name; it never returns.
+/// Returns the kernel's own result in the parent: the child's id, or -errno.
+static inline long clx_clone_sharing(long number, long a0, long a1, long a2, long a3, long a4, void (*body)(void *),
+                                     void *argument) {
+#if defined(__x86_64__)
+    register long r10 __asm__("r10") = a3;
+    register long r8 __asm__("r8") = a4;
+    register void (*r12)(void *) __asm__("r12") = body;
+    register void *r13 __asm__("r13") = argument;
+    long result;
+    __asm__ volatile("syscall\n\t"
+                     "test %%rax, %%rax\n\t"
+                     "jnz 1f\n\t"
+                     "xor %%ebp, %%ebp\n\t"
+                     "mov %%r13, %%rdi\n\t"
+                     "call *%%r12\n\t"
+                     "ud2\n"
+                     "1:"
+                     : "=a"(result)
+                     : "a"(number), "D"(a0), "S"(a1), "d"(a2), "r"(r10), "r"(r8), "r"(r12), "r"(r13)
+                     : "rcx", "r11", "memory");
+    return result;
+#else
+    return -(long)ENOSYS;
+#endif
 }
 
 #define CLX_MFD_CLOEXEC 1

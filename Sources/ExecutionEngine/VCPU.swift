@@ -134,10 +134,18 @@ public final class VCPU {
             floatRounding: floatRounding)
     }
 
-    /// Goes back to a checkpoint, whatever became of the thread that ran meanwhile.
-    public func restore(_ checkpoint: VCPUCheckpoint) {
+    /// Another process runs on it from now on, in this memory.
+    public func lend() { isBorrowed = true }
+
+    /// Its thread has gone, wherever it was.
+    public func abandon() {
         atomic(running).pointee.store(0, ordering: .releasing)
         pendingLink = nil
+    }
+
+    /// Goes back to a checkpoint, whatever became of the thread that ran meanwhile.
+    public func restore(_ checkpoint: VCPUCheckpoint) {
+        abandon()
         isBorrowed = checkpoint.wasBorrowed
         checkpoint.state.withUnsafeBytes {
             state.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(state), byteCount: $0.count)

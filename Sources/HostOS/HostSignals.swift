@@ -1,7 +1,8 @@
 // Host signals: dispositions, masks, alternate stacks, and the two handlers of the process.
 //
 // Memory faults go, in order, to the machine-code stubs, to the registered code-fault handler (the engine's), and else
-// end the process as an internal error. Every other caught signal is only *recorded* in the thread's mailbox: the
+// end the process as an internal error. (What a process sent of these signals: `PendingSignals`.) Every other caught signal is only
+// *recorded* in the thread's mailbox: the
 // handler blocks all further signals of that thread on return, sets the thread's request flag, and cancels a system
 // call that has not started. The thread's own loop empties the mailbox and sets the mask again, so at most one signal
 // is recorded at a time and the kernel queues the rest.
@@ -11,16 +12,54 @@
 import CLinux
 import Glibc
 
-/// One caught signal of a thread, written by the signal handler and emptied by the thread. Lives in raw memory.
+/// One caught signal of a thread, written by the signal handler and emptied by the thread, and the signals of our own that wait. Lives
+/// in raw memory.
 public struct SignalMailbox {
     /// The recorded signal; 0 when empty.
     public var signal: Int32 = 0
     /// Set to 1 when a signal is recorded: makes translated code and `safeSystemCall` return.
     public var requestFlag: UnsafeMutablePointer<UInt32>?
-    /// The signal's siginfo_t, as the kernel gave it: 128 bytes. Same layout on every 64-bit Linux.
-    public var info: InlineArray<16, UInt64> = .init(repeating: 0)
+    /// The signal's siginfo_t, as the kernel gave it.
+    public var info: SignalWords = .init(repeating: 0)
+    /// Which signals of our own the guest blocks; the host does not. Other threads read it.
+    public internal(set) var blocked: UInt64 = 0
+    /// Which of them the guest waits for (sigtimedwait(2)). Other threads read it.
+    public var awaited: UInt64 = 0
+    /// Those that have come nevertheless: the thread's, and the process's.
+    public var pending = PendingSignals()
+    public var shared: UnsafeMutablePointer<PendingSignals>?
+    /// One has come for the process that another thread may take.
+    public var mustPassOn = false
 
-    public init(requestFlag: UnsafeMutablePointer<UInt32>?) { self.requestFlag = requestFlag }
+    public init(
+        requestFlag: UnsafeMutablePointer<UInt32>?, shared: UnsafeMutablePointer<PendingSignals>? = nil
+    ) {
+        self.requestFlag = requestFlag
+        self.shared = shared
+    }
+
+    /// The signals of our own that have come and wait.
+    public var waiting: UInt64 { pending.signals | (shared?.pointee.signals ?? 0) }
+
+    /// Takes one of those in `set` that wait.
+    mutating func take(_ set: UInt64) -> SignalWords? { pending.take(set) ?? shared?.pointee.take(set) }
+
+    /// Records a signal. Those of our own wait until the mask is set again, as others do.
+    mutating func fill(_ words: SignalWords) {
+        info = words
+        signal = Int32(truncatingIfNeeded: words[0])
+        requestFlag?.pointee = 1
+        blocked = HostSignals.ownSignals
+    }
+
+    /// In a new process: what its parent had recorded, and what waited, is the parent's.
+    public mutating func empty() {
+        signal = 0
+        pending = PendingSignals()
+        shared?.pointee = PendingSignals()
+        mustPassOn = false
+        awaited = 0
+    }
 }
 
 /// Decides a memory fault raised by generated code. Returns true after changing the context so that execution can go
@@ -32,6 +71,9 @@ nonisolated(unsafe) private var codeFaultHandler: CodeFaultHandler? = nil
 nonisolated(unsafe) private var reservedSignal: UInt64 = 0
 /// A fault of the host program itself may leave the kernel's core file. Written before there are other threads.
 nonisolated(unsafe) private var dumpsHost = false
+/// What the process had blocked and, of the fault signals, ignored when it started.
+nonisolated(unsafe) private var startMask: UInt64 = 0
+nonisolated(unsafe) private var startIgnored: UInt64 = 0
 
 public enum HostSignals {
     public enum Disposition: Sendable { case byDefault, ignore, record }
@@ -51,6 +93,13 @@ public enum HostSignals {
     private static let started: Void = {
         HostStubs.install()
         dumpsHost = HostProcess.variable("MARTLET_HOST_CORE") != nil
+        startMask = mask
+        for signal in [SIGSEGV, SIGBUS] where inheritedHandler(signal) == 1 { startIgnored |= bit(signal) }
+        // Until the first thread has one of its own.
+        let mailbox = UnsafeMutablePointer<SignalMailbox>.allocate(capacity: 1)
+        mailbox.initialize(to: SignalMailbox(requestFlag: nil))
+        mailbox.pointee.blocked = faultSignals
+        ThreadSlot.mailbox = mailbox
         install(SIGSEGV, handler: unsafeBitCast(faultHandler as RawHandler, to: UInt.self))
         install(SIGBUS, handler: unsafeBitCast(faultHandler as RawHandler, to: UInt.self))
         // The language runtime may have put crash reporters here; a guest that dies must die silently, as it would
@@ -58,7 +107,11 @@ public enum HostSignals {
         for signal in [SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGFPE] where inheritedHandler(signal) > 1 {
             install(signal, handler: 0)
         }
+        setHostMask(startMask & ~ownSignals)
     }()
+
+    /// The signals that the process inherited as blocked.
+    public static var inheritedMask: UInt64 { startMask }
 
     /// SIGRTMIN + 1, by which C libraries make all threads of a process change their ids.
     static let setID: Int32 = 33
@@ -76,14 +129,21 @@ public enum HostSignals {
         }
     }
 
-    /// Keeps a signal for Martlet itself from now on. `handler` passes on to `record` what a process sent.
+    /// Keeps a signal for Martlet itself from now on. `handler` passes on to `recordSent` what a process sent, and may read memory that faults.
     static func reserve(_ signal: Int32, handler: @escaping RawHandler) {
-        install(signal, handler: unsafeBitCast(handler, to: UInt.self))
+        install(signal, handler: unsafeBitCast(handler, to: UInt.self), blocked: ~faultSignals)
         reservedSignal = bit(signal)
     }
 
+    /// For a signal that the kernel raises in answer to a system call.
+    static func catchDispatch(_ signal: Int32, _ handler: @escaping RawHandler) {
+        install(signal, handler: unsafeBitCast(handler, to: UInt.self))
+    }
+
     /// The disposition the process inherited: true when `signal` is ignored.
-    public static func isIgnored(_ signal: Int32) -> Bool { inheritedHandler(signal) == 1 }
+    public static func isIgnored(_ signal: Int32) -> Bool {
+        bit(signal) & faultSignals != 0 ? startIgnored & bit(signal) != 0 : inheritedHandler(signal) == 1
+    }
 
     private static func inheritedHandler(_ signal: Int32) -> UInt {
         var old = clx_kernel_sigaction()
@@ -95,34 +155,40 @@ public enum HostSignals {
 
     /// Raw rt_sigaction: the C library refuses its internal signals 32 and 33, which guests' C libraries need.
     /// SA_RESTART keeps a call that had not started apart from one that returns EINTR.
-    private static func install(_ signal: Int32, handler: UInt, flags: UInt64 = 0) {
+    private static func install(_ signal: Int32, handler: UInt, flags: UInt64 = 0, blocked: UInt64 = .max) {
         var action = clx_kernel_sigaction()
         action.handler = handler
         action.flags =
             flags | UInt64(UInt32(bitPattern: SA_SIGINFO | SA_ONSTACK | SA_RESTART)) | UInt64(CLX_SA_RESTORER)
         action.restorer = HostStubs.restorerAddress
-        action.mask = ~faultSignals
+        action.mask = blocked
         _ = withUnsafePointer(to: action) { kernel(SYS_rt_sigaction, Int(signal), Int(bitPattern: $0), 0, 8) }
     }
 
-    /// Sets the calling thread's blocked set (our own signals stay unblocked) and returns the old one.
+    /// Sets the calling thread's blocked set: the host's, but for our own signals, which wait in the mailbox when they are blocked.
+    /// `own`: another set for those. Returns the host's old one.
     @discardableResult
-    public static func setMask(_ mask: UInt64) -> UInt64 {
+    public static func setMask(_ mask: UInt64, own: UInt64? = nil) -> UInt64 {
+        let old = setHostMask(mask & ~ownSignals)
+        setOwnMask(own ?? mask)
+        return old
+    }
+
+    /// Sets the blocked set of the calling thread as it is.
+    @discardableResult
+    static func setHostMask(_ mask: UInt64) -> UInt64 {
         var old: UInt64 = 0
-        let new = mask & ~ownSignals
         _ = withUnsafeMutablePointer(to: &old) { old in
-            withUnsafePointer(to: new) {
+            withUnsafePointer(to: mask) {
                 kernel(SYS_rt_sigprocmask, Int(SIG_SETMASK), Int(bitPattern: $0), Int(bitPattern: old), 8)
             }
         }
         return old
     }
 
-    /// Blocks every signal for the calling thread, our own too: it may not touch guest memory.
-    static func blockAll() {
-        let all = UInt64.max
-        _ = withUnsafePointer(to: all) { kernel(SYS_rt_sigprocmask, Int(SIG_SETMASK), Int(bitPattern: $0), 0, 8) }
-    }
+    /// Blocks every signal for the calling thread, our own too: it may not touch guest memory. Returns the old set.
+    @discardableResult
+    public static func blockAll() -> UInt64 { setHostMask(.max) }
 
     public static var mask: UInt64 {
         var old: UInt64 = 0
@@ -160,19 +226,18 @@ public enum HostSignals {
         HostProcess.exitGroup(128 + signal)
     }
 
-    /// Records a signal for the calling thread. Runs in a signal handler with all signals blocked.
+    /// Records a signal for the calling thread, whose mailbox is empty. Runs in a signal handler with all signals blocked.
     static func record(_ fault: FaultContext) {
+        var words = SignalWords(repeating: 0)
+        for index in 0..<16 { words[index] = fault.info.load(fromByteOffset: 8 &* index, as: UInt64.self) }
+        record(fault, words)
+    }
+
+    static func record(_ fault: FaultContext, _ words: SignalWords) {
         HostStubs.cancelSystemCall(fault)
         guard let mailbox = ThreadSlot.mailbox else { return }
-        // Only a user-sent fault signal can find the box full, since it cannot be blocked; it is dropped, as it is not
-        // queued either.
-        if mailbox.pointee.signal != 0 { return }
-        for index in 0..<16 {
-            mailbox.pointee.info[index] = fault.info.load(fromByteOffset: 8 &* index, as: UInt64.self)
-        }
-        mailbox.pointee.signal = fault.signal
-        mailbox.pointee.requestFlag?.pointee = 1
-        fault.returnMask = ~faultSignals
+        mailbox.pointee.fill(words)
+        fault.returnMask = ~ownSignals
     }
 
     /// A fault of the host program itself. Never returns control to the faulting instruction as if nothing had
@@ -220,6 +285,12 @@ struct KeptDisposition {
         _ = withUnsafeMutablePointer(to: &action) { kernel(SYS_rt_sigaction, Int(signal), 0, Int(bitPattern: $0), 8) }
     }
 
+    func ignore() {
+        var action = action
+        action.handler = 1
+        _ = withUnsafePointer(to: action) { kernel(SYS_rt_sigaction, Int(signal), Int(bitPattern: $0), 0, 8) }
+    }
+
     func putBack() {
         _ = withUnsafePointer(to: action) { kernel(SYS_rt_sigaction, Int(signal), Int(bitPattern: $0), 0, 8) }
     }
@@ -228,7 +299,7 @@ struct KeptDisposition {
 @c private func faultHandler(_ signal: Int32, _ info: UnsafeMutableRawPointer?, _ context: UnsafeMutableRawPointer?) {
     guard let info, let context else { return }
     let fault = FaultContext(info: info, context: context)
-    if fault.code <= 0 { return HostSignals.record(fault) }  // sent by a process
+    if fault.code <= 0 { return HostSignals.recordSent(fault) }  // sent by a process
     if HostStubs.resume(fault) { return }
     if let handler = codeFaultHandler, handler(info, context) { return }
     HostSignals.hostFault(fault)

@@ -132,6 +132,9 @@ enum HostStubs {
     nonisolated(unsafe) static var safeInterruptedInKernel: UInt = 0
     nonisolated(unsafe) static var restorerAddress: UInt = 0
 
+    /// The page's start and length.
+    static var range: (start: UInt, length: Int) { (load32Address & ~4095, 4096) }
+
     static func install() {
         if copyAddress != 0 { return }
         guard let page = try? HostMemory.reserve(4096) else { fatalError("no memory for the start-up code page") }

@@ -33,18 +33,6 @@ public enum HostProcess {
         return pid
     }
 
-    /// Host vfork(2): the child runs `body` in this very memory, on a stack of its own, and the calling thread waits until the child
-    /// has executed a program or ended. `body` never returns. Returns the child's id, in the parent.
-    public static func forkSharing(stackSize: Int = 1 << 20, _ body: @escaping () -> Never) throws(Errno) -> Int32 {
-        let stack = try HostMemory.reserve(stackSize)
-        defer { try? HostMemory.unmap(UInt(bitPattern: stack), stackSize) }
-        let argument = Unmanaged.passRetained(SharedChildBody(body))
-        defer { argument.release() }
-        let pid = clx_share_memory_fork(sharedChildMain, stack + stackSize, argument.toOpaque())
-        if pid < 0 { throw Errno(errno) }
-        return pid
-    }
-
     /// Runs this program again with other arguments, and waits for its end. Its exit status, or 128 and the signal's number.
     /// Meanwhile SIGINT and SIGQUIT are the other's business.
     public static func runAgain(_ arguments: [[UInt8]]) throws(Errno) -> Int32 {
@@ -78,13 +66,26 @@ public enum HostProcess {
     public static func auxiliaryValue(_ type: UInt) -> UInt { getauxval(type) }
 
     /// The process's arguments and environment as raw bytes without their NULs: they need not be valid text.
-    public static var arguments: [[UInt8]] { strings(CommandLine.unsafeArgv) }
+    public static var arguments: [[UInt8]] { strings(CommandLine.argc > 0 ? CommandLine.unsafeArgv : initialArguments) }
     public static var environment: [[UInt8]] { strings(environ) }
 
     /// A variable of Martlet's own environment; nil when it is not set, or empty.
     public static func variable(_ name: String) -> String? {
         guard let value = getenv(name), value.pointee != 0 else { return nil }
         return String(cString: value)
+    }
+
+    /// Where the kernel put the arguments: before the environment, after their number (execve(2)). Swift's library finds them in /proc only,
+    /// which need not be there. Nil once something has moved the environment.
+    private static var initialArguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? {
+        let name = getauxval(31), start = UInt(bitPattern: environ)  // AT_EXECFN: the last string
+        guard start < name, name - start < 16 << 20 else { return nil }
+        var at = environ - 1
+        for count in 0..<UInt(1 << 20) {
+            if UInt(bitPattern: (at - 1).pointee) == count { return at }
+            at -= 1
+        }
+        return nil
     }
 
     private static func strings(_ list: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> [[UInt8]] {
@@ -108,16 +109,6 @@ public enum HostProcess {
             done += got
         }
     }
-}
-
-private final class SharedChildBody {
-    let run: () -> Never
-    init(_ run: @escaping () -> Never) { self.run = run }
-}
-
-@c private func sharedChildMain(_ argument: UnsafeMutableRawPointer?) -> Int32 {
-    if let argument { Unmanaged<SharedChildBody>.fromOpaque(argument).takeUnretainedValue().run() }
-    return 127
 }
 
 /// Writes all of `text` to standard error, in one call when the kernel takes it in one.

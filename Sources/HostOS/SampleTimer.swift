@@ -62,7 +62,7 @@ public struct SampleTimer {
     // siginfo_t of a timer: overruns at 20, the value at 24.
     let fromTimer: Int32 = -2  // SI_TIMER
     guard fault.code == fromTimer, info.load(fromByteOffset: 24, as: UInt64.self) == SampleSignal.cookie else {
-        return HostSignals.record(fault)
+        return HostSignals.recordSent(fault)
     }
     HostStubs.restartInterruptedCall(fault)
     sampleHandler?(info, context, 1 &+ UInt64(UInt32(bitPattern: info.load(fromByteOffset: 20, as: Int32.self))))

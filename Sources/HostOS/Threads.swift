@@ -38,7 +38,7 @@ public enum HostThread {
     }
 
     /// Starts a detached thread. `stackSize` is for host frames only: guest code runs on the guest's stack. With `blocksSignals`
-    /// no signal is ever delivered to it.
+    /// it starts with all signals blocked, our own too.
     public static func start(stackSize: Int = 1 << 20, blocksSignals: Bool = false, _ body: @escaping Body)
         throws(Errno)
     {
@@ -52,11 +52,10 @@ public enum HostThread {
         // With a process's first other thread the C library takes the signal for setuid(2) as its own, and unblocks it: both are
         // the guest's C library's. (A forked child has a first other thread again.)
         let kept = clx_is_single_threaded() != 0 ? KeptDisposition(of: HostSignals.setID) : nil
-        let mask = HostSignals.mask
-        if blocksSignals { HostSignals.blockAll() }
+        let mask = blocksSignals ? HostSignals.blockAll() : HostSignals.mask
         let status = pthread_create(&thread, &attributes, threadMain, argument.toOpaque())
         kept?.putBack()
-        HostSignals.setMask(mask)
+        HostSignals.setHostMask(mask)
         if status != 0 {
             argument.release()
             throw Errno(status)

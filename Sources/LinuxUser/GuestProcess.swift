@@ -34,9 +34,13 @@ public final class GuestProcess: @unchecked Sendable {
     let lock = Lock()
     var breakStart: UInt64 = 0, breakEnd: UInt64 = 0  // the heap: [start, end); guarded by `lock`
     var actions: [SignalAction]  // index = signal number; guarded by `lock`
+    /// The host records all signals, since another process shares `actions` and changes them. Never unset. Guarded by `lock`.
+    var recordsAll = false
     var threads: [GuestThread] = []  // those that have not ended; guarded by `lock`
     /// The thread that has stopped all others for good; 0: none.
     let stopper = Atomic<Int32>(0)
+    /// Signals for the process that no thread takes yet (`PendingSignals`). Never freed: signal handlers use it.
+    let pendingSignals: UnsafeMutablePointer<PendingSignals>
     var leaderStatus: Int32 = 0  // exit status of the first thread; guarded by `lock`
     var signalTrampoline: UInt64 = 0  // set before guest code runs
     let resolver: ProgramResolver
@@ -66,6 +70,8 @@ public final class GuestProcess: @unchecked Sendable {
         prefix = options.prefix
         realPrefix = options.prefix.flatMap { HostFile.realPath($0) }
         actions = .init(repeating: SignalAction(), count: 65)
+        pendingSignals = .allocate(capacity: 1)
+        pendingSignals.initialize(to: PendingSignals())
     }
 
     /// The guest's name for a host path: without the prefix for files below it.

@@ -17,6 +17,8 @@ public final class GuestThread {
     public internal(set) var signalMask: UInt64 = 0
     /// While a call with its own mask (rt_sigsuspend) is interrupted: the mask that handlers add to.
     var handlerBaseMask: UInt64?
+    /// While a call with its own mask waits: that mask.
+    var waitMask: UInt64?
     /// sigaltstack: size 0 when disabled.
     var alternateStack = AlternateStack()
     /// CLONE_CHILD_CLEARTID / set_tid_address.
@@ -34,6 +36,8 @@ public final class GuestThread {
     var isLeader = false
     /// Runs in the memory of a parent that waits: see `SharedChild`.
     var isSharedChild = false
+    /// Runs in the memory of a parent that runs too: see `SharedChild`.
+    var runsBeside = false
     /// The dispositions of signals of a shared child: the process's are its parent's, whose other threads go on.
     var ownActions: [SignalAction]?
     /// The pc of a system call whose waiting a signal ended, until the signal's handler is entered.
@@ -49,7 +53,7 @@ public final class GuestThread {
         self.process = process
         self.vcpu = vcpu
         mailbox = .allocate(capacity: 1)
-        mailbox.initialize(to: SignalMailbox(requestFlag: vcpu.requestFlag))
+        mailbox.initialize(to: SignalMailbox(requestFlag: vcpu.requestFlag, shared: process.pendingSignals))
     }
 
     deinit { mailbox.deallocate() }
@@ -71,11 +75,17 @@ public final class GuestThread {
     public func blocking(
         _ number: Int32, _ a0: Int = 0, _ a1: Int = 0, _ a2: Int = 0, _ a3: Int = 0, _ a4: Int = 0, _ a5: Int = 0
     ) -> Int {
-        // (What stands still then is the parent.)
-        if !isSharedChild { return still { safeSystemCall(vcpu.requestFlag, number, a0, a1, a2, a3, a4, a5) } }
+        func call() -> Int {
+            if mailbox.pointee.blocked != 0, mailbox.pointee.waiting != 0 {
+                return HostSignals.lend { safeSystemCall(vcpu.requestFlag, number, a0, a1, a2, a3, a4, a5) }
+            }
+            return safeSystemCall(vcpu.requestFlag, number, a0, a1, a2, a3, a4, a5)
+        }
+        // (What stands still in a shared child is the parent.)
+        if !isSharedChild { return still(call) }
         openForSignals()
         defer { HostSignals.setMask(.max) }
-        return safeSystemCall(vcpu.requestFlag, number, a0, a1, a2, a3, a4, a5)
+        return call()
     }
 }
 

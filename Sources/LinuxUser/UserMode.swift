@@ -95,8 +95,8 @@ private func start(
     logLayout(process, stackTop: top)
     thread.tid = HostProcess.threadID
     thread.isLeader = true
+    thread.signalMask = HostSignals.inheritedMask
     process.threads = [thread]
-    thread.signalMask = HostSignals.mask
     _ = consume file
     thread.main()
     HostProcess.exitGroup(0)  // not reached: the leader's loop ends the thread or the process

@@ -18,6 +18,7 @@ enum NamespaceCalls {
     /// The guest's only thread becomes the host process's only one.
     private static func beAlone(_ thread: GuestThread) {
         let process = thread.process
+        if thread.isSharedChild || thread.runsBeside { return }
         if process.lock.withLock({ process.threads.count <= 1 }) { process.engine.endOwnThreads() }
     }
 }

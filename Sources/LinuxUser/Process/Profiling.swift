@@ -5,6 +5,12 @@ import HostOS
 import Profiling
 
 extension GuestThread {
+    /// The host records the signal whatever the guest's action.
+    func recordsAlways(_ signal: Int32) -> Bool { (runsBeside || process.recordsAll) && signal != SignalNumber.chld }
+
+    /// The host records a signal that the guest leaves alone.
+    func catchesDefault(of signal: Int32) -> Bool { recordsAlways(signal) || process.catchesDefault(of: signal) }
+
     /// Takes samples of this thread from now on, where the process is profiled.
     func startProfiling() {
         guard let profile = process.profile else { return }

@@ -1,10 +1,14 @@
-// vfork(2) and what the C library makes of posix_spawn(3): the child runs in its parent's memory while the parent waits, so nothing is
-// copied. Memory is shared on purpose; what a kernel keeps per process and Martlet keeps in memory is the child's own or is put back
-// afterwards. The parent's other threads run meanwhile.
+// Processes that share their parent's memory, so that nothing is copied. What a kernel keeps per process and Martlet keeps in memory is
+// the child's own, or is put back afterwards. Threads of the parent run meanwhile.
 //
-// The child uses the parent's vCPU and thread objects from a host stack of its own. Its host signals are blocked except between its
-// system calls, in those that wait, and when it executes a program: killed while it holds a lock it would leave its parent a locked
-// one.
+// vfork(2), and what the C library makes of posix_spawn(3): the parent waits, and the child uses the parent's vCPU and thread objects.
+// Its host signals are blocked except between its system calls, in those that wait, and when it executes a program: killed while it
+// holds a lock it would leave its parent a locked one.
+//
+// clone(2) with CLONE_VM alone: parent and child run side by side. The child has a vCPU and a thread object of its own. Its host
+// thread-local variables are those of a host thread of the parent's that is made for it and waits in the kernel as long as the child
+// lives. All its signals are recorded, those too that end it: it ends where it holds nothing. (SIGKILL may still catch it inside the
+// translator, and so may an end of the parent: then the other one waits for a lock for ever.)
 
 import CLinux
 import ExecutionEngine
@@ -12,31 +16,142 @@ import GuestMemory
 import HostOS
 
 enum SharedChild {
-    /// Runs the child until it has executed a program or ended. The caller has blocked all signals. Returns the child's id.
+    /// vfork(2): runs the child until it has executed a program or ended. The caller has blocked all signals. Returns the child's id.
     static func run(_ thread: GuestThread, _ request: CloneRequest) throws(Errno) -> Int {
         let kept = KeptState(thread), actions = thread.withActions { $0 }
+        let pending = UnsafeMutablePointer<PendingSignals>.allocate(capacity: 1)
+        pending.initialize(to: PendingSignals())
+        defer { pending.deallocate() }
         let result: Result<Int32, Errno>
         do throws(Errno) {
             result = .success(
                 try thread.still { () throws(Errno) in
-                    try HostProcess.forkSharing {
+                    try HostProcess.forkSharing(request.forHost(thread)) {
+                        thread.mailbox.pointee.shared = pending
+                        thread.ownActions = actions
                         ProcessCalls.becomeChild(thread, request)
                         thread.isSharedChild = true
-                        thread.ownActions = actions
                         thread.runSharedChild()
                     }
                 })
         } catch { result = .failure(error) }
         kept.putBack(thread)
-        let pid = try result.get()
-        ProcessCalls.tellParent(thread, request, child: pid)
-        return Int(pid)
+        return Int(try result.get())
+    }
+
+    /// CLONE_VM: starts the child. The caller has blocked all signals. Returns the child's id.
+    static func start(_ thread: GuestThread, _ request: CloneRequest) throws(Errno) -> Int {
+        let process = thread.process
+        let vcpu: VCPU
+        do throws(Errno) { vcpu = try process.engine.makeVCPU() } catch { throw .again }
+        vcpu.copyState(from: thread.vcpu)
+        vcpu.lend()
+        let child = GuestThread(process: process, vcpu: vcpu)
+        child.signalMask = thread.signalMask
+        if request.has(CloneRequest.sighand) {
+            thread.recordAllSignals()
+            process.lock.withLock { process.recordsAll = true }
+        } else {
+            child.ownActions = thread.withActions { $0 }
+        }
+        let id = SharedWord()
+        var clone = request.forHost(thread)
+        clone.flags |= HostClone.setsParentID
+        clone.parentID = UInt64(UInt(bitPattern: id.address))
+        let wanted = clone
+        do throws(Errno) {
+            try HostThread.start(blocksSignals: true) {
+                let stack = HostSignals.installAlternateStack()
+                do throws(Errno) {
+                    let pid = try HostProcess.forkSharing(wanted) {
+                        Futex.wake(wanted.parentID, isPrivate: true)
+                        child.runBeside(request)
+                    }
+                    id.publish(UInt32(bitPattern: pid))
+                } catch {
+                    id.publish(UInt32(bitPattern: Int32(truncatingIfNeeded: error.negated)))
+                }
+                child.vcpu.abandon()
+                HostSignals.releaseAlternateStack(stack)
+            }
+        } catch { throw .again }
+        let result = Int(Int32(bitPattern: id.wait()))
+        if result > 0, request.has(CloneRequest.parentSetTID) {
+            try? thread.memory.write(request.parentTID, Int32(truncatingIfNeeded: result))
+        }
+        return result
+    }
+}
+
+/// A word that one thread waits for and another writes, once.
+final class SharedWord: @unchecked Sendable {
+    let address: UnsafeMutablePointer<UInt32>
+
+    init() {
+        address = .allocate(capacity: 1)
+        address.initialize(to: 0)
+    }
+
+    deinit { address.deallocate() }
+
+    func publish(_ value: UInt32) {
+        publishWord(address, value)
+        Futex.wake(UInt64(UInt(bitPattern: address)), isPrivate: true)
+    }
+
+    func wait() -> UInt32 {
+        while true {
+            let value = publishedWord(address)
+            if value != 0 { return value }
+            Futex.wait(address, while: 0)
+        }
     }
 }
 
 extension GuestThread {
     /// Lets the signals come that the guest has not blocked: here nothing is held. One is recorded at most.
-    func openForSignals() { if mailbox.pointee.signal == 0 { HostSignals.setMask(signalMask) } }
+    func openForSignals() {
+        if mailbox.pointee.signal == 0 { HostSignals.setMask(signalMask, own: waitMask ?? signalMask) }
+    }
+
+    /// Body of a process that shares its parent's memory and runs beside it.
+    fileprivate func runBeside(_ request: CloneRequest) -> Never {
+        runsBeside = true
+        let pending = UnsafeMutablePointer<PendingSignals>.allocate(capacity: 1)
+        pending.initialize(to: PendingSignals())
+        mailbox.pointee.shared = pending
+        ProcessCalls.becomeChild(self, request)
+        // The host kernel does it, however the child ends.
+        clearChildTID = 0
+        HostSignals.attach(mailbox)
+        recordAllSignals()
+        HostSignals.setMask(signalMask)
+        run()
+        finish()
+        HostProcess.exitGroup(exitStatus)
+    }
+
+    /// CLONE_CLEAR_SIGHAND: what has a handler has its default action.
+    func clearActions() {
+        for signal in 1...SignalNumber.count {
+            let hasHandler = withActions { $0[Int(signal)].handler > SignalAction.ignore }
+            if hasHandler { _ = exchangeAction(signal, SignalAction(isSet: true)) }
+        }
+    }
+
+    /// Makes the host record every signal that may be caught, whatever the guest's action: that is looked up when it is delivered.
+    /// SIGCHLD that is ignored keeps its meaning for ended children.
+    fileprivate func recordAllSignals() {
+        for signal in 1...SignalNumber.count where HostSignals.bit(signal) & SignalNumber.untouchable == 0 {
+            withActions { actions in
+                if !actions[Int(signal)].isSet, HostSignals.isIgnored(signal) {
+                    actions[Int(signal)].handler = SignalAction.ignore
+                    actions[Int(signal)].isSet = true
+                }
+            }
+            if signal != SignalNumber.chld { HostSignals.set(signal, .record) }
+        }
+    }
 }
 
 /// What the child changes of its own that is the parent's here.
@@ -84,5 +199,6 @@ private struct KeptState {
         thread.memory.limits.values = memoryLimits
         thread.isFinished = false
         thread.interruptedCall = nil
+        thread.waitMask = nil
     }
 }

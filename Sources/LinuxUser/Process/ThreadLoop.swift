@@ -7,24 +7,28 @@ import HostOS
 
 extension GuestThread {
     /// Body of the host thread: from here until the guest thread has ended. The process's first thread never returns
-    /// from it.
-    func main() {
+    /// from it. `prepare` is the first thing it does; signals are blocked then.
+    func main(_ prepare: () -> Void = {}) {
         let stack = HostSignals.installAlternateStack()
-        ThreadSlot.mailbox = mailbox
+        HostSignals.attach(mailbox)
+        prepare()
         HostSignals.setMask(signalMask)
         startProfiling()
         run()
         HostSignals.setMask(.max)
         profiled?.stop()
         finish()
-        ThreadSlot.mailbox = nil
-        HostSignals.releaseAlternateStack(stack)
         let isLast = process.lock.withLock { () -> Bool in
             process.threads.removeAll { $0 === self }
             if isLeader { process.leaderStatus = exitStatus }
             return process.threads.isEmpty
         }
         if isLast { process.end(status: process.leaderStatus) }
+        // From here on nothing of the guest's is touched, and the kernel chooses other threads for the process's signals.
+        HostSignals.blockAll()
+        passOnSignals()
+        ThreadSlot.mailbox = nil
+        HostSignals.releaseAlternateStack(stack)
         // The leader's host thread must not end the process by returning from main.
         if isLeader { while true { _ = kernel(SYS_exit, Int(exitStatus)) } }
     }
@@ -35,9 +39,10 @@ extension GuestThread {
         HostProcess.exitGroup(exitStatus)
     }
 
-    private func run() {
+    func run() {
         while !isFinished {
             if isSharedChild { openForSignals() }
+            if mailbox.pointee.mustPassOn { passOnSignals() }
             if mailbox.pointee.signal != 0 { deliverPendingSignals() }
             if isSharedChild { HostSignals.setMask(.max) }
             interruptedCall = nil
@@ -88,7 +93,7 @@ extension GuestThread {
     }
 
     /// What others may wait for when this thread ends: robust futexes, then the thread id word (set_tid_address(2)).
-    private func finish() {
+    func finish() {
         if robustList != 0 {
             RobustList(memory: memory, tid: UInt32(bitPattern: tid)).walk(head: robustList)
             _ = kernel(SYS_set_robust_list, 0, 24)

@@ -22,13 +22,25 @@ enum SignalCalls {
     }
 
     static func sigqueueinfo(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let information = thread.input(call.a2, 128)
-        return kernel(SYS_rt_sigqueueinfo, Int(call.int32(0)), Int(call.int32(1)), information)
+        try withInformation(thread, call.a2, for: call.int32(0)) {
+            kernel(SYS_rt_sigqueueinfo, Int(call.int32(0)), Int(call.int32(1)), $0)
+        }
     }
 
     static func tgsigqueueinfo(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let information = thread.input(call.a3, 128)
-        return kernel(SYS_rt_tgsigqueueinfo, Int(call.int32(0)), Int(call.int32(1)), Int(call.int32(2)), information)
+        try withInformation(thread, call.a3, for: call.int32(1)) {
+            kernel(SYS_rt_tgsigqueueinfo, Int(call.int32(0)), Int(call.int32(1)), Int(call.int32(2)), $0)
+        }
+    }
+
+    /// A siginfo_t for `target`. A thread may send itself any.
+    private static func withInformation(
+        _ thread: GuestThread, _ address: UInt64, for target: Int32, _ send: (Int) -> Int
+    ) throws(Errno) -> Int {
+        let pointer = thread.input(address, 128)
+        guard target == thread.tid else { return send(pointer) }
+        let words = HostSignals.sentWords(try thread.memory.read(address, as: SignalWords.self))
+        return withUnsafePointer(to: words) { send(Int(bitPattern: $0)) }
     }
 
     /// rt_sigaction(2).
@@ -83,29 +95,44 @@ enum SignalCalls {
     /// natively either, since it is not blocked.
     static func sigpending(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         guard call.a1 <= 8 else { throw .inval }
-        return kernel(SYS_rt_sigpending, thread.output(call.a0, call.a1), Int(call.a1))
+        let result = kernel(SYS_rt_sigpending, thread.output(call.a0, call.a1), Int(call.a1))
+        let ours = thread.mailbox.pointee.waiting & thread.signalMask
+        if result != 0 || ours == 0 || call.a1 == 0 { return result }
+        // These are in the first two bytes, and in the last.
+        var set = ours
+        try withUnsafeMutableBytes(of: &set) { (bytes) throws(Errno) in
+            for index in 0..<Int(call.a1) where bytes[index] != 0 {
+                let at = call.a0 &+ UInt64(index)
+                try thread.store(at, try thread.load(at, as: UInt8.self) | bytes[index])
+            }
+        }
+        return 0
     }
 
     /// rt_sigsuspend(2).
     static func sigsuspend(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         guard call.a1 == 8 else { throw .inval }
         let mask = try thread.memory.read(call.a0, as: UInt64.self) & ~SignalNumber.untouchable
-        thread.handlerBaseMask = mask
-        let host = mask & ~HostSignals.ownSignals
-        let result = withUnsafePointer(to: host) { thread.blocking(SYS_rt_sigsuspend, Int(bitPattern: $0), 8) }
+        let result = thread.waiting(with: mask) { thread.blocking(SYS_rt_sigsuspend, $0, 8) }
         // A signal that came just before ends the call as well; it is never restarted after a handler.
-        if result == SystemCallResult.restart && thread.mailbox.pointee.signal != 0 { throw .intr }
-        if result == SystemCallResult.restart { thread.handlerBaseMask = nil }
-        return result
+        guard result == SystemCallResult.restart, thread.mailbox.pointee.signal != 0 else { return result }
+        thread.handlerBaseMask = mask
+        throw .intr
     }
 
     /// rt_sigtimedwait(2).
     static func sigtimedwait(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         guard call.a3 == 8 else { throw .inval }
+        let own = try thread.load(call.a0, as: UInt64.self) & HostSignals.ownSignals
         let set = thread.input(call.a0, 8)
         let information = thread.optionalOutput(call.a1, 128)
         let timeout = thread.optionalInput(call.a2, 16)
-        return thread.blocking(SYS_rt_sigtimedwait, set, information, timeout, 8)
+        if own == 0 { return thread.blocking(SYS_rt_sigtimedwait, set, information, timeout, 8) }
+        thread.mailbox.pointee.awaited = own
+        defer { thread.mailbox.pointee.awaited = 0 }
+        return HostSignals.lend(alsoBlocked: own) {
+            thread.blocking(SYS_rt_sigtimedwait, set, information, timeout, 8)
+        }
     }
 
     /// rt_sigreturn(2).
@@ -158,14 +185,23 @@ extension GuestThread {
             if !old.isSet && HostSignals.isIgnored(signal) { old.handler = SignalAction.ignore }
             guard let new else { return old }
             actions[Int(signal)] = new
-            let flags = new.flags & (SignalAction.noChildStop | SignalAction.noChildWait)
-            switch new.handler {
-            case SignalAction.byDefault:
-                HostSignals.set(signal, process.catchesDefault(of: signal) ? .record : .byDefault, flags: flags)
-            case SignalAction.ignore: HostSignals.set(signal, .ignore, flags: flags)
-            default: HostSignals.set(signal, .record, flags: flags)
-            }
+            setDisposition(of: signal, new.handler, flags: new.flags)
             return old
+        }
+    }
+
+    /// Makes the host do what a new action of the guest asks for.
+    func setDisposition(of signal: Int32, _ handler: UInt64, flags: UInt64) {
+        let flags = flags & (SignalAction.noChildStop | SignalAction.noChildWait)
+        switch handler {
+        case SignalAction.byDefault:
+            HostSignals.set(signal, catchesDefault(of: signal) ? .record : .byDefault, flags: flags)
+        case SignalAction.ignore:
+            HostSignals.set(signal, recordsAlways(signal) ? .record : .ignore, flags: flags)
+            // Those that wait are forgotten: the kernel does that with its own.
+            mailbox.pointee.pending.discard(HostSignals.bit(signal))
+            mailbox.pointee.shared?.pointee.discard(HostSignals.bit(signal))
+        default: HostSignals.set(signal, .record, flags: flags)
         }
     }
 }

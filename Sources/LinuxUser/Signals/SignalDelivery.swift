@@ -1,7 +1,8 @@
 // From a recorded host signal or a guest fault to the guest's handler, and back.
 //
 // The host keeps pending and blocked signals: the host thread's mask is the guest's, so only signals that the guest
-// may take now are ever recorded, one at a time (HostSignals). Signals that the guest does not catch keep the host's
+// may take now are ever recorded, one at a time (HostSignals). Fault signals that a process sends are the exception
+// (PendingSignals). Signals that the guest does not catch keep the host's
 // own disposition and act on the process exactly as they would natively.
 
 import CLinux
@@ -35,7 +36,14 @@ extension GuestThread {
             // The guest changed its mind after the host had recorded the signal, or it is a fault signal sent by a
             // process.
             if HostSignals.bit(signal) & SignalNumber.ignoredByDefault != 0 { return }
-            if HostSignals.bit(signal) & HostSignals.ownSignals != 0 || process.catchesDefault(of: signal) {
+            if HostSignals.bit(signal) & SignalNumber.stopsByDefault != 0, recordsAlways(signal) {
+                _ = kernel(SYS_kill, Int(HostProcess.processID), Int(SignalNumber.stop))
+                return
+            }
+            if HostSignals.bit(signal) & HostSignals.faultSignals != 0, !action.isSet, HostSignals.isIgnored(signal) {
+                return
+            }
+            if HostSignals.bit(signal) & HostSignals.ownSignals != 0 || catchesDefault(of: signal) {
                 die(by: information)
             }
             HostSignals.setMask(signalMask)
@@ -55,7 +63,7 @@ extension GuestThread {
             die(by: SignalInfo(signal: signal, code: code, address: address))
         }
         enter(action, SignalInfo(signal: signal, code: code, address: address))
-        HostSignals.setMask(signalMask)
+        openForSignals()
     }
 
     /// Makes the guest run `action`'s handler next.
@@ -143,7 +151,7 @@ extension GuestThread {
             return true
         }
         guard ok else { return raise(SignalNumber.segv, code: 1, address: frame) }
-        HostSignals.setMask(signalMask)
+        openForSignals()
     }
 
     private func logInterrupt(_ text: () -> String) {
@@ -152,10 +160,45 @@ extension GuestThread {
 }
 
 extension GuestThread {
-    /// SA_RESETHAND.
+    /// SA_RESETHAND: the action's mask and flags stay.
     private func resetAction(_ signal: Int32) {
-        withActions { $0[Int(signal)] = SignalAction(isSet: true) }
-        HostSignals.set(signal, process.catchesDefault(of: signal) ? .record : .byDefault)
+        let flags = withActions { actions in
+            actions[Int(signal)].handler = SignalAction.byDefault
+            return actions[Int(signal)].flags
+        }
+        setDisposition(of: signal, SignalAction.byDefault, flags: flags)
+    }
+}
+
+extension GuestThread {
+    /// Gives the process's signals that this thread does not take to a thread that does.
+    func passOnSignals() {
+        mailbox.pointee.mustPassOn = false
+        if isSharedChild || runsBeside { return }  // the only thread
+        let waiting = process.pendingSignals.pointee.signals
+        guard waiting != 0 else { return }
+        process.lock.withLock {
+            for thread in process.threads where thread !== self && thread.tid != 0 {
+                let other = thread.mailbox
+                let taken = waiting & (~other.pointee.blocked | other.pointee.awaited)
+                if taken != 0 { HostSignals.passOn(taken, from: process.pendingSignals, to: thread.tid) }
+            }
+        }
+    }
+
+    /// A call that waits with a signal mask of its own. `body` gets the mask's address. A signal that only this mask lets through ends
+    /// the call, also one that comes just before it; a handler that interrupts it starts from this mask.
+    func waiting(with mask: UInt64, _ body: (_ mask: Int) -> Int) -> Int {
+        waitMask = mask
+        HostSignals.setOwnMask(mask)
+        let result = withUnsafePointer(to: mask) { body(Int(bitPattern: $0)) }
+        waitMask = nil
+        let came = mailbox.pointee.signal
+        if came == 0 { HostSignals.setOwnMask(isSharedChild ? .max : signalMask) }
+        let isOnlyHere = came != 0 && signalMask & HostSignals.bit(came) != 0
+        guard result == Errno.intr.negated || result == SystemCallResult.restart && isOnlyHere else { return result }
+        handlerBaseMask = mask
+        return Errno.intr.negated
     }
 }
 

@@ -24,6 +24,8 @@ enum SignalNumber {
     static let count: Int32 = 64
     /// SIGKILL and SIGSTOP: cannot be caught, ignored or blocked.
     static let untouchable = HostSignals.bit(9) | HostSignals.bit(19)
+    /// The default action is to stop the process: SIGTSTP, SIGTTIN, SIGTTOU.
+    static let stopsByDefault = HostSignals.bit(20) | HostSignals.bit(21) | HostSignals.bit(22)
     /// The default action is to do nothing: SIGCHLD, SIGCONT, SIGURG, SIGWINCH.
     static let ignoredByDefault = HostSignals.bit(17) | HostSignals.bit(18) | HostSignals.bit(23) | HostSignals.bit(28)
 }

@@ -87,17 +87,13 @@ enum PollingCalls {
         }
     }
 
-    /// Gives `body` the address of a host copy of the guest's signal mask, or 0. Memory faults stay unblocked, because
-    /// Martlet needs them. A handler that interrupts the call starts from this mask.
+    /// Gives `body` the address of a host copy of the guest's signal mask, or 0. (In the kernel Martlet's own signals may be blocked.)
     private static func withMask(
         _ thread: GuestThread, _ address: UInt64, size: UInt64, _ body: (_ mask: Int) -> Int
     ) throws(Errno) -> Int {
         if address == 0 { return body(0) }
         if size != 8 { throw .inval }
         let wanted = try thread.load(address, as: UInt64.self)
-        let mask = wanted & ~HostSignals.ownSignals
-        let result = withUnsafePointer(to: mask) { body(Int(bitPattern: $0)) }
-        if result == Errno.intr.negated { thread.handlerBaseMask = wanted }
-        return result
+        return thread.waiting(with: wanted, body)
     }
 }

@@ -1,0 +1,112 @@
+// What clone(2) and clone3(2) ask for, and which part of it is the host kernel's.
+
+import GuestMemory
+import HostOS
+
+struct CloneRequest {
+    var flags: UInt64
+    /// Initial stack pointer of the child; 0: the parent's.
+    var stack: UInt64
+    var parentTID: UInt64
+    var childTID: UInt64
+    var tls: UInt64
+    var pidfd: UInt64
+    var exitSignal: UInt64
+    /// clone3(2): the ids that the child is to have, and its cgroup.
+    var setTID: UInt64 = 0, setTIDCount: UInt64 = 0, cgroup: UInt64 = 0
+
+    static let newTime: UInt64 = 0x80, vm: UInt64 = 0x100, fs: UInt64 = 0x200, files: UInt64 = 0x400
+    static let sighand: UInt64 = 0x800, pidfdFlag: UInt64 = 0x1000, vfork: UInt64 = 0x4000, parent: UInt64 = 0x8000
+    static let thread: UInt64 = 0x1_0000, newMounts: UInt64 = 0x2_0000, systemVSemaphores: UInt64 = 0x4_0000
+    static let setTLS: UInt64 = 0x8_0000, parentSetTID: UInt64 = 0x10_0000, childClearTID: UInt64 = 0x20_0000
+    static let detached: UInt64 = 0x40_0000, childSetTID: UInt64 = 0x100_0000
+    static let newIPC: UInt64 = 0x800_0000, newUser: UInt64 = 0x1000_0000, newPID: UInt64 = 0x2000_0000
+    static let clearSighand: UInt64 = 0x1_0000_0000, intoCgroup: UInt64 = 0x2_0000_0000
+    /// CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWTIME.
+    static let namespaces: UInt64 = 0x7e02_0080
+
+    func has(_ flag: UInt64) -> Bool { flags & flag != 0 }
+    func hasAll(_ set: UInt64) -> Bool { flags & set == set }
+
+    /// clone(2), asm-generic argument order: flags, stack, parent tid, tls, child tid.
+    init(_ call: SystemCallArguments) {
+        flags = call.a0 & 0xffff_ff00
+        stack = call.a1
+        parentTID = call.a2
+        childTID = call.a4
+        tls = call.a3
+        pidfd = call.a2
+        exitSignal = call.a0 & 0xff
+    }
+
+    /// clone3(2): struct clone_args, with the errors of the kernel's copy_clone_args_from_user and clone3_args_valid.
+    init(structure address: UInt64, size: UInt64, _ memory: UserAddressSpace) throws(Errno) {
+        guard size <= 4096 else { throw .tooBig }
+        guard size >= 64 else { throw .inval }
+        let bytes = try memory.readBytes(address, count: Int(size))
+        if bytes.dropFirst(88).contains(where: { $0 != 0 }) { throw .tooBig }
+        func word(_ index: Int) -> UInt64 {
+            8 * index + 8 <= bytes.count
+                ? bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self) } : 0
+        }
+        flags = word(0)
+        pidfd = word(1)
+        childTID = word(2)
+        parentTID = word(3)
+        exitSignal = word(4)
+        stack = word(5) == 0 ? 0 : word(5) &+ word(6)
+        tls = word(7)
+        setTID = word(8)
+        setTIDCount = word(9)
+        cgroup = word(10)
+        let known = 0xffff_ff00 | Self.newTime | Self.clearSighand | Self.intoCgroup
+        guard setTIDCount <= 32, (setTID == 0) == (setTIDCount == 0), exitSignal <= 64,
+            (word(5) == 0) == (word(6) == 0), flags & ~known == 0, !has(Self.detached),
+            !hasAll(Self.sighand | Self.clearSighand), !has(Self.thread | Self.parent) || exitSignal == 0,
+            !has(Self.intoCgroup) || size >= 88 && cgroup <= UInt64(Int32.max)
+        else { throw .inval }
+    }
+
+    /// The combinations that clone(2) refuses whoever asks.
+    func check() throws(Errno) {
+        guard !hasAll(Self.newMounts | Self.fs), !hasAll(Self.newUser | Self.fs),
+            !has(Self.thread) || has(Self.sighand), !has(Self.sighand) || has(Self.vm),
+            !has(Self.thread) || !has(Self.newUser | Self.newPID), !hasAll(Self.newIPC | Self.systemVSemaphores),
+            !hasAll(Self.pidfdFlag | Self.detached),
+            !hasAll(Self.pidfdFlag | Self.parentSetTID) || pidfd != parentTID
+        else { throw .inval }
+    }
+
+    /// What a new thread leaves with unshare(2): what it does not have in common with the others, and namespaces.
+    var apartFromThreads: UInt64 {
+        ~flags & (Self.fs | Self.files | Self.systemVSemaphores) | flags & Self.namespaces
+    }
+
+    /// Flags that Martlet serves itself: registers, dispositions of signals, and, where memory is copied, words in the child.
+    private var servedHere: UInt64 {
+        let words = Self.parentSetTID | Self.childSetTID | Self.childClearTID
+        return Self.setTLS | Self.sighand | Self.clearSighand | Self.detached | (has(Self.vm) ? 0 : words)
+    }
+
+    /// A fork(2) and nothing else, for the host.
+    var isPlainFork: Bool {
+        flags & ~servedHere == 0 && exitSignal == UInt64(SignalNumber.chld) && setTIDCount == 0
+    }
+
+    /// What the host kernel is asked for.
+    func forHost(_ thread: GuestThread) -> HostClone {
+        func pointer(_ flag: UInt64, _ address: UInt64) -> UInt64 {
+            has(flag) ? UInt64(bitPattern: Int64(thread.output(address, 4))) : 0
+        }
+        var clone = HostClone(flags: flags & ~servedHere, exitSignal: exitSignal)
+        clone.processFD = pointer(Self.pidfdFlag, pidfd)
+        if has(Self.vm) {
+            clone.parentID = pointer(Self.parentSetTID, parentTID)
+            clone.childID = pointer(Self.childSetTID | Self.childClearTID, childTID)
+        }
+        if setTIDCount != 0 { clone.setIDs = UInt64(bitPattern: Int64(thread.input(setTID, 4 &* setTIDCount))) }
+        clone.setIDCount = setTIDCount
+        clone.cgroup = cgroup
+        return clone
+    }
+}
