@@ -25,10 +25,13 @@ public enum HostFile {
         return moveHigh(Int32(truncatingIfNeeded: try Errno.check(fd)))
     }
 
+    /// Where descriptors of ours begin.
+    public static let lowestHigh: Int32 = 200
+
     /// Moves a descriptor of ours to a number that guests do not meet; the old number is closed. Stays when it cannot
     /// move.
     public static func moveHigh(_ fd: Int32) -> Int32 {
-        for floor in [900, 200] {
+        for floor in [900, Int(lowestHigh)] {
             let moved = kernel(SYS_fcntl, Int(fd), Int(F_DUPFD_CLOEXEC), floor)
             if moved >= 0 {
                 close(fd)
@@ -37,6 +40,21 @@ public enum HostFile {
         }
         return fd
     }
+
+    /// Another descriptor for the same open file, close-on-exec; negative when there is none left.
+    public static func duplicate(_ fd: Int32) -> Int32 {
+        Int32(truncatingIfNeeded: kernel(SYS_fcntl, Int(fd), Int(F_DUPFD_CLOEXEC), 3))
+    }
+
+    /// Calls `body`, which executes a program that gets these descriptors.
+    public static func keptOnExec(_ descriptors: [Int32?], _ body: () -> Int) -> Int {
+        for case .some(let fd) in descriptors { _ = kernel(SYS_fcntl, Int(fd), Int(F_SETFD), 0) }
+        let result = body()
+        for case .some(let fd) in descriptors { closeOnExec(fd) }
+        return result
+    }
+
+    public static func closeOnExec(_ fd: Int32) { _ = kernel(SYS_fcntl, Int(fd), Int(F_SETFD), Int(FD_CLOEXEC)) }
 
     public static func close(_ fd: Int32) { _ = kernel(SYS_close, Int(fd)) }
 
@@ -71,6 +89,32 @@ public enum HostFile {
         if let failure { throw failure }
         bytes.removeSubrange(count...)
         return bytes
+    }
+
+    /// Opens what may be a program for reading. Only a regular file is one, but a folder is left to others; nothing is waited for.
+    public static func openProgram(_ path: String) throws(Errno) -> Int32 {
+        let status = try status(path: path)
+        if !status.isRegular && !status.isDirectory { throw .acces }
+        return try openForReading(path, flags: Int(O_NONBLOCK))
+    }
+
+    /// Somebody has the file open for writing: then no program is made of it. `fd` is open for reading only.
+    public static func isBeingWritten(_ path: String, _ fd: Int32) -> Bool {
+        let checkOnly = 0x10000  // AT_EXECVE_CHECK, since Linux 6.14
+        let checked = withPath(path) { name in
+            let arguments: InlineArray<2, Int> = [name, 0]
+            return withUnsafePointer(to: arguments) {
+                let list = Int(bitPattern: $0)
+                return kernel(SYS_execveat, Int(AT_FDCWD), name, list, list + 8, checkOnly)
+            }
+        }
+        if checked != Errno.inval.negated { return checked == Errno.txtbsy.negated }
+        // Before: then a lease for reading is refused. (Who opens the file in this moment is told to wait, by a signal that does nothing.)
+        let setSignal = 10, setLease = 1024
+        _ = kernel(SYS_fcntl, Int(fd), setSignal, Int(SIGURG))
+        let result = kernel(SYS_fcntl, Int(fd), setLease, Int(F_RDLCK))
+        if result == 0 { _ = kernel(SYS_fcntl, Int(fd), setLease, Int(F_UNLCK)) }
+        return result == Errno.again.negated
     }
 
     /// Creates or replaces a file.

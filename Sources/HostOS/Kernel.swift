@@ -65,6 +65,11 @@ public enum HostProcess {
     /// A value of the host's auxiliary vector (getauxval(3)).
     public static func auxiliaryValue(_ type: UInt) -> UInt { getauxval(type) }
 
+    /// The name that this program was executed by (AT_EXECFN).
+    public static var executableName: String? {
+        UnsafePointer<CChar>(bitPattern: getauxval(31)).map { String(cString: $0) }
+    }
+
     /// The process's arguments and environment as raw bytes without their NULs: they need not be valid text.
     public static var arguments: [[UInt8]] { strings(CommandLine.argc > 0 ? CommandLine.unsafeArgv : initialArguments) }
     public static var environment: [[UInt8]] { strings(environ) }

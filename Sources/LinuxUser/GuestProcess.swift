@@ -25,6 +25,8 @@ public final class GuestProcess: @unchecked Sendable {
     public let executablePath: String
     /// The prefix as the host kernel names files below it, for `guestPath`.
     private let realPrefix: String?
+    /// Martlet's own file, open (O_PATH) where /proc may not show it: see `OwnFile`. Else -1. Guarded by `lock`.
+    var ownFile: Int32 = -1
     /// The guest's argv as started.
     public let arguments: [[UInt8]]
     public internal(set) var auxiliaryVector: [UInt64] = []

@@ -31,14 +31,16 @@ private func start(
     }
     let resolver = ProgramResolver(prefix: options.prefix, limit: { guestFor($0)?.abi.addressLimit }, runs: runs)
     let argumentZero = options.argumentZero ?? Array(options.program.utf8)
+    let opened = options.programDescriptor < 0 ? nil : options.programDescriptor
     let asked = try resolver.resolve(
-        options.program, shown: options.program, arguments: [argumentZero] + options.arguments)
+        options.program, shown: options.program, arguments: [argumentZero] + options.arguments, opened: opened)
 
     // A script whose interpreter is a program of the host.
     if !asked.isGuest && asked.hostPath != options.program { try executeNatively(asked, options) }
 
     let shown = asked.hostPath
-    let file = try ProgramLoader.open(asked.hostPath, shown: shown, limit: resolver.limit, runs: runs)
+    let file = try ProgramLoader.open(
+        asked.hostPath, shown: shown, limit: resolver.limit, runs: runs, descriptor: asked.descriptor)
     let interpreter = try ProgramLoader.openInterpreter(
         of: file, shown: shown, prefix: options.prefix, limit: resolver.limit, runs: runs)
     guard let guest = guestFor(file.machine) else { throw UserModeError("\(shown): Martlet runs \(runs)") }
@@ -66,6 +68,7 @@ private func start(
         arguments: asked.arguments, image: image, resolver: resolver, profile: profile,
         willExit: guest.willExit)
     process.catchDefaults()
+    process.findOwnFile()
     process.breakStart = image.dataEnd
     process.breakEnd = image.dataEnd
 
@@ -113,7 +116,9 @@ private func executeNatively(_ program: ResolvedProgram, _ options: UserModeOpti
             pointers.append(Int(bitPattern: strings.baseAddress) + offset)
             offset += string.count
         }
-        return hostExecute(program.hostPath, program.arguments, environment: pointers)
+        return withProgramVectors(program.arguments, environment: pointers) { arguments, environment in
+            withPath(program.hostPath) { kernel(SYS_execve, $0, arguments, environment) }
+        }
     }
     let error = Errno(Int32(truncatingIfNeeded: -result))
     throw UserModeError("\(program.hostPath): \(error.message)", errno: error)

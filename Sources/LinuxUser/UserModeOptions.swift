@@ -19,6 +19,8 @@ public struct UserModeOptions: Sendable {
     public var environment: [[UInt8]] = []
     /// -L: prefix for absolute guest paths, without a trailing slash.
     public var prefix: String?
+    /// -execfd: the program is open here; -1 when it is to be opened.
+    public var programDescriptor: Int32 = -1
     /// -s: stack size in bytes, whatever RLIMIT_STACK says; nil: as that says.
     public var stackSize: UInt64?
     /// The guest's limits of memory when it has been executed by a guest; nil: the host's.

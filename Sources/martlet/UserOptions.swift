@@ -23,7 +23,7 @@ struct UserOption: Sendable {
 extension UserOption {
     /// Programs that the guest executes run with this option too; the others say something about this one program only.
     /// (The profile's path is handed on by itself, made absolute; so are the limits that the guest has then.)
-    var isInherited: Bool { !["E", "U", "0", "profile", "limits"].contains(names[0]) }
+    var isInherited: Bool { !["E", "U", "0", "execfd", "profile", "limits"].contains(names[0]) }
 }
 
 /// What is wrong with an option's value: what would be right.
@@ -39,6 +39,8 @@ struct UserCommandLine: Sendable {
     var setVariables: [String] = []
     var unsetVariables: [String] = []
     var argumentZero: String?
+    /// Where the program is open; -1: it is opened by its path.
+    var programDescriptor: Int32 = -1
     var stackSize: UInt64?
     var memoryLimits: MemoryLimitValues?
     var guestBase: UInt64?
@@ -109,6 +111,11 @@ let userOptions: [UserOption] = [
     },
     UserOption(names: ["0"], argument: "ARGV0", variable: "ARGV0", help: "the guest's argv[0]") {
         (line, value) throws(OptionError) in line.argumentZero = value
+    },
+    UserOption(names: ["execfd"], argument: "FD", variable: nil, help: "the program is open at this descriptor") {
+        (line, value) throws(OptionError) in
+        guard let fd = Int32(value), fd >= 0 else { throw OptionError("wanted a descriptor") }
+        line.programDescriptor = fd
     },
     UserOption(names: ["s"], argument: "SIZE", variable: "STACK_SIZE", help: "stack size in bytes, or with K, M, G") {
         (line, value) throws(OptionError) in

@@ -23,6 +23,7 @@ struct UserRun {
         options.argumentZero = line.argumentZero.map { Array($0.utf8) }
         options.environment = environment()
         options.prefix = line.prefix.map { $0.count > 1 && $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
+        options.programDescriptor = line.programDescriptor
         options.stackSize = line.stackSize
         options.memoryLimits = line.memoryLimits
         options.reservedSize = line.reservedSize

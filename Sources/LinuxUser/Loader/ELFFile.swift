@@ -46,17 +46,18 @@ struct ELFFile: ~Copyable {
         return start.loadUnaligned(fromByteOffset: 18, as: UInt16.self)
     }
 
-    /// Opens and checks `path`. `shown` is how the user knows the file. `accepts` names the machines that can run;
+    /// Opens and checks `path`, or the file open at `descriptor`, which is closed with this one. `shown` is how the user knows the file. `accepts` names the machines that can run;
     /// `limit` is the first address that a segment may not reach.
     init(
-        path: String, shown: String, needsExecutePermission: Bool, limit: (UInt16) -> UInt64?, runs: String
+        path: String, shown: String, needsExecutePermission: Bool, limit: (UInt16) -> UInt64?, runs: String,
+        descriptor: Int32? = nil
     ) throws(UserModeError) {
         func refuse(_ reason: String, _ errno: Errno = .noexec) -> UserModeError {
             UserModeError("\(shown): \(reason)", status: 126, errno: errno)
         }
         let opened: Int32
         do throws(Errno) {
-            opened = try HostFile.openForReading(path)
+            if let descriptor { opened = descriptor } else { opened = try HostFile.openProgram(path) }
         } catch {
             throw UserModeError("\(shown): \(error.message)", status: error == .noent ? 127 : 126, errno: error)
         }
@@ -73,7 +74,7 @@ struct ELFFile: ~Copyable {
             information = try HostFile.status(opened)
             if information.isDirectory { throw .isdir }
             if !information.isRegular { throw .acces }
-            if needsExecutePermission && !HostFile.isExecutable(path) { throw .acces }
+            if needsExecutePermission && descriptor == nil && !HostFile.isExecutable(path) { throw .acces }
             got = try Self.readStart(opened, &start)
         } catch {
             throw close(

@@ -22,11 +22,12 @@ public struct LoadedProgram: Sendable {
 struct ProgramLoader {
     let memory: UserAddressSpace
 
-    /// Opens and checks the program at a host path.
+    /// Opens and checks the program at a host path. `descriptor`: it is open, and is closed with the result.
     static func open(
-        _ path: String, shown: String, limit: @escaping (UInt16) -> UInt64?, runs: String
+        _ path: String, shown: String, limit: @escaping (UInt16) -> UInt64?, runs: String, descriptor: Int32? = nil
     ) throws(UserModeError) -> ELFFile {
-        try ELFFile(path: path, shown: shown, needsExecutePermission: true, limit: limit, runs: runs)
+        try ELFFile(
+            path: path, shown: shown, needsExecutePermission: true, limit: limit, runs: runs, descriptor: descriptor)
     }
 
     /// The interpreter of `program`, opened and checked.
@@ -40,6 +41,12 @@ struct ProgramLoader {
             throw UserModeError("\(shown): interpreter \(name): \(error.message)", errno: error)
         }
         if !HostFile.exists(path) {
+            // Without a free descriptor nothing is found under -L.
+            do throws(Errno) { HostFile.close(try HostFile.openForReading("/")) } catch
+                where error == .mfile || error == .nfile
+            {
+                throw UserModeError("\(shown): interpreter \(name): \(error.message)", errno: error)
+            } catch {}
             let hint =
                 prefix == nil
                 ? "; -L DIR names the folder that holds the guest's libraries" : " (looked up under -L too)"

@@ -13,6 +13,8 @@ struct ResolvedProgram {
     var hostPath: String
     var arguments: [[UInt8]]
     var isGuest: Bool
+    /// The program is open here, and has perhaps no name.
+    var descriptor: Int32? = nil
 }
 
 struct ProgramResolver {
@@ -20,16 +22,20 @@ struct ProgramResolver {
     /// e_machine values that Martlet runs, with address limits; and their names for messages.
     let limit: (UInt16) -> UInt64?
     let runs: String
+    /// Files that are open for writing are refused, as by execve(2).
+    var refusesWritten = false
 
     /// Host path for a guest path.
     func hostPath(_ path: String) throws(Errno) -> String { try GuestPaths.hostPath(path, prefix: prefix) }
 
-    /// Follows `#!` lines from `path` (a host path; `shown` is the guest's name for it) to a program.
-    func resolve(_ path: String, shown: String, arguments: [[UInt8]]) throws(UserModeError) -> ResolvedProgram {
-        var path = path, shown = shown, arguments = arguments
+    /// Follows `#!` lines from `path` (a host path; `shown` is the guest's name for it) to a program. `opened`: the file, if it is open.
+    func resolve(
+        _ path: String, shown: String, arguments: [[UInt8]], opened: Int32? = nil
+    ) throws(UserModeError) -> ResolvedProgram {
+        var path = path, shown = shown, arguments = arguments, opened = opened
         var told = shown  // how messages name the file
-        for _ in 0..<5 {
-            let start = try readStart(path, told)
+        for _ in 0...5 {
+            let start = try readStart(path, told, opened)
             if start.count >= 2, start[0] == UInt8(ascii: "#"), start[1] == UInt8(ascii: "!") {
                 let (interpreter, option) = try parse(start, told)
                 var next: [[UInt8]] = [interpreter]
@@ -43,23 +49,28 @@ struct ProgramResolver {
                     throw UserModeError("\(told): \(error.message)", errno: error)
                 }
                 shown = name
+                opened = nil
                 continue
             }
             let machine = start.withUnsafeBytes { ELFFile.machine(of: $0) }
             let isGuest = machine.map { limit($0) != nil } ?? false
-            return ResolvedProgram(hostPath: path, arguments: arguments, isGuest: isGuest)
+            return ResolvedProgram(hostPath: path, arguments: arguments, isGuest: isGuest, descriptor: opened)
         }
         throw UserModeError("\(told): too many levels of script interpreters", errno: .loop)
     }
 
-    private func readStart(_ path: String, _ shown: String) throws(UserModeError) -> [UInt8] {
+    /// The kernel reads this much of a file (BINPRM_BUF_SIZE).
+    private static let startSize = 256
+
+    private func readStart(_ path: String, _ shown: String, _ opened: Int32?) throws(UserModeError) -> [UInt8] {
         var fd: Int32 = -1
-        defer { if fd >= 0 { HostFile.close(fd) } }
+        defer { if fd >= 0, opened == nil { HostFile.close(fd) } }
         do throws(Errno) {
-            fd = try HostFile.openForReading(path)
+            if let opened { fd = opened } else { fd = try HostFile.openProgram(path) }
             let status = try HostFile.status(fd)
-            if !status.isRegular || !HostFile.isExecutable(path) { throw .acces }
-            var bytes = [UInt8](repeating: 0, count: 256)
+            if !status.isRegular || opened == nil && !HostFile.isExecutable(path) { throw .acces }
+            if refusesWritten, HostFile.isBeingWritten(path, fd) { throw .txtbsy }
+            var bytes = [UInt8](repeating: 0, count: Self.startSize)
             let count = readAll(fd, &bytes)
             return Array(bytes[..<count])
         } catch {
@@ -73,28 +84,42 @@ struct ProgramResolver {
         bytes.withUnsafeMutableBytes { (try? HostFile.read(fd, into: $0, at: 0)) ?? 0 }
     }
 
-    /// `#!interpreter[ option]`: everything after the first word is one argument (execve(2), interpreter scripts).
+    /// `#!interpreter[ option]`: everything after the first word is one argument (execve(2), interpreter scripts). Of a line that does not
+    /// fit what the kernel reads, the argument may be cut off, but not the interpreter.
     private func parse(_ start: [UInt8], _ shown: String) throws(UserModeError) -> ([UInt8], [UInt8]?) {
         func isBlank(_ byte: UInt8) -> Bool { byte == 32 || byte == 9 }
-        var line = start.dropFirst(2)
-        if let end = line.firstIndex(of: 10) { line = line[..<end] }
-        while let last = line.last, isBlank(last) || last == 0 { line.removeLast() }
+        func isEnd(_ byte: UInt8) -> Bool { isBlank(byte) || byte == 0 }
+        let whole = start.dropFirst(2)
+        let beforeNUL = whole.prefix { $0 != 0 }
+        var line = beforeNUL.prefix { $0 != 10 }
+        if line.count == beforeNUL.count, start.count == Self.startSize {
+            line = whole.dropLast()
+            guard whole.drop(while: isBlank).contains(where: isEnd) else {
+                throw UserModeError("\(shown): the line after #! is too long")
+            }
+        }
+        while let last = line.last, isBlank(last) { line.removeLast() }
         line = line.drop(while: isBlank)
-        let interpreter = line.prefix { !isBlank($0) }
+        let interpreter = line.prefix { !isEnd($0) }
         if interpreter.isEmpty { throw UserModeError("\(shown): names no interpreter after #!") }
-        let option = line.dropFirst(interpreter.count).drop(while: isBlank)
+        let rest = line.dropFirst(interpreter.count)
+        let option = rest.first == 0 ? [] : rest.drop(while: isBlank).prefix { $0 != 0 }
         return (Array(interpreter), option.isEmpty ? nil : Array(option))
     }
 
     /// Checks everything about a guest program that can be known before it is started.
     func check(_ program: ResolvedProgram, shown: String) throws(UserModeError) {
-        let file = try ProgramLoader.open(program.hostPath, shown: shown, limit: limit, runs: runs)
+        let file = try ProgramLoader.open(
+            program.hostPath, shown: shown, limit: limit, runs: runs,
+            descriptor: program.descriptor.map(HostFile.duplicate))
         _ = try ProgramLoader.openInterpreter(of: file, shown: shown, prefix: prefix, limit: limit, runs: runs)
     }
 }
 
-/// Replaces the process by `path`. Returns only on failure, with -errno.
-func hostExecute(_ path: String, _ arguments: [[UInt8]], environment: [Int]) -> Int {
+/// Gives `body` the vectors that execve(2) takes, as addresses.
+func withProgramVectors(
+    _ arguments: [[UInt8]], environment: [Int], _ body: (_ arguments: Int, _ environment: Int) -> Int
+) -> Int {
     var block: [UInt8] = []
     var offsets: [Int] = []
     for argument in arguments {
@@ -106,10 +131,8 @@ func hostExecute(_ path: String, _ arguments: [[UInt8]], environment: [Int]) -> 
         let base = Int(bitPattern: strings.baseAddress)
         let pointers = offsets.map { base + $0 } + [0]
         return (environment + [0]).withUnsafeBufferPointer { environment in
-            pointers.withUnsafeBufferPointer { list in
-                withPath(path) {
-                    kernel(SYS_execve, $0, Int(bitPattern: list.baseAddress), Int(bitPattern: environment.baseAddress))
-                }
+            pointers.withUnsafeBufferPointer {
+                body(Int(bitPattern: $0.baseAddress), Int(bitPattern: environment.baseAddress))
             }
         }
     }
@@ -122,6 +145,7 @@ func relaunchArguments(
     var result: [[UInt8]] = [Array("martlet".utf8)]
     result.append(contentsOf: options.relaunchArguments)
     if limits != .host { result += ["-limits", limits.text].map { Array($0.utf8) } }
+    if let descriptor = program.descriptor { result += ["-execfd", "\(descriptor)"].map { Array($0.utf8) } }
     result.append(Array("-0".utf8))
     result.append(program.arguments.first ?? [])
     result.append(Array("--".utf8))
@@ -142,64 +166,105 @@ extension ProcessCalls {
         let name = try thread.memory.readString(call.a1)
         let directory = call.int32(0), flags = call.int32(4)
         guard flags & ~(emptyPath | noFollow) == 0 else { throw .inval }
-        var path = name
         if name.isEmpty {
             guard flags & emptyPath != 0 else { throw .noent }
-            path = try openFile(directory)
-        } else if name.utf8.first != UInt8(ascii: "/") && directory != -100 {
-            path = "/proc/self/fd/\(directory)/\(name)"
+            if FileCalls.isReserved(thread, directory) { throw .badf }
+            return try executeOpen(thread, directory, arguments: call.a2, environment: call.a3)
         }
+        let isRelative = name.utf8.first != UInt8(ascii: "/") && directory != -100
+        let path = isRelative ? "/proc/self/fd/\(directory)/\(name)" : name
         if flags & noFollow != 0, isLink(path, thread.process.prefix) {
             throw .loop
         }
-        return try execute(thread, path: path, arguments: call.a2, environment: call.a3)
+        return try execute(
+            thread, path: path, shown: isRelative ? "/dev/fd/\(directory)/\(name)" : nil,
+            isHidden: isRelative && closesOnExec(directory), arguments: call.a2, environment: call.a3)
     }
 
     private static func isLink(_ path: String, _ prefix: String?) -> Bool {
         (try? HostFile.readLink(try GuestPaths.hostPath(path, prefix: prefix, followLink: false))) != nil
     }
 
-    /// The name of an open file when it still has one: the descriptor may close on exec.
-    private static func openFile(_ fd: Int32) throws(Errno) -> String {
+    /// Executes an open file. It need not have a name any more, and the descriptor may close on exec.
+    private static func executeOpen(
+        _ thread: GuestThread, _ fd: Int32, arguments: UInt64, environment: UInt64
+    ) throws(Errno) -> Int {
+        let status: HostFile.Status
+        do throws(Errno) { status = try HostFile.status(fd) } catch { throw .badf }
         let link = "/proc/self/fd/\(fd)"
-        let name: String
-        do throws(Errno) { name = try HostFile.readLink(link) } catch { throw .badf }
-        return HostFile.exists(name) ? name : link
+        if let name = try? HostFile.readLink(link), let named = try? HostFile.status(path: name),
+            named.device == status.device, named.inode == status.inode
+        {
+            return try execute(
+                thread, path: name, shown: "/dev/fd/\(fd)", isHidden: closesOnExec(fd), arguments: arguments,
+                environment: environment)
+        }
+        guard status.isRegular, status.mode & 0o111 != 0 else { throw .acces }
+        let opened = HostFile.moveHigh((try? HostFile.openForReading(link)) ?? HostFile.duplicate(fd))
+        defer { HostFile.close(opened) }
+        return try execute(
+            thread, path: link, shown: "/dev/fd/\(fd)", opened: opened, isHidden: closesOnExec(fd),
+            arguments: arguments, environment: environment)
     }
 
+    private static func closesOnExec(_ fd: Int32) -> Bool {
+        let getFlags = 1  // F_GETFD
+        return kernel(SYS_fcntl, Int(fd), getFlags) & 1 != 0
+    }
+
+    /// `shown` is what a script's interpreter is told; a script that it could not open (`isHidden`) is refused.
     private static func execute(
-        _ thread: GuestThread, path: String, arguments: UInt64, environment: UInt64
+        _ thread: GuestThread, path: String, shown: String? = nil, opened: Int32? = nil, isHidden: Bool = false,
+        arguments: UInt64, environment: UInt64
     ) throws(Errno) -> Int {
         let process = thread.process
         if path.isEmpty { throw .noent }
         let list = try readStrings(thread, arguments)
         let environmentPointers = try readPointers(thread, environment)
-        let resolver = process.resolver
-        let hostPath = try GuestPaths.hostPath(path, prefix: process.prefix, executable: process.executablePath)
+        var resolver = process.resolver
+        resolver.refusesWritten = opened == nil
+        let hostPath =
+            shown == nil
+            ? try GuestPaths.hostPath(path, prefix: process.prefix, executable: process.executablePath) : path
         let program: ResolvedProgram
         do throws(UserModeError) {
             program = try resolver.resolve(
-                hostPath, shown: path, arguments: list.isEmpty ? [[]] : list)
+                hostPath, shown: shown ?? path, arguments: list.isEmpty ? [[]] : list, opened: opened)
+            if isHidden, program.hostPath != hostPath { throw UserModeError("\(path): closes on exec", errno: .noent) }
             if program.isGuest { try resolver.check(program, shown: program.hostPath) }
         } catch {
             if process.diagnostics.isEnabled(.unimplemented) { process.diagnostics.write("execve: \(error)\n") }
             throw error.errno
         }
-        // The new program inherits the guest's mask; a signal recorded meanwhile is delivered first.
+        // A signal recorded meanwhile is delivered first.
         if thread.mailbox.pointee.signal != 0 { return SystemCallResult.restart }
         process.engine.saveTranslations()
         if thread.isSharedChild { thread.openForSignals() }
         process.finishProfile()
-        let limits = thread.memory.limits.values
-        if program.isGuest {
-            return hostExecute(
-                "/proc/self/exe", relaunchArguments(program, process.options, limits),
-                environment: environmentPointers)
+        let mask = thread.signalMask, flag = thread.vcpu.requestFlag
+        let ignored = thread.ignoredFaultSignals
+        let limits = thread.memory.limits.values, own = MemoryLimitValues.host
+        let words = program.isGuest ? relaunchArguments(program, process.options, limits) : program.arguments
+        if !program.isGuest { limits.becomeHost() }
+        defer { if !program.isGuest { own.becomeHost() } }
+        return withProgramVectors(words, environment: environmentPointers) { arguments, environment in
+            HostSignals.execute(mask: mask, ignored: ignored) {
+                if program.isGuest, process.ownFile >= 0 {
+                    return HostFile.keptOnExec([process.ownFile, program.descriptor]) {
+                        let emptyPath = 0x1000
+                        return withPath("") {
+                            safeSystemCall(
+                                flag, Int32(SYS_execveat), Int(process.ownFile), $0, arguments, environment, emptyPath)
+                        }
+                    }
+                }
+                return HostFile.keptOnExec([program.descriptor]) {
+                    withPath(program.isGuest ? "/proc/self/exe" : program.hostPath) {
+                        safeSystemCall(flag, Int32(SYS_execve), $0, arguments, environment)
+                    }
+                }
+            }
         }
-        let own = MemoryLimitValues.host
-        limits.becomeHost()
-        defer { own.becomeHost() }
-        return hostExecute(program.hostPath, program.arguments, environment: environmentPointers)
     }
 
     /// The pointers of a NULL-terminated vector; each lies in the guest's address space.

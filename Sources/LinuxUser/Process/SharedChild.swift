@@ -168,6 +168,7 @@ private struct KeptState {
     private let isLeader: Bool
     private let isSharedChild: Bool
     private let memoryLimits: MemoryLimitValues
+    private let ownFile: Int32
 
     init(_ thread: GuestThread) {
         vcpu = thread.vcpu.checkpoint()
@@ -182,6 +183,7 @@ private struct KeptState {
         isLeader = thread.isLeader
         isSharedChild = thread.isSharedChild
         memoryLimits = thread.memory.limits.values
+        ownFile = thread.process.ownFile
     }
 
     func putBack(_ thread: GuestThread) {
@@ -197,6 +199,7 @@ private struct KeptState {
         thread.isLeader = isLeader
         thread.isSharedChild = isSharedChild
         thread.memory.limits.values = memoryLimits
+        thread.process.ownFile = ownFile
         thread.isFinished = false
         thread.interruptedCall = nil
         thread.waitMask = nil

@@ -190,6 +190,17 @@ extension GuestThread {
         }
     }
 
+    /// Those of the signals that bring memory faults that the guest ignores.
+    var ignoredFaultSignals: UInt64 {
+        withActions { actions in
+            [SignalNumber.segv, SignalNumber.bus].reduce(0) { set, signal in
+                let action = actions[Int(signal)]
+                let isIgnored = action.isSet ? action.handler == SignalAction.ignore : HostSignals.isIgnored(signal)
+                return isIgnored ? set | HostSignals.bit(signal) : set
+            }
+        }
+    }
+
     /// Makes the host do what a new action of the guest asks for.
     func setDisposition(of signal: Int32, _ handler: UInt64, flags: UInt64) {
         let flags = flags & (SignalAction.noChildStop | SignalAction.noChildWait)

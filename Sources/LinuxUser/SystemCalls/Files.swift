@@ -40,14 +40,17 @@ enum FileCalls {
 
     // MARK: Descriptors of Martlet's own
 
-    /// Descriptors that the guest cannot see, in ascending order: of the log file and the profile.
+    /// Descriptors that the guest cannot see, in ascending order: of the log file, the profile and Martlet's own file.
     private static func reserved(_ thread: GuestThread) -> [Int32] {
-        let all = [thread.process.diagnostics.descriptor, thread.process.profile?.descriptor ?? -1]
+        let process = thread.process
+        let all = [process.diagnostics.descriptor, process.profile?.descriptor ?? -1, process.ownFile]
         return all.filter { $0 > 2 }.sorted()
     }
 
     static func isReserved(_ thread: GuestThread, _ fd: Int32) -> Bool {
-        fd > 2 && (fd == thread.process.diagnostics.descriptor || fd == thread.process.profile?.descriptor)
+        let process = thread.process
+        return fd > 2
+            && (fd == process.diagnostics.descriptor || fd == process.profile?.descriptor || fd == process.ownFile)
     }
 
     static func close(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
