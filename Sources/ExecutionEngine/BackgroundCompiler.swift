@@ -120,6 +120,8 @@ final class BackgroundCompiler: @unchecked Sendable {
         compiling.unlock()
         guard isChild else { return }
         hasThread = false
+        isStopping = false
+        ended.pointee = 0
         waiting.removeAll()
         // What the parent's thread was working on is in an unknown state, and stays so.
         if current != nil { workspaceCount -= 1 }
@@ -127,18 +129,28 @@ final class BackgroundCompiler: @unchecked Sendable {
     }
 
     /// Ends the thread and waits until the kernel has forgotten it; the next hot region starts it again. Not under the translation
-    /// lock, and by one thread at a time.
+    /// lock.
     func stop() {
-        guard hasThread else { return }
-        engine.lock.withLock {
-            isStopping = true
-            wake()
+        while true {
+            let (isRunning, isOurs) = engine.lock.withLock {
+                let isOurs = hasThread && !isStopping
+                if isOurs {
+                    isStopping = true
+                    wake()
+                }
+                return (hasThread, isOurs)
+            }
+            guard isRunning else { return }
+            if isOurs { break }
+            HostThread.yield()
         }
         while publishedWord(ended) == 0 { HostThread.yield() }
         HostThread.waitUntilGone(Int32(bitPattern: ended.pointee))
-        ended.pointee = 0
-        isStopping = false
-        hasThread = false
+        engine.lock.withLock {
+            ended.pointee = 0
+            isStopping = false
+            hasThread = false
+        }
     }
 
     private func isPending(_ old: Int) -> Bool {

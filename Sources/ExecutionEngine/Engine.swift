@@ -232,8 +232,7 @@ public final class Engine: @unchecked Sendable {
 
     // MARK: Threads of the engine's own
 
-    /// Ends them: some system calls are only for processes with one thread. They start again when there is work for them. Only while
-    /// no other vCPU runs.
+    /// Ends them: some system calls are only for processes with one thread. They start again when there is work for them.
     public func endOwnThreads() { background?.stop() }
 
     // MARK: Fork

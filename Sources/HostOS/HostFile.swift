@@ -91,6 +91,20 @@ public enum HostFile {
         return bytes
     }
 
+    /// All text of a file whose size is not known, as those of /proc.
+    public static func text(_ path: String) throws(Errno) -> String {
+        let fd = try openForReading(path)
+        defer { close(fd) }
+        var text: [UInt8] = []
+        let part = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 16)
+        defer { part.deallocate() }
+        while true {
+            let count = try Errno.check(kernel(SYS_read, Int(fd), Int(bitPattern: part.baseAddress), part.count))
+            if count == 0 { return String(decoding: text, as: UTF8.self) }
+            text.append(contentsOf: part[..<count])
+        }
+    }
+
     /// Opens what may be a program for reading. Only a regular file is one, but a folder is left to others; nothing is waited for.
     public static func openProgram(_ path: String) throws(Errno) -> Int32 {
         let status = try status(path: path)

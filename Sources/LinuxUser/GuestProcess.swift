@@ -45,6 +45,8 @@ public final class GuestProcess: @unchecked Sendable {
     let pendingSignals: UnsafeMutablePointer<PendingSignals>
     var leaderStatus: Int32 = 0  // exit status of the first thread; guarded by `lock`
     var signalTrampoline: UInt64 = 0  // set before guest code runs
+    /// The guest has opened the folder of its threads. Never unset.
+    var listsThreads = false
     let resolver: ProgramResolver
     let profile: Profile?
     /// The application's last words before the process ends.

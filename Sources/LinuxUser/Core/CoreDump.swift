@@ -23,9 +23,9 @@ extension GuestThread {
         guard limit >= CoreFile.pageSize, HostProcess.isDumpable else { return }
         let others = process.stopOtherThreads(of: self)
         let path = CoreName.path(process, signal: information.signal, limit: limit)
-        let host = ProcFile.hostFile("/proc/self/smaps")
+        let host = (try? HostFile.text("/proc/self/smaps")) ?? ""
         let areas = CoreArea.all(process.memory.mappings, host: host) { process.guestPath($0) }
-        let filter = UInt64(ProcFile.hostFile("/proc/self/coredump_filter").prefix { $0 != "\n" }, radix: 16)
+        let filter = UInt64(((try? HostFile.text("/proc/self/coredump_filter")) ?? "").prefix { $0 != "\n" }, radix: 16)
         let chosen = filter.map { CoreFilter(rawValue: $0) } ?? .usual
         let file = CoreFile(
             machine: process.guest.elfMachine,

@@ -28,7 +28,7 @@ enum CoreName {
     /// The path for a process that dies by `signal`.
     static func path(_ process: GuestProcess, signal: Int32, limit: UInt64) -> String {
         func setting(_ name: String) -> Substring {
-            ProcFile.hostFile("/proc/sys/kernel/" + name).prefix { $0 != "\n" }
+            ((try? HostFile.text("/proc/sys/kernel/" + name)) ?? "").prefix { $0 != "\n" }
         }
         let pattern = HostFile.exists("/proc/sys/kernel/core_pattern") ? setting("core_pattern") : "core"
         return expand(String(pattern), usesPID: setting("core_uses_pid") == "1") { letter in

@@ -75,7 +75,7 @@ struct CoreNotes {
         }
         record[F.stateName] = UInt8(ascii: "R")
         record[F.nice] = UInt8(truncatingIfNeeded: 20 - kernel(SYS_getpriority, 0, 0))
-        place(Array(ProcFile.hostFile("/proc/self/comm").utf8.prefix { $0 != UInt8(ascii: "\n") }), F.name)
+        place(Array(((try? HostFile.text("/proc/self/comm")) ?? "").utf8.prefix { $0 != UInt8(ascii: "\n") }), F.name)
         place(Array(process.arguments.joined(separator: [UInt8(ascii: " ")])), F.arguments)
         record.withUnsafeMutableBytes { buffer in
             guard let base = buffer.baseAddress else { return }

@@ -27,8 +27,9 @@ enum FileCalls {
         _ thread: GuestThread, directory: Int32, path address: UInt64, flags: UInt64, _ body: (Int) -> Int
     ) throws(Errno) -> Int {
         let raw = try GuestPaths.guestPath(thread, address)
-        let file = ProcFile(raw)
+        let file = ProcFile(raw), opened = ProcStatus.open(thread, raw, flags: flags)
         raw.release()
+        if let opened { return opened }
         let isPathOnly = flags & UInt64(HostFile.pathOnly) != 0
         if let file, file != .executable, flags & 3 == 0, !isPathOnly { return file.open(thread.process, flags: flags) }
         let createsNew = flags & UInt64(HostFile.createNew) == UInt64(HostFile.createNew)

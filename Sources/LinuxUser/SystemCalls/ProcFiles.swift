@@ -7,7 +7,7 @@ import HostOS
 
 /// A file of /proc that is emulated.
 enum ProcFile: Equatable {
-    case executable, maps, commandLine, auxiliaryVector, status, limits, processorInfo
+    case executable, maps, commandLine, auxiliaryVector, limits, processorInfo
 
     /// Recognises /proc/self/..., /proc/thread-self/..., /proc/PID/... of this process, and /proc/cpuinfo.
     init?(_ path: HostPath) {
@@ -30,16 +30,17 @@ enum ProcFile: Equatable {
         case "maps": self = .maps
         case "cmdline": self = .commandLine
         case "auxv": self = .auxiliaryVector
-        case "stat": self = .status
         case "limits": self = .limits
         default: return nil
         }
     }
 
-    /// Opens the file: a descriptor of a memory file at offset 0, or -errno.
-    func open(_ process: GuestProcess, flags: UInt64) -> Int {
-        let content = content(process)
-        return content.withUnsafeBytes {
+    /// Opens the file: a descriptor, or -errno.
+    func open(_ process: GuestProcess, flags: UInt64) -> Int { Self.openMemoryFile(content(process), flags: flags) }
+
+    /// A descriptor of a memory file at offset 0, or -errno.
+    static func openMemoryFile(_ content: [UInt8], flags: UInt64) -> Int {
+        content.withUnsafeBytes {
             HostFile.inMemory($0, closesOnExec: flags & UInt64(HostFile.closeOnExec) != 0)
         }
     }
@@ -50,8 +51,7 @@ enum ProcFile: Equatable {
         case .maps: Array(Self.mapsText(process).utf8)
         case .commandLine: process.arguments.flatMap { $0 + [0] }
         case .auxiliaryVector: process.auxiliaryVector.withUnsafeBytes { Array($0) }
-        case .status: Array(Self.statusText(process).utf8)
-        case .limits: Array(LimitCalls.text(process, host: Self.hostFile("/proc/self/limits")).utf8)
+        case .limits: Array(LimitCalls.text(process, host: (try? HostFile.text("/proc/self/limits")) ?? "").utf8)
         case .processorInfo: Array(Self.processorText(process).utf8)
         }
     }
@@ -104,7 +104,7 @@ enum ProcFile: Equatable {
 
     private static func hostMappings() -> [HostMapping] {
         var result: [HostMapping] = []
-        for line in hostFile("/proc/self/maps").split(separator: "\n") {
+        for line in ((try? HostFile.text("/proc/self/maps")) ?? "").split(separator: "\n") {
             let fields = line.split(separator: " ", maxSplits: 5)
             guard fields.count >= 5 else { continue }
             let range = fields[0].split(separator: "-")
@@ -117,18 +117,6 @@ enum ProcFile: Equatable {
                     name: fields.count > 5 ? fields[5].drop { $0 == " " } : ""))
         }
         return result
-    }
-
-    /// The host's line with the start of the guest's stack (field 28) and the guest's name.
-    private static func statusText(_ process: GuestProcess) -> String {
-        let line = hostFile("/proc/self/stat")
-        guard let open = line.firstIndex(of: "("), let close = line.lastIndex(of: ")") else { return line }
-        var fields = line[close...].split(separator: " ").map(String.init)
-        // After the name come state (3) and the rest; field 28 is the stack's start.
-        let stack = process.memory.mappings.last { $0.kind == .stack }?.end ?? 0
-        if fields.count > 26 { fields[26] = "\(stack)" }
-        let program = process.executablePath.split(separator: "/").last ?? ""
-        return "\(line[..<open])(\(program.prefix(15))\(fields.joined(separator: " "))"
     }
 
     private static func processorText(_ process: GuestProcess) -> String {
@@ -145,20 +133,6 @@ enum ProcFile: Equatable {
         var count = 0
         for index in 0..<16 where size > 8 * index { count += mask[index].nonzeroBitCount }
         return max(count, 1)
-    }
-
-    static func hostFile(_ path: String) -> String {
-        guard let fd = try? HostFile.openForReading(path) else { return "" }
-        defer { HostFile.close(fd) }
-        var text: [UInt8] = []
-        let part = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 16)
-        defer { part.deallocate() }
-        while true {
-            let count = kernel(SYS_read, Int(fd), Int(bitPattern: part.baseAddress), part.count)
-            if count <= 0 { break }
-            text.append(contentsOf: part[..<count])
-        }
-        return String(decoding: text, as: UTF8.self)
     }
 
     private static func hex(_ value: UInt64, _ width: Int) -> String {

@@ -1,0 +1,131 @@
+// Files of /proc that tell of a process's threads and signals: the guest's, not those that Martlet has besides. (proc(5): status, stat
+// and task, of this process or one of its threads.)
+
+import CLinux
+import GuestMemory
+import HostOS
+
+enum ProcStatus {
+    private enum Kind { case status, stat, threads }
+
+    /// Opens such a file: a descriptor, or -errno; nil for every other path.
+    static func open(_ thread: GuestThread, _ path: HostPath, flags: UInt64) -> Int? {
+        guard GuestPaths.begins(path, "/proc"), let (kind, tid) = recognize(String(cString: path.bytes)) else {
+            return nil
+        }
+        let process = thread.process
+        if kind == .threads {
+            process.listsThreads = true
+            return nil
+        }
+        guard flags & 3 == 0, flags & UInt64(HostFile.pathOnly) == 0,
+            let text = try? HostFile.text("/proc/self/task/\(tid)/\(kind == .stat ? "stat" : "status")")
+        else { return nil }
+        let view = View(thread, tid)
+        let content = kind == .stat ? stat(text, view, process) : status(text, view)
+        return ProcFile.openMemoryFile(Array(content.utf8), flags: flags)
+    }
+
+    /// getdents64(2). Before the kernel lists threads, the translator's own one goes until there is work for it again.
+    static func list(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        let process = thread.process
+        if process.listsThreads, !thread.isSharedChild, !thread.runsBeside { process.engine.endOwnThreads() }
+        return kernel(SYS_getdents64, call.word(0), thread.output(call.a1, call.a2), call.word(2))
+    }
+
+    private static func recognize(_ path: String) -> (Kind, Int32)? {
+        var parts = path.split(separator: "/").dropFirst()
+        guard let first = parts.popFirst() else { return nil }
+        var tid = HostProcess.processID
+        switch first {
+        case "self", "\(tid)": break
+        case "thread-self": tid = HostProcess.threadID
+        default: return nil
+        }
+        if parts.count == 3, parts.first == "task" {
+            parts.removeFirst()
+            guard let name = parts.popFirst(), let number = Int32(name) else { return nil }
+            tid = number
+        }
+        guard parts.count == 1 else { return nil }
+        switch parts.first {
+        case "status": return (.status, tid)
+        case "stat": return (.stat, tid)
+        case "task": return (.threads, tid)
+        default: return nil
+        }
+    }
+
+    /// What the guest has asked for and the host does not show. Of another thread it is a moment's.
+    private struct View {
+        var threadCount = 1
+        var blocked: UInt64 = 0, pending: UInt64 = 0, sharedPending: UInt64 = 0
+        var ignored: UInt64 = 0, caught: UInt64 = 0
+
+        init(_ thread: GuestThread, _ tid: Int32) {
+            let process = thread.process
+            let isAlone = thread.isSharedChild || thread.runsBeside
+            let shown = process.lock.withLock { () -> GuestThread in
+                if !isAlone { threadCount = process.threads.count }
+                return process.threads.first { $0.tid == tid } ?? thread
+            }
+            let counted = isAlone ? thread : shown
+            blocked = counted.signalMask
+            pending = counted.mailbox.pointee.pending.signals
+            sharedPending = counted.mailbox.pointee.shared?.pointee.signals ?? 0
+            let actions = thread.withActions { $0 }
+            for signal in 1...SignalNumber.count {
+                let bit = HostSignals.bit(signal), action = actions[Int(signal)]
+                if action.handler > SignalAction.ignore { caught |= bit }
+                let isIgnored = action.isSet ? action.handler == SignalAction.ignore : HostSignals.isIgnored(signal)
+                if isIgnored { ignored |= bit }
+            }
+        }
+    }
+
+    private static func status(_ text: String, _ view: View) -> String {
+        var result = ""
+        for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+            let parts = line.split(separator: "\t", maxSplits: 1)
+            guard parts.count == 2 else {
+                result += line.isEmpty ? "" : line + "\n"
+                continue
+            }
+            let host = UInt64(parts[1], radix: 16) ?? 0
+            let value: Substring
+            switch parts[0] {
+            case "Threads:": value = "\(view.threadCount)"
+            case "SigPnd:": value = set(host | view.pending)
+            case "ShdPnd:": value = set(host | view.sharedPending)
+            case "SigBlk:": value = set(view.blocked)
+            case "SigIgn:": value = set(view.ignored)
+            case "SigCgt:": value = set(view.caught)
+            default: value = parts[1]
+            }
+            result += "\(parts[0])\t\(value)\n"
+        }
+        return result
+    }
+
+    private static func set(_ signals: UInt64) -> Substring {
+        let digits = String(signals, radix: 16)
+        return String(repeating: "0", count: 16 - digits.utf8.count)[...] + digits
+    }
+
+    /// The host's line with the guest's name, threads (field 20), start of the stack (28) and, of the first 31, signals (31 to 34).
+    private static func stat(_ line: String, _ view: View, _ process: GuestProcess) -> String {
+        guard let open = line.firstIndex(of: "("), let close = line.lastIndex(of: ")") else { return line }
+        var fields = line[close...].split(separator: " ").map(String.init)
+        // The first of these is the name's end, and field 2.
+        guard fields.count > 33 else { return line }
+        let low: UInt64 = 0x7fff_ffff
+        fields[18] = "\(view.threadCount)"
+        fields[26] = "\(process.memory.mappings.last { $0.kind == .stack }?.end ?? 0)"
+        fields[29] = "\(((UInt64(fields[29]) ?? 0) | view.pending) & low)"
+        fields[30] = "\(view.blocked & low)"
+        fields[31] = "\(view.ignored & low)"
+        fields[32] = "\(view.caught & low)"
+        let program = process.executablePath.split(separator: "/").last ?? ""
+        return "\(line[..<open])(\(program.prefix(15))\(fields.joined(separator: " "))"
+    }
+}
