@@ -1,24 +1,44 @@
-// What changes where paths lead, and namespaces: chroot(2), pivot_root(2), unshare(2), setns(2). Some namespaces are only for processes
-// with one thread, which a guest with one thread must be.
+// What changes where paths lead, and namespaces: chroot(2), pivot_root(2), mount(2), umount(2), unshare(2), setns(2). Some namespaces
+// are only for processes with one thread, which a guest with one thread must be.
 
 import CLinux
 import HostOS
 
 enum NamespaceCalls {
     static func chroot(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let path = try GuestPaths.hostPath(thread, call.a0, followLink: true)
-        defer { path.release() }
         thread.process.keepOwnFile()
-        return kernel(SYS_chroot, path.address)
+        return try withFolder(thread, call.a0) { kernel(SYS_chroot, $0) }
     }
 
     static func pivotRoot(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let new = try GuestPaths.hostPath(thread, call.a0, followLink: true)
-        defer { new.release() }
-        let old = try GuestPaths.hostPath(thread, call.a1, followLink: true)
-        defer { old.release() }
         thread.process.keepOwnFile()
-        return kernel(SYS_pivot_root, new.address, old.address)
+        return try withFolder(thread, call.a0) { new throws(Errno) in
+            try withFolder(thread, call.a1) { kernel(SYS_pivot_root, new, $0) }
+        }
+    }
+
+    /// mount(2): source, type and data are strings to all file systems.
+    static func mount(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        let source = thread.optionalInput(call.a0, 1), type = thread.optionalInput(call.a2, 1)
+        let data = thread.optionalInput(call.a4, 1)
+        return try withFolder(thread, call.a1) { kernel(SYS_mount, source, $0, type, call.word(3), data) }
+    }
+
+    static func unmount(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        try withFolder(thread, call.a0) { kernel(SYS_umount2, $0, call.word(1)) }
+    }
+
+    /// Mounts, and what /proc tells of them, are the host's: so are the folders, where it has them, as for chdir(2). Else the prefix's.
+    private static func withFolder(
+        _ thread: GuestThread, _ address: UInt64, _ body: (_ path: Int) throws(Errno) -> Int
+    ) throws(Errno) -> Int {
+        let raw = try GuestPaths.guestPath(thread, address)
+        defer { raw.release() }
+        let result = try body(raw.address)
+        if result != Errno.noent.negated { return result }
+        let path = try GuestPaths.hostPath(thread, address, followLink: true)
+        defer { path.release() }
+        return try body(path.address)
     }
 
     static func unshare(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
