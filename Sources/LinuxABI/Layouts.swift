@@ -131,6 +131,37 @@ public struct SemaphoreSetLayout: Sendable {
     }
 }
 
+/// struct loop_info (loop.h): device numbers are longs on x86-64 and ints elsewhere.
+public struct LoopInformationLayout: Sendable {
+    public var size: Int
+    var device, inode, rootDevice: Field
+    /// Of lo_offset: 112 bytes that are the same everywhere; then of lo_init: 20 bytes.
+    var offset, initial: Int
+
+    public static let asmGeneric = LoopInformationLayout(
+        size: 160, device: Field(4, 4), inode: Field(8, 8), rootDevice: Field(16, 4), offset: 20, initial: 136)
+    public static let x64 = LoopInformationLayout(
+        size: 168, device: Field(8, 8), inode: Field(16, 8), rootDevice: Field(24, 8), offset: 32, initial: 144)
+
+    #if arch(x86_64)
+        public static let host = x64
+    #else
+        public static let host = asmGeneric
+    #endif
+
+    public func convert(
+        from other: LoopInformationLayout, _ source: UnsafeRawPointer, to target: UnsafeMutableRawPointer
+    ) {
+        target.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+        target.copyMemory(from: source, byteCount: 4)
+        device.store(other.device.load(source), target)
+        inode.store(other.inode.load(source), target)
+        rootDevice.store(other.rootDevice.load(source), target)
+        (target + offset).copyMemory(from: source + other.offset, byteCount: 112)
+        (target + initial).copyMemory(from: source + other.initial, byteCount: 20)
+    }
+}
+
 /// Sizes in bytes of structures that are the same on guest and host.
 public enum StructSize {
     public static let timespec = 16, timeval = 16, timezone = 8, itimerspec = 32, itimerval = 32, statfs = 120,

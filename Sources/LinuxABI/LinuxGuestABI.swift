@@ -21,6 +21,7 @@ public struct LinuxGuestABI: Sendable {
     public var stat: StatLayout
     public var epollEvent: EpollEventLayout
     public var semaphoreSet: SemaphoreSetLayout
+    public var loopInformation = LoopInformationLayout.asmGeneric
     public var signalAction: SignalActionLayout
     public var signalFrame: SignalFrameLayout
     public var core: CoreLayout

@@ -27,9 +27,10 @@ public final class GuestProcess: @unchecked Sendable {
     private let realPrefix: String?
     /// Martlet's own file, open (O_PATH) where /proc may not show it: see `OwnFile`. Else -1. Guarded by `lock`.
     var ownFile: Int32 = -1
-    /// The guest's argv as started.
-    public let arguments: [[UInt8]]
     public internal(set) var auxiliaryVector: [UInt64] = []
+    /// Where the guest's memory has what it was started with.
+    var argumentStrings: Range<UInt64> = 0..<0, environmentStrings: Range<UInt64> = 0..<0
+    let procDescriptors = ProcDescriptors()
     public internal(set) var image: LoadedProgram
 
     /// Guards everything below that more than one thread changes.
@@ -44,6 +45,7 @@ public final class GuestProcess: @unchecked Sendable {
     /// Signals for the process that no thread takes yet (`PendingSignals`). Never freed: signal handlers use it.
     let pendingSignals: UnsafeMutablePointer<PendingSignals>
     var leaderStatus: Int32 = 0  // exit status of the first thread; guarded by `lock`
+    var denyWriteExecute = DenyWriteExecute()  // set by a program before it makes threads
     var signalTrampoline: UInt64 = 0  // set before guest code runs
     /// The guest has opened the folder of its threads. Never unset.
     var listsThreads = false
@@ -54,8 +56,7 @@ public final class GuestProcess: @unchecked Sendable {
 
     init(
         options: UserModeOptions, memory: UserAddressSpace, engine: Engine, architecture: any GuestArchitecture,
-        guest: LinuxGuestABI, registers: GuestRegisters, executablePath: String, arguments: [[UInt8]],
-        image: LoadedProgram,
+        guest: LinuxGuestABI, registers: GuestRegisters, executablePath: String, image: LoadedProgram,
         resolver: ProgramResolver, profile: Profile? = nil, willExit: @escaping () -> Void
     ) {
         self.resolver = resolver
@@ -68,7 +69,6 @@ public final class GuestProcess: @unchecked Sendable {
         self.guest = guest
         self.registers = registers
         self.executablePath = executablePath
-        self.arguments = arguments
         self.image = image
         diagnostics = options.diagnostics
         prefix = options.prefix
@@ -77,6 +77,9 @@ public final class GuestProcess: @unchecked Sendable {
         pendingSignals = .allocate(capacity: 1)
         pendingSignals.initialize(to: PendingSignals())
     }
+
+    /// How the kernel's names of files below the prefix begin, up to the slash that the guest's name begins with.
+    var hiddenPrefix: [UInt8] { realPrefix.map { $0 == "/" ? [] : Array($0.utf8) } ?? [] }
 
     /// The guest's name for a host path: without the prefix for files below it.
     func guestPath(_ host: String) -> String {

@@ -64,8 +64,7 @@ private func start(
     }
     let process = GuestProcess(
         options: options, memory: memory, engine: engine, architecture: guest.architecture, guest: guest.abi,
-        registers: registers, executablePath: path,
-        arguments: asked.arguments, image: image, resolver: resolver, profile: profile,
+        registers: registers, executablePath: path, image: image, resolver: resolver, profile: profile,
         willExit: guest.willExit)
     process.catchDefaults()
     process.findOwnFile()
@@ -87,6 +86,8 @@ private func start(
         guard stack.neededBytes < stackSize / 4 * 3 else { throw .tooBig }
         let written = try stack.write(to: memory, top: top)
         process.auxiliaryVector = written.auxiliaryVector
+        process.argumentStrings = written.argumentStrings
+        process.environmentStrings = written.environmentStrings
         process.signalTrampoline = try makeTrampoline(memory, guest.abi.signalFrame.trampoline)
         guest.architecture.reset(thread.state)
         thread.stackPointer = written.stackPointer

@@ -15,7 +15,7 @@ func makeTestProcess(_ options: UserModeOptions, _ memory: UserAddressSpace) thr
     guard let registers = GuestRegisters(guest: guest, abi: .riscv64) else { throw Errno.inval }
     return GuestProcess(
         options: options, memory: memory, engine: engine, architecture: guest, guest: .riscv64, registers: registers,
-        executablePath: "/bin/guest", arguments: [Array("guest".utf8), Array("two words".utf8)], image: LoadedProgram(),
+        executablePath: "/bin/guest", image: LoadedProgram(),
         resolver: ProgramResolver(prefix: options.prefix, limit: { _ in nil }, runs: "nothing"), willExit: {})
 }
 

@@ -167,6 +167,8 @@ private func hostStatus(_ path: String) -> stat {
             defer { guest.call(.close, fd) }
             return try guest.readAll(fd)
         }
+        let strings = try guest.string("guest\0two words")
+        guest.process.argumentStrings = strings..<(strings + 16)
         #expect(try read("/proc/self/cmdline") == "guest\0two words\0")
         let maps = try read("/proc/self/maps")
         let own = String(guest.start, radix: 16) + "-" + String(guest.end, radix: 16) + " rw-p "

@@ -76,7 +76,9 @@ struct CoreNotes {
         record[F.stateName] = UInt8(ascii: "R")
         record[F.nice] = UInt8(truncatingIfNeeded: 20 - kernel(SYS_getpriority, 0, 0))
         place(Array(((try? HostFile.text("/proc/self/comm")) ?? "").utf8.prefix { $0 != UInt8(ascii: "\n") }), F.name)
-        place(Array(process.arguments.joined(separator: [UInt8(ascii: " ")])), F.arguments)
+        let strings = process.argumentStrings
+        let words = (try? process.memory.readBytes(strings.lowerBound, count: strings.count)) ?? []
+        place(words.dropLast().map { $0 == 0 ? UInt8(ascii: " ") : $0 }, F.arguments)
         record.withUnsafeMutableBytes { buffer in
             guard let base = buffer.baseAddress else { return }
             let ids = ProcessIdentity()

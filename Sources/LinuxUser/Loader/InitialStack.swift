@@ -27,6 +27,8 @@ struct InitialStack {
     struct Result {
         var stackPointer: UInt64
         var auxiliaryVector: [UInt64]
+        /// Where the strings lie, with their zeros.
+        var argumentStrings: Range<UInt64>, environmentStrings: Range<UInt64>
     }
 
     /// Space that strings and tables need, generously.
@@ -71,7 +73,10 @@ struct InitialStack {
             return nil
         }
         if let failure { throw failure }
-        return Result(stackPointer: stackPointer, auxiliaryVector: vector)
+        let environment = stringBase + UInt64(offsets[arguments.count])
+        return Result(
+            stackPointer: stackPointer, auxiliaryVector: vector, argumentStrings: stringBase..<environment,
+            environmentStrings: environment..<fileNameAddress)
     }
 
     private func auxiliaryVector(random: UInt64, fileName: UInt64) -> [UInt64] {

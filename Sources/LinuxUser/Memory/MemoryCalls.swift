@@ -26,11 +26,33 @@ enum MemoryCalls {
         return Int(truncatingIfNeeded: wanted)
     }
 
+    /// mmap(2), with errors in the kernel's order (mm/mmap.c, do_mmap).
     static func mmap(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        var flags = call.int32(3)
+        let isFile = flags & HostMemory.anonymous == 0
         guard call.a5 & 4095 == 0 else { throw .inval }
+        if isFile {
+            let status = try Errno.check(kernel(SYS_fcntl, Int(call.int32(4)), 3, 0))  // F_GETFL
+            if status & HostFile.pathOnly != 0 { throw .badf }
+            // Files of a process in /proc cannot be mapped; their stand-ins could.
+            if thread.process.procDescriptors.standIn(call.int32(4)) != nil { throw .nodev }
+        }
+        if call.a1 == 0 { throw .inval }
+        if flags & (HostMemory.fixed | HostMemory.fixedNoReplace) != 0 {
+            let (end, overflow) = call.a0.addingReportingOverflow(call.a1)
+            if overflow || end > thread.memory.limit { throw .nomem }
+        }
+        // MAP_SHARED_VALIDATE is MAP_SHARED once the flags are known to be old ones. (With it the kernel would refuse the
+        // way in which mappings are placed.)
+        let type: Int32 = 15, sharedValidate: Int32 = 3, oldFlags: Int32 = 0x0407_f973
+        if isFile, flags & type == sharedValidate {
+            if flags & ~oldFlags != 0 { throw .opnotsupp }
+            flags = flags & ~type | HostMemory.shared
+        }
+        try thread.process.denyWriteExecute.check(call.a2, wasExecutable: true)
         let address = try thread.memory.map(
             call.a0, length: call.a1, rights: PageRights(rawValue: UInt8(truncatingIfNeeded: call.a2 & 7)),
-            flags: call.int32(3), fd: call.int32(4), offset: call.a5)
+            flags: flags, fd: call.int32(4), offset: call.a5)
         return Int(truncatingIfNeeded: address)
     }
 
@@ -41,29 +63,40 @@ enum MemoryCalls {
 
     static func mprotect(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         let growsDown: UInt64 = 0x0100_0000, growsUp: UInt64 = 0x0200_0000
-        guard call.a2 & ~(15 | growsDown | growsUp) == 0 else { throw .inval }
         var start = call.a0, length = call.a1
+        guard start & 4095 == 0, call.a2 & (growsDown | growsUp) != growsDown | growsUp else { throw .inval }
+        if length == 0 { return 0 }
+        let end = start &+ ((length &+ 4095) & ~4095)
+        if end <= start { throw .nomem }
+        guard call.a2 & ~(15 | growsDown | growsUp) == 0 else { throw .inval }
+        if end > thread.memory.limit { throw .nomem }
         if call.a2 & growsDown != 0, let mapping = thread.memory.mapping(at: start), mapping.kind == .stack {
             length = length &+ (start - mapping.start)
             start = mapping.start
         }
+        try thread.process.denyWriteExecute.check(
+            call.a2, wasExecutable: thread.memory.allows(.execute, at: start, length: length))
         try thread.memory.protect(
             start, length: length, rights: PageRights(rawValue: UInt8(truncatingIfNeeded: call.a2 & 7)))
         return 0
     }
 
+    /// mremap(2). Sizes are rounded first, which makes the largest ones nothing (mm/mremap.c, do_mremap).
     static func mremap(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        let oldSize = (call.a1 &+ 4095) & ~4095, newSize = (call.a2 &+ 4095) & ~4095
+        let limit = thread.memory.limit, isFixed = call.a3 & 2 != 0
+        guard newSize > 0, newSize <= limit else { throw .inval }
+        if isFixed, call.a4 & 4095 != 0 || call.a4 > limit - newSize { throw .inval }
         let address = try thread.memory.remap(
-            call.a0, oldLength: call.a1, newLength: call.a2, flags: call.a3, newAddress: call.a4)
+            call.a0, oldLength: oldSize, newLength: newSize, flags: call.a3, newAddress: call.a4)
         return Int(truncatingIfNeeded: address)
     }
 
     /// madvise(2). Advice that throws contents away also throws translations away.
     static func madvise(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         let advice = call.int32(2)
-        guard call.a0 <= thread.memory.limit, call.a1 <= thread.memory.limit - call.a0 else { throw .nomem }
         let discarding: Set<Int32> = [4, 8, 9]  // MADV_DONTNEED, MADV_FREE, MADV_REMOVE
-        func advise() -> Int { kernel(SYS_madvise, thread.memory.hostAddress(call.a0), call.word(1), Int(advice)) }
+        func advise() -> Int { kernel(SYS_madvise, range(thread, call.a0, call.a1), call.word(1), Int(advice)) }
         if !discarding.contains(advice) { return advise() }
         var result = 0
         thread.memory.changing(call.a0, call.a1) { result = advise() }
@@ -71,19 +104,19 @@ enum MemoryCalls {
     }
 
     static func msync(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        thread.blocking(SYS_msync, try range(thread, call.a0, call.a1), call.word(1), call.word(2))
+        thread.blocking(SYS_msync, range(thread, call.a0, call.a1), call.word(1), call.word(2))
     }
 
     static func mlock(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        kernel(SYS_mlock, try range(thread, call.a0, call.a1), call.word(1))
+        kernel(SYS_mlock, range(thread, call.a0, call.a1), call.word(1))
     }
 
     static func mlock2(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        kernel(SYS_mlock2, try range(thread, call.a0, call.a1), call.word(1), call.word(2))
+        kernel(SYS_mlock2, range(thread, call.a0, call.a1), call.word(1), call.word(2))
     }
 
     static func munlock(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        kernel(SYS_munlock, try range(thread, call.a0, call.a1), call.word(1))
+        kernel(SYS_munlock, range(thread, call.a0, call.a1), call.word(1))
     }
 
     /// mlockall(2): pages are locked as they are touched, since the process also holds large reservations of Martlet's
@@ -100,14 +133,19 @@ enum MemoryCalls {
     static func mincore(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         let pages = call.a1 / 4096 &+ (call.a1 & 4095 == 0 ? 0 : 1)
         return kernel(
-            SYS_mincore, try range(thread, call.a0, call.a1), call.word(1),
+            SYS_mincore, range(thread, call.a0, call.a1), call.word(1),
             thread.output(call.a2, pages))
     }
 
-    /// Ranges outside the guest's address space are unmapped as far as it can know.
-    private static func range(_ thread: GuestThread, _ start: UInt64, _ length: UInt64) throws(Errno) -> Int {
-        guard start <= thread.memory.limit, length <= thread.memory.limit - start else { throw .nomem }
-        return thread.memory.hostAddress(start)
+    /// The host's place of a range that the host kernel looks at. One that does not lie in the guest's part of the address
+    /// space becomes one that no program may use, with the same offset in its page: the kernel finds nothing mapped there,
+    /// after the errors that it looks for first.
+    private static func range(_ thread: GuestThread, _ start: UInt64, _ length: UInt64) -> Int {
+        let (sum, overflow) = length.addingReportingOverflow(4095)
+        let limit = thread.memory.limit
+        let isInside = start <= limit && (overflow || sum & ~4095 <= limit - start)
+        if isInside { return thread.memory.hostAddress(start) }
+        return Int(truncatingIfNeeded: start &>> 47 != 0 ? start : 1 << 62 | start & 4095)
     }
 
     /// shmat(2): the segment's size comes from shmctl(IPC_STAT), struct shmid64_ds offset 48.

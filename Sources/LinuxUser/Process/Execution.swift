@@ -165,14 +165,15 @@ extension ProcessCalls {
         let emptyPath: Int32 = 0x1000, noFollow: Int32 = 0x100
         let name = try thread.memory.readString(call.a1)
         let directory = call.int32(0), flags = call.int32(4)
+        if name.isEmpty && flags & emptyPath == 0 { throw .noent }
         guard flags & ~(emptyPath | noFollow) == 0 else { throw .inval }
-        if name.isEmpty {
-            guard flags & emptyPath != 0 else { throw .noent }
-            if FileCalls.isReserved(thread, directory) { throw .badf }
+        if FileCalls.isReserved(thread, directory) { throw .badf }
+        if name.isEmpty, directory != -100 {
             return try executeOpen(thread, directory, arguments: call.a2, environment: call.a3)
         }
         let isRelative = name.utf8.first != UInt8(ascii: "/") && directory != -100
-        let path = isRelative ? "/proc/self/fd/\(directory)/\(name)" : name
+        if isRelative { _ = try Errno.check(kernel(SYS_fcntl, Int(directory), 1, 0)) }  // F_GETFD: is there such a descriptor?
+        let path = isRelative ? "/proc/self/fd/\(directory)/\(name)" : name.isEmpty ? "." : name
         if flags & noFollow != 0, isLink(path, thread.process.prefix) {
             throw .loop
         }
@@ -219,13 +220,16 @@ extension ProcessCalls {
     ) throws(Errno) -> Int {
         let process = thread.process
         if path.isEmpty { throw .noent }
+        let hostPath =
+            shown == nil
+            ? try GuestPaths.hostPath(path, prefix: process.prefix, executable: process.executablePath) : path
+        // The kernel opens the file before it looks at the arguments.
+        let status = try HostFile.status(path: hostPath)
+        guard status.isRegular, HostFile.isExecutable(hostPath) else { throw .acces }
         let list = try readStrings(thread, arguments)
         let environmentPointers = try readPointers(thread, environment)
         var resolver = process.resolver
         resolver.refusesWritten = opened == nil
-        let hostPath =
-            shown == nil
-            ? try GuestPaths.hostPath(path, prefix: process.prefix, executable: process.executablePath) : path
         let program: ResolvedProgram
         do throws(UserModeError) {
             program = try resolver.resolve(

@@ -32,12 +32,11 @@ enum NamespaceCalls {
     private static func withFolder(
         _ thread: GuestThread, _ address: UInt64, _ body: (_ path: Int) throws(Errno) -> Int
     ) throws(Errno) -> Int {
-        let raw = try GuestPaths.guestPath(thread, address)
-        defer { raw.release() }
-        let result = try body(raw.address)
-        if result != Errno.noent.negated { return result }
-        let path = try GuestPaths.hostPath(thread, address, followLink: true)
+        let path = GuestPaths.guestPath(thread, address)
         defer { path.release() }
+        let result = try body(path.address)
+        if result != Errno.noent.negated { return result }
+        try GuestPaths.translate(path, as: nil, thread.process, followLink: true)
         return try body(path.address)
     }
 

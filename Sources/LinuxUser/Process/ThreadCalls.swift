@@ -26,11 +26,14 @@ enum ThreadCalls {
         return result
     }
 
-    /// get_robust_list(2) of the calling thread; other threads' lists are not shown.
+    /// get_robust_list(2). The host kernel knows the list of a thread that has set one.
     static func getRobustList(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        if call.int32(0) != 0 && call.int32(0) != thread.tid { throw .perm }
-        try thread.memory.write(call.a1, thread.robustList)
+        if call.int32(0) != 0 && call.int32(0) != thread.tid {
+            return kernel(
+                SYS_get_robust_list, Int(call.int32(0)), thread.output(call.a1, 8), thread.output(call.a2, 8))
+        }
         try thread.memory.write(call.a2, UInt64(24))
+        try thread.memory.write(call.a1, thread.robustList)
         return 0
     }
 

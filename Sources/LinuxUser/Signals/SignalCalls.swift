@@ -46,10 +46,9 @@ enum SignalCalls {
     /// rt_sigaction(2).
     static func sigaction(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         let signal = call.int32(0), layout = thread.process.guest.signalAction
-        guard signal >= 1, signal <= SignalNumber.count, call.a3 == 8 else { throw .inval }
+        guard call.a3 == 8 else { throw .inval }
         var new: SignalAction?
         if call.a1 != 0 {
-            guard HostSignals.bit(signal) & SignalNumber.untouchable == 0 else { throw .inval }
             var action = SignalAction(isSet: true)
             action.handler = try thread.memory.read(call.a1 &+ UInt64(layout.handler), as: UInt64.self)
             action.flags = try thread.memory.read(call.a1 &+ UInt64(layout.flags), as: UInt64.self)
@@ -60,6 +59,8 @@ enum SignalCalls {
             action.mask &= ~SignalNumber.untouchable
             new = action
         }
+        guard signal >= 1, signal <= SignalNumber.count else { throw .inval }
+        guard new == nil || HostSignals.bit(signal) & SignalNumber.untouchable == 0 else { throw .inval }
         let old = thread.exchangeAction(signal, new)
         if call.a2 != 0 {
             try thread.memory.write(call.a2 &+ UInt64(layout.handler), old.handler)

@@ -9,34 +9,68 @@ enum FileCalls {
     // MARK: Opening
 
     static func openat(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        try open(thread, directory: call.int32(0), path: call.a1, flags: call.a2) { path in
+        try open(thread, directory: call.int32(0), path: call.a1, flags: call.a2, mode: call.word(3)) { path in
             thread.blocking(Int32(SYS_openat), Int(call.int32(0)), path, call.word(2), call.word(3))
         }
     }
 
-    /// openat2(2): struct open_how has the same layout everywhere.
+    /// openat2(2): struct open_how has the same layout everywhere. A name with restrictions on how it is resolved is the
+    /// kernel's to judge as it is.
     static func openat2(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let flags = try thread.load(call.a2, as: UInt64.self)
+        let flags = (try? thread.load(call.a2, as: UInt64.self)) ?? 0
+        let onlyCached: UInt64 = 0x20  // RESOLVE_CACHED
+        let resolve = ((try? thread.load(call.a2 &+ 16, as: UInt64.self)) ?? 0) & ~onlyCached
         let how = thread.input(call.a2, call.a3)
-        return try open(thread, directory: call.int32(0), path: call.a1, flags: flags) { path in
+        return try open(thread, directory: call.int32(0), path: call.a1, flags: flags, isRestricted: resolve != 0) {
+            path in
             thread.blocking(Int32(SYS_openat2), Int(call.int32(0)), path, how, call.word(3))
         }
     }
 
     private static func open(
-        _ thread: GuestThread, directory: Int32, path address: UInt64, flags: UInt64, _ body: (Int) -> Int
+        _ thread: GuestThread, directory: Int32, path address: UInt64, flags: UInt64, mode: Int? = nil,
+        isRestricted: Bool = false, _ body: (Int) -> Int
     ) throws(Errno) -> Int {
-        let raw = try GuestPaths.guestPath(thread, address)
-        let file = ProcFile(raw), opened = ProcStatus.open(thread, raw, flags: flags)
-        raw.release()
-        if let opened { return opened }
-        let isPathOnly = flags & UInt64(HostFile.pathOnly) != 0
-        if let file, file != .executable, flags & 3 == 0, !isPathOnly { return file.open(thread.process, flags: flags) }
-        let createsNew = flags & UInt64(HostFile.createNew) == UInt64(HostFile.createNew)
-        let followLink = flags & UInt64(HostFile.noFollow) == 0 && !createsNew
-        let path = try GuestPaths.hostPath(thread, address, followLink: followLink)
+        let path = GuestPaths.guestPath(thread, address)
         defer { path.release() }
-        return body(path.address)
+        if !isRestricted, let opened = ProcStatus.open(thread, path, flags: flags) { return opened }
+        let found = isRestricted ? nil : ProcFile(path, from: directory)
+        if !isRestricted, found == nil || found == .executable {
+            let createsNew = flags & UInt64(HostFile.createNew) == UInt64(HostFile.createNew)
+            let followLink = flags & UInt64(HostFile.noFollow) == 0 && !createsNew
+            try GuestPaths.translate(path, as: found, thread.process, followLink: followLink)
+            if !followLink || found != nil { return body(path.address) }
+            if let mode, let fd = openWithoutMagicLinks(thread, directory, path, Int(flags), mode) { return fd }
+            let fd = body(path.address)
+            // By a link from elsewhere to /proc/self/exe.
+            guard fd >= 0, ProcPath.isOwnProgram(fd), ProcPath.hasMagicLink(path, from: directory) else { return fd }
+            _ = kernel(SYS_close, fd)
+            GuestPaths.replace(path, thread.process.executablePath)
+            return body(path.address)
+        }
+        let fd = body(path.address)
+        let isPathOnly = flags & UInt64(HostFile.pathOnly) != 0, isWriteOnly = flags & 3 == 1
+        guard fd >= 0, !isPathOnly, let file = found ?? ProcFile(open: fd), !isWriteOnly || file == .memory else {
+            return fd
+        }
+        return thread.process.procDescriptors.substitute(fd, file, thread.process, flags: flags)
+    }
+
+    /// openat(2) by way of openat2(2), which costs no more and can tell that a link of the kind that /proc has was on the
+    /// way; nil when one was, and when the host does not have the call or does not allow it. Flags and mode are what the
+    /// kernel makes of openat's (fs/open.c, build_open_how).
+    private static func openWithoutMagicLinks(
+        _ thread: GuestThread, _ directory: Int32, _ path: HostPath, _ flags: Int, _ mode: Int
+    ) -> Int? {
+        let pathFlags = HostFile.pathOnly | HostFile.directoryOnly | HostFile.noFollow | HostFile.closeOnExec
+        let known = flags & HostFile.pathOnly != 0 ? pathFlags : 0x7f_ffc3
+        let creating = 0x40_0040  // O_CREAT, O_TMPFILE
+        let how = SIMD4(flags & known, flags & known & creating != 0 ? mode & 0o7777 : 0, ProcPath.noMagicLinks, 0)
+        let fd = withUnsafePointer(to: how) {
+            thread.blocking(Int32(SYS_openat2), Int(directory), path.address, Int(bitPattern: $0), 24)
+        }
+        let isUnsure = fd == Errno.loop.negated || fd == Errno.nosys.negated || fd == Errno.perm.negated
+        return isUnsure ? nil : fd
     }
 
     // MARK: Descriptors of Martlet's own
@@ -81,18 +115,75 @@ enum FileCalls {
     // MARK: Status
 
     static func fstat(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        try status(thread, call.a1) { kernel(SYS_fstat, call.word(0), $0) }
+        try status(thread, call.a1) { buffer in
+            let result = kernel(SYS_fstat, call.word(0), buffer)
+            return result == 0 ? realStatus(thread, call.int32(0), nil, buffer) : result
+        }
     }
 
     static func newfstatat(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        if call.a1 == 0 {  // with AT_EMPTY_PATH, newer kernels
-            return try status(thread, call.a2) { kernel(SYS_newfstatat, Int(call.int32(0)), 0, $0, call.word(3)) }
+        let path = try namedFile(thread, call.int32(0), call.a1, flags: call.a3)
+        defer { path?.release() }
+        return try status(thread, call.a2) { buffer in
+            let result = kernel(SYS_newfstatat, Int(call.int32(0)), path?.address ?? 0, buffer, call.word(3))
+            return result == 0 ? realStatus(thread, call.int32(0), path, buffer) : result
         }
-        let path = try GuestPaths.hostPath(thread, call.a1, followLink: call.a3 & AT.symlinkNoFollow == 0)
-        defer { path.release() }
-        return try status(thread, call.a2) {
-            kernel(SYS_newfstatat, Int(call.int32(0)), path.address, $0, call.word(3))
+    }
+
+    /// struct statx is the same everywhere.
+    static func statx(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        let path = try namedFile(thread, call.int32(0), call.a1, flags: call.a2)
+        defer { path?.release() }
+        return try withScratch(StructSize.statx) { (buffer) throws(Errno) in
+            var result = kernel(
+                SYS_statx, Int(call.int32(0)), path?.address ?? 0, call.word(2), call.word(3), buffer.word)
+            if result != 0 { return result }
+            // stx_ino 32, stx_dev_major 136, stx_dev_minor 140.
+            let major = UInt64(buffer.load(fromByteOffset: 136, as: UInt32.self))
+            let minor = UInt64(buffer.load(fromByteOffset: 140, as: UInt32.self))
+            let device = minor & 0xff | major &<< 8 | (minor & ~0xff) &<< 12
+            let inode = buffer.load(fromByteOffset: 32, as: UInt64.self)
+            if let name = realName(thread, call.int32(0), path, device, inode) {
+                result = withPath(name) {
+                    kernel(SYS_statx, AT.currentDirectory, $0, call.word(2), call.word(3), buffer.word)
+                }
+            }
+            if result == 0 { try thread.memory.writeBytes(call.a4, UnsafeRawBufferPointer(buffer)) }
+            return result
         }
+    }
+
+    /// Nil for a null pointer, which newer kernels take with AT_EMPTY_PATH.
+    private static func namedFile(
+        _ thread: GuestThread, _ directory: Int32, _ address: UInt64, flags: UInt64
+    ) throws(Errno) -> HostPath? {
+        if address == 0 { return nil }
+        return try GuestPaths.hostPath(thread, address, from: directory, followLink: flags & AT.symlinkNoFollow == 0)
+    }
+
+    /// Replaces the host's status in `buffer` where the guest must see that of another file.
+    private static func realStatus(_ thread: GuestThread, _ directory: Int32, _ path: HostPath?, _ buffer: Int) -> Int {
+        guard let raw = UnsafeRawPointer(bitPattern: buffer) else { return 0 }
+        let device = StatLayout.host.device.load(raw), inode = StatLayout.host.inode.load(raw)
+        guard let name = realName(thread, directory, path, device, inode) else { return 0 }
+        return withPath(name) { kernel(SYS_newfstatat, AT.currentDirectory, $0, buffer, 0) }
+    }
+
+    /// The name of the file that the guest must see in place of what the kernel has found: the file of /proc that a
+    /// stand-in stands for, or the guest's program where a link from elsewhere to /proc/self/exe leads to Martlet's.
+    private static func realName(
+        _ thread: GuestThread, _ directory: Int32, _ path: HostPath?, _ device: UInt64, _ inode: UInt64
+    ) -> String? {
+        if thread.process.procDescriptors.isStandInDevice(device) {
+            guard let path, path.bytes[0] != 0 else { return thread.process.procDescriptors.standIn(directory) }
+            return ProcPath.withFile(path, from: directory, followLink: true) {
+                ProcPath.withName($0) { ProcDescriptors.realName($0) }
+            }
+        }
+        if let path, ProcPath.isOwnProgram(device, inode), ProcPath.hasMagicLink(path, from: directory) {
+            return thread.process.executablePath
+        }
+        return nil
     }
 
     private static func status(
@@ -112,40 +203,95 @@ enum FileCalls {
     }
 
     static func readlinkat(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        if call.int32(3) <= 0 { throw .inval }
-        let raw = try GuestPaths.guestPath(thread, call.a1)
-        let isExecutable = ProcFile(raw) == .executable
-        raw.release()
-        if isExecutable {
-            let text = Array(thread.process.guestPath(thread.process.executablePath).utf8.prefix(Int(call.int32(3))))
-            try thread.memory.writeBytes(call.a2, text)
-            return text.count
-        }
-        let path = try GuestPaths.hostPath(thread, call.a1, followLink: false)
+        let size = call.int32(3)
+        if size <= 0 { throw .inval }
+        let path = GuestPaths.guestPath(thread, call.a1)
         defer { path.release() }
-        let buffer = thread.output(call.a2, UInt64(call.int32(3)))
-        return kernel(SYS_readlinkat, Int(call.int32(0)), path.address, buffer, Int(call.int32(3)))
+        let file = ProcFile(path, from: call.int32(0))
+        if file == .executable {
+            let text = thread.process.guestPath(thread.process.executablePath)
+            return try store(thread, call.a2, text, size)
+        }
+        try GuestPaths.translate(path, as: file, thread.process, followLink: false)
+        let result = kernel(
+            SYS_readlinkat, Int(call.int32(0)), path.address, thread.output(call.a2, UInt64(size)), Int(size))
+        guard result > 0, thread.process.procDescriptors.hasStandIns else { return result }
+        let real = realLink(call.int32(0), path)
+        return try real.map { (text) throws(Errno) in try store(thread, call.a2, text, size) } ?? result
+    }
+
+    private static func store(
+        _ thread: GuestThread, _ address: UInt64, _ text: String, _ size: Int32
+    ) throws(Errno) -> Int {
+        let bytes = Array(text.utf8.prefix(Int(size)))
+        try thread.memory.writeBytes(address, bytes)
+        return bytes.count
+    }
+
+    /// What a link leads to that leads to a stand-in.
+    private static func realLink(_ directory: Int32, _ path: HostPath) -> String? {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 4096) { buffer in
+            let count = kernel(
+                SYS_readlinkat, Int(directory), path.address, Int(bitPattern: buffer.baseAddress), buffer.count)
+            return count > 0 ? ProcDescriptors.realName(.init(rebasing: buffer[..<count])) : nil
+        }
     }
 
     /// The host's directory when there is one: a program that changes to /tmp means the real one. Else the prefix's.
     static func chdir(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let raw = try GuestPaths.guestPath(thread, call.a0)
-        defer { raw.release() }
-        let result = kernel(SYS_chdir, raw.address)
-        if result != Errno.noent.negated { return result }
-        let path = try GuestPaths.hostPath(thread, call.a0, followLink: true)
+        let path = GuestPaths.guestPath(thread, call.a0)
         defer { path.release() }
+        let result = kernel(SYS_chdir, path.address)
+        if result != Errno.noent.negated { return result }
+        try GuestPaths.translate(path, as: nil, thread.process, followLink: true)
         return kernel(SYS_chdir, path.address)
     }
 
     /// name_to_handle_at(2): the handle's first word is the room after its eight-byte head.
     static func nameToHandle(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let path = try GuestPaths.hostPath(thread, call.a1, followLink: call.a4 & 0x400 != 0)
+        let path = try GuestPaths.hostPath(thread, call.a1, from: call.int32(0), followLink: call.a4 & 0x400 != 0)
         defer { path.release() }
-        let room = try thread.load(call.a2, as: UInt32.self)
+        let room = (try? thread.load(call.a2, as: UInt32.self)) ?? 0
         let handle = thread.output(call.a2, 8 &+ UInt64(room))
         let mount = thread.output(call.a3, 8)
         return kernel(Int32(SYS_name_to_handle_at), Int(call.int32(0)), path.address, handle, mount, call.word(4))
+    }
+
+    // MARK: From file to file
+
+    // Files of a process in /proc cannot be spliced, their stand-ins could: the kernel is given the real file, for its
+    // own errors.
+
+    static func sendfile(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        let offset = thread.optionalOutput(call.a2, 8)
+        return withRealFile(thread, call.int32(1)) { from in
+            thread.blocking(Int32(SYS_sendfile), call.word(0), from, offset, call.word(3))
+        }
+    }
+
+    static func splice(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        try fromFileToFile(thread, call, Int32(SYS_splice))
+    }
+
+    static func copyFileRange(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        try fromFileToFile(thread, call, Int32(SYS_copy_file_range))
+    }
+
+    private static func fromFileToFile(
+        _ thread: GuestThread, _ call: SystemCallArguments, _ number: Int32
+    ) throws(Errno) -> Int {
+        let fromOffset = thread.optionalOutput(call.a1, 8), toOffset = thread.optionalOutput(call.a3, 8)
+        return withRealFile(thread, call.int32(0)) { from in
+            thread.blocking(number, from, fromOffset, call.word(2), toOffset, call.word(4), call.word(5))
+        }
+    }
+
+    private static func withRealFile(_ thread: GuestThread, _ fd: Int32, _ body: (Int) -> Int) -> Int {
+        guard let name = thread.process.procDescriptors.standIn(fd), name != "/proc/cpuinfo",
+            let real = try? HostFile.openForReading(name)
+        else { return body(Int(fd)) }
+        defer { HostFile.close(real) }
+        return body(Int(real))
     }
 
     // MARK: Vectors
@@ -203,7 +349,7 @@ enum FileCalls {
         }
     }
 
-    // MARK: fcntl and ioctl
+    // MARK: fcntl
 
     static func fcntl(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         if isReserved(thread, call.int32(0)) { throw .badf }
@@ -221,41 +367,9 @@ enum FileCalls {
         case 1035, 1037: return pass(thread.output(call.a2, 8))  // F_GET_RW_HINT, F_GET_FILE_RW_HINT
         case 1036, 1038: return pass(thread.input(call.a2, 8))  // F_SET_RW_HINT, F_SET_FILE_RW_HINT
         default:
+            _ = try Errno.check(kernel(SYS_fcntl, call.word(0), 1, 0))  // F_GETFD: is there such a descriptor?
             reportUnimplemented(thread, "fcntl command \(call.int32(1))")
             throw .inval
         }
-    }
-
-    static func ioctl(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let request = call.uint32(1)
-        func pass(_ argument: Int) -> Int { thread.blocking(Int32(SYS_ioctl), call.word(0), Int(request), argument) }
-        guard let argument = Ioctl.argument(request) else {
-            // A number that names no argument, with a word that cannot be a pointer: harmless to hand on.
-            if Ioctl.isEncodedWithoutArgument(request), call.a2 < thread.memory.placementBottom {
-                return pass(call.word(2))
-            }
-            reportUnimplemented(thread, "ioctl request 0x\(String(request, radix: 16))")
-            throw .notty
-        }
-        switch argument.kind {
-        case .none: return pass(0)
-        case .value: return pass(call.word(2))
-        case .input: return pass(thread.input(call.a2, UInt64(argument.size)))
-        case .output, .both: return pass(thread.output(call.a2, UInt64(argument.size)))
-        case .interfaceList: return try interfaceList(thread, call)
-        }
-    }
-
-    /// SIOCGIFCONF: struct ifconf is a length and a pointer to that much room, which may be null.
-    private static func interfaceList(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let length = try thread.load(call.a2, as: Int32.self)
-        let room = try thread.load(call.a2 &+ 8, as: UInt64.self)
-        if length < 0 { throw .inval }
-        var list: InlineArray<2, Int> = [Int(length), thread.optionalOutput(room, UInt64(length))]
-        let result = withUnsafeMutablePointer(to: &list) {
-            kernel(SYS_ioctl, call.word(0), Int(call.uint32(1)), Int(bitPattern: $0))
-        }
-        if result >= 0 { try thread.store(call.a2, Int32(truncatingIfNeeded: list[0])) }
-        return result
     }
 }

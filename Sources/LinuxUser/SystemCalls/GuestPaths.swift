@@ -1,7 +1,7 @@
 // File names: how a path that the guest names becomes a path of the host.
 //
 //   relative               as it is (relative to the host's current directory or to a descriptor)
-//   /proc/self/exe         the guest's executable
+//   /proc/self/exe         the guest's executable, by whatever name (`ProcFile`)
 //   /proc, /sys, /dev ...  as it is: they belong to the running kernel, not to the guest's tree
 //   other absolute paths   under the -L prefix when something with that name exists there, else as it is
 //
@@ -16,7 +16,11 @@ import HostOS
 struct HostPath {
     /// `GuestPaths.capacity` bytes, NUL-terminated.
     let bytes: UnsafeMutablePointer<UInt8>
-    var address: Int { Int(bitPattern: bytes) }
+    /// False for a pointer that the guest cannot read: the name is empty then.
+    var isReadable = true
+    /// What the host kernel gets. It finds out itself that a name is unreadable or too long, after the errors that it
+    /// looks for first.
+    var address: Int { isReadable ? Int(bitPattern: bytes) : GuestThread.unusablePointer }
     func release() { bytes.deallocate() }
 }
 
@@ -25,9 +29,10 @@ enum GuestPaths {
     static let capacity = 8192
     private static let maximum = 4096
 
-    /// Reads a path from guest memory without translating it.
-    static func guestPath(_ thread: GuestThread, _ address: UInt64) throws(Errno) -> HostPath {
-        let path = HostPath(bytes: .allocate(capacity: capacity))
+    /// Reads a path from guest memory without translating it. Of a name that is too long as much as shows that it is.
+    static func guestPath(_ thread: GuestThread, _ address: UInt64) -> HostPath {
+        var path = HostPath(bytes: .allocate(capacity: capacity))
+        path.bytes[maximum] = 0
         var done = 0
         while done < maximum {
             let at = address &+ UInt64(done)
@@ -36,27 +41,36 @@ enum GuestPaths {
             do throws(Errno) {
                 try thread.memory.readBytes(at, into: part)
             } catch {
-                path.release()
-                throw error
+                path.bytes[0] = 0
+                path.isReadable = false
+                return path
             }
-            if part.contains(0) { return path }
+            if part.contains(0) { break }
             done &+= chunk
         }
-        path.release()
-        throw .nametoolong
+        return path
     }
 
-    /// Reads a path from guest memory and translates it. `followLink`: the call follows a link in the last component.
-    static func hostPath(_ thread: GuestThread, _ address: UInt64, followLink: Bool) throws(Errno) -> HostPath {
-        let path = try guestPath(thread, address)
-        let process = thread.process
-        do throws(Errno) {
-            try translate(path, prefix: process.prefix, executable: process.executablePath, followLink: followLink)
-        } catch {
+    /// Reads a path from guest memory and translates it. `directory`: the descriptor that a relative one starts from.
+    /// `followLink`: the call follows a link in the last component.
+    static func hostPath(
+        _ thread: GuestThread, _ address: UInt64, from directory: Int32, followLink: Bool
+    ) throws(Errno) -> HostPath {
+        let path = guestPath(thread, address)
+        let file = followLink ? ProcFile(path, from: directory) : nil
+        do throws(Errno) { try translate(path, as: file, thread.process, followLink: followLink) } catch {
             path.release()
             throw error
         }
         return path
+    }
+
+    /// Translates a path that has been found to lead to `file`, or to none that is emulated.
+    static func translate(
+        _ path: HostPath, as file: ProcFile?, _ process: GuestProcess, followLink: Bool
+    ) throws(Errno) {
+        if followLink, file == .executable { return replace(path, process.executablePath) }
+        try translate(path, prefix: process.prefix, followLink: followLink)
     }
 
     /// Translates a path that Martlet itself uses on behalf of the guest: programs to execute, the interpreter.
@@ -68,23 +82,26 @@ enum GuestPaths {
         let path = HostPath(bytes: .allocate(capacity: capacity))
         defer { path.release() }
         replace(path, guest)
-        try translate(path, prefix: prefix, executable: executable, followLink: followLink)
+        if let executable, followLink, ProcFile(path, from: Int32(AT.currentDirectory)) == .executable {
+            return executable
+        }
+        try translate(path, prefix: prefix, followLink: followLink)
         return String(cString: path.bytes)
     }
 
-    private static func translate(
-        _ path: HostPath, prefix: String?, executable: String?, followLink: Bool
-    ) throws(Errno) {
+    private static func translate(_ path: HostPath, prefix: String?, followLink: Bool) throws(Errno) {
         if path.bytes[0] != slash { return }
-        if begins(path, "/proc") {
-            if let executable, followLink, ProcFile(path) == .executable { replace(path, executable) }
-            return
-        }
-        if begins(path, "/sys") || begins(path, "/dev") { return }
+        if begins(path, "/proc") || begins(path, "/sys") || begins(path, "/dev") { return }
         if let prefix, !prefix.isEmpty { _ = try resolve(path, under: prefix, followLink: followLink) }
     }
 
     private static let slash = UInt8(ascii: "/")
+
+    static func length(_ path: HostPath) -> Int {
+        var count = 0
+        while path.bytes[count] != 0 { count &+= 1 }
+        return count
+    }
 
     /// True for `directory` itself and for everything below it.
     static func begins(_ path: HostPath, _ directory: StaticString) -> Bool {
@@ -93,7 +110,7 @@ enum GuestPaths {
         return path.bytes[count] == 0 || path.bytes[count] == slash
     }
 
-    private static func replace(_ path: HostPath, _ text: String) {
+    static func replace(_ path: HostPath, _ text: String) {
         if text.utf8.count >= maximum { return }
         var end = 0
         for byte in text.utf8 {

@@ -7,7 +7,6 @@ import LinuxABI
 enum IPCCalls {
     /// struct msgbuf: an eight-byte type, then the text whose size is given.
     static func messageSend(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        if call.a2 > UInt64(Int64.max) &- 8 { throw .inval }
         let message = thread.input(call.a1, call.a2 &+ 8)
         return thread.blocking(Int32(SYS_msgsnd), call.word(0), message, call.word(2), call.word(3))
     }
@@ -22,6 +21,7 @@ enum IPCCalls {
         func pass(_ argument: Int) -> Int {
             kernel(SYS_semctl, call.word(0), call.word(1), Int(call.int32(2)), argument)
         }
+        if call.int32(0) < 0 { throw .inval }
         switch call.int32(2) {
         case 0, 11, 12, 14, 15, 16: return pass(call.word(3))  // IPC_RMID, GETPID, GETVAL, GETNCNT, GETZCNT, SETVAL
         case 3, 19: return pass(thread.output(call.a3, 40))  // IPC_INFO, SEM_INFO: struct seminfo

@@ -1,4 +1,4 @@
-// Who and where the program is, and what the processor offers. (uname(2), prctl(2), riscv_hwprobe(2).)
+// Who and where the program is, and what the processor offers. (uname(2), riscv_hwprobe(2).)
 
 import CLinux
 import ExecutionEngine
@@ -16,27 +16,6 @@ enum MiscCalls {
             machine.copyBytes(from: thread.process.guest.machine.utf8.prefix(64))
             try thread.memory.writeBytes(call.a0, UnsafeRawBufferPointer(buffer))
             return 0
-        }
-    }
-
-    // MARK: Process control
-
-    static func prctl(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        func pass(_ second: Int) -> Int {
-            kernel(SYS_prctl, Int(call.int32(0)), second, call.word(2), call.word(3), call.word(4))
-        }
-        switch call.int32(0) {
-        case 2, 37, 9, 19, 5: return pass(thread.output(call.a1, 4))  // GET_PDEATHSIG, GET_CHILD_SUBREAPER, ...
-        case 40:  // GET_TID_ADDRESS: the host's is the C library's
-            try thread.store(call.a1, thread.clearChildTID)
-            return 0
-        case 15: return pass(thread.input(call.a1, 1))  // SET_NAME
-        case 16: return pass(thread.output(call.a1, 16))  // GET_NAME
-        case 1, 3, 4, 7, 8, 23, 24, 27, 28, 29, 30, 36, 38, 39, 41, 42, 47: return pass(call.word(1))
-        case 0x53564d41: return 0  // SET_VMA: names of anonymous mappings are only a convenience
-        default:
-            reportUnimplemented(thread, "prctl option \(call.int32(0))")
-            throw .inval
         }
     }
 
@@ -64,10 +43,11 @@ enum MiscCalls {
         return 0
     }
 
-    /// sched_setattr(2): the structure says its own size in its first word.
+    /// sched_setattr(2): the structure says its own size in its first word, where the kernel writes the size that it
+    /// knows when it is another.
     static func setSchedulerAttributes(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let size = try thread.load(call.a1, as: UInt32.self)
-        let attributes = thread.input(call.a1, UInt64(max(size, 48)))
+        let size = (try? thread.load(call.a1, as: UInt32.self)) ?? 0
+        let attributes = thread.optionalOutput(call.a1, UInt64(max(size, 48)))
         return kernel(Int32(SYS_sched_setattr), call.word(0), attributes, call.word(2))
     }
 }

@@ -35,14 +35,16 @@ func passThrough(
             case 0xff: follow = false
             default: follow = arguments[Int(argument.linkRule &- 1)] & AT.symlinkNoFollow == 0
             }
-            let translated = try GuestPaths.hostPath(thread, value, followLink: follow)
+            let isRelative = index > 0 && row.arguments[index &- 1].form == .directory
+            let directory = isRelative ? arguments.int32(index &- 1) : Int32(AT.currentDirectory)
+            let translated = try GuestPaths.hostPath(thread, value, from: directory, followLink: follow)
             words[index] = translated.address
             if path == nil { path = translated } else { secondPath = translated }
         case .string:
             words[index] = value == 0 ? 0 : thread.input(value, 1)
         case .input, .output, .both:
             if value == 0 { continue }
-            let length = try byteCount(thread, argument, arguments)
+            let length = byteCount(thread, argument, arguments)
             words[index] =
                 argument.form == .input ? thread.input(value, length) : thread.output(value, length)
         }
@@ -57,7 +59,7 @@ func passThrough(
 /// How many bytes a pointer argument covers.
 private func byteCount(
     _ thread: GuestThread, _ argument: Argument, _ arguments: SystemCallArguments
-) throws(Errno) -> UInt64 {
+) -> UInt64 {
     let other = arguments[Int(argument.lengthArgument)]
     switch argument.length {
     case .fixed: return UInt64(argument.unit)
@@ -65,7 +67,10 @@ private func byteCount(
         // Element counts are ints to the kernel; byte counts may use all 64 bits.
         let count = argument.unit > 1 ? UInt64(UInt32(truncatingIfNeeded: other)) : other
         return count &* UInt64(argument.unit)
-    case .pointedTo: return other == 0 ? 0 : UInt64(try thread.load(other, as: UInt32.self))
+    case .pointedTo:
+        // Where the kernel cannot read the length, or finds it negative, it writes nothing.
+        let length = (try? thread.load(other, as: Int32.self)) ?? 0
+        return UInt64(max(length, 0))
     case .bitset: return (min(other, 1 << 20) &+ 63) / 64 &* 8
     }
 }

@@ -1,5 +1,6 @@
 // Files of /proc that would tell the guest about Martlet instead of about itself. Opening one of them gives a memory
-// file with the guest's own view (proc(5)). What is not listed here comes from the host unchanged.
+// file with the guest's own view (proc(5)), which `ProcDescriptors` makes behave as the real one. What is not listed here
+// comes from the host unchanged.
 
 import CLinux
 import GuestMemory
@@ -7,116 +8,104 @@ import HostOS
 
 /// A file of /proc that is emulated.
 enum ProcFile: Equatable {
-    case executable, maps, commandLine, auxiliaryVector, limits, processorInfo
+    case executable, maps, mapStatistics, mapTotals, memory, commandLine, environment, auxiliaryVector, stat, status
+    case limits, processorInfo
 
-    /// Recognises /proc/self/..., /proc/thread-self/..., /proc/PID/... of this process, and /proc/cpuinfo.
-    init?(_ path: HostPath) {
-        guard GuestPaths.begins(path, "/proc") else { return nil }
-        self.init(String(cString: path.bytes))
+    /// Recognises the files of this process and its threads, and /proc/cpuinfo, by whatever way a path leads to them.
+    /// Paths that end in another name cost a few comparisons; those that spell one of the files plainly cost no system
+    /// call; what is left, the kernel resolves.
+    init?(_ path: HostPath, from directory: Int32) {
+        let text = UnsafeBufferPointer(start: path.bytes, count: GuestPaths.length(path))
+        let last = ProcPath.lastComponent(text)
+        let isDescriptor = ProcPath.isNumber(last) && ProcPath.endsInDescriptor(text)
+        guard isDescriptor || Self(name: last) != nil else { return nil }
+        if !isDescriptor, ProcPath.isPlain(text) {
+            self.init(plain: text)
+            return
+        }
+        // A link to the executable must not be followed to Martlet's own; a descriptor's link is followed to its file.
+        let found = ProcPath.resolve(path, from: directory, followLink: isDescriptor) { Self(plain: $0) }
+        guard let found else { return nil }
+        self = found
     }
 
-    init?(_ path: String) {
-        if path == "/proc/cpuinfo" {
+    /// What an open file is.
+    init?(open fd: Int) {
+        guard ProcPath.isInProc(fd), let file = ProcPath.withName(fd, { Self(plain: $0) }) else { return nil }
+        self = file
+    }
+
+    /// By a path as the kernel spells it: /proc/PID/NAME, /proc/PID/task/TID/NAME, /proc/NAME.
+    private init?(plain path: UnsafeBufferPointer<UInt8>) {
+        var parts = ProcPath(path)
+        guard parts.next("proc"), let owner = parts.next() else { return nil }
+        if parts.isAtEnd {
+            guard ProcPath.equal(owner, "cpuinfo") else { return nil }
             self = .processorInfo
             return
         }
-        let parts = path.split(separator: "/")
-        guard parts.count == 3, parts[0] == "proc" else { return nil }
-        guard parts[1] == "self" || parts[1] == "thread-self" || parts[1] == "\(HostProcess.processID)" else {
+        guard var name = parts.next() else { return nil }
+        guard ProcPath.equal(owner, "self") || ProcPath.equal(owner, "thread-self") || ProcPath.isOwn(owner) else {
             return nil
         }
-        switch parts[2] {
-        case "exe": self = .executable
-        case "maps": self = .maps
-        case "cmdline": self = .commandLine
-        case "auxv": self = .auxiliaryVector
-        case "limits": self = .limits
-        default: return nil
+        if ProcPath.equal(name, "task") {
+            guard let thread = parts.next(), ProcPath.isOwn(thread), let inner = parts.next() else { return nil }
+            name = inner
+            // Of single threads: `ProcStatus`.
+            if ProcPath.equal(name, "stat") || ProcPath.equal(name, "status") { return nil }
         }
+        guard parts.isAtEnd, let file = Self(name: name), file != .processorInfo else { return nil }
+        self = file
     }
 
-    /// Opens the file: a descriptor, or -errno.
-    func open(_ process: GuestProcess, flags: UInt64) -> Int { Self.openMemoryFile(content(process), flags: flags) }
-
-    /// A descriptor of a memory file at offset 0, or -errno.
-    static func openMemoryFile(_ content: [UInt8], flags: UInt64) -> Int {
-        content.withUnsafeBytes {
-            HostFile.inMemory($0, closesOnExec: flags & UInt64(HostFile.closeOnExec) != 0)
+    private init?(name: UnsafeBufferPointer<UInt8>) {
+        func isName(_ text: StaticString) -> Bool { ProcPath.equal(name, text) }
+        switch name.count {
+        case 3 where isName("exe"): self = .executable
+        case 3 where isName("mem"): self = .memory
+        case 4 where isName("maps"): self = .maps
+        case 4 where isName("auxv"): self = .auxiliaryVector
+        case 4 where isName("stat"): self = .stat
+        case 5 where isName("smaps"): self = .mapStatistics
+        case 6 where isName("status"): self = .status
+        case 6 where isName("limits"): self = .limits
+        case 7 where isName("cmdline"): self = .commandLine
+        case 7 where isName("environ"): self = .environment
+        case 7 where isName("cpuinfo"): self = .processorInfo
+        case 12 where isName("smaps_rollup"): self = .mapTotals
+        default: return nil
         }
     }
 
     func content(_ process: GuestProcess) -> [UInt8] {
         switch self {
         case .executable: Array(process.guestPath(process.executablePath).utf8)
-        case .maps: Array(Self.mapsText(process).utf8)
-        case .commandLine: process.arguments.flatMap { $0 + [0] }
+        case .memory: []
+        case .maps: ProcMaps(process, details: false).lines()
+        case .mapStatistics: ProcMaps(process, details: true).statistics()
+        case .mapTotals: ProcMaps(process, details: true).totals()
+        case .commandLine: Self.commandLine(process)
+        case .environment: Self.bytes(process, process.environmentStrings)
         case .auxiliaryVector: process.auxiliaryVector.withUnsafeBytes { Array($0) }
+        case .stat: ProcStatus.content(isStat: true, process)
+        case .status: ProcStatus.content(isStat: false, process)
         case .limits: Array(LimitCalls.text(process, host: (try? HostFile.text("/proc/self/limits")) ?? "").utf8)
         case .processorInfo: Array(Self.processorText(process).utf8)
         }
     }
 
-    /// The guest's mappings with the guest's rights; file, device and offset from the host's own list.
-    private static func mapsText(_ process: GuestProcess) -> String {
-        let host = hostMappings()
-        var text = ""
-        var index = 0
-        for mapping in process.memory.mappings {
-            let start = UInt64(process.memory.hostAddress(mapping.start))
-            while index < host.count && host[index].end <= start { index += 1 }
-            var offset: UInt64 = 0
-            var object: Substring = "00:00 0"
-            var name: Substring = ""
-            if index < host.count, host[index].start <= start {
-                object = host[index].object
-                name = host[index].name
-                if !name.isEmpty && !name.hasPrefix("[") { offset = host[index].offset + (start - host[index].start) }
-                name = name.hasPrefix("[") ? "" : process.guestPath(String(name))[...]
-            }
-            if let known = special(mapping.kind) { name = known }
-            let line =
-                "\(hex(mapping.start, 8))-\(hex(mapping.end, 8)) \(rights(mapping)) \(hex(offset, 8)) \(object) "
-            text += name.isEmpty ? line : line + String(repeating: " ", count: max(0, 73 - line.utf8.count)) + name
-            text += "\n"
-        }
-        return text
+    /// The argument strings as they are now. A program that has written over their last zero has set a title, which may
+    /// go on into the environment (fs/proc/base.c, get_mm_cmdline).
+    private static func commandLine(_ process: GuestProcess) -> [UInt8] {
+        let range = process.argumentStrings
+        let strings = bytes(process, range)
+        guard let last = strings.last, last != 0 else { return strings }
+        let title = bytes(process, range.lowerBound..<process.environmentStrings.upperBound).prefix(4096)
+        return Array(title.prefix { $0 != 0 } + [0])
     }
 
-    private static func special(_ kind: MappingKind) -> Substring? {
-        switch kind {
-        case .ordinary, .file: nil
-        case .heap: "[heap]"
-        case .stack: "[stack]"
-        case .trampoline: "[vdso]"
-        }
-    }
-
-    private static func rights(_ mapping: Mapping) -> String {
-        (mapping.rights.contains(.read) ? "r" : "-") + (mapping.rights.contains(.write) ? "w" : "-")
-            + (mapping.rights.contains(.execute) ? "x" : "-") + (mapping.isShared ? "s" : "p")
-    }
-
-    private struct HostMapping {
-        var start, end, offset: UInt64
-        /// Device and inode.
-        var object, name: Substring
-    }
-
-    private static func hostMappings() -> [HostMapping] {
-        var result: [HostMapping] = []
-        for line in ((try? HostFile.text("/proc/self/maps")) ?? "").split(separator: "\n") {
-            let fields = line.split(separator: " ", maxSplits: 5)
-            guard fields.count >= 5 else { continue }
-            let range = fields[0].split(separator: "-")
-            guard range.count == 2, let start = UInt64(range[0], radix: 16), let end = UInt64(range[1], radix: 16)
-            else { continue }
-            result.append(
-                HostMapping(
-                    start: start, end: end, offset: UInt64(fields[2], radix: 16) ?? 0,
-                    object: fields[3] + " " + fields[4],
-                    name: fields.count > 5 ? fields[5].drop { $0 == " " } : ""))
-        }
-        return result
+    private static func bytes(_ process: GuestProcess, _ range: Range<UInt64>) -> [UInt8] {
+        (try? process.memory.readBytes(range.lowerBound, count: range.count)) ?? []
     }
 
     private static func processorText(_ process: GuestProcess) -> String {
@@ -133,10 +122,5 @@ enum ProcFile: Equatable {
         var count = 0
         for index in 0..<16 where size > 8 * index { count += mask[index].nonzeroBitCount }
         return max(count, 1)
-    }
-
-    private static func hex(_ value: UInt64, _ width: Int) -> String {
-        let digits = String(value, radix: 16)
-        return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
     }
 }

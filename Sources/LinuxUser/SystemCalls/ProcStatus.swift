@@ -19,11 +19,23 @@ enum ProcStatus {
             return nil
         }
         guard flags & 3 == 0, flags & UInt64(HostFile.pathOnly) == 0,
-            let text = try? HostFile.text("/proc/self/task/\(tid)/\(kind == .stat ? "stat" : "status")")
+            let content = content(isStat: kind == .stat, thread, tid)
         else { return nil }
+        return content.withUnsafeBytes {
+            HostFile.inMemory($0, closesOnExec: flags & UInt64(HostFile.closeOnExec) != 0)
+        }
+    }
+
+    /// Of the process itself, by other names.
+    static func content(isStat: Bool, _ process: GuestProcess) -> [UInt8] {
+        let leader = process.lock.withLock { process.threads.first }
+        return leader.flatMap { content(isStat: isStat, $0, HostProcess.processID) } ?? []
+    }
+
+    private static func content(isStat: Bool, _ thread: GuestThread, _ tid: Int32) -> [UInt8]? {
+        guard let text = try? HostFile.text("/proc/self/task/\(tid)/\(isStat ? "stat" : "status")") else { return nil }
         let view = View(thread, tid)
-        let content = kind == .stat ? stat(text, view, process) : status(text, view)
-        return ProcFile.openMemoryFile(Array(content.utf8), flags: flags)
+        return Array((isStat ? stat(text, view, thread.process) : status(text, view)).utf8)
     }
 
     /// getdents64(2). Before the kernel lists threads, the translator's own one goes until there is work for it again.

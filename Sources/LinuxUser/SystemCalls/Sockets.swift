@@ -11,59 +11,50 @@ enum SocketCalls {
 
     static func sendmsg(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         try withMessage(thread, call.a1, receives: false) { header in
-            thread.blocking(Int32(SYS_sendmsg), call.word(0), header.word, call.word(2))
+            thread.blocking(Int32(SYS_sendmsg), call.word(0), header, call.word(2))
         }
     }
 
     static func recvmsg(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         try withMessage(thread, call.a1, receives: true) { header in
-            thread.blocking(Int32(SYS_recvmsg), call.word(0), header.word, call.word(2))
+            thread.blocking(Int32(SYS_recvmsg), call.word(0), header, call.word(2))
         }
     }
 
     /// One message after the other; stops at the first that fails, as the kernel does.
     static func sendmmsg(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let count = min(call.uint32(2), 1024)
-        var done = 0
-        while done < Int(count) {
-            let entry = call.a1 &+ UInt64(done &* StructSize.mmsghdr)
-            var result: Int
-            do throws(Errno) {
-                result = try withMessage(thread, entry, receives: false) { header in
-                    thread.blocking(Int32(SYS_sendmsg), call.word(0), header.word, call.word(3))
-                }
-                if result >= 0 {
-                    try thread.store(entry &+ UInt64(StructSize.msghdr), UInt32(truncatingIfNeeded: result))
-                }
-            } catch {
-                result = error.negated
-            }
-            if result < 0 { return done > 0 ? done : result }
-            done &+= 1
-        }
-        return done
+        // With no message the kernel looks at the other arguments only.
+        _ = try Errno.check(kernel(SYS_sendmmsg, call.word(0), 0, 0, call.word(3)))
+        return messages(thread, call, receives: false, until: nil)
     }
 
     /// Messages one by one: the first as `flags` say, later ones without waiting when MSG_WAITFORONE is set. The time
     /// limit is looked at between messages only, which is what the kernel does too (recvmmsg(2), BUGS).
     static func recvmmsg(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let count = min(call.uint32(2), 1024)
-        let waitForOne = 0x1_0000, dontWait = 0x40
-        var flags = call.word(3) & ~waitForOne
+        let limit = thread.optionalInput(call.a4, 16)
+        _ = try Errno.check(kernel(SYS_recvmmsg, call.word(0), 0, 0, call.word(3), limit))
         var deadline: UInt64?
         if call.a4 != 0 {
-            let seconds = try thread.load(call.a4, as: UInt64.self)
-            let nanoseconds = try thread.load(call.a4 &+ 8, as: UInt64.self)
-            if seconds > UInt64(Int64.max) || nanoseconds >= 1_000_000_000 { throw .inval }
-            deadline = HostClock.monotonic() &+ min(seconds, 1 << 32) &* 1_000_000_000 &+ nanoseconds
+            let time = try thread.load(call.a4, as: SIMD2<UInt64>.self)
+            deadline = HostClock.monotonic() &+ min(time.x, 1 << 32) &* 1_000_000_000 &+ time.y
         }
+        return messages(thread, call, receives: true, until: deadline)
+    }
+
+    private static func messages(
+        _ thread: GuestThread, _ call: SystemCallArguments, receives: Bool, until deadline: UInt64?
+    ) -> Int {
+        let count = min(call.uint32(2), 1024)
+        let waitForOne = 0x1_0000, dontWait = 0x40
+        var flags = receives ? call.word(3) & ~waitForOne : call.word(3)
+        let number = receives ? Int32(SYS_recvmsg) : Int32(SYS_sendmsg)
         var done = 0
         while done < Int(count) {
             let entry = call.a1 &+ UInt64(done &* StructSize.mmsghdr)
             var result: Int
             do throws(Errno) {
-                result = try withMessage(thread, entry, receives: true) { header in
-                    thread.blocking(Int32(SYS_recvmsg), call.word(0), header.word, flags)
+                result = try withMessage(thread, entry, receives: receives) { header in
+                    thread.blocking(number, call.word(0), header, flags)
                 }
                 if result >= 0 {
                     try thread.store(entry &+ UInt64(StructSize.msghdr), UInt32(truncatingIfNeeded: result))
@@ -73,35 +64,36 @@ enum SocketCalls {
             }
             if result < 0 { return done > 0 ? done : result }
             done &+= 1
-            if call.word(3) & waitForOne != 0 { flags |= dontWait }
+            if receives && call.word(3) & waitForOne != 0 { flags |= dontWait }
             if let deadline, HostClock.monotonic() >= deadline { break }
         }
         return done
     }
 
-    /// Gives `body` a host copy of a guest message header whose ranges have been checked; after a successful receive
-    /// the header's results go back to the guest.
+    /// Gives `body` a host copy of a guest message header in which bad ranges are unusable pointers, or such a pointer for
+    /// a header that cannot be read; after a successful receive the header's results go back to the guest.
     private static func withMessage(
-        _ thread: GuestThread, _ address: UInt64, receives: Bool, _ body: (UnsafeMutableRawBufferPointer) -> Int
+        _ thread: GuestThread, _ address: UInt64, receives: Bool, _ body: (_ header: Int) -> Int
     ) throws(Errno) -> Int {
         try withScratch(StructSize.msghdr) { (header) throws(Errno) in
-            try thread.memory.readBytes(address, into: header)
-            func range(_ pointer: Int, _ length: UInt64) throws(Errno) {
+            do throws(Errno) {
+                try thread.memory.readBytes(address, into: header)
+            } catch {
+                return body(GuestThread.unusablePointer)
+            }
+            func range(_ pointer: Int, _ length: UInt64) {
                 let guest = header.load(fromByteOffset: pointer, as: UInt64.self)
                 if guest == 0 { return }
                 let host = receives ? thread.output(guest, length) : thread.input(guest, length)
                 header.storeBytes(of: host, toByteOffset: pointer, as: Int.self)
             }
-            let nameLength = header.load(fromByteOffset: 8, as: Int32.self)
-            if nameLength < 0 { throw .inval }
-            try range(0, UInt64(nameLength))
-            try range(32, header.load(fromByteOffset: 40, as: UInt64.self))
+            range(0, UInt64(max(0, header.load(fromByteOffset: 8, as: Int32.self))))
+            range(32, header.load(fromByteOffset: 40, as: UInt64.self))
             let vectors = header.load(fromByteOffset: 16, as: UInt64.self)
             let count = header.load(fromByteOffset: 24, as: UInt64.self)
-            if count > 1024 { throw .msgsize }
             let result = try withVectors(thread, vectors, count: count, writes: receives) { host, _ in
                 header.storeBytes(of: host, toByteOffset: 16, as: Int.self)
-                return body(header)
+                return body(header.word)
             }
             if receives && result >= 0 {
                 try thread.store(address &+ 8, header.load(fromByteOffset: 8, as: UInt32.self))

@@ -25,6 +25,9 @@ private func perform(
     _ thread: GuestThread, _ id: SystemCallID, _ row: SystemCallRow, _ arguments: SystemCallArguments
 ) -> Int {
     do throws(Errno) {
+        if thread.process.procDescriptors.hasMemoryFiles, let result = try ProcMemory.perform(thread, id, arguments) {
+            return result
+        }
         switch row.action {
         case .handler(let handler): return try handler(thread, arguments)
         case .passThrough: return try passThrough(thread, id, row, arguments, blocking: false)
