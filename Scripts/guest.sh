@@ -5,7 +5,9 @@
 #   // link: dynamic | static-pie                   // args: ...    arguments, quoted as for a shell
 #   // oracle: none. why                            its expectation is written by hand, `bless` leaves it alone
 #
-# The expectation, NAME.expected beside the source, is the program's standard output and a last line "[exit N]" or
+# Programs in compared/ are built for the host too: what they print there is what they must print.
+#
+# The expectation of the others, NAME.expected beside the source, is the program's standard output and a last line "[exit N]" or
 # "[signal N]". Programs in fatal/ end by the signal that their name begins with and need no file.
 
 GUEST_SOURCES="$REPO/Tests/Guest"
@@ -17,10 +19,10 @@ build_guest() {
     local source name output flags jobs=0 failed=0 manifest="$GUEST_BUILD/manifest" prefix
     prefix=$("$GUEST_CC" -print-sysroot)
     [ -n "$prefix" ] && [ "$prefix" != / ] && [ -e "$prefix/lib" ] || prefix=/usr/riscv64-linux-gnu
-    mkdir -p "$GUEST_BUILD"/{asm,c,fatal}
+    mkdir -p "$GUEST_BUILD"/{asm,c,fatal,compared}
     rm -f "$GUEST_BUILD"/*/*.failed
     : >"$manifest.new"
-    for source in "$GUEST_SOURCES"/asm/*.S "$GUEST_SOURCES"/c/*.c "$GUEST_SOURCES"/fatal/*.c; do
+    for source in "$GUEST_SOURCES"/asm/*.S "$GUEST_SOURCES"/{c,fatal,compared}/*.c; do
         name=${source#"$GUEST_SOURCES"/}
         name=${name%.*}
         output="$GUEST_BUILD/$name"
@@ -52,6 +54,10 @@ compile_guest() {
     # The directives are lists of words.
     # shellcheck disable=SC2046
     "$GUEST_CC" "${flags[@]}" $(directive "$source" cflags) -pthread -o "$output" "$source" $(directive "$source" libs)
+    case "$source" in
+        # shellcheck disable=SC2046
+        */compared/*) "$HOST_CC" "${flags[@]}" $(directive "$source" cflags) -pthread -o "$output.host" "$source" ;;
+    esac
 }
 
 # One line of the manifest: name, source, -L prefix or "-", then the arguments, all separated by tabs.
@@ -84,7 +90,7 @@ bless_guest() {
         mapfile -t -d $'\t' arguments < <(printf '%s' "$line")
         name=${arguments[0]} source=${arguments[1]} prefix=${arguments[2]}
         arguments=("${arguments[@]:3}")
-        case "$name" in fatal/*) continue ;; esac
+        case "$name" in fatal/* | compared/*) continue ;; esac
         if [ -n "$(directive "$source" oracle)" ]; then note "$name: kept (written by hand)"; continue; fi
         output="${source%.*}.expected" status=0
         if [ "$prefix" = - ]; then prefix=/; fi

@@ -3,7 +3,7 @@
 
 test_command() {
     need_build
-    need gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-user-static gdb-multiarch
+    need gcc libc6-dev gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-user-static gdb-multiarch
     say "building the guest programs"
     build_guest
     if [ "${1:-}" = long ]; then

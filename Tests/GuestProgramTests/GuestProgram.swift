@@ -44,6 +44,9 @@ struct GuestProgram: Sendable, CustomTestStringConvertible {
 
     var binary: String { Workspace.guestFolder + "/" + name }
     var isFatal: Bool { name.hasPrefix("fatal/") }
+    /// Built for the host as well, which says what is right.
+    var isCompared: Bool { name.hasPrefix("compared/") }
+    var hostBinary: String { binary + ".host" }
 
     /// The expectation: standard output and the line that says how the program ended; nil when the file is missing.
     var expectation: String? {
@@ -52,8 +55,11 @@ struct GuestProgram: Sendable, CustomTestStringConvertible {
         return readFile(stem + ".expected").map { String(decoding: $0, as: UTF8.self) }
     }
 
+    static let all = built.filter { !$0.isCompared }
+    static let compared = built.filter(\.isCompared)
+
     /// All programs of the manifest, none when it was not built (`theProgramsAreBuilt` fails then).
-    static let all: [GuestProgram] = {
+    private static let built: [GuestProgram] = {
         guard let manifest = readFile(Workspace.guestFolder + "/manifest") else { return [] }
         return String(decoding: manifest, as: UTF8.self).split(separator: "\n").compactMap { line in
             let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
