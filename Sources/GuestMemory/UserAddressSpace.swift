@@ -46,6 +46,9 @@ public final class UserAddressSpace: @unchecked Sendable {
         self.limit = limit
         placementTop = limit - 0x1000
         code = try CodePages(limit: limit)
+        // A wall: what the kernel writes on behalf of the guest ends here at the latest.
+        let flags = HostMemory.privateCopy | HostMemory.anonymous | HostMemory.noReserve | HostMemory.fixedNoReplace
+        _ = try? HostMemory.map(UInt(limit), Int(Self.pageSize), HostMemory.none, flags)
     }
 
     // MARK: Queries

@@ -121,7 +121,8 @@ private let coresCanBeWritten: Bool = {
         // A file that nobody has written to: the page of its header. Written to: all of it.
         #expect(
             core.segment(at: 0x15_0000_0000)?.fileSize == 4096 && core.segment(at: 0x15_0000_0000)?.memorySize == 8192)
-        #expect(core.text(0x16_0000_0000 + 4100) == "c" && core.memory(0x16_0000_0000, 4096)?.first == 0x7f)
+        #expect(core.text(0x16_0000_0000 + 4100) == "c or so it seems")
+        #expect(core.memory(0x16_0000_0000, 4096)?.first == 0x7f)
         // One segment, as the guest mapped it, though translated code is protected.
         let code = try #require(core.segment(at: 0x17_0000_0000))
         #expect(code.flags == 7 && code.fileSize == 8192 && core.text(0x17_0000_1000) == "data beside code")

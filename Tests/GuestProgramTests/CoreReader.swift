@@ -77,7 +77,9 @@ final class CoreReader {
     }
 
     func text(_ address: UInt64) -> String? {
-        memory(address, 64).map { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        guard let segment = segment(at: address), address - segment.address < segment.fileSize else { return nil }
+        let bytes = memory(address, Int(min(256, segment.fileSize - (address - segment.address))))
+        return bytes.map { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     }
 
     func word(_ address: UInt64) -> UInt64? { memory(address, 8).map { load($0, 0) } }

@@ -8,7 +8,9 @@ import Testing
         let martlet = try Workspace.requireMartlet()
         // Hard limits bind everybody but the superuser.
         let other = user && geteuid() == 0 ? "setpriv --reuid 54321 --clear-groups " : ""
-        return try runProcess("/bin/sh", ["-c", "\(limits); exec \(other)\(martlet) \(arguments)"])
+        // Other tests run beside this one, and what they open may be inherited.
+        let closing = "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-"
+        return try runProcess("/bin/sh", ["-c", "\(closing); \(limits); exec \(other)\(martlet) \(arguments)"])
     }
 
     private var hello: String { Workspace.guestFolder + "/c/hello" }

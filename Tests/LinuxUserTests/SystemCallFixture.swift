@@ -41,9 +41,11 @@ final class SystemCallFixture {
         process = try makeTestProcess(options, memory)
         thread = try makeTestThread(process)
         thread.tid = HostProcess.threadID
+        process.threads = [thread]
     }
 
     deinit {
+        process.threads = []
         try? memory.unmap(start, length: end - start)
         _ = withPath(folder) { kernel(SYS_rmdir, $0) }
     }

@@ -172,7 +172,8 @@ extension ProcessCalls {
             return try executeOpen(thread, directory, arguments: call.a2, environment: call.a3)
         }
         let isRelative = name.utf8.first != UInt8(ascii: "/") && directory != -100
-        if isRelative { _ = try Errno.check(kernel(SYS_fcntl, Int(directory), 1, 0)) }  // F_GETFD: is there such a descriptor?
+        // F_GETFD: is there such a descriptor?
+        if isRelative { _ = try Errno.check(kernel(SYS_fcntl, Int(directory), 1, 0)) }
         let path = isRelative ? "/proc/self/fd/\(directory)/\(name)" : name.isEmpty ? "." : name
         if flags & noFollow != 0, isLink(path, thread.process.prefix) {
             throw .loop

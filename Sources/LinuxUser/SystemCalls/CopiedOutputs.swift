@@ -26,7 +26,7 @@ struct CopiedOutput {
         let extent = memory.writableExtent(from: address, length: length)
         guard extent > address else { return nil }
         count = Int(extent - address)
-        if extent == address &+ length {
+        if extent - address == length {
             room = nil
             copy = .allocate(byteCount: count, alignment: 16)
         } else {
@@ -78,9 +78,10 @@ struct CopiedOutput {
 }
 
 extension GuestThread {
-    /// The host pointer for a range that the host kernel writes during this system call; nil outside the guest's address space.
+    /// The host pointer for a range that the host kernel writes during this system call; nil when it begins outside the guest's address
+    /// space. (Where that ends there is a wall.)
     func outputPointer(_ address: UInt64, _ length: UInt64) -> Int? {
-        guard (try? memory.checkRange(address, length)) != nil else { return nil }
+        guard address < memory.limit else { return nil }
         if memory.mayGetCode(address, length), let output = CopiedOutput(memory, address, length) {
             copiedOutputs.append(output)
             return output.pointer

@@ -24,6 +24,9 @@ enum ProcMemory {
         default: return nil
         }
         guard thread.process.procDescriptors.isOwnMemory(call.int32(0)) else { return nil }
+        // The kernel looks at the way in which it was opened before anything else.
+        let status = kernel(SYS_fcntl, call.word(0), 3)  // F_GETFL
+        if status & 3 == (isWrite ? 0 : 1) { throw .badf }
         if let position, position > UInt64(Int64.max) { throw .inval }
         let file = MemoryFile(thread: thread, fd: call.word(0), isWrite: isWrite)
         guard isVector else { return try file.transfer(call.a1, call.a2, at: position) }
@@ -61,10 +64,12 @@ enum ProcMemory {
             let count = mapped(address, length)
             if count == 0 { throw .io }
             if isWrite {
-                // Also pages that only hold code must be looked at again, and those that were translated meanwhile.
-                memory.prepareWrite(address, count)
-                defer { memory.prepareWrite(address, count) }
-                return transfer(thread.input(buffer, count), count, position, SYS_write, SYS_pwrite64)
+                let source = thread.input(buffer, count)
+                var result = 0
+                memory.changing(address, count) {
+                    result = transfer(source, count, position, SYS_write, SYS_pwrite64)
+                }
+                return result
             }
             return transfer(thread.output(buffer, count), count, position, SYS_read, SYS_pread64)
         }

@@ -13,12 +13,9 @@ enum ProcStatus {
         guard GuestPaths.begins(path, "/proc"), let (kind, tid) = recognize(String(cString: path.bytes)) else {
             return nil
         }
-        let process = thread.process
-        if kind == .threads {
-            process.listsThreads = true
-            return nil
-        }
-        guard flags & 3 == 0, flags & UInt64(HostFile.pathOnly) == 0,
+        if kind == .threads { thread.process.listsThreads = true }
+        // Of the process itself: `ProcFile`.
+        guard kind != .threads, let tid, flags & 3 == 0, flags & UInt64(HostFile.pathOnly) == 0,
             let content = content(isStat: kind == .stat, thread, tid)
         else { return nil }
         return content.withUnsafeBytes {
@@ -45,12 +42,13 @@ enum ProcStatus {
         return kernel(SYS_getdents64, call.word(0), thread.output(call.a1, call.a2), call.word(2))
     }
 
-    private static func recognize(_ path: String) -> (Kind, Int32)? {
+    /// What is asked for, and the thread when it is one thread's.
+    private static func recognize(_ path: String) -> (Kind, Int32?)? {
         var parts = path.split(separator: "/").dropFirst()
         guard let first = parts.popFirst() else { return nil }
-        var tid = HostProcess.processID
+        var tid: Int32?
         switch first {
-        case "self", "\(tid)": break
+        case "self", "\(HostProcess.processID)": break
         case "thread-self": tid = HostProcess.threadID
         default: return nil
         }
