@@ -72,7 +72,15 @@ public enum HostProcess {
 
     /// The process's arguments and environment as raw bytes without their NULs: they need not be valid text.
     public static var arguments: [[UInt8]] { strings(CommandLine.argc > 0 ? CommandLine.unsafeArgv : initialArguments) }
-    public static var environment: [[UInt8]] { strings(environ) }
+    public static var environment: [[UInt8]] {
+        let all = strings(environ)
+        return all.first == quietStart.withUTF8Buffer { Array($0) } ? Array(all.dropFirst()) : all
+    }
+
+    /// The first variable of a Martlet that is started where there may be no /proc: a C string's address. Swift's library looks for its
+    /// crash reporter there when it starts, and ends the process when it cannot; `environment` leaves this out.
+    public static var startWithoutProc: Int { Int(bitPattern: quietStart.utf8Start) }
+    private static var quietStart: StaticString { "SWIFT_BACKTRACE=swift-backtrace=/no,enable=no" }
 
     /// A variable of Martlet's own environment; nil when it is not set, or empty.
     public static func variable(_ name: String) -> String? {

@@ -252,7 +252,8 @@ extension ProcessCalls {
         let words = program.isGuest ? relaunchArguments(program, process.options, limits) : program.arguments
         if !program.isGuest { limits.becomeHost() }
         defer { if !program.isGuest { own.becomeHost() } }
-        return withProgramVectors(words, environment: environmentPointers) { arguments, environment in
+        let variables = program.isGuest && process.ownFile >= 0 ? [HostProcess.startWithoutProc] : []
+        return withProgramVectors(words, environment: variables + environmentPointers) { arguments, environment in
             HostSignals.execute(mask: mask, ignored: ignored) {
                 if program.isGuest, process.ownFile >= 0 {
                     return HostFile.keptOnExec([process.ownFile, program.descriptor]) {
