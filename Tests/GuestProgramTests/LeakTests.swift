@@ -65,7 +65,9 @@ import Testing
         let rounds = Self.isLong ? 100_000 : kind == "functions" ? 30_000 : 2_000
         let (before, after) = try sizes(kind, rounds: rounds, options: ["-accel", "tcg,cache=off,background=off"])
         #expect(after.mappings <= before.mappings + 16)
-        #expect(after.virtual <= before.virtual + (16 << 10))
+        // Threads that are ending when the process stops hold their stacks still, and the C library reserves a heap of 64 MiB for some.
+        // A leak of 2 MiB a thread, as there was, is forty times as large.
+        #expect(after.virtual <= before.virtual + ((kind == "threads" ? 96 : 16) << 10))
         #expect(after.resident <= before.resident + (10 << 10))
     }
 }
