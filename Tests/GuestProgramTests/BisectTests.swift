@@ -6,9 +6,7 @@ import Testing
 
 @Suite struct BisectTests {
     private func bisect(_ script: String, _ arguments: [String]) throws -> (ProcessRun, log: String) {
-        var template = Array("/tmp/martlet-bisect-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw SpawnError(description: "no temporary folder") }
-        let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let folder = try makeTemporaryFolder("bisect")
         defer {
             unlink(folder + "/martlet")
             unlink(folder + "/bisect-log")

@@ -3,32 +3,9 @@
 import Glibc
 import Testing
 
-/// A folder that goes with the test.
-private struct Folder: ~Copyable {
-    let path: String
-    init() throws {
-        var template = Array("/tmp/martlet-core-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw SpawnError(description: "no temporary folder") }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-    deinit {
-        for file in files { unlink(path + "/" + file) }
-        rmdir(path)
-    }
-    var files: [String] {
-        guard let directory = opendir(path) else { return [] }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names
-    }
+extension TemporaryFolder {
     /// The only file.
-    func core() throws -> String {
+    fileprivate func core() throws -> String {
         let found = files
         guard found.count == 1 else { throw SpawnError(description: "not one core file, but \(found)") }
         return path + "/" + found[0]
@@ -64,7 +41,7 @@ private let coresCanBeWritten: Bool = {
 
     @Test(arguments: tiers)
     func registersOfEveryThreadAreExact(_ tier: String) throws {
-        let folder = try Folder()
+        let folder = try TemporaryFolder("core")
         #expect(try run(in: folder.path, tier: tier).signal == SIGSEGV)
         let core = try CoreReader(try folder.core())
         #expect(core.machine == 243 && core.mode == 0o600)
@@ -85,7 +62,7 @@ private let coresCanBeWritten: Bool = {
     }
 
     @Test func theProcessIsDescribed() throws {
-        let folder = try Folder()
+        let folder = try TemporaryFolder("core")
         #expect(try run(in: folder.path, ["fault", "a b"]).signal == SIGSEGV)
         let core = try CoreReader(try folder.core())
         let information = try #require(core.notes(3).first)
@@ -110,7 +87,7 @@ private let coresCanBeWritten: Bool = {
     }
 
     @Test func memoryIsWrittenByTheKernelsRules() throws {
-        let folder = try Folder()
+        let folder = try TemporaryFolder("core")
         #expect(try run(in: folder.path).signal == SIGSEGV)
         let core = try CoreReader(try folder.core())
         #expect(core.text(0x11_0000_0000 + 300 << 20) == "in the middle")
@@ -135,7 +112,7 @@ private let coresCanBeWritten: Bool = {
         arguments: [SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGXCPU, SIGXFSZ, SIGSYS],
         ["raise", "kill"])
     func eachSignalWithACoreWritesOne(_ signal: Int32, _ way: String) throws {
-        let folder = try Folder()
+        let folder = try TemporaryFolder("core")
         #expect(try run(in: folder.path, [way, "\(signal)"]).signal == signal)
         let core = try CoreReader(try folder.core())
         #expect(core.notes(1).count == 4 && core.notes(0x5349_4749).first?.half(0) == UInt32(signal))
@@ -143,26 +120,26 @@ private let coresCanBeWritten: Bool = {
 
     @Test(arguments: [SIGHUP, SIGKILL, SIGTERM, SIGUSR1])
     func otherSignalsWriteNone(_ signal: Int32) throws {
-        let folder = try Folder()
+        let folder = try TemporaryFolder("core")
         #expect(try run(in: folder.path, ["raise", "\(signal)"]).signal == signal)
         #expect(folder.files.isEmpty)
     }
 
     @Test func aBlockedFaultWritesOne() throws {
-        let folder = try Folder()
+        let folder = try TemporaryFolder("core")
         #expect(try run(in: folder.path, ["mask"]).signal == SIGSEGV)
         #expect(try CoreReader(try folder.core()).notes(1).count == 4)
     }
 
     /// The limit counts when the process dies.
     @Test func theLimitMayBeRaisedAtRunTime() throws {
-        let folder = try Folder()
+        let folder = try TemporaryFolder("core")
         #expect(try run(in: folder.path, ["limit"], limit: "0").signal == SIGSEGV)
         #expect(try CoreReader(try folder.core()).notes(1).count == 4)
     }
 
     @Test func withoutALimitOrTheProgramsWishNothingIsWritten() throws {
-        let folder = try Folder()
+        let folder = try TemporaryFolder("core")
         #expect(try run(in: folder.path, limit: "0").signal == SIGSEGV)
         #expect(try run(in: folder.path, limit: "1").signal == SIGSEGV)
         #expect(try run(in: folder.path, ["undumpable"]).signal == SIGSEGV)
@@ -171,7 +148,7 @@ private let coresCanBeWritten: Bool = {
     }
 
     @Test func theLimitCutsTheFile() throws {
-        let folder = try Folder()
+        let folder = try TemporaryFolder("core")
         #expect(try run(in: folder.path, limit: "40").signal == SIGSEGV)
         let core = try CoreReader(try folder.core())
         #expect(core.notes(1).count == 4 && core.blocks <= 48)
@@ -179,7 +156,7 @@ private let coresCanBeWritten: Bool = {
 
     /// What has the name is replaced; a link's target stays as it is.
     @Test func theFileIsNeverWrittenThroughALink() throws {
-        let folder = try Folder()
+        let folder = try TemporaryFolder("core")
         #expect(try run(in: folder.path).signal == SIGSEGV)
         let path = try folder.core()
         guard path.hasSuffix("/core") else { return }  // the name has the process id
@@ -195,7 +172,7 @@ private let coresCanBeWritten: Bool = {
 
     /// The parent's other threads go on, and it stays dumpable.
     @Test func aChildInItsParentsMemoryLeavesItsOwn() throws {
-        let folder = try Folder()
+        let folder = try TemporaryFolder("core")
         #expect(try run(in: folder.path, ["vfork"]).exit == 42)
         let core = try CoreReader(try folder.core())
         #expect(core.notes(1).count == 1 && core.notes(1).first?.word(112) == core.word(Self.facts))
@@ -203,7 +180,7 @@ private let coresCanBeWritten: Bool = {
 
     @Test(.enabled(if: access("/usr/bin/gdb-multiarch", X_OK) == 0))
     func theDebuggerReadsIt() throws {
-        let folder = try Folder()
+        let folder = try TemporaryFolder("core")
         #expect(try run(in: folder.path).signal == SIGSEGV)
         let commands = [
             "info threads", "bt", "p/x $s2", "p $_siginfo._sifields._sigfault.si_addr", "info auxv",

@@ -24,7 +24,7 @@ import Testing
 
     /// The store cannot be written; the program does not notice.
     @Test func aStoreThatIsTooLargeForTheLimitIsNoError() throws {
-        let folder = try temporaryFolder()
+        let folder = try makeTemporaryFolder("limits")
         defer { removeFolder(folder) }
         let run = try shell("ulimit -f 1", "-accel tcg,cache=\(folder) \(hello)")
         #expect(run.ending == "[exit 0]" && run.errorText.isEmpty)
@@ -34,7 +34,7 @@ import Testing
 
     /// A log stops growing.
     @Test func aLogThatIsTooLargeForTheLimitIsNoError() throws {
-        let folder = try temporaryFolder()
+        let folder = try makeTemporaryFolder("limits")
         defer { removeFolder(folder) }
         let run = try shell("ulimit -f 1", "-d in_asm -D \(folder)/log \(hello)")
         #expect(run.ending == "[exit 0]" && run.errorText.isEmpty)
@@ -74,7 +74,7 @@ import Testing
     /// With all descriptors in use a path leads to the prefix's file, not to the host's of that name.
     @Test(arguments: [("/etc/passwd", "5\n"), ("/etc/only-here", "5\n"), ("/etc/link", "5\n"), ("/etc/none", "-2\n")])
     func pathsLeadToThePrefixWithoutDescriptors(_ path: String, _ size: String) throws {
-        let folder = try temporaryFolder()
+        let folder = try makeTemporaryFolder("limits")
         defer { removeFolder(folder) }
         let made = try runProcess(
             "/bin/sh",
@@ -85,12 +85,6 @@ import Testing
         #expect(made.ending == "[exit 0]")
         let run = try shell(":", "-L \(folder) \(Workspace.guestFolder)/c/limitfiles look \(path)")
         #expect(run.text == size && run.errorText.isEmpty)
-    }
-
-    private func temporaryFolder() throws -> String {
-        var template = Array("/tmp/martlet-limits-test.XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw SpawnError(description: "mkdtemp: errno \(errno)") }
-        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     private func removeFolder(_ path: String) { _ = try? runProcess("/bin/rm", ["-rf", path]) }

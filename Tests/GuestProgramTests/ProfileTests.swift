@@ -3,32 +3,6 @@
 import Glibc
 import Testing
 
-/// A folder that goes with the test.
-private struct Folder: ~Copyable {
-    let path: String
-    init() throws {
-        var template = Array("/tmp/martlet-profile-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw SpawnError(description: "no temporary folder") }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-    deinit {
-        for file in files { unlink(path + "/" + file) }
-        rmdir(path)
-    }
-    var files: [String] {
-        guard let directory = opendir(path) else { return [] }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names.sorted()
-    }
-}
-
 @Suite struct ProfileTests {
     private func program(_ name: String) throws -> GuestProgram {
         try #require(GuestProgram.all.first { $0.name == name }, "\(name) is not built")
@@ -41,7 +15,7 @@ private struct Folder: ~Copyable {
     /// Signals, threads and children do what they do without a profile.
     @Test(arguments: GuestProgram.all)
     func aProfileChangesNothing(_ program: GuestProgram) throws {
-        let folder = try Folder()
+        let folder = try TemporaryFolder("profile")
         let run = try program.run(["-profile", folder.path + "/p"])
         #expect(run.text + run.ending + "\n" == program.expectation)
         #expect(folder.files.contains("p"))
@@ -51,7 +25,7 @@ private struct Folder: ~Copyable {
     /// The interpreter does not say where in a chain of blocks it is.
     @Test(arguments: ["auto", "baseline", "optimizing"])
     func theHotFunctionIsOnTop(_ tier: String) throws {
-        let folder = try Folder()
+        let folder = try TemporaryFolder("profile")
         let busy = try program("c/profile")
         let run = try runProcess(
             try Workspace.requireMartlet(),
@@ -69,7 +43,7 @@ private struct Folder: ~Copyable {
     }
 
     @Test func reportRunsTheProgramItself() throws {
-        let folder = try Folder()
+        let folder = try TemporaryFolder("profile")
         let busy = try program("c/profile")
         let run = try report([
             "--html", folder.path + "/page.html", "--svg", folder.path + "/graph.svg", "--", busy.binary, "20000000",
@@ -84,7 +58,7 @@ private struct Folder: ~Copyable {
     }
 
     @Test func childrenHaveFilesOfTheirOwn() throws {
-        let folder = try Folder()
+        let folder = try TemporaryFolder("profile")
         let run = try program("c/processes").run(["-profile", folder.path + "/p"])
         #expect(run.exit == 0)
         #expect(folder.files.count > 1)
@@ -96,7 +70,7 @@ private struct Folder: ~Copyable {
     }
 
     @Test func aProgramThatASignalEndsLeavesItsTotals() throws {
-        let folder = try Folder()
+        let folder = try TemporaryFolder("profile")
         let run = try program("fatal/abrt").run(["-profile", folder.path + "/p"])
         #expect(run.signal == SIGABRT)
         let lines = String(decoding: readFile(folder.path + "/p") ?? [], as: UTF8.self).split(separator: "\n")

@@ -44,9 +44,7 @@ final class RandomFolder {
     let path: String
 
     init() throws {
-        var template = Array("/tmp/martlet-random-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw SpawnError(description: "mkdtemp: errno \(errno)") }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        path = try makeTemporaryFolder("random")
     }
 
     var program: String { path + "/program" }

@@ -1,0 +1,36 @@
+// Folders that tests keep their files in.
+
+import Glibc
+
+/// Makes a new empty folder, whose name holds `name`; the caller removes it.
+func makeTemporaryFolder(_ name: String) throws -> String {
+    var template = Array("/tmp/martlet-\(name)-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { throw SpawnError(description: "mkdtemp: errno \(errno)") }
+    return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}
+
+/// A folder that goes with its owner, and the files in it. It must hold no folders.
+struct TemporaryFolder: ~Copyable {
+    let path: String
+
+    init(_ name: String) throws { path = try makeTemporaryFolder(name) }
+
+    deinit {
+        for file in files { unlink(path + "/" + file) }
+        rmdir(path)
+    }
+
+    /// The names of the files in it, in order.
+    var files: [String] {
+        guard let directory = opendir(path) else { return [] }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+}
