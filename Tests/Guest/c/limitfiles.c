@@ -2,6 +2,7 @@
 // With a small RLIMIT_FSIZE, or all descriptors in use, what needs no large file and no descriptor works, and the rest fails as it
 // should.
 #define _GNU_SOURCE
+#include "limits.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -13,16 +14,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static void show(const char *name, int isRight) { printf("%s: %s\n", name, isRight ? "right" : "WRONG"); fflush(stdout); }
-
-static int ended(pid_t child) {
-    int status = -1;
-    waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
-static void *nothing(void *argument) { return argument; }
 
 /// Things that need neither a file nor a descriptor that stays. (A program that is executed needs one for its libraries, or the
 /// emulator's: `spare` is closed for it.)

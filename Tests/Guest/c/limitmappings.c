@@ -2,6 +2,7 @@
 // With as many mappings as the kernel allows, a program that writes code, forks and starts threads goes on.
 #define _GNU_SOURCE
 #include "code.h"
+#include "limits.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -10,16 +11,6 @@
 #include <unistd.h>
 
 enum { PAGE = 4096, MOST = 70000, CODE = 40 };
-
-static void show(const char *name, int isRight) { printf("%s: %s\n", name, isRight ? "right" : "WRONG"); fflush(stdout); }
-
-static int ended(pid_t child) {
-    int status = -1;
-    waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
-static void *nothing(void *argument) { return argument; }
 
 /// Writes a function to every third page, calls it, changes it, calls it.
 static int runs(char *code) {

@@ -2,6 +2,7 @@
 // Limits of memory are what the program makes of them: read back, in force for what it maps, inherited over fork and exec, and the main
 // stack has as much as RLIMIT_STACK says.
 #define _GNU_SOURCE
+#include "limits.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +13,6 @@
 #include <unistd.h>
 
 enum { MiB = 1 << 20 };
-
-static void show(const char *name, int isRight) { printf("%s: %s\n", name, isRight ? "right" : "WRONG"); fflush(stdout); }
 
 static void limit(int resource, rlim_t soft) {
     struct rlimit now;
@@ -51,7 +50,7 @@ static long shown(const char *name) {
     return value;
 }
 
-static int ended(pid_t child) {
+static int waitStatus(pid_t child) {
     int status = -1;
     waitpid(child, &status, 0);
     return status;
@@ -77,7 +76,7 @@ static void addressSpace(void) {
     show("malloc", blocks > 200 && blocks < 256 && errno == ENOMEM);
     pid_t child = fork();
     if (child == 0) _exit(map(100 * MiB, PROT_NONE) ? 1 : soft(RLIMIT_AS) == 256 * MiB ? 0 : 2);
-    show("child", ended(child) == 0);
+    show("child", waitStatus(child) == 0);
 }
 
 static void data(void) {
@@ -100,7 +99,7 @@ static void stack(char *self) {
         limit(RLIMIT_STACK, 48 * MiB);
         _exit(use(40 * MiB) == 0);
     }
-    show("stack grows", ended(child) == 0);
+    show("stack grows", waitStatus(child) == 0);
     child = fork();
     if (child == 0) {
         limit(RLIMIT_STACK, 48 * MiB);
@@ -108,14 +107,14 @@ static void stack(char *self) {
         execl(self, self, "large", (char *)0);
         _exit(99);
     }
-    show("executed with a large stack", ended(child) == 0);
+    show("executed with a large stack", waitStatus(child) == 0);
     child = vfork();
     if (child == 0) {
         setrlimit(RLIMIT_STACK, &small);
         execl(self, self, "small", (char *)0);
         _exit(99);
     }
-    show("executed with a small stack", ended(child) == 11);
+    show("executed with a small stack", waitStatus(child) == 11);
     getrlimit(RLIMIT_STACK, &old);
     show("the parent's is as it was", old.rlim_cur != small.rlim_cur && old.rlim_max != small.rlim_max);
 }
@@ -143,7 +142,7 @@ int main(int count, char **arguments) {
             if (part == 0) addressSpace(); else data();
             _exit(0);
         }
-        show("part", ended(child) == 0);
+        show("part", waitStatus(child) == 0);
     }
     return 0;
 }

@@ -1,16 +1,13 @@
 // RLIMIT_NPROC: a process or thread too many is EAGAIN; what there is goes on. (The limit does not bind the superuser: as one the program
 // takes another user's id first, one that nobody else has.)
 #define _GNU_SOURCE
+#include "limits.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static void show(const char *name, int isRight) { printf("%s: %s\n", name, isRight ? "right" : "WRONG"); fflush(stdout); }
-
-static void *nothing(void *argument) { return argument; }
 
 int main(void) {
     struct rlimit limit = {1, 1};
