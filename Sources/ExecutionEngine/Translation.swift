@@ -142,24 +142,22 @@ final class TranslationCache: @unchecked Sendable {
     private static let deadLimit = 16384
 
     /// Adds a translation. `isFindable` false: for one use, known only by host address. `code`: the bytes of the ranges, when the
-    /// translation may be stored. `copiesRecords` false: the region's records stay where they are.
+    /// translation may be stored.
     func add(
         pc: UInt64, flags: UInt64, _ region: CompiledRegion, ranges: UnsafeBufferPointer<GuestRange>,
         code: UnsafeRawBufferPointer? = nil, counter: Int = 0, isOptimized: Bool, isFindable: Bool = true,
-        canGrow: Bool = false, copiesRecords: Bool = true
+        canGrow: Bool = false
     ) -> Int? {
         let index = count
         var kept = region
-        if copiesRecords {
-            guard recordUsed + region.records.count <= recordCapacity else { return nil }
-            let records = recordArena + recordUsed
-            if let base = region.records.baseAddress {
-                records.copyMemory(from: base, byteCount: region.records.count)
-                recordUsed += region.records.count
-                recordPages.grow(to: recordUsed)
-            }
-            kept.records = UnsafeRawBufferPointer(start: records, count: region.records.count)
+        guard recordUsed + region.records.count <= recordCapacity else { return nil }
+        let records = recordArena + recordUsed
+        if let base = region.records.baseAddress {
+            records.copyMemory(from: base, byteCount: region.records.count)
+            recordUsed += region.records.count
+            recordPages.grow(to: recordUsed)
         }
+        kept.records = UnsafeRawBufferPointer(start: records, count: region.records.count)
         rowPages.grow(to: (index + 1) * MemoryLayout<Translation>.stride)
         let source = code.map { sources.add(ranges, $0) } ?? 0
         var lowest = pc

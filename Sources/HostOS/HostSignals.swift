@@ -301,6 +301,7 @@ struct KeptDisposition {
     let fault = FaultContext(info: info, context: context)
     if fault.code <= 0 { return HostSignals.recordSent(fault) }  // sent by a process
     if HostStubs.resume(fault) { return }
+    if fault.signal == SIGBUS, FileView.fill(UInt(fault.faultAddress)) { return }
     if let handler = codeFaultHandler, handler(info, context) { return }
     HostSignals.hostFault(fault)
 }

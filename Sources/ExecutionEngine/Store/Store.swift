@@ -24,8 +24,6 @@ final class StoreUnit {
     let identity: StoreIdentity
     let path: String
     private(set) var file: StoreFile?
-    /// Files that were replaced meanwhile: recovery records of what was installed from them are in there.
-    private var earlier: [StoreFile] = []
     /// This is a forked child that has not looked whether there is a new file.
     var mayLookAgain = false
 
@@ -52,7 +50,6 @@ final class StoreUnit {
         guard let status = try? HostFile.status(path: path),
             status.inode != file?.inode || status.device != file?.device
         else { return false }
-        if let file { earlier.append(file) }
         open(store)
         return file != nil
     }
@@ -65,6 +62,8 @@ final class Store {
     /// There is a folder, and nobody but the user can have put anything there.
     private(set) var readsFiles: Bool
     var counters = StoreCounters()
+    /// What is being installed.
+    let copy = StoredCopy()
     /// Translations from this index on count as new. (A forked child's are those that it made itself.)
     var firstNew = 0
     /// Rows of other files that this process runs and earlier runs of the program did not.
@@ -171,7 +170,7 @@ extension Engine {
     @discardableResult
     private func install(_ contents: StoredPage, _ row: Int, from file: StoreFile) -> Bool {
         let ordinal = Int(contents.page.firstRow) + row
-        guard let store, file.states[ordinal] == .untouched, let stored = contents.translation(row),
+        guard let store, file.states[ordinal] == .untouched, let stored = contents.translation(row, copiedTo: store.copy),
             cache.find(stored.row.pc, stored.row.flags) == nil
         else { return false }
         guard translator.matches(self, stored) else {
@@ -183,12 +182,10 @@ extension Engine {
         let old = Int(stored.row.counter)
         let counter = stored.row.isOptimized ? old : ExecutionCounters.number(index)
         prepareCounter(counter, isOptimized: stored.row.isOptimized)
-        // Records stay in the file: with a free row there is room for the rest.
         guard let compiled = host.install(stored.region, translation: index, counterShift: counter - old),
             cache.add(
                 pc: stored.row.pc, flags: stored.row.flags, compiled, ranges: translator.matchedRanges,
-                counter: counter, isOptimized: stored.row.isOptimized, canGrow: stored.row.canGrow,
-                copiesRecords: false) != nil
+                counter: counter, isOptimized: stored.row.isOptimized, canGrow: stored.row.canGrow) != nil
         else { return false }
         file.states[ordinal] = .installed
         store.counters.installed += 1

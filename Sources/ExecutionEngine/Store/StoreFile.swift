@@ -1,5 +1,5 @@
-// A file of translations of earlier runs. What is wanted of it is read into memory of our own, once: the file may be cut short or
-// written to at any time. Everything read from it is checked: it may be truncated, damaged, or made by somebody who knows the format.
+// A file of translations of earlier runs, mapped: it may be cut short or written to at any time. Everything read from it is checked: it
+// may be truncated, damaged, or made by somebody who knows the format. What is installed is copied first and checked then.
 // Files that others than the user could have written are not used at all, since code in them would run as it is.
 
 import HostOS
@@ -23,16 +23,11 @@ enum StoredPageState: UInt8 {
 }
 
 final class StoreFile {
-    /// As long as the file; zeros where nothing has been read yet.
-    let bytes: UnsafeRawBufferPointer
+    private let view: FileView
     let head: StoreHead
     /// Which file it is: device, inode.
     let device: UInt64, inode: UInt64
     private let modified: Int64
-    private let path: String
-    /// By pieces of `pieceSize` bytes: what has been read.
-    private var isRead: [Bool]
-    private static let pieceSize = 64 << 10
     private let pages: UnsafeRawPointer
     /// By page of the table.
     private let pageStates: UnsafeMutablePointer<StoredPageState>
@@ -43,22 +38,17 @@ final class StoreFile {
     init?(path: String, identity: StoreIdentity, stubBytes: Int) {
         guard let fd = try? HostFile.openForReading(path, flags: HostFile.noFollow) else { return nil }
         defer { HostFile.close(fd) }
-        let flags = HostMemory.privateCopy | HostMemory.anonymous | HostMemory.noReserve
         guard let status = try? HostFile.status(fd), status.isRegular, status.isPrivateToUser,
             status.size >= StoreHead.stride, status.size < 1 << 32,
-            let room = try? HostMemory.map(0, Int(status.size), HostMemory.read | HostMemory.write, flags)
+            let view = try? FileView(fd, size: Int(status.size)), let start = view.bytes.baseAddress
         else { return nil }
-        self.path = path
-        bytes = UnsafeRawBufferPointer(start: room, count: Int(status.size))
+        self.view = view
         device = status.device
         inode = status.inode
         modified = status.modified
-        isRead = Array(repeating: false, count: (bytes.count + Self.pieceSize - 1) / Self.pieceSize)
-        var isComplete = Self.read(fd, 0..<StoreHead.stride, bytes, &isRead)
-        head = room.load(as: StoreHead.self)
-        pages = UnsafeRawPointer(room + StoreHead.stride)
-        isComplete = isComplete && head.tableEnd <= bytes.count && Self.read(fd, 0..<head.tableEnd, bytes, &isRead)
-        let isGood = isComplete && Self.check(bytes, head, identity, stubBytes)
+        head = start.load(as: StoreHead.self)
+        pages = start + StoreHead.stride
+        let isGood = Self.check(view.bytes, head, identity, stubBytes)
         pageStates = .allocate(capacity: isGood ? Int(head.pageCount) : 0)
         states = .allocate(capacity: isGood ? Int(head.rowCount) : 0)
         if !isGood { return nil }
@@ -69,36 +59,9 @@ final class StoreFile {
     deinit {
         pageStates.deallocate()
         states.deallocate()
-        try? HostMemory.unmap(UInt(bitPattern: bytes.baseAddress), bytes.count)
     }
 
-    /// Reads the pieces of the file that a range lies in, as far as that has not been done. False: the file has become shorter.
-    private static func read(
-        _ fd: Int32, _ range: Range<Int>, _ bytes: UnsafeRawBufferPointer, _ isRead: inout [Bool]
-    ) -> Bool {
-        for piece in range.lowerBound / pieceSize..<(range.upperBound + pieceSize - 1) / pieceSize where !isRead[piece]
-        {
-            let start = piece * pieceSize, end = min(start + pieceSize, bytes.count)
-            let room = UnsafeMutableRawBufferPointer(mutating: UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
-            if let first = room.baseAddress { HostMemory.commit(first, room.count) }
-            guard let count = try? HostFile.read(fd, into: room, at: start), count == room.count else { return false }
-            isRead[piece] = true
-        }
-        return true
-    }
-
-    /// Sees to it that a range has been read. False: that is not possible any more. No descriptor stays open meanwhile: guests close
-    /// descriptors that they do not know.
-    private func load(_ range: Range<Int>) -> Bool {
-        let first = range.lowerBound / Self.pieceSize, last = (range.upperBound - 1) / Self.pieceSize
-        if range.isEmpty || isRead[first...last].allSatisfy({ $0 }) { return true }
-        guard let fd = try? HostFile.openForReading(path, flags: HostFile.noFollow) else { return false }
-        defer { HostFile.close(fd) }
-        guard let status = try? HostFile.status(fd), status.inode == inode, status.device == device,
-            status.isPrivateToUser
-        else { return false }
-        return Self.read(fd, range, bytes, &isRead)
-    }
+    var bytes: UnsafeRawBufferPointer { view.bytes }
 
     private static func check(
         _ bytes: UnsafeRawBufferPointer, _ head: StoreHead, _ identity: StoreIdentity, _ stubBytes: Int
@@ -155,10 +118,6 @@ final class StoreFile {
         guard pageStates[index] != .damaged, !overflow, end <= UInt64(bytes.count), rowBytes <= Int(page.byteCount),
             Int(page.firstRow) + Int(page.rowCount) <= Int(head.rowCount)
         else { return nil }
-        guard load(Int(page.offset)..<Int(end)) else {
-            pageStates[index] = .damaged
-            return nil
-        }
         let own = UnsafeRawBufferPointer(rebasing: bytes[Int(page.offset)..<Int(end)])
         if pageStates[index] == .unseen {
             let isGood = contentHash(UnsafeRawBufferPointer(rebasing: own[..<rowBytes])) == page.hash
@@ -226,14 +185,31 @@ struct StoredPage {
     /// The first row that is not before `pc`.
     func firstRow(from pc: UInt64) -> Int { firstIndex(rowCount) { row($0).pc >= pc } }
 
-    /// A row whose body lies inside of the page's bytes, is as long as its parts say, and undamaged.
-    func translation(_ index: Int) -> StoredTranslation? {
+    /// A row whose body lies inside of the page's bytes, is as long as its parts say, and undamaged. `copy`: where to read it from then.
+    func translation(_ index: Int, copiedTo copy: StoredCopy? = nil) -> StoredTranslation? {
         let row = row(index)
         let start = Int(row.offset), end = start + Int(row.byteCount)
         guard start >= rowCount * StoreRow.stride, end <= bytes.count, row.pc >> 12 == page.page, row.rangeCount > 0
         else { return nil }
-        let body = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
+        let mapped = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
+        let body = copy?.hold(mapped) ?? mapped
         return contentHash(body) == row.hash ? StoredTranslation(row: row, body: body) : nil
+    }
+}
+
+/// Memory for one stored translation at a time.
+final class StoredCopy {
+    private var room = UnsafeMutableRawBufferPointer.allocate(byteCount: 16 << 10, alignment: 16)
+
+    deinit { room.deallocate() }
+
+    func hold(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        if bytes.count > room.count {
+            room.deallocate()
+            room = .allocate(byteCount: bytes.count, alignment: 16)
+        }
+        room.copyMemory(from: bytes)
+        return UnsafeRawBufferPointer(rebasing: room[..<bytes.count])
     }
 }
 
