@@ -56,7 +56,9 @@ private struct ViewPlace: ~Copyable {
     static func take() -> UnsafeMutablePointer<ViewPlace> {
         var next = first.load(ordering: .acquiring)
         while let place = UnsafeMutablePointer<ViewPlace>(bitPattern: next) {
-            if place.pointee.start.compareExchange(expected: 0, desired: taken, ordering: .acquiringAndReleasing).exchanged {
+            if place.pointee.start.compareExchange(expected: 0, desired: taken, ordering: .acquiringAndReleasing)
+                .exchanged
+            {
                 return place
             }
             next = place.pointee.next.load(ordering: .acquiring)

@@ -45,10 +45,11 @@ public struct HostClone {
 
 extension HostProcess {
     /// A child that runs `body` in this very memory, on a host stack of its own and with the calling thread's thread-local variables:
-    /// so the calling thread waits in the kernel until the child has executed a program or ended. `body` never returns. Returns the
-    /// child's id, in the parent.
+    /// so the calling thread waits in the kernel until the child has executed a program or ended. Returns the child's id, in the parent.
+    /// What `body` returns is done where no function of Swift is active: what such a function holds the parent would hold for ever.
+    /// When the kernel refuses to execute a program `body` is called again, with the error.
     public static func forkSharing(
-        _ clone: HostClone, stackSize: Int = 1 << 20, _ body: @escaping () -> Never
+        _ clone: HostClone, stackSize: Int = 1 << 20, _ body: @escaping (_ refusal: Int) -> SharedChildStep
     ) throws(Errno) -> Int32 {
         let stack = try HostMemory.reserve(stackSize)
         defer { try? HostMemory.unmap(UInt(bitPattern: stack), stackSize) }
@@ -93,13 +94,30 @@ extension HostProcess {
     }
 }
 
+/// How a child in its parent's memory goes on.
+public enum SharedChildStep: BitwiseCopyable {
+    case end(status: Int32)
+    case execute(HostExecution)
+}
+
 private final class SharedChildBody {
-    let run: () -> Never
-    init(_ run: @escaping () -> Never) { self.run = run }
+    let run: (Int) -> SharedChildStep
+    init(_ run: @escaping (Int) -> SharedChildStep) { self.run = run }
 }
 
 @c private func sharedChildMain(_ argument: UnsafeMutableRawPointer?) {
-    if let argument { Unmanaged<SharedChildBody>.fromOpaque(argument).takeUnretainedValue().run() }
+    guard let argument else { return }
+    var refusal = 0
+    while true {
+        switch nextStep(argument, refusal) {
+        case .end(let status): HostProcess.exitGroup(status)
+        case .execute(let execution): refusal = execution.perform()
+        }
+    }
+}
+
+@inline(never) private func nextStep(_ argument: UnsafeMutableRawPointer, _ refusal: Int) -> SharedChildStep {
+    Unmanaged<SharedChildBody>.fromOpaque(argument).takeUnretainedValue().run(refusal)
 }
 
 /// Held while a fork is on its way; the forking thread holds it in the child too.

@@ -46,15 +46,11 @@ public enum HostFile {
         Int32(truncatingIfNeeded: kernel(SYS_fcntl, Int(fd), Int(F_DUPFD_CLOEXEC), 3))
     }
 
-    /// Calls `body`, which executes a program that gets these descriptors.
-    public static func keptOnExec(_ descriptors: [Int32?], _ body: () -> Int) -> Int {
-        for case .some(let fd) in descriptors { _ = kernel(SYS_fcntl, Int(fd), Int(F_SETFD), 0) }
-        let result = body()
-        for case .some(let fd) in descriptors { closeOnExec(fd) }
-        return result
-    }
+    public static func closeOnExec(_ fd: Int32) { setClosesOnExec(fd, true) }
 
-    public static func closeOnExec(_ fd: Int32) { _ = kernel(SYS_fcntl, Int(fd), Int(F_SETFD), Int(FD_CLOEXEC)) }
+    static func setClosesOnExec(_ fd: Int32, _ closes: Bool) {
+        _ = kernel(SYS_fcntl, Int(fd), Int(F_SETFD), closes ? Int(FD_CLOEXEC) : 0)
+    }
 
     public static func close(_ fd: Int32) { _ = kernel(SYS_close, Int(fd)) }
 

@@ -193,12 +193,17 @@ extension HostSignals {
         if let mailbox = ThreadSlot.mailbox {
             while let words = mailbox.pointee.take(ownSignals) { send(words, to: HostProcess.threadID) }
         }
-        let kept = [SIGSEGV, SIGBUS].filter { ignored & bit($0) != 0 }.map { KeptDisposition(of: $0) }
-        for disposition in kept { disposition.ignore() }
+        func kept(_ signal: Int32) -> KeptDisposition? {
+            ignored & bit(signal) == 0 ? nil : KeptDisposition(of: signal)
+        }
+        let segv = kept(SIGSEGV), bus = kept(SIGBUS)
+        segv?.ignore()
+        bus?.ignore()
         setHostMask(mask)
         let result = body()
         blockAll()
-        for disposition in kept { disposition.putBack() }
+        segv?.putBack()
+        bus?.putBack()
         setHostMask(ThreadSlot.mailbox?.pointee.signal ?? 0 == 0 ? mask & ~ownSignals : ~ownSignals)
         return result
     }

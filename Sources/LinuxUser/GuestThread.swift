@@ -38,6 +38,8 @@ public final class GuestThread {
     var isSharedChild = false
     /// Runs in the memory of a parent that runs too: see `SharedChild`.
     var runsBeside = false
+    /// What a child in its parent's memory is about to execute: its loop ends with it.
+    var execution: PreparedExecution?
     /// The dispositions of signals of a shared child: the process's are its parent's, whose other threads go on.
     var ownActions: [SignalAction]?
     /// The pc of a system call whose waiting a signal ended, until the signal's handler is entered.
@@ -59,6 +61,8 @@ public final class GuestThread {
     deinit { mailbox.deallocate() }
 
     public var memory: UserAddressSpace { process.memory }
+    /// The memory is the parent's too.
+    var sharesMemory: Bool { isSharedChild || runsBeside }
     var state: UnsafeMutableRawPointer { vcpu.state }
 
     var pc: UInt64 {

@@ -117,9 +117,8 @@ private func executeNatively(_ program: ResolvedProgram, _ options: UserModeOpti
             pointers.append(Int(bitPattern: strings.baseAddress) + offset)
             offset += string.count
         }
-        return withProgramVectors(program.arguments, environment: pointers) { arguments, environment in
-            withPath(program.hostPath) { kernel(SYS_execve, $0, arguments, environment) }
-        }
+        let vectors = ProgramVectors(program.hostPath, program.arguments, environment: pointers)
+        return kernel(SYS_execve, vectors.path, vectors.arguments, vectors.environment)
     }
     let error = Errno(Int32(truncatingIfNeeded: -result))
     throw UserModeError("\(program.hostPath): \(error.message)", errno: error)

@@ -5,6 +5,8 @@ import Glibc
 import HostOS
 import Testing
 
+@testable import LinuxUser
+
 @Suite(.serialized) struct HostProcessTests {
     init() { HostSignals.start() }
 
@@ -66,13 +68,36 @@ import Testing
         word.initialize(to: 0)
         defer { word.deallocate() }
         let mask = HostSignals.blockAll()
-        let pid = try HostProcess.forkSharing(HostClone(flags: 0, exitSignal: sigchld)) {
+        let pid = try HostProcess.forkSharing(HostClone(flags: 0, exitSignal: sigchld)) { _ in
             word.pointee = 42
-            HostProcess.exitGroup(9)
+            return .end(status: 9)
         }
         HostSignals.setMask(mask)
         #expect(word.pointee == 42)
         #expect(wait(pid) == 9)
+    }
+
+    @Test func aChildInTheSameMemoryExecutesAndHearsWhatRefusesIt() throws {
+        let flag = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
+        flag.initialize(to: 0)
+        defer { flag.deallocate() }
+        let words = ["sh", "-c", "exit 7"].map { Array($0.utf8) }
+        let there = ProgramVectors("/bin/sh", words, environment: [])
+        let missing = ProgramVectors("/there/is/none", [], environment: [])
+        func execution(_ vectors: ProgramVectors) -> HostExecution {
+            HostExecution(
+                path: vectors.path, arguments: vectors.arguments, environment: vectors.environment, mask: 0,
+                ignored: 0, flag: flag)
+        }
+        let mask = HostSignals.blockAll()
+        var refusals: [Int] = []
+        let pid = try HostProcess.forkSharing(HostClone(flags: 0, exitSignal: sigchld)) { refusal in
+            refusals.append(refusal)
+            return .execute(execution(refusals.count == 1 ? missing : there))
+        }
+        HostSignals.setMask(mask)
+        #expect(refusals == [0, Errno.noent.negated])
+        #expect(wait(pid) == 7)
     }
 
     @Test func aSentFaultSignalWaitsWhileItIsBlocked() throws {

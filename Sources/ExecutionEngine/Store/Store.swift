@@ -170,7 +170,8 @@ extension Engine {
     @discardableResult
     private func install(_ contents: StoredPage, _ row: Int, from file: StoreFile) -> Bool {
         let ordinal = Int(contents.page.firstRow) + row
-        guard let store, file.states[ordinal] == .untouched, let stored = contents.translation(row, copiedTo: store.copy),
+        guard let store, file.states[ordinal] == .untouched,
+            let stored = contents.translation(row, copiedTo: store.copy),
             cache.find(stored.row.pc, stored.row.flags) == nil
         else { return false }
         guard translator.matches(self, stored) else {

@@ -116,28 +116,6 @@ struct ProgramResolver {
     }
 }
 
-/// Gives `body` the vectors that execve(2) takes, as addresses.
-func withProgramVectors(
-    _ arguments: [[UInt8]], environment: [Int], _ body: (_ arguments: Int, _ environment: Int) -> Int
-) -> Int {
-    var block: [UInt8] = []
-    var offsets: [Int] = []
-    for argument in arguments {
-        offsets.append(block.count)
-        block.append(contentsOf: argument)
-        block.append(0)
-    }
-    return block.withUnsafeBytes { strings in
-        let base = Int(bitPattern: strings.baseAddress)
-        let pointers = offsets.map { base + $0 } + [0]
-        return (environment + [0]).withUnsafeBufferPointer { environment in
-            pointers.withUnsafeBufferPointer {
-                body(Int(bitPattern: $0.baseAddress), Int(bitPattern: environment.baseAddress))
-            }
-        }
-    }
-}
-
 /// The arguments of a fresh Martlet that runs `program`.
 func relaunchArguments(
     _ program: ResolvedProgram, _ options: UserModeOptions, _ limits: MemoryLimitValues
@@ -203,10 +181,12 @@ extension ProcessCalls {
         }
         guard status.isRegular, status.mode & 0o111 != 0 else { throw .acces }
         let opened = HostFile.moveHigh((try? HostFile.openForReading(link)) ?? HostFile.duplicate(fd))
-        defer { HostFile.close(opened) }
-        return try execute(
+        defer { if thread.execution == nil { HostFile.close(opened) } }
+        let result = try execute(
             thread, path: link, shown: "/dev/fd/\(fd)", opened: opened, isHidden: closesOnExec(fd),
             arguments: arguments, environment: environment)
+        thread.execution?.opened = opened
+        return result
     }
 
     private static func closesOnExec(_ fd: Int32) -> Bool {
@@ -244,33 +224,29 @@ extension ProcessCalls {
         // A signal recorded meanwhile is delivered first.
         if thread.mailbox.pointee.signal != 0 { return SystemCallResult.restart }
         process.engine.saveTranslations()
-        if thread.isSharedChild { thread.openForSignals() }
         process.finishProfile()
-        let mask = thread.signalMask, flag = thread.vcpu.requestFlag
-        let ignored = thread.ignoredFaultSignals
-        let limits = thread.memory.limits.values, own = MemoryLimitValues.host
-        let words = program.isGuest ? relaunchArguments(program, process.options, limits) : program.arguments
-        if !program.isGuest { limits.becomeHost() }
-        defer { if !program.isGuest { own.becomeHost() } }
-        let variables = program.isGuest && process.ownFile >= 0 ? [HostProcess.startWithoutProc] : []
-        return withProgramVectors(words, environment: variables + environmentPointers) { arguments, environment in
-            HostSignals.execute(mask: mask, ignored: ignored) {
-                if program.isGuest, process.ownFile >= 0 {
-                    return HostFile.keptOnExec([process.ownFile, program.descriptor]) {
-                        let emptyPath = 0x1000
-                        return withPath("") {
-                            safeSystemCall(
-                                flag, Int32(SYS_execveat), Int(process.ownFile), $0, arguments, environment, emptyPath)
-                        }
-                    }
-                }
-                return HostFile.keptOnExec([program.descriptor]) {
-                    withPath(program.isGuest ? "/proc/self/exe" : program.hostPath) {
-                        safeSystemCall(flag, Int32(SYS_execve), $0, arguments, environment)
-                    }
-                }
-            }
+        let limits = thread.memory.limits.values
+        let execution: PreparedExecution
+        if program.isGuest {
+            let isByFile = process.ownFile >= 0
+            let vectors = ProgramVectors(
+                isByFile ? "" : "/proc/self/exe", relaunchArguments(program, process.options, limits),
+                environment: (isByFile ? [HostProcess.startWithoutProc] : []) + environmentPointers)
+            execution = PreparedExecution(vectors, thread)
+            execution.call.file = process.ownFile
+        } else {
+            let vectors = ProgramVectors(program.hostPath, program.arguments, environment: environmentPointers)
+            execution = PreparedExecution(vectors, thread)
+            execution.change(limits)
         }
+        execution.call.kept = program.descriptor ?? -1
+        if thread.sharesMemory {
+            thread.execution = execution
+            return SystemCallResult.unchanged
+        }
+        let result = execution.call.perform()
+        execution.undo()
+        return result
     }
 
     /// The pointers of a NULL-terminated vector; each lies in the guest's address space.

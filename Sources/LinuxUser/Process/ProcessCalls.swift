@@ -169,10 +169,8 @@ enum ProcessCalls {
     // MARK: Ends
 
     static func exitGroup(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        if thread.runsBeside {
-            thread.finish()
-            HostProcess.exitGroup(call.int32(0) & 0xff)
-        }
+        // What is the process's is its parent's.
+        if thread.sharesMemory { return try ThreadCalls.exit(thread, call) }
         thread.process.end(status: call.int32(0) & 0xff)
     }
 

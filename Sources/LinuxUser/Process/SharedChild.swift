@@ -23,15 +23,19 @@ enum SharedChild {
         pending.initialize(to: PendingSignals())
         defer { pending.deallocate() }
         let result: Result<Int32, Errno>
+        var isNew = true
         do throws(Errno) {
             result = .success(
                 try thread.still { () throws(Errno) in
-                    try HostProcess.forkSharing(request.forHost(thread)) {
-                        thread.mailbox.pointee.shared = pending
-                        thread.ownActions = actions
-                        ProcessCalls.becomeChild(thread, request)
-                        thread.isSharedChild = true
-                        thread.runSharedChild()
+                    try HostProcess.forkSharing(request.forHost(thread)) { refusal in
+                        if isNew {
+                            isNew = false
+                            thread.mailbox.pointee.shared = pending
+                            thread.ownActions = actions
+                            ProcessCalls.becomeChild(thread, request)
+                            thread.isSharedChild = true
+                        }
+                        return thread.runInSharedMemory(after: refusal)
                     }
                 })
         } catch { result = .failure(error) }
@@ -63,9 +67,12 @@ enum SharedChild {
             try HostThread.start(blocksSignals: true) {
                 let stack = HostSignals.installAlternateStack()
                 do throws(Errno) {
-                    let pid = try HostProcess.forkSharing(wanted) {
-                        Futex.wake(wanted.parentID, isPrivate: true)
-                        child.runBeside(request)
+                    let pid = try HostProcess.forkSharing(wanted) { refusal in
+                        if !child.runsBeside {
+                            Futex.wake(wanted.parentID, isPrivate: true)
+                            child.beginBeside(request)
+                        }
+                        return child.runInSharedMemory(after: refusal)
                     }
                     id.publish(UInt32(bitPattern: pid))
                 } catch {
@@ -114,8 +121,8 @@ extension GuestThread {
         if mailbox.pointee.signal == 0 { HostSignals.setMask(signalMask, own: waitMask ?? signalMask) }
     }
 
-    /// Body of a process that shares its parent's memory and runs beside it.
-    fileprivate func runBeside(_ request: CloneRequest) -> Never {
+    /// The first thing that a process does that shares its parent's memory and runs beside it.
+    fileprivate func beginBeside(_ request: CloneRequest) {
         runsBeside = true
         let pending = UnsafeMutablePointer<PendingSignals>.allocate(capacity: 1)
         pending.initialize(to: PendingSignals())
@@ -126,9 +133,6 @@ extension GuestThread {
         HostSignals.attach(mailbox)
         recordAllSignals()
         HostSignals.setMask(signalMask)
-        run()
-        finish()
-        HostProcess.exitGroup(exitStatus)
     }
 
     /// CLONE_CLEAR_SIGHAND: what has a handler has its default action.
@@ -201,6 +205,7 @@ private struct KeptState {
         thread.memory.limits.values = memoryLimits
         thread.process.ownFile = ownFile
         thread.isFinished = false
+        thread.execution = nil
         thread.interruptedCall = nil
         thread.waitMask = nil
     }

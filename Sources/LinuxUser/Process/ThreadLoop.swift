@@ -33,14 +33,22 @@ extension GuestThread {
         if isLeader { while true { _ = kernel(SYS_exit, Int(exitStatus)) } }
     }
 
-    /// Body of a child in its parent's memory: from here until it executes a program or ends.
-    func runSharedChild() -> Never {
+    /// Body of a child in its parent's memory: from here until it wants to execute a program, or ends. `refusal`: why the last one was
+    /// not executed.
+    func runInSharedMemory(after refusal: Int) -> SharedChildStep {
+        if let execution {
+            execution.undo()
+            self.execution = nil
+            finishSystemCall(refusal)
+        }
         run()
-        HostProcess.exitGroup(exitStatus)
+        if let execution { return .execute(execution.call) }
+        if runsBeside { finish() }
+        return .end(status: exitStatus)
     }
 
     func run() {
-        while !isFinished {
+        while !isFinished, execution == nil {
             if isSharedChild { openForSignals() }
             if mailbox.pointee.mustPassOn { passOnSignals() }
             if mailbox.pointee.signal != 0 { deliverPendingSignals() }
@@ -68,7 +76,10 @@ extension GuestThread {
             loadRegister(state, registers.arguments[1]), loadRegister(state, registers.arguments[2]),
             loadRegister(state, registers.arguments[3]), loadRegister(state, registers.arguments[4]),
             loadRegister(state, registers.arguments[5]))
-        let result = process.profile.map { performProfiled(call, $0) } ?? performSystemCall(self, call)
+        finishSystemCall(process.profile.map { performProfiled(call, $0) } ?? performSystemCall(self, call))
+    }
+
+    private func finishSystemCall(_ result: Int) {
         switch result {
         case SystemCallResult.unchanged: break
         case SystemCallResult.restart: pc = pc &- process.guest.systemCallLength
@@ -79,7 +90,7 @@ extension GuestThread {
                 interruptedCall = pc
                 deliverPendingSignals()
             }
-        default: storeRegister(state, registers.result, UInt64(bitPattern: Int64(result)))
+        default: storeRegister(state, process.registers.result, UInt64(bitPattern: Int64(result)))
         }
     }
 

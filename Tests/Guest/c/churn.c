@@ -37,6 +37,23 @@ static void vforks(int round) {
     if (waitpid(child, &status, 0) != child || WEXITSTATUS(status) != (round & 63)) wrong++;
 }
 
+/// Every fourth child executes a program.
+static void *spawns(void *argument) {
+    int status = 0, executes = (long)argument % 4 == 0;
+    pid_t child = vfork();
+    if (child == 0) {
+        if (executes) execl("/bin/true", "true", (char *)0);
+        _exit(9);
+    }
+    if (waitpid(child, &status, 0) != child || WEXITSTATUS(status) != (executes ? 0 : 9)) wrong++;
+    return argument;
+}
+
+static void parents(int round) {
+    pthread_t thread;
+    if (pthread_create(&thread, 0, spawns, (void *)(long)round) || pthread_join(thread, 0)) wrong++;
+}
+
 static void files(int round) {
     int fd = open("/proc/self/exe", O_RDONLY);
     char *text = mmap(0, 16384, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
@@ -61,7 +78,8 @@ static void functions(int round) {
 static const struct {
     const char *name;
     void (*round)(int);
-} kinds[] = {{"threads", threads}, {"forks", forks}, {"vforks", vforks}, {"files", files}, {"functions", functions}};
+} kinds[] = {{"threads", threads}, {"forks", forks}, {"vforks", vforks},
+             {"parents", parents}, {"files", files}, {"functions", functions}};
 
 int main(int count, char **arguments) {
     for (unsigned kind = 0; kind < sizeof kinds / sizeof kinds[0]; kind++) {
