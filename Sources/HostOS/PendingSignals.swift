@@ -152,7 +152,8 @@ extension HostSignals {
         let old = blockAll()
         let blocked = mailbox.pointee.blocked | (alsoBlocked & ownSignals)
         while let words = mailbox.pointee.take(blocked) { send(words, to: HostProcess.threadID) }
-        setHostMask(old | blocked)
+        // A sampler reads memory that may fault, which ends the process while these signals are blocked.
+        setHostMask(old | blocked | (blocked & faultSignals == 0 ? 0 : ownSignals & ~faultSignals))
         let result = body()
         setHostMask(mailbox.pointee.signal == 0 ? old & ~ownSignals : ~ownSignals)
         return result
