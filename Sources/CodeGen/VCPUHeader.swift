@@ -63,6 +63,8 @@ public enum ExecutionCounters {
     }
     @inlinable public static func offset(entriesOf pc: UInt64) -> Int { offset(ofNumber: number(entriesOf: pc)) }
 
+    /// Instead of a number: the counter of the executions of the translation that the op is in, whatever its index will be.
+    public static let own = 0xffff
     /// The number by which `count_execution` names a translation's counter: of its executions, or of its entries.
     @inlinable public static func number(_ index: Int) -> Int { index & (count - 1) }
     @inlinable public static func number(entriesOf pc: UInt64) -> Int {

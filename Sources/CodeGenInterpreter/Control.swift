@@ -64,7 +64,9 @@ extension Machine {
 
     /// Counts down; the counter belongs to the vCPU's thread.
     mutating func countExecution(_ i: Instruction) -> Outcome {
-        let offset = ExecutionCounters.offset(ofNumber: i.op.slot)
+        let isOwn = i.op.slot == ExecutionCounters.own
+        let number = isOwn ? ExecutionCounters.number(region.pointee.translation) : i.op.slot
+        let offset = ExecutionCounters.offset(ofNumber: number)
         let count = state.load(fromByteOffset: offset, as: UInt32.self) &- 1
         state.storeBytes(of: count, toByteOffset: offset, as: UInt32.self)
         return count == 0 ? leaveAt(i, ExitReason.hot) : .goOn

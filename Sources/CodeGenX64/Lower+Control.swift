@@ -51,9 +51,9 @@ extension Lowering {
     /// Counts an execution; leaves when the counter has run out.
     mutating func countExecution(_ op: OpPointer) {
         let offset = asm.offset
-        let counter = ExecutionCounters.offset(ofNumber: op.pointee.slot) &- StateRegister.bias
-        // Code that is hot already counts its entries.
-        isCounted = op.pointee.slot < ExecutionCounters.count
+        isCounted = op.pointee.slot == ExecutionCounters.own
+        let number = isCounted ? ExecutionCounters.number(translation) : op.pointee.slot
+        let counter = ExecutionCounters.offset(ofNumber: number) &- StateRegister.bias
         if isCounted { asm.note(.counter, at: offset &+ Self.counterAt) }
         if isHead(op) {
             // A counter that ran out when the flag was set too is below zero.
@@ -183,7 +183,7 @@ extension Lowering {
     // MARK: Slots
 
     /// Where each slot leads while it is not linked: to the cpu loop, which links it.
-    mutating func emitSlotStubs(_ count: Int, _ translation: Int) {
+    mutating func emitSlotStubs(_ count: Int) {
         for i in 0..<count where slots[i].isUsed {
             if slots[i].isCache {
                 asm.align(8)

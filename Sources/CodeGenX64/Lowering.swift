@@ -78,6 +78,8 @@ struct Lowering: ~Copyable {
     var stepsTaken = 0
     /// The region counts its executions: it is not hot yet.
     var isCounted = false
+    /// The index of the translation being made.
+    var translation = 0
     /// Where the checks at the region's entry end so far.
     var headEnd = 0
 
@@ -140,6 +142,7 @@ struct Lowering: ~Copyable {
         headEnd = 0
         isFlat = allocation.s.pointee.isFlat
         isCounted = false
+        self.translation = translation
         coldCount = 0
         flags = .none
         scaled.step = nil
@@ -157,7 +160,7 @@ struct Lowering: ~Copyable {
             stepsTaken = 0
         }
         emitColdStubs()
-        emitSlotStubs(region.slotCount, translation)
+        emitSlotStubs(region.slotCount)
         if asm.overflowed || writer.overflowed { return false }
         for i in 0..<region.slotCount where slots[i].isUsed {
             let stub = entryAddress &+ UInt(bitPattern: slots[i].stub)

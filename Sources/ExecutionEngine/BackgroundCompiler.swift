@@ -16,8 +16,7 @@ final class BackgroundCompiler: @unchecked Sendable {
     /// A hot region on its way.
     private struct Job {
         var workspace: Workspace
-        var pc: UInt64
-        var flags: UInt64
+        var request: TranslationRequest
         /// The translation to be replaced, and the generation that its number is of.
         var old: Int
         var generation: UInt64
@@ -73,22 +72,22 @@ final class BackgroundCompiler: @unchecked Sendable {
 
     // MARK: For vCPUs, under the translation lock
 
-    /// Hands over the hot translation `old` of `pc`.
-    func take(_ old: Int, pc: UInt64, flags: UInt64, profile: Profile) -> Reply {
+    /// Hands over the hot translation `old`; the request is for what takes its place.
+    func take(_ old: Int, _ request: TranslationRequest) -> Reply {
         if isPending(old) { return startThread() ? .pending : .refused }
         if tooLarge.remove(old) != nil { return .refused }
         guard let workspace = freeWorkspace() else { return .pending }
         guard
-            engine.translator.buildRegion(
-                engine, pc: pc, flags: flags, plan: engine.plan(toReplace: old), profile: profile, into: workspace),
+            engine.pipeline.decode(request, engine.reader, workspace), !workspace.region.s.pointee.overflowed,
             startThread()
         else {
             free.append(workspace)
             return .refused
         }
-        waiting.append(
-            Job(
-                workspace: workspace, pc: pc, flags: flags, old: old, generation: engine.generation))
+        var request = request
+        // It has been asked all there is to ask, and must not keep the engine: the thread would wait for its own end.
+        request.profile = nil
+        waiting.append(Job(workspace: workspace, request: request, old: old, generation: engine.generation))
         wake()
         return .pending
     }
@@ -204,8 +203,7 @@ final class BackgroundCompiler: @unchecked Sendable {
         compiling.lock()
         let workspace = job.workspace
         var code: UnsafeRawBufferPointer?
-        workspace.checkFrontEnd()
-        if workspace.optimize(.full), workspace.allocate() {
+        if engine.pipeline.prepare(job.request, workspace) {
             code = compiler.compile(workspace.region, workspace.allocation)
         }
         compiling.unlock()
@@ -223,17 +221,10 @@ final class BackgroundCompiler: @unchecked Sendable {
 
     private func install(_ code: UnsafeRawBufferPointer, _ time: UInt64) {
         guard let job = current, !job.isStale, job.generation == engine.generation,
-            engine.cache.find(job.pc, job.flags) == job.old, let index = engine.cache.nextIndex,
-            let compiled = engine.host.install(code, translation: index)
+            engine.cache.find(job.request.key.pc, job.request.key.mode) == job.old
         else { return }
-        engine.prepareCounter(ExecutionCounters.number(entriesOf: job.pc), isOptimized: true)
-        guard
-            engine.cache.add(
-                pc: job.pc, flags: job.flags, compiled, ranges: job.workspace.blocks, code: job.workspace.keptCode,
-                counter: ExecutionCounters.number(entriesOf: job.pc), isOptimized: true,
-                canGrow: job.workspace.canGrow) != nil
-        else { return engine.discard(compiled) }
-        engine.translator.account(engine, job.workspace, compiled, time, .background)
-        engine.retire(job.old)
+        var made = job.workspace.made(job.request, .background, .exported(code))
+        made.time = time
+        _ = engine.admit(made, replacing: job.old)
     }
 }

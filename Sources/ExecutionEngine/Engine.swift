@@ -22,8 +22,11 @@ public final class Engine: @unchecked Sendable {
     let cache: TranslationCache
     /// Translations of earlier runs, and of this one for later ones.
     let store: Store?
-    /// Guarded by `lock`.
-    let translator: Translator
+    let reader: CodeReader
+    let pipeline: Pipeline
+    let log: TranslationLog
+    /// Made with the first translation: a process that finds all of its code on disk needs none. Guarded by `lock`.
+    private(set) lazy var workspace = Workspace(guest: guest, host: host, options: options)
     /// Where hot regions are compiled beside the vCPUs.
     private(set) var background: BackgroundCompiler?
     var vcpus: [Unmanaged<VCPU>] = []
@@ -32,12 +35,10 @@ public final class Engine: @unchecked Sendable {
     /// Counts flushes: a translation's index means something only within one generation.
     var generation: UInt64 = 0
     public internal(set) var counters = EngineCounters()
-    private var drops: [UInt64: Int] = [:]
     /// A vCPU may still go on to a block of a region that has been dropped. (A translation of one block begins with an exit check, and
     /// each vCPU has been asked to leave.) Guarded by `lock`.
     private var isUnsettled = false
-    /// Where the indirect jumps of hot code went, by their addresses. Guarded by `lock`.
-    var jumpTargets: [UInt64: JumpTargets] = [:]
+    let tiering: Tiering
     /// Of vCPUs that are gone. Guarded by `lock`.
     private var pastJumps = JumpCounters()
     /// Of all vCPUs so far; those that run are still counting.
@@ -70,10 +71,14 @@ public final class Engine: @unchecked Sendable {
         let stubBytes = code.used
         self.stubBytes = stubBytes
         store = options.store.map { Store($0, stubBytes: stubBytes) }
-        translator = Translator(guest: guest, host: host, options: options)
+        let reader = CodeReader(memory, leastBytes: guest.instructionAlignment)
+        self.reader = reader
+        log = TranslationLog(guest: guest, options: options, reader: reader)
+        tiering = Tiering(options)
+        pipeline = Pipeline(guest: guest, options: options, log: log)
         FaultRegistry.add(self)
         if let rows = store?.expectedRows { commit(rows: rows) }
-        if options.compilesInBackground, countsExecutions, options.diagnostics.items.rawValue == 0 {
+        if options.compilesInBackground, tiering.countsExecutions, options.diagnostics.items.rawValue == 0 {
             background = BackgroundCompiler(self)
         }
     }
@@ -100,11 +105,6 @@ public final class Engine: @unchecked Sendable {
         return vcpu
     }
 
-    /// A translation with that counter will be there.
-    func prepareCounter(_ number: Int, isOptimized: Bool) {
-        for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.prepareCounter(number, isOptimized: isOptimized) } }
-    }
-
     func remove(_ vcpu: VCPU) {
         lock.withLock {
             vcpus.removeAll { $0.toOpaque() == Unmanaged.passUnretained(vcpu).toOpaque() }
@@ -120,7 +120,7 @@ public final class Engine: @unchecked Sendable {
     }
 
     func invalidateLocked(start: UInt64, length: UInt64) {
-        translator.forgetWindows()
+        reader.forget()
         background?.invalidate(start: start, length: length)
         let victims = cache.overlapping(start, length)
         if victims.isEmpty { return }
@@ -160,13 +160,6 @@ public final class Engine: @unchecked Sendable {
         requestForget()
     }
 
-    /// Counts the regions dropped for what the indirect jump at `site` did; at most 12.
-    func noteDrop(site: UInt64) -> Int {
-        let count = min(drops[site, default: 0] + 1, 12)
-        drops[site] = count
-        return count
-    }
-
     private func requestForget() {
         for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.request(EngineRequest.forget) } }
     }
@@ -186,21 +179,29 @@ public final class Engine: @unchecked Sendable {
             lock.withLock {
                 let pages = memory.pagesChangedUnseen()
                 if pages.isEmpty { return }
-                translator.forgetWindows()
+                reader.forget()
                 for page in pages { dropChanged(page: page) }
             }
         }
         if everywhere { lock.withLock { settle() } }
     }
 
+    /// Does guest memory still hold the bytes that a translation was made from? False where they were not kept.
+    private func isUnchanged(_ index: Int) -> Bool {
+        let place = cache.rows[index].source
+        if place == 0 { return false }
+        let source = cache.sources[place]
+        return reader.isUnchanged(source.ranges, source.code)
+    }
+
     /// Drops the translations with code on a guest page whose bytes have changed.
     private func dropChanged(page start: UInt64) {
         let length: UInt64 = 1 << TranslationCache.pageBits
         background?.invalidate(start: start, length: length) { ranges, code in
-            !translator.isUnchanged(self, ranges, code)
+            !reader.isUnchanged(ranges, code)
         }
         var hasDropped = false
-        for index in cache.overlapping(start, length) where !translator.isUnchanged(self, index) {
+        for index in cache.overlapping(start, length) where !isUnchanged(index) {
             kill(index)
             hasDropped = true
         }
@@ -212,7 +213,7 @@ public final class Engine: @unchecked Sendable {
     /// Empties the code cache. Holds the lock; the calling vCPU must not count as running. Waits until no vCPU runs
     /// generated code.
     func flushLocked() {
-        translator.forgetWindows()
+        reader.forget()
         for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.request(EngineRequest.pause | EngineRequest.forget) } }
         for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.waitUntilStopped() } }
         cache.flush()
@@ -221,8 +222,7 @@ public final class Engine: @unchecked Sendable {
         thaw()
         host.flush()
         store?.flush()
-        jumpTargets.removeAll()
-        drops.removeAll()
+        tiering.flush()
         generation &+= 1
         counters.flushes += 1
     }

@@ -32,12 +32,6 @@ struct Translation {
     var source: UInt32
 }
 
-/// Guest bytes [start, end) that a translation was made from.
-struct GuestRange {
-    var start: UInt64
-    var end: UInt64
-}
-
 /// A chained jump: slot of a translation.
 struct Link {
     var source: UInt32
@@ -77,7 +71,7 @@ final class TranslationCache: @unchecked Sendable {
     /// What translations were made from: for the store, and to know them again (`Dormant.swift`).
     private(set) var sources: SourceTable
     /// Translations that a change of their pages took out of use, by pc and flags: the newest of each.
-    var dormant: [TranslationKey: UInt32] = [:]
+    var dormant: [CodeKey: UInt32] = [:]
     /// Translations that a change of their pages took out of use and nothing has taken into use again.
     var deadCount = 0
     private var rowPages: LargePages
@@ -141,13 +135,8 @@ final class TranslationCache: @unchecked Sendable {
     var isMostlyDead: Bool { deadCount > Self.deadLimit && deadCount > count / 8 * 7 }
     private static let deadLimit = 16384
 
-    /// Adds a translation. `isFindable` false: for one use, known only by host address. `code`: the bytes of the ranges, when the
-    /// translation may be stored.
-    func add(
-        pc: UInt64, flags: UInt64, _ region: CompiledRegion, ranges: UnsafeBufferPointer<GuestRange>,
-        code: UnsafeRawBufferPointer? = nil, counter: Int = 0, isOptimized: Bool, isFindable: Bool = true,
-        canGrow: Bool = false
-    ) -> Int? {
+    /// Adds a translation, as number `nextIndex`; nil when there is no room for its records.
+    func add(_ made: MadeRegion, _ region: CompiledRegion, counter: Int) -> Int? {
         let index = count
         var kept = region
         guard recordUsed + region.records.count <= recordCapacity else { return nil }
@@ -159,24 +148,25 @@ final class TranslationCache: @unchecked Sendable {
         }
         kept.records = UnsafeRawBufferPointer(start: records, count: region.records.count)
         rowPages.grow(to: (index + 1) * MemoryLayout<Translation>.stride)
-        let source = code.map { sources.add(ranges, $0) } ?? 0
-        var lowest = pc
-        var highest = pc
-        for range in ranges {
+        let source = made.code.map { sources.add(made.ranges, $0) } ?? 0
+        var lowest = made.key.pc
+        var highest = made.key.pc
+        for range in made.ranges {
             lowest = min(lowest, range.start)
             highest = max(highest, range.end)
         }
         rows[index] = Translation(
-            pc: pc, flags: flags, entry: region.entry, codeSize: UInt32(region.codeSize), lowest: lowest,
-            highest: highest, nextInBucket: 0, incoming: 0, isValid: isFindable, isOptimized: isOptimized,
-            canGrow: canGrow, counter: UInt16(truncatingIfNeeded: counter), source: source)
+            pc: made.key.pc, flags: made.key.flags, entry: region.entry, codeSize: UInt32(region.codeSize),
+            lowest: lowest, highest: highest, nextInBucket: 0, incoming: 0, isValid: made.isFindable,
+            isOptimized: made.isOptimized, canGrow: made.canGrow, counter: UInt16(truncatingIfNeeded: counter),
+            source: source)
         compiled.append(kept)
-        if isOptimized { for range in ranges { regionBlocks.insert(range.start) } }
+        if made.isOptimized { for range in made.ranges { regionBlocks.insert(range.start) } }
         atomic(published).pointee.store(UInt32(index + 1), ordering: .releasing)
-        if isFindable {
+        if made.isFindable {
             lookup.insert(index)
             lookup.grow(count: index + 1)
-            note(index, on: ranges)
+            note(index, on: made.ranges)
         }
         return index
     }

@@ -16,8 +16,8 @@ public struct TranslationUnit: ~Copyable {
     public var code: UnsafeRawPointer
     public var codeStart: UInt64
     public var codeLength: Int
-    /// The execution counter of the translation being made, where it has one.
-    public var counter: Int?
+    /// The translation being made counts its executions.
+    public var countsExecutions = false
     /// Offset of the program counter's home in the CPU state.
     public let pcOffset: Int
     /// Guest instructions translated so far, over all blocks.
@@ -130,7 +130,7 @@ public struct TranslationUnit: ~Copyable {
             ir.countExecution(pc, counter: profile.failureCounter(of: pc))
         }
         if let returnTo { ir.pushReturn(returnTo) }
-        ir.gotoCached(target, notedAs: counter != nil || profile != nil ? pc : nil)
+        ir.gotoCached(target, notedAs: countsExecutions || profile != nil ? pc : nil)
     }
 
     /// Ends the block: there is no whole instruction at `pc`. Whoever comes there asks memory again, since there may be one by then.
@@ -223,7 +223,7 @@ public struct TranslationUnit: ~Copyable {
     /// The block for `target` in this context, planned now if it is worth it.
     private mutating func blockInRegion(_ target: UInt64, _ context: Int) -> Int? {
         // A translation that waits to become hot is one block and its exits, also when it jumps to itself: it is made quickly.
-        if plan.maxBlocks == 1, counter != nil { return nil }
+        if plan.maxBlocks == 1, countsExecutions { return nil }
         if let found = find(target, context) { return found }
         guard isRoomLeft, target >= plan.lowest, target < plan.highest else { return nil }
         var weight: UInt32 = 0

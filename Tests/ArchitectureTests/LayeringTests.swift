@@ -1,9 +1,9 @@
 import Glibc
 import Testing
 
-private let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
 
-private func read(_ path: String) throws -> String {
+func read(_ path: String) throws -> String {
     let file = try #require(fopen(path, "r"), "cannot read \(path)")
     defer { fclose(file) }
     var bytes: [UInt8] = []
@@ -13,7 +13,7 @@ private func read(_ path: String) throws -> String {
 }
 
 /// All Swift files below a folder.
-private func swiftFiles(_ folder: String) -> [String] {
+func swiftFiles(_ folder: String) -> [String] {
     guard let directory = opendir(folder) else { return [] }
     defer { closedir(directory) }
     var files: [String] = []

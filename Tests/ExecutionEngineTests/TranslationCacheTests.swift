@@ -11,9 +11,10 @@ struct TranslationCacheTests {
             records: UnsafeRawBufferPointer(start: nil, count: 0))
         var range = GuestRange(start: pc, end: pc &+ 2)
         return withUnsafePointer(to: &range) {
-            cache.add(
-                pc: pc, flags: flags, region, ranges: UnsafeBufferPointer(start: $0, count: 1), isOptimized: false,
-                isFindable: true)
+            let made = MadeRegion(
+                key: CodeKey(pc: pc, flags: flags), body: .dormant(0),
+                ranges: UnsafeBufferPointer(start: $0, count: 1), isOptimized: false)
+            return cache.add(made, region, counter: 0)
         }
     }
 

@@ -174,23 +174,17 @@ extension Engine {
             let stored = contents.translation(row, copiedTo: store.copy),
             cache.find(stored.row.pc, stored.row.flags) == nil
         else { return false }
-        guard translator.matches(self, stored) else {
+        guard let ranges = store.copy.ranges(of: stored), reader.holds(ranges, stored.code) else {
             file.states[ordinal] = .stale
             store.counters.stale += 1
             return false
         }
-        guard let index = cache.nextIndex else { return false }
-        let old = Int(stored.row.counter)
-        let counter = stored.row.isOptimized ? old : ExecutionCounters.number(index)
-        prepareCounter(counter, isOptimized: stored.row.isOptimized)
-        guard let compiled = host.install(stored.region, translation: index, counterShift: counter - old),
-            cache.add(
-                pc: stored.row.pc, flags: stored.row.flags, compiled, ranges: translator.matchedRanges,
-                counter: counter, isOptimized: stored.row.isOptimized, canGrow: stored.row.canGrow) != nil
-        else { return false }
+        let made = MadeRegion(
+            key: CodeKey(pc: stored.row.pc, flags: stored.row.flags), body: .exported(stored.region), ranges: ranges,
+            isOptimized: stored.row.isOptimized, canGrow: stored.row.canGrow, storedCounter: Int(stored.row.counter))
+        guard admit(made) != nil else { return false }
         file.states[ordinal] = .installed
         store.counters.installed += 1
-        options.codeListener?(compiled.entry, compiled.codeSize, stored.row.pc)
         return true
     }
 

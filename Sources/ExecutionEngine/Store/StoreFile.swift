@@ -2,6 +2,7 @@
 // may be truncated, damaged, or made by somebody who knows the format. What is installed is copied first and checked then.
 // Files that others than the user could have written are not used at all, since code in them would run as it is.
 
+import GuestKit
 import HostOS
 
 /// What became of a stored row in this run.
@@ -200,8 +201,23 @@ struct StoredPage {
 /// Memory for one stored translation at a time.
 final class StoredCopy {
     private var room = UnsafeMutableRawBufferPointer.allocate(byteCount: 16 << 10, alignment: 16)
+    private let ranges = UnsafeMutablePointer<GuestRange>.allocate(capacity: PlanStorage.blockLimit)
 
-    deinit { room.deallocate() }
+    deinit {
+        room.deallocate()
+        ranges.deallocate()
+    }
+
+    /// The guest bytes that a translation was made from; nil when they are in more places than any of ours has.
+    func ranges(of stored: StoredTranslation) -> UnsafeBufferPointer<GuestRange>? {
+        let count = Int(stored.row.rangeCount)
+        guard count <= PlanStorage.blockLimit else { return nil }
+        for i in 0..<count {
+            let range = stored.range(i)
+            ranges[i] = GuestRange(start: range.start, end: range.start &+ range.count)
+        }
+        return UnsafeBufferPointer(start: ranges, count: count)
+    }
 
     func hold(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
         if bytes.count > room.count {

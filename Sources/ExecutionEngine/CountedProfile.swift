@@ -1,46 +1,10 @@
-// Which guest blocks go into one translation.
+// How guest code has run, for the regions that are made of it.
 
 import CodeGen
 import GuestKit
 
-extension Engine {
-    /// The plan of a first translation at `pc`.
-    func plan(for pc: UInt64) -> RegionPlan {
-        if options.maxInstructions == 1 { return RegionPlan(maxBlocks: 1, maxInstructions: 1) }
-        if optimizesAtOnce(pc) { return optimizingPlan(for: pc) }
-        return RegionPlan(maxBlocks: 1, maxInstructions: options.maxInstructions)
-    }
-
-    /// Large regions. Those made of hot code stay within a function at first: following calls copies what is called, which only
-    /// code that goes on running repays. Without a profile, which keeps them among code that has run, they stay near the head.
-    func optimizingPlan(for pc: UInt64, isLarger: Bool = false) -> RegionPlan {
-        if countsExecutions {
-            return isLarger
-                ? RegionPlan(maxBlocks: 192, maxInstructions: 1500, maxCallDepth: 6)
-                : RegionPlan(maxBlocks: 64, maxInstructions: 500, countsEntries: true)
-        }
-        let reach: UInt64 = 16 << 10
-        return RegionPlan(
-            maxBlocks: 64, maxInstructions: 500, maxCallDepth: 4, lowest: pc > reach ? pc - reach : 0,
-            highest: pc &+ reach)
-    }
-
-    /// The plan of the region that takes the place of translation `old`, which is hot.
-    func plan(toReplace old: Int) -> RegionPlan {
-        optimizingPlan(for: cache.rows[old].pc, isLarger: cache.rows[old].isOptimized)
-    }
-
-    /// Is the first translation at `pc` an optimized region?
-    func optimizesAtOnce(_ pc: UInt64) -> Bool {
-        options.tier == .optimizing && options.maxInstructions > 1 && options.optimizeOnly.contains(pc)
-    }
-
-    /// Do baseline translations count their executions, to be made again when hot?
-    var countsExecutions: Bool { options.tier == .automatic && options.maxInstructions > 1 && options.chaining }
-}
-
 /// How guest code has run on one vCPU, as its baseline translations have counted it. Under the translation lock.
-final class Profile: ExecutionProfile {
+final class CountedProfile: ExecutionProfile {
     let engine: Engine
     let flags: UInt64
     /// The vCPU's state, with the counters below it.
@@ -70,7 +34,7 @@ final class Profile: ExecutionProfile {
     }
 
     func targets(of site: UInt64, in block: UInt64) -> JumpTargets {
-        if let known = engine.jumpTargets[site] { return known }
+        if let known = engine.tiering.jumpTargets[site] { return known }
         guard let index = engine.cache.find(block, flags), !engine.cache.rows[index].isOptimized,
             let cached = engine.host.inlineCache(engine.cache.compiled[index]), cached.site == site
         else { return JumpTargets() }
@@ -82,18 +46,19 @@ final class Profile: ExecutionProfile {
     /// A baseline translation is hot: where its indirect jump went is kept for regions made later, when it counts no more.
     func learn(_ index: Int) {
         guard !engine.cache.rows[index].isOptimized,
-            let cached = engine.host.inlineCache(engine.cache.compiled[index]), engine.jumpTargets[cached.site] == nil
+            let cached = engine.host.inlineCache(engine.cache.compiled[index]),
+            engine.tiering.jumpTargets[cached.site] == nil
         else { return }
-        engine.jumpTargets[cached.site] = countedTargets(index, cached)
+        engine.tiering.jumpTargets[cached.site] = countedTargets(index, cached)
         forgetMisses(cached.site)
     }
 
     /// Regions go on elsewhere than the indirect jump at `site` does: half of what is known of it is from now on what it did lately.
     func learnAgain(_ site: UInt64) {
         var targets = JumpTargets()
-        if let known = engine.jumpTargets[site] { targets.add(known, share: 0.5) }
+        if let known = engine.tiering.jumpTargets[site] { targets.add(known, share: 0.5) }
         targets.add(missedTargets(site), share: 0.5)
-        engine.jumpTargets[site] = targets
+        engine.tiering.jumpTargets[site] = targets
         forgetMisses(site)
     }
 

@@ -1,0 +1,112 @@
+// The one door into the code cache. Whoever made a region - a vCPU's thread, the compiler's, an earlier run - hands it over here: only
+// here it gets its number, its counter, its place in the code buffer, and becomes something that look-ups find.
+
+import CodeGen
+import HostOS
+import IR
+
+/// What a translation is found by.
+struct CodeKey: Hashable {
+    var pc: UInt64
+    /// What of the CPU state it was made for (`GuestArchitecture.translationFlags`).
+    var flags: UInt64
+}
+
+/// A region on its way into the code cache. What it points to is valid until the next one is made.
+struct MadeRegion {
+    /// What its code is made of.
+    enum Body {
+        /// IR with an allocation: the host compiles it where it will be.
+        case region(Region, Allocation)
+        /// What `HostBackEnd.export` or a `RegionCompiler` wrote.
+        case exported(UnsafeRawBufferPointer)
+        /// Translation `index`, which is in the cache and out of use.
+        case dormant(Int)
+    }
+
+    var key: CodeKey
+    var body: Body
+    /// The guest bytes that it was made from, where they lie, and, where they can be kept, what they are.
+    var ranges: UnsafeBufferPointer<GuestRange>
+    var code: UnsafeRawBufferPointer?
+    var isOptimized: Bool
+    /// Look-ups find it.
+    var isFindable = true
+    /// It would be larger if calls were followed further.
+    var canGrow = false
+    /// The number of its counter in an exported body that was made under another number.
+    var storedCounter: Int?
+    /// Who has made it just now; nil: an earlier run, or this one some time ago.
+    var origin: CodeOrigin?
+    var isVerified = false
+    /// Guest instructions and bytes, and nanoseconds so far.
+    var instructions = 0, guestBytes = 0
+    var time: UInt64 = 0
+}
+
+extension Workspace {
+    /// The region that the pipeline has left here.
+    func made(_ request: TranslationRequest, _ origin: CodeOrigin, _ body: MadeRegion.Body? = nil) -> MadeRegion {
+        MadeRegion(
+            key: request.key, body: body ?? .region(region, allocation), ranges: blocks, code: keptCode,
+            isOptimized: request.isOptimized, isFindable: !request.isTemporary, canGrow: canGrow, origin: origin,
+            isVerified: verifies, instructions: region.s.pointee.guestInstructions,
+            guestBytes: region.s.pointee.guestLength)
+    }
+}
+
+extension Engine {
+    /// Takes a region into the code cache: its number there, nil when there is no room or it is no region. `old`: the translation that
+    /// it takes the place of. Holds the lock.
+    func admit(_ made: MadeRegion, replacing old: Int? = nil) -> Int? {
+        guard let index = cache.nextIndex else { return nil }
+        if case .dormant(let index) = made.body {
+            cache.restore(index, on: made.ranges)
+            return index
+        }
+        let start = options.measuresTime ? HostClock.monotonic() : 0
+        let counter =
+            made.isOptimized ? ExecutionCounters.number(entriesOf: made.key.pc) : ExecutionCounters.number(index)
+        guard let compiled = place(made, index, counter) else { return nil }
+        for vcpu in vcpus {
+            vcpu._withUnsafeGuaranteedRef { $0.prepareCounter(counter, isOptimized: made.isOptimized) }
+        }
+        guard cache.add(made, compiled, counter: counter) != nil else {
+            discard(compiled)
+            return nil
+        }
+        account(made, compiled, options.measuresTime ? HostClock.monotonic() &- start : 0)
+        if let old { retire(old) }
+        return index
+    }
+
+    /// Host code for a translation with that number.
+    private func place(_ made: MadeRegion, _ index: Int, _ counter: Int) -> CompiledRegion? {
+        switch made.body {
+        case .region(let region, let allocation): host.compile(region, allocation, translation: index)
+        case .exported(let bytes):
+            host.install(bytes, translation: index, counterShift: made.storedCounter.map { counter - $0 } ?? 0)
+        case .dormant: nil
+        }
+    }
+
+    private func account(_ made: MadeRegion, _ compiled: CompiledRegion, _ time: UInt64) {
+        options.codeListener?(compiled.entry, compiled.codeSize, made.key.pc)
+        guard let origin = made.origin else { return }
+        codeMemory.makeLargePages(used: code.used)
+        counters.translations += 1
+        counters.guestInstructions += made.instructions
+        counters.guestBytes += made.guestBytes
+        counters.hostBytes += compiled.codeSize
+        counters.translationTime &+= made.time &+ time
+        counters[origin].count += 1
+        if made.isVerified { counters[origin].verified += 1 }
+        if made.isOptimized {
+            counters.optimized += 1
+            counters.optimizedInstructions += made.instructions
+            counters.optimizedTime &+= made.time &+ time
+        }
+        log.region(made, compiled)
+        log.hostCode(compiled, at: made.key.pc)
+    }
+}

@@ -1,0 +1,195 @@
+// The cpu loop.
+//
+//   run: requests -> look up (jump cache, table, translate) -> enter generated code -> handle its exit -> again
+
+import CodeGen
+import Diagnostics
+import GuestKit
+import GuestMemory
+import HostOS
+
+extension VCPU {
+    /// Runs guest code until something needs the embedder.
+    public func run() -> VCPUExit {
+        while true {
+            // An exit that waits for its target's translation has left generated code for good.
+            if pendingLink != nil, let exit = translate(key) { return exit }
+            atomic(running).pointee.store(1, ordering: .sequentiallyConsistent)
+            if header.pointee.exitRequest != 0, !handleRequests() { return .interrupted }
+
+            let key = key
+            if key.flags != lastFlags {
+                forget()
+                lastFlags = key.flags
+            }
+            guard let entry = lookUp(key) else {
+                atomic(running).pointee.store(0, ordering: .releasing)
+                if let exit = translate(key) { return exit }
+                if mustStep {
+                    mustStep = false
+                    if let exit = stepOnce() { return exit }
+                }
+                continue
+            }
+            if engine.options.diagnostics.items.rawValue != 0 { logExecution(key.pc) }
+            if let result = handle(enter(entry)) { return result }
+        }
+    }
+
+    /// Runs generated code; `running` is set. What its exit says of translations is taken up before `running` is cleared: from
+    /// then on another thread may flush them.
+    func enter(_ entry: UInt64) -> ExitValue {
+        setActivity(.generatedCode)
+        let exit = engine.host.enter(state, entry)
+        setActivity(.engine)
+        switch exit.reason {
+        case ExitReason.sideExit, ExitReason.hot, ExitReason.fault, UInt32(GuestExit.misaligned.rawValue): recover()
+        default: break
+        }
+        exitGeneration = engine.generation
+        atomic(running).pointee.store(0, ordering: .releasing)
+        return exit
+    }
+
+    /// Serves the engine's requests. False when the embedder should look (always: the flag may have been set for both).
+    func handleRequests() -> Bool {
+        atomic(requestFlag).pointee.store(0, ordering: .sequentiallyConsistent)
+        let requests = atomic(engineRequests).pointee.exchange(0, ordering: .sequentiallyConsistent)
+        atomic(running).pointee.store(0, ordering: .sequentiallyConsistent)
+        if requests & EngineRequest.pause != 0 { engine.lock.withLock {} }
+        if requests & EngineRequest.forget != 0 { forget() }
+        return false
+    }
+
+    /// What the vCPU is to run next.
+    private var key: CodeKey { CodeKey(pc: programCounter, flags: engine.guest.translationFlags(state)) }
+
+    private func lookUp(_ key: CodeKey) -> UInt64? {
+        let cached = header.pointee.jumpCache + JumpCache.index(key.pc)
+        if cached.pointee.pc == key.pc { return cached.pointee.code }
+        guard let index = lookup.find(key.pc, key.flags) else { return nil }
+        let entry = lookup.rows[index].entry
+        remember(key.pc, entry)
+        return entry
+    }
+
+    /// Puts the code of a pc into the jump cache.
+    @inline(__always) private func remember(_ pc: UInt64, _ entry: UInt64) {
+        header.pointee.jumpCache[JumpCache.index(pc)] = JumpCacheEntry(pc: pc, code: entry)
+    }
+
+    /// The slow path of look-up, under the lock: finds or makes the translation, links the exit that led here.
+    private func translate(_ key: CodeKey) -> VCPUExit? {
+        engine.lock.lock()
+        defer { engine.lock.unlock() }
+        setActivity(engine.tiering.optimizesAtOnce(key.pc) ? .optimizing : .translating)
+        defer { setActivity(.engine) }
+        var hasFlushed = false
+        let supply = engine.supply(key, &hasFlushed)
+        if hasFlushed { forget() }
+        defer { pendingLink = nil }
+        switch supply {
+        case .code(let index):
+            link(to: index)
+            remember(key.pc, lookup.rows[index].entry)
+            return nil
+        case .notExecutable: return fetchFault(key.pc)
+        case .unprotected:
+            mustStep = true
+            return nil
+        case .noRoom: return .outOfCodeMemory
+        }
+    }
+
+    /// The translation at pc is hot, or a region expects something else than what happens.
+    private func optimize() {
+        let key = key
+        engine.lock.lock()
+        defer { engine.lock.unlock() }
+        if let source = exitTranslation, exitGeneration == engine.generation, engine.cache.rows[source].pc != key.pc {
+            let profile = CountedProfile(engine: engine, flags: engine.cache.rows[source].flags, state: state)
+            let patience = engine.drop(source, site: key.pc, profile)
+            let offset = ExecutionCounters.offset(entriesOf: key.pc)
+            return state.storeBytes(of: patience, toByteOffset: offset, as: UInt32.self)
+        }
+        guard let old = engine.cache.find(key.pc, key.flags) else { return }
+        setActivity(.optimizing)
+        defer { setActivity(.engine) }
+        header.pointee.jumpCache[JumpCache.index(key.pc)] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
+        let profile = CountedProfile(engine: engine, flags: key.flags, state: state)
+        var hasFlushed = false
+        let patience = engine.replace(old, profile, mayWait: !isBorrowed, &hasFlushed)
+        if hasFlushed { forget() }
+        setCounter(old, patience)
+    }
+
+    private func setCounter(_ translation: Int, _ count: UInt32) {
+        let counter = Int(engine.cache.rows[translation].counter)
+        state.storeBytes(of: count, toByteOffset: ExecutionCounters.offset(ofNumber: counter), as: UInt32.self)
+    }
+
+    private func link(to target: Int) {
+        guard let link = pendingLink, link.generation == engine.generation, engine.options.chaining,
+            engine.cache.rows[link.source].isValid, engine.cache.hasRoomForLink, engine.mayLink(link.source)
+        else { return }
+        let row = engine.cache.rows + target
+        guard
+            engine.host.link(
+                engine.cache.compiled[link.source], slot: link.slot, to: row.pointee.entry, pc: row.pointee.pc)
+        else { return }
+        engine.cache.addLink(source: link.source, slot: link.slot, target: target)
+        engine.counters.links += 1
+    }
+
+    // MARK: Exits
+
+    func handle(_ exit: ExitValue) -> VCPUExit? {
+        switch exit.reason {
+        case ExitReason.chain:
+            header.pointee.jumps.unlinked &+= 1
+            if engine.options.chaining { pendingLink = (exit.translation, exit.slot, exitGeneration) }
+            return nil
+        case ExitReason.lookup:
+            return nil
+        case ExitReason.sideExit:
+            return nil
+        case ExitReason.hot:
+            optimize()
+            return nil
+        case ExitReason.fault:
+            return resolveFault(header.pointee.exitValue, header.pointee.faultIsWrite != 0 ? .write : .read)
+        default:
+            header.pointee.exitReason = 0
+            return handleGuest(GuestExit(rawValue: Int(exit.reason)))
+        }
+    }
+
+    private func handleGuest(_ reason: GuestExit?) -> VCPUExit? {
+        switch reason {
+        case .systemCall: return .systemCall
+        case .breakpoint: return .breakpoint
+        case .illegalInstruction, nil: return .illegalInstruction
+        case .instructionFence:
+            engine.synchronizeCode(everywhere: false)
+            return nil
+        case .yield:
+            HostThread.yield()
+            return nil
+        case .misaligned:
+            return .memoryFault(address: header.pointee.exitValue, access: .write, kind: .misaligned)
+        case .misalignedFetch:
+            return .memoryFault(address: programCounter, access: .execute, kind: .misaligned)
+        case .helperFault:
+            let value = header.pointee.exitValue
+            return resolveFault(value & ~(1 << 63), value >> 63 != 0 ? .write : .read)
+        }
+    }
+
+    private func logExecution(_ pc: UInt64) {
+        let diagnostics = engine.options.diagnostics
+        if diagnostics.isEnabled(.execution, at: pc) { diagnostics.write("Trace: [0x\(String(pc, radix: 16))]\n") }
+        if diagnostics.isEnabled(.cpuState, at: pc) {
+            diagnostics.write(engine.dump(state, withFloat: diagnostics.isEnabled(.fpuState)))
+        }
+    }
+}

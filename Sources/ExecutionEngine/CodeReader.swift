@@ -1,0 +1,121 @@
+// Guest code bytes for translating: copies in memory of our own, write-protected before they are read. Another thread may unmap the
+// originals at any time.
+
+import GuestMemory
+import HostOS
+
+/// Guest bytes [start, end) that a translation was made from.
+struct GuestRange {
+    var start: UInt64
+    var end: UInt64
+}
+
+/// One per engine; guarded by the translation lock.
+final class CodeReader {
+    private let memory: any CodeMemory
+    /// Fewer bytes are no instruction.
+    private let leastBytes: Int
+    /// Copies of the code pages translated from lately, by page number, then room for what does not fit in. They are
+    /// write-protected, so that every change comes through `forget`.
+    private let copies: UnsafeMutableRawPointer
+    private let windows: UnsafeMutablePointer<UInt64>
+    private static let pageSize = 4096
+    private static let windowCount = 8
+    private static let longestInstruction = 16
+    private static let scratch = windowCount * pageSize
+    private static let noPage: UInt64 = 1
+    /// The code asked for last could not be write-protected: nothing made from it may be kept.
+    private(set) var isUnprotected = false
+
+    init(_ memory: any CodeMemory, leastBytes: Int) {
+        self.memory = memory
+        self.leastBytes = leastBytes
+        copies = .allocate(byteCount: Self.scratch + Self.pageSize + Self.longestInstruction, alignment: 16)
+        windows = .allocate(capacity: Self.windowCount)
+        windows.initialize(repeating: Self.noPage, count: Self.windowCount)
+    }
+
+    deinit {
+        copies.deallocate()
+        windows.deallocate()
+    }
+
+    /// Pages read from may have changed.
+    func forget() { windows.update(repeating: Self.noPage, count: Self.windowCount) }
+
+    /// A copy of the code bytes at `pc`, write-protected before they are read: to the end of the page, and a little beyond when an
+    /// instruction may cross it. Nil when there is no code, or it cannot be protected.
+    func bytes(at pc: UInt64) -> UnsafeRawBufferPointer? {
+        isUnprotected = false
+        let pageSize = UInt64(Self.pageSize), longest = UInt64(Self.longestInstruction)
+        let page = pc & ~(pageSize - 1)
+        let toPageEnd = page &+ pageSize &- pc
+        if toPageEnd >= longest {
+            let slot = Int(truncatingIfNeeded: page / pageSize) & (Self.windowCount - 1)
+            if windows[slot] != page, let bytes = memory.executableBytes(at: page), bytes.count >= Self.pageSize {
+                guard protect(page, pageSize) else { return nil }
+                let copied = copy(bytes, count: Self.pageSize, to: slot * Self.pageSize)
+                windows[slot] = copied?.count == Self.pageSize ? page : Self.noPage
+            }
+            if windows[slot] == page {
+                let start = copies + (slot * Self.pageSize + Int(pc - page))
+                return UnsafeRawBufferPointer(start: start, count: Int(toPageEnd))
+            }
+        }
+        guard let bytes = memory.executableBytes(at: pc) else { return nil }
+        let length = min(UInt64(bytes.count), toPageEnd >= longest ? toPageEnd : toPageEnd &+ longest)
+        guard protect(pc, length) else { return nil }
+        return copy(bytes, count: Int(length), to: Self.scratch)
+    }
+
+    /// A copy of the bytes of one instruction, which are not write-protected.
+    func instruction(at pc: UInt64) -> UnsafeRawBufferPointer? {
+        isUnprotected = false
+        guard let bytes = memory.executableBytes(at: pc) else { return nil }
+        return copy(bytes, count: min(bytes.count, Self.longestInstruction), to: Self.scratch)
+    }
+
+    private func protect(_ start: UInt64, _ length: UInt64) -> Bool {
+        isUnprotected = !memory.protectCode(start: start, length: length)
+        return !isUnprotected
+    }
+
+    /// Does guest memory hold these bytes in these ranges? Write-protects them as for translating.
+    func holds(_ ranges: UnsafeBufferPointer<GuestRange>, _ expected: UnsafeRawBufferPointer) -> Bool {
+        var expected = expected
+        for range in ranges {
+            let length = Int(range.end &- range.start)
+            guard let bytes = bytes(at: range.start), bytes.count >= length, expected.count >= length,
+                areEqual(bytes, expected, length)
+            else { return false }
+            expected = UnsafeRawBufferPointer(rebasing: expected[length...])
+        }
+        return true
+    }
+
+    /// Does guest memory hold these bytes in these ranges, whatever was copied from it before?
+    func isUnchanged(_ ranges: UnsafeBufferPointer<GuestRange>, _ expected: UnsafeRawBufferPointer) -> Bool {
+        var expected = expected
+        for range in ranges {
+            var at = range.start
+            while at < range.end {
+                guard let bytes = memory.executableBytes(at: at) else { return false }
+                let count = min(bytes.count, Int(range.end &- at), Self.pageSize)
+                guard expected.count >= count, let now = copy(bytes, count: count, to: Self.scratch),
+                    now.count == count, areEqual(now, expected, count)
+                else { return false }
+                expected = UnsafeRawBufferPointer(rebasing: expected[count...])
+                at &+= UInt64(count)
+            }
+        }
+        return true
+    }
+
+    /// Guest bytes in memory of our own; nil when they have gone meanwhile.
+    private func copy(_ bytes: UnsafeRawBufferPointer, count: Int, to offset: Int) -> UnsafeRawBufferPointer? {
+        let target = copies + offset
+        let missing = GuestCopy.copy(
+            to: UInt(bitPattern: target), from: UInt(bitPattern: bytes.baseAddress), count: count)
+        return count - missing >= leastBytes ? UnsafeRawBufferPointer(start: target, count: count - missing) : nil
+    }
+}

@@ -1,0 +1,65 @@
+// Guest accesses that are not possible, and stores to pages with translated code.
+
+import CodeGen
+import GuestMemory
+import HostOS
+
+extension VCPU {
+    /// There was no code at `pc`, or not all of an instruction. Nil when there is now.
+    func fetchFault(_ pc: UInt64) -> VCPUExit? {
+        // An instruction that starts on the last executable bytes misses its rest.
+        let address = engine.memory.executableBytes(at: pc).map { pc &+ UInt64($0.count) } ?? pc
+        return switch engine.memory.resolveFault(address: address, access: .execute) {
+        case .guestFault(let kind): .memoryFault(address: address, access: .execute, kind: kind)
+        case .retry, .codeWrite: nil
+        }
+    }
+
+    func resolveFault(_ address: UInt64, _ access: MemoryAccess) -> VCPUExit? {
+        if header.pointee.faultSignal == FaultRegistry.busSignal {
+            return .memoryFault(address: address, access: access, kind: .bus)
+        }
+        switch engine.memory.resolveFault(address: address, access: access) {
+        case .retry: return nil
+        case .guestFault(let kind): return .memoryFault(address: address, access: access, kind: kind)
+        case .codeWrite(let page, let length):
+            engine.lock.withLock {
+                let changed = engine.memory.allowWrites(start: page, length: length)
+                engine.invalidateLocked(
+                    start: changed.lowerBound, length: changed.upperBound - changed.lowerBound)
+            }
+            forget()
+            // Translated as usual, the instruction could protect that page again: its block, or its region, may have code there.
+            return stepOnce()
+        }
+    }
+
+    /// Executes the instruction at pc alone, from a translation for one use that protects nothing.
+    func stepOnce() -> VCPUExit? {
+        engine.lock.lock()
+        let result = engine.translate(
+            engine.tiering.once(CodeKey(pc: programCounter, flags: engine.guest.translationFlags(state))))
+        guard case .done(let index) = result else {
+            if case .full = result {
+                engine.flushLocked()
+                forget()
+            }
+            engine.lock.unlock()
+            return nil
+        }
+        let entry = engine.cache.rows[index].entry
+        let generation = engine.generation
+        atomic(running).pointee.store(1, ordering: .sequentiallyConsistent)
+        engine.lock.unlock()
+        let exit = enter(entry)
+        // Its exits are not worth linking, but its faults count.
+        let outcome = exit.reason == ExitReason.chain ? nil : handle(exit)
+        engine.lock.withLock {
+            // Nothing refers to it: when nothing came after it, its room is free again.
+            if engine.generation == generation, let compiled = engine.cache.removeLast(index) {
+                engine.discard(compiled)
+            }
+        }
+        return outcome
+    }
+}

@@ -1,0 +1,123 @@
+// Guest code to what the host makes code of, stage by stage: front end, optimizer, register allocation. It knows no engine, no code
+// cache and no policy: a request says what is wanted, the reader has the bytes, and the workspace holds the result.
+
+import CodeGen
+import GuestKit
+import IR
+import Optimizer
+
+/// What is to be translated, and how.
+struct TranslationRequest {
+    var key: CodeKey
+    var plan: RegionPlan
+    /// An optimized region, rather than a baseline translation.
+    var isOptimized = false
+    /// One instruction, for one execution: nothing finds it, and its bytes are not write-protected.
+    var isTemporary = false
+    /// The optimizer's part; nil: none.
+    var level: OptimizationLevel?
+    /// It counts its executions, to be made again when it is hot.
+    var countsExecutions = false
+    /// How the code has run so far, where that is known.
+    var profile: CountedProfile?
+}
+
+/// What became of a request.
+enum PipelineResult {
+    /// The workspace holds the region, and its allocation.
+    case made
+    /// There is no code at the address.
+    case notExecutable
+    /// The host cannot write-protect its page: nothing made from it may be kept.
+    case unprotected
+    /// Not even one instruction fits into the fixed storage.
+    case tooLarge
+}
+
+/// Guarded by the translation lock, but for `prepare`.
+final class Pipeline {
+    private let guest: any GuestArchitecture
+    private let log: TranslationLog
+    private var sampler: VerificationSampler
+
+    init(guest: any GuestArchitecture, options: EngineOptions, log: TranslationLog) {
+        self.guest = guest
+        self.log = log
+        sampler = VerificationSampler(options.verification)
+    }
+
+    /// All stages. What is too large for some fixed storage is made smaller.
+    func make(_ request: TranslationRequest, _ reader: CodeReader, _ workspace: Workspace) -> PipelineResult {
+        var request = request
+        while true {
+            guard decode(request, reader, workspace) else {
+                return reader.isUnprotected ? .unprotected : .notExecutable
+            }
+            if !workspace.region.s.pointee.overflowed, prepare(request, workspace) { return .made }
+            if request.plan.maxInstructions <= 1 && request.plan.maxBlocks == 1 { return .tooLarge }
+            request.plan.maxInstructions = max(1, request.plan.maxInstructions / 2)
+            request.plan.maxBlocks = max(1, request.plan.maxBlocks / 2)
+        }
+    }
+
+    /// Front end: guest bytes to IR, block by block. False when there is no code at the address.
+    func decode(_ request: TranslationRequest, _ reader: CodeReader, _ workspace: Workspace) -> Bool {
+        let pc = request.key.pc, plan = request.plan
+        func code(at pc: UInt64) -> UnsafeRawBufferPointer? {
+            request.isTemporary ? reader.instruction(at: pc) : reader.bytes(at: pc)
+        }
+        guard var bytes = code(at: pc) else { return false }
+        let region = workspace.region
+        let ranges = workspace.ranges
+        region.reset(pc: pc, flags: request.key.flags)
+        workspace.verifies = sampler.next()
+        workspace.forgetCode()
+        var unit = TranslationUnit(
+            region: region, pc: pc, flags: request.key.flags, plan: plan, code: bytes, pcOffset: guest.pcOffset,
+            storage: workspace.plans, profile: request.profile)
+        var count = 0
+        while unit.beginNextBlock() {
+            let start = unit.pc
+            if count == 0 {
+                if !request.isTemporary { unit.ir.checkExit(pc) }
+                if request.countsExecutions {
+                    unit.ir.countExecution(pc, counter: ExecutionCounters.own)
+                    unit.countsExecutions = true
+                } else if plan.countsEntries {
+                    unit.ir.countExecution(pc, counter: ExecutionCounters.number(entriesOf: pc))
+                    unit.beginBehindEntry()
+                }
+            } else if let next = code(at: start) {
+                bytes = next
+                unit.setCode(bytes, at: start)
+            } else {
+                unit.missCode()
+                unit.endBlock()
+                continue
+            }
+            guest.translateBlock(&unit)
+            unit.endBlock()
+            if unit.instructionCount == 0 { return false }
+            let least = UInt64(guest.instructionAlignment)
+            ranges[count] = GuestRange(start: start, end: max(unit.pc, start &+ least))
+            workspace.keep(bytes, Int(ranges[count].end &- start))
+            count += 1
+        }
+        region.s.pointee.guestInstructions = unit.instructionCount
+        workspace.canGrow = plan.countsEntries && unit.hasLeftOutCalls
+        var length = 0
+        for i in 0..<count { length += Int(ranges[i].end &- ranges[i].start) }
+        region.s.pointee.guestLength = length
+        workspace.rangeCount = count
+        log.frontEnd(workspace.region)
+        return true
+    }
+
+    /// Middle: optimizer, then register allocation. False: the region does not fit. Needs no lock.
+    func prepare(_ request: TranslationRequest, _ workspace: Workspace) -> Bool {
+        workspace.checkFrontEnd()
+        if let level = request.level, !workspace.optimize(level) { return false }
+        log.optimized(workspace.region)
+        return workspace.allocate()
+    }
+}

@@ -1,0 +1,43 @@
+// The guest's exact state where generated code was left in the middle of a translation: at a fault, a side exit, or a counter that ran
+// out. The recovery records of the translation say which host register holds which guest register there.
+
+import CodeGen
+import GuestKit
+
+extension VCPU {
+    /// Writes dirty globals back from the registers saved at a fault or side exit, and sets pc.
+    func recover() {
+        let address = header.pointee.sideExitAddress
+        // A host that keeps every global at home reports no address.
+        if address == 0 {
+            programCounter = header.pointee.exitPC
+            exitTranslation = nil
+            return
+        }
+        guard let index = engine.cache.containing(address) else {
+            fatalError("exit at host address 0x\(String(address, radix: 16)), which no translation owns")
+        }
+        exitTranslation = index
+        let row = engine.cache.rows + index
+        let records = engine.cache.compiled[index].records
+        guard
+            let pc = RecoveryReader.find(
+                records, pc: row.pointee.pc, offset: Int(address &- row.pointee.entry), globalCount: globals.count,
+                registers: recovered)
+        else {
+            fatalError(
+                "no recovery record at host address 0x\(String(address, radix: 16)) of the translation of 0x\(String(row.pointee.pc, radix: 16))"
+            )
+        }
+        for (i, global) in globals.enumerated() where recovered[i] != 0 {
+            let number = Int(recovered[i]) - 1
+            let value = header.pointee.savedRegisters[number >= 32 ? number - 16 : number]
+            if global.type.size == 4 {
+                state.storeBytes(of: UInt32(truncatingIfNeeded: value), toByteOffset: global.offset, as: UInt32.self)
+            } else {
+                state.storeBytes(of: value, toByteOffset: global.offset, as: UInt64.self)
+            }
+        }
+        programCounter = pc
+    }
+}

@@ -1,0 +1,102 @@
+// Translations for the cpu loop: found, taken into use again, read from disk, or made. Everything here holds the translation lock.
+
+import CodeGen
+import HostOS
+
+/// What became of a request to translate.
+enum TranslationResult {
+    case done(Int)
+    /// There is no code at the address.
+    case notExecutable
+    /// The host cannot write-protect its page: nothing made from it may be kept.
+    case unprotected
+    /// The code cache is full.
+    case full
+}
+
+extension Engine {
+    /// What there is for a key.
+    enum Supply {
+        case code(Int)
+        case notExecutable
+        case unprotected
+        /// The code cache cannot hold even one instruction.
+        case noRoom
+    }
+
+    /// The translation of a key. `hasFlushed` is set when the code cache was emptied for it.
+    func supply(_ key: CodeKey, _ hasFlushed: inout Bool) -> Supply {
+        if let index = cache.find(key.pc, key.flags) ?? revive(key) { return .code(index) }
+        installStored(at: key.pc, key.flags)
+        if let index = cache.find(key.pc, key.flags) { return .code(index) }
+        func flush() {
+            flushLocked()
+            hasFlushed = true
+        }
+        if cache.isMostlyDead { flush() }
+        var request = tiering.first(key)
+        var isAlone = false
+        while true {
+            switch translate(request) {
+            case .done(let index): return .code(index)
+            case .notExecutable: return .notExecutable
+            case .unprotected: return .unprotected
+            case .full:
+                if !isAlone {
+                    flush()
+                    isAlone = true
+                } else if request.plan.maxInstructions == 1 {
+                    return .noRoom
+                } else {
+                    // Not even alone in the cache: less.
+                    request.plan = .init(maxBlocks: 1, maxInstructions: max(1, request.plan.maxInstructions / 4))
+                }
+            }
+        }
+    }
+
+    /// Makes a translation and takes it into the code cache, in the place of `old`.
+    func translate(_ request: TranslationRequest, replacing old: Int? = nil) -> TranslationResult {
+        let start = options.measuresTime ? HostClock.monotonic() : 0
+        let workspace = workspace
+        switch pipeline.make(request, reader, workspace) {
+        case .notExecutable: return .notExecutable
+        case .unprotected: return .unprotected
+        case .tooLarge: return .full
+        case .made:
+            var made = workspace.made(request, request.isOptimized ? .optimizing : .baseline)
+            made.time = options.measuresTime ? HostClock.monotonic() &- start : 0
+            return admit(made, replacing: old).map { .done($0) } ?? .full
+        }
+    }
+
+    /// Translation `old` is hot: what takes its place is made now, or, where the vCPU may wait for it, by the compiler's thread. The old
+    /// one stays correct code, so nothing has to be forgotten: incoming jumps are unlinked and find the new one. Returns the executions
+    /// until it asks again.
+    func replace(_ old: Int, _ profile: CountedProfile, mayWait: Bool, _ hasFlushed: inout Bool) -> UInt32 {
+        profile.learn(old)
+        let row = cache.rows[old]
+        guard let request = tiering.replacement(of: row, profile) else { return tiering.patience(row) }
+        if mayWait, let background, vcpus.count < options.processors, background.take(old, request) == .pending {
+            return BackgroundCompiler.patience
+        }
+        if case .full = translate(request, replacing: old) {
+            flushLocked()
+            hasFlushed = true
+        }
+        return tiering.patience(row)
+    }
+
+    /// The indirect jump at `site` of an optimized region does not go where the region expects it to, time and again: another takes
+    /// its place, which knows where it goes now, once the code is hot again. Returns how often the next one may be wrong.
+    func drop(_ region: Int, site: UInt64, _ profile: CountedProfile) -> UInt32 {
+        let patience = tiering.patienceAfterDrop(at: site)
+        let row = cache.rows[region]
+        if row.isValid, row.isOptimized {
+            counters.dropped += 1
+            profile.learnAgain(site)
+            drop(region)
+        }
+        return patience
+    }
+}

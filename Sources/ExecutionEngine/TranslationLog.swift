@@ -1,0 +1,76 @@
+// What `-d` shows of translations while they are made: guest code, IR before and after the optimizer, host code.
+
+import CodeGen
+import Diagnostics
+import GuestKit
+import IR
+
+struct TranslationLog {
+    private let guest: any GuestArchitecture
+    private let options: EngineOptions
+    /// For guest listings; guarded by the translation lock.
+    private let reader: CodeReader
+    private let isOn: Bool
+
+    init(guest: any GuestArchitecture, options: EngineOptions, reader: CodeReader) {
+        self.guest = guest
+        self.options = options
+        self.reader = reader
+        isOn = options.diagnostics.items.rawValue != 0
+    }
+
+    /// The region as the front end built it.
+    func frontEnd(_ region: Region) {
+        if !isOn { return }
+        let pc = region.s.pointee.guestPC
+        if options.diagnostics.isEnabled(.guestCode, at: pc) { options.diagnostics.write(listing(region)) }
+        ops(region, .ops, "OP")
+    }
+
+    /// The region as the optimizer left it.
+    func optimized(_ region: Region) {
+        if isOn { ops(region, .optimizedOps, "OP after optimization") }
+    }
+
+    private func ops(_ region: Region, _ item: LogItem, _ title: String) {
+        guard options.diagnostics.isEnabled(item, at: region.s.pointee.guestPC) else { return }
+        options.diagnostics.write("\(title):\n" + region.print(globals: guest.globals, helpers: guest.helpers) + "\n")
+    }
+
+    private func listing(_ region: Region) -> String {
+        var text = "----------------\nIN: 0x" + String(region.s.pointee.guestPC, radix: 16) + "\n"
+        for b in 0..<region.blockCount {
+            let block = region.blocks[b]
+            for i in Int(block.start)..<Int(block.end) where region.ops[i].opcode == .insnStart {
+                let at = UInt64(bitPattern: region.ops[i].imm)
+                guard let bytes = reader.instruction(at: at) else { continue }
+                let (line, length) = guest.disassemble(bytes, at: at)
+                var hex = ""
+                for k in 0..<min(length, bytes.count) {
+                    let byte = String(bytes[length - 1 - k], radix: 16)
+                    hex += (byte.utf8.count < 2 ? "0" : "") + byte
+                }
+                let pad = String(repeating: " ", count: max(1, 18 - hex.utf8.count))
+                text += "0x" + String(at, radix: 16) + ":  " + hex + pad + line + "\n"
+            }
+        }
+        return text + "\n"
+    }
+
+    /// An optimized region has been admitted.
+    func region(_ made: MadeRegion, _ compiled: CompiledRegion) {
+        guard isOn, made.isOptimized, options.diagnostics.isEnabled(.regions, at: made.key.pc) else { return }
+        options.diagnostics.write(
+            "region 0x\(String(made.key.pc, radix: 16)): \(made.instructions) instructions, "
+                + "\(compiled.codeSize) bytes of host code\n")
+    }
+
+    func hostCode(_ compiled: CompiledRegion, at pc: UInt64) {
+        guard isOn, options.diagnostics.isEnabled(.hostCode, at: pc), compiled.codeSize > 0,
+            let start = UnsafeRawPointer(bitPattern: UInt(compiled.entry))
+        else { return }
+        let bytes = UnsafeRawBufferPointer(start: start, count: compiled.codeSize)
+        let body = options.disassembleHost?(bytes, compiled.entry) ?? "(no host disassembler)\n"
+        options.diagnostics.write("OUT: [size=\(compiled.codeSize)]\n" + body + "\n")
+    }
+}
