@@ -8,8 +8,18 @@
 //        |  guest CPU state |     laid out by the guest
 //        +------------------+
 
-/// One entry of a vCPU's jump cache: guest pc -> host code. Unused entries hold `JumpCache.noPC`.
+/// A guest pc with the mode of the CPU as one word: the key of jump cache and return stack. In mode 0 it is the pc, so that code made for
+/// it compares pcs as they are. Two pcs of different modes have one word only where they differ in all the bits of a hash: then the wrong
+/// one of two translations would run, which no program comes to but one that is made for it, and that harms nobody else.
+public enum KeyedPC {
+    @inlinable @inline(__always) public static func word(_ pc: UInt64, mode: UInt64) -> UInt64 { pc ^ salt(mode) }
+    /// In which bits the word differs from the pc.
+    @inlinable @inline(__always) public static func salt(_ mode: UInt64) -> UInt64 { mode &* 0x9E37_79B9_7F4A_7C15 }
+}
+
+/// One entry of a vCPU's jump cache: guest pc and mode -> host code. Unused entries hold `JumpCache.noPC`.
 public struct JumpCacheEntry {
+    /// A `KeyedPC`.
     public var pc: UInt64
     /// Host address of the translation's entry.
     public var code: UInt64
@@ -28,7 +38,7 @@ public enum JumpCache {
     public static func finishEmptying(_ cache: UnsafeMutablePointer<JumpCacheEntry>) { cache.pointee.pc = noPC }
     /// An odd address that no guest instruction has.
     public static let noPC = UInt64.max
-    /// Entry index for a guest pc: `(pc >> 1) & (count - 1)`. Generated code computes the same.
+    /// Entry index for a `KeyedPC`: `(pc >> 1) & (count - 1)`. Generated code computes the same.
     @inlinable @inline(__always) public static func index(_ pc: UInt64) -> Int {
         Int(truncatingIfNeeded: (pc &>> 1) & UInt64(count &- 1))
     }
@@ -75,7 +85,7 @@ public enum ExecutionCounters {
     }
 }
 
-/// The shadow return stack: a ring of (guest return address, host code) pairs. `returnStackTop` is the byte offset of the
+/// The shadow return stack: a ring of (guest return address as a `KeyedPC`, host code) pairs. `returnStackTop` is the byte offset of the
 /// newest entry in the ring; it wraps by masking.
 public enum ReturnStack {
     public static let count = 512

@@ -93,8 +93,9 @@ extension Machine {
     mutating func lookup(_ i: Instruction) -> Outcome {
         let target = get(i.op.a)
         storePC(target)
-        let entry = header.pointee.jumpCache[JumpCache.index(target)]
-        if entry.pc == target { return start(Self.code(entry.code)) ? .goOn : .grow }
+        let key = KeyedPC.word(target, mode: region.pointee.mode)
+        let entry = header.pointee.jumpCache[JumpCache.index(key)]
+        if entry.pc == key { return start(Self.code(entry.code)) ? .goOn : .grow }
         header.pointee.jumps.lookupMisses &+= 1
         return leave(ExitValue(reason: ExitReason.lookup))
     }

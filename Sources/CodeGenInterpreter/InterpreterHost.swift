@@ -26,6 +26,8 @@ struct RegionCode {
     var frameSlots: Int
     /// The engine's index, for chain exits.
     var translation: Int
+    /// The mode of the CPU that it was made for.
+    var mode: UInt64
 }
 
 /// What the interpreter needs of a helper.
@@ -115,7 +117,7 @@ public final class InterpreterHost: HostBackEnd, @unchecked Sendable {
             slots: (executable + slotsAt).assumingMemoryBound(to: UInt64.self),
             constants: (executable + constantsAt).assumingMemoryBound(to: UInt64.self),
             instructions: (executable + instructionsAt).assumingMemoryBound(to: Instruction.self),
-            frameSlots: frameSlots, translation: translation)
+            frameSlots: frameSlots, translation: translation, mode: region.s.pointee.guestFlags)
         writable.bindMemory(to: RegionCode.self, capacity: 1).initialize(to: head)
         return CompiledRegion(
             entry: UInt64(UInt(bitPattern: executable)), codeSize: 0, firstSlot: 0, slotCount: region.slotCount,

@@ -97,21 +97,21 @@ extension Lowering {
 
     /// Pushes (pc, code of the slot) on the return stack.
     mutating func pushReturn(_ op: OpPointer) {
-        let target = op.pointee.imm
+        let target = UInt64(bitPattern: op.pointee.imm), key = Int64(bitPattern: target ^ salt)
         asm.mov(.dword, .rax, header.returnStackTop)
         asm.alu(.add, .dword, .rax, imm: 16)
         asm.alu(.and, .dword, .rax, imm: Int32(ReturnStack.byteMask & ~15))
         asm.mov(.dword, header.returnStackTop, .rax)
         asm.alu(.add, .qword, .rax, header.returnStack)
-        if fits(target) {
-            asm.mov(.qword, Address(.rax), imm: Int32(truncatingIfNeeded: target))
+        if fits(key) {
+            asm.mov(.qword, Address(.rax), imm: Int32(truncatingIfNeeded: key))
         } else {
-            asm.mov(.r11, imm: target)
+            asm.mov(.r11, imm: key)
             asm.mov(.qword, Address(.rax), .r11)
         }
         let field = patchableLea(.r11)
         asm.mov(.qword, Address(.rax, 8), .r11)
-        slots[op.pointee.slot] = SlotUse(field: field, pc: UInt64(bitPattern: target))
+        slots[op.pointee.slot] = SlotUse(field: field, pc: target)
     }
 
     /// `lea d, [rip + field]` with an aligned field that `Assembler.patchJump` retargets: a jump's field means the same.
@@ -125,6 +125,7 @@ extension Lowering {
     mutating func lookupAndGoto(_ s: StepPointer, _ op: OpPointer) {
         let target = gpr(s.pointee.a)
         asm.mov(.qword, pcHome, target)
+        makeKey(target)
         if op.pointee.jumpHint == .return {
             countJump(header.returns)
             asm.mov(.dword, .rax, header.returnStackTop)
@@ -142,7 +143,14 @@ extension Lowering {
         goThroughJumpCache(target)
     }
 
-    /// Goes to a target whose translation the jump cache knows; a miss finds the target in the pc global's home. In code that is
+    /// A target, whose home is written, becomes its key.
+    private mutating func makeKey(_ target: GPR) {
+        if salt == 0 { return }
+        asm.mov(.rax, imm: Int64(bitPattern: salt))
+        asm.alu(.xor, .qword, target, .rax)
+    }
+
+    /// Goes to the translation of a key if the jump cache knows it; a miss finds the target in the pc global's home. In code that is
     /// not hot yet by way of the common code.
     private mutating func goThroughJumpCache(_ target: GPR) {
         countJump(header.lookups)
@@ -164,7 +172,7 @@ extension Lowering {
         let miss = asm.offset
         let isNoted = op.pointee.imm != -1
         let number = ExecutionCounters.number(jumpAt: UInt64(bitPattern: op.pointee.imm))
-        if isNoted, isCounted {
+        if isNoted, isCounted, salt == 0 {
             countJump(header.lookups)
             asm.mov(Stubs.missNumber(target), imm: Int64(number))
             asm.jmp(to: stubs.missedCache[Int(target.rawValue)])
@@ -174,6 +182,7 @@ extension Lowering {
             } else {
                 asm.mov(.qword, pcHome, target)
             }
+            makeKey(target)
             goThroughJumpCache(target)
         }
         slots[op.pointee.slot] = SlotUse(

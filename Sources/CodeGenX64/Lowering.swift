@@ -67,6 +67,8 @@ struct Lowering: ~Copyable {
     var globalCount = 0
     /// Guest pc of the region, and of the current instruction.
     var regionPC: UInt64 = 0
+    /// By which a target's key differs from its pc, in the region's mode (`KeyedPC`).
+    var salt: UInt64 = 0
     var pc: UInt64 = 0
     /// What the flags tell after the steps so far.
     var flags = FlagsContent.none
@@ -138,6 +140,7 @@ struct Lowering: ~Copyable {
         blockCount = region.blockCount
         globalCount = region.globalCount
         regionPC = region.s.pointee.guestPC
+        salt = KeyedPC.salt(region.s.pointee.guestFlags)
         pc = regionPC
         headEnd = 0
         isFlat = allocation.s.pointee.isFlat

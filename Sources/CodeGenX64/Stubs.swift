@@ -251,7 +251,7 @@ extension Assembler {
     /// The displacement from rbp of what lies at an offset from the CPU-state pointer.
     private func fromBase(_ offset: Int) -> Int32 { Int32(truncatingIfNeeded: offset &- StateRegister.bias) }
 
-    /// Goes to a target whose translation the jump cache knows, or else to `miss`.
+    /// Goes to the translation of a key (`KeyedPC`) if the jump cache knows it, or else to `miss`.
     mutating func goThroughJumpCache(_ target: GPR, _ header: HeaderFields, miss: UInt) {
         // Entry (pc >> 1) & (count - 1), 16 bytes each.
         lea(.dword, .r11, Address(index: target, .x8))

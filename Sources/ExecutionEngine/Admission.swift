@@ -8,8 +8,11 @@ import IR
 /// What a translation is found by.
 struct CodeKey: Hashable {
     var pc: UInt64
-    /// What of the CPU state it was made for (`GuestArchitecture.translationFlags`).
-    var flags: UInt64
+    /// What of the CPU state it was made for (`GuestArchitecture.mode`).
+    var mode: UInt64
+
+    /// As jump cache and return stack have it.
+    var word: UInt64 { KeyedPC.word(pc, mode: mode) }
 }
 
 /// A region on its way into the code cache. What it points to is valid until the next one is made.

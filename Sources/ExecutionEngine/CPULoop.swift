@@ -18,10 +18,6 @@ extension VCPU {
             if header.pointee.exitRequest != 0, !handleRequests() { return .interrupted }
 
             let key = key
-            if key.flags != lastFlags {
-                forget()
-                lastFlags = key.flags
-            }
             guard let entry = lookUp(key) else {
                 atomic(running).pointee.store(0, ordering: .releasing)
                 if let exit = translate(key) { return exit }
@@ -62,20 +58,20 @@ extension VCPU {
     }
 
     /// What the vCPU is to run next.
-    private var key: CodeKey { CodeKey(pc: programCounter, flags: engine.guest.translationFlags(state)) }
+    private var key: CodeKey { CodeKey(pc: programCounter, mode: engine.guest.mode(state)) }
 
     private func lookUp(_ key: CodeKey) -> UInt64? {
-        let cached = header.pointee.jumpCache + JumpCache.index(key.pc)
-        if cached.pointee.pc == key.pc { return cached.pointee.code }
-        guard let index = lookup.find(key.pc, key.flags) else { return nil }
+        let cached = header.pointee.jumpCache + JumpCache.index(key.word)
+        if cached.pointee.pc == key.word { return cached.pointee.code }
+        guard let index = lookup.find(key.pc, key.mode) else { return nil }
         let entry = lookup.rows[index].entry
-        remember(key.pc, entry)
+        remember(key, entry)
         return entry
     }
 
-    /// Puts the code of a pc into the jump cache.
-    @inline(__always) private func remember(_ pc: UInt64, _ entry: UInt64) {
-        header.pointee.jumpCache[JumpCache.index(pc)] = JumpCacheEntry(pc: pc, code: entry)
+    /// Puts the code of a key into the jump cache.
+    @inline(__always) private func remember(_ key: CodeKey, _ entry: UInt64) {
+        header.pointee.jumpCache[JumpCache.index(key.word)] = JumpCacheEntry(pc: key.word, code: entry)
     }
 
     /// The slow path of look-up, under the lock: finds or makes the translation, links the exit that led here.
@@ -91,7 +87,7 @@ extension VCPU {
         switch supply {
         case .code(let index):
             link(to: index)
-            remember(key.pc, lookup.rows[index].entry)
+            remember(key, lookup.rows[index].entry)
             return nil
         case .notExecutable: return fetchFault(key.pc)
         case .unprotected:
@@ -112,11 +108,11 @@ extension VCPU {
             let offset = ExecutionCounters.offset(entriesOf: key.pc)
             return state.storeBytes(of: patience, toByteOffset: offset, as: UInt32.self)
         }
-        guard let old = engine.cache.find(key.pc, key.flags) else { return }
+        guard let old = engine.cache.find(key.pc, key.mode) else { return }
         setActivity(.optimizing)
         defer { setActivity(.engine) }
-        header.pointee.jumpCache[JumpCache.index(key.pc)] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
-        let profile = CountedProfile(engine: engine, flags: key.flags, state: state)
+        header.pointee.jumpCache[JumpCache.index(key.word)] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
+        let profile = CountedProfile(engine: engine, flags: key.mode, state: state)
         var hasFlushed = false
         let patience = engine.replace(old, profile, mayWait: !isBorrowed, &hasFlushed)
         if hasFlushed { forget() }

@@ -10,7 +10,7 @@ extension Engine {
     func putAside(_ index: Int) {
         let row = cache.rows[index]
         if row.source != 0 {
-            cache.dormant[CodeKey(pc: row.pc, flags: row.flags)] = UInt32(truncatingIfNeeded: index)
+            cache.dormant[CodeKey(pc: row.pc, mode: row.flags)] = UInt32(truncatingIfNeeded: index)
         }
     }
 

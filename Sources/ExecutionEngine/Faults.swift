@@ -38,7 +38,7 @@ extension VCPU {
     func stepOnce() -> VCPUExit? {
         engine.lock.lock()
         let result = engine.translate(
-            engine.tiering.once(CodeKey(pc: programCounter, flags: engine.guest.translationFlags(state))))
+            engine.tiering.once(CodeKey(pc: programCounter, mode: engine.guest.mode(state))))
         guard case .done(let index) = result else {
             if case .full = result {
                 engine.flushLocked()

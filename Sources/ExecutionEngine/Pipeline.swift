@@ -69,11 +69,11 @@ final class Pipeline {
         guard var bytes = code(at: pc) else { return false }
         let region = workspace.region
         let ranges = workspace.ranges
-        region.reset(pc: pc, flags: request.key.flags)
+        region.reset(pc: pc, flags: request.key.mode)
         workspace.verifies = sampler.next()
         workspace.forgetCode()
         var unit = TranslationUnit(
-            region: region, pc: pc, flags: request.key.flags, plan: plan, code: bytes, pcOffset: guest.pcOffset,
+            region: region, pc: pc, flags: request.key.mode, plan: plan, code: bytes, pcOffset: guest.pcOffset,
             storage: workspace.plans, profile: request.profile)
         var count = 0
         while unit.beginNextBlock() {

@@ -78,10 +78,12 @@ extension VCPU {
     public func returnAddresses(into buffer: UnsafeMutablePointer<UInt64>, capacity: Int) -> Int {
         var count = 0
         var entry = Int(truncatingIfNeeded: header.pointee.returnStackTop) / 16
+        // Calls were most likely made in the mode of now.
+        let salt = KeyedPC.salt(engine.guest.mode(state))
         while count < min(capacity, ReturnStack.count) {
             let pc = header.pointee.returnStack[entry & (ReturnStack.count &- 1)].pc
             if pc == JumpCache.noPC { break }
-            buffer[count] = pc
+            buffer[count] = pc ^ salt
             count &+= 1
             entry &-= 1
         }

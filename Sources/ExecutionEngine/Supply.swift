@@ -26,9 +26,9 @@ extension Engine {
 
     /// The translation of a key. `hasFlushed` is set when the code cache was emptied for it.
     func supply(_ key: CodeKey, _ hasFlushed: inout Bool) -> Supply {
-        if let index = cache.find(key.pc, key.flags) ?? revive(key) { return .code(index) }
-        installStored(at: key.pc, key.flags)
-        if let index = cache.find(key.pc, key.flags) { return .code(index) }
+        if let index = cache.find(key.pc, key.mode) ?? revive(key) { return .code(index) }
+        installStored(at: key.pc, key.mode)
+        if let index = cache.find(key.pc, key.mode) { return .code(index) }
         func flush() {
             flushLocked()
             hasFlushed = true

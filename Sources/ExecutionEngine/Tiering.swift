@@ -51,7 +51,7 @@ final class Tiering: @unchecked Sendable {
     func replacement(of row: Translation, _ profile: CountedProfile) -> TranslationRequest? {
         guard options.optimizeOnly.contains(row.pc), !row.isOptimized || row.canGrow else { return nil }
         var request = request(
-            CodeKey(pc: row.pc, flags: row.flags), regionPlan(row.pc, isLarger: row.isOptimized), isOptimized: true)
+            CodeKey(pc: row.pc, mode: row.flags), regionPlan(row.pc, isLarger: row.isOptimized), isOptimized: true)
         request.profile = profile
         return request
     }

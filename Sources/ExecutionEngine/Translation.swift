@@ -156,7 +156,7 @@ final class TranslationCache: @unchecked Sendable {
             highest = max(highest, range.end)
         }
         rows[index] = Translation(
-            pc: made.key.pc, flags: made.key.flags, entry: region.entry, codeSize: UInt32(region.codeSize),
+            pc: made.key.pc, flags: made.key.mode, entry: region.entry, codeSize: UInt32(region.codeSize),
             lowest: lowest, highest: highest, nextInBucket: 0, incoming: 0, isValid: made.isFindable,
             isOptimized: made.isOptimized, canGrow: made.canGrow, counter: UInt16(truncatingIfNeeded: counter),
             source: source)

@@ -43,7 +43,6 @@ public final class VCPU {
     private let allocation: UnsafeMutableRawPointer
     /// 1 while the thread runs, or is about to run, generated code.
     let running: UnsafeMutablePointer<UInt32>
-    var lastFlags: UInt64 = 0
     /// The host makes machine code, rather than running IR.
     let runsMachineCode: Bool
     /// Registers by global at a recovery point.

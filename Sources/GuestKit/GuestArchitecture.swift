@@ -60,8 +60,9 @@ public protocol GuestArchitecture: AnyObject, Sendable {
 
     /// Puts a CPU state into its reset (user mode: process start) condition.
     func reset(_ state: UnsafeMutableRawPointer)
-    /// What of the CPU state a translation depends on besides the pc (rounding class, privilege, ...).
-    func translationFlags(_ state: UnsafeMutableRawPointer) -> UInt64
+    /// The CPU's mode: what of its state a translation depends on besides the pc (rounding class, privilege, ...), in at most 16 bits.
+    /// It is part of every key that code is looked up by. Most code should run in mode 0, whose look-ups cost least.
+    func mode(_ state: UnsafeMutableRawPointer) -> UInt64
 
     /// Translates one guest basic block, from `unit.pc` until a control transfer or until `unit.isFull`.
     func translateBlock(_ unit: inout TranslationUnit)

@@ -7,7 +7,7 @@ import IR
 /// The unit of work of `GuestArchitecture.translateBlock`.
 public struct TranslationUnit: ~Copyable {
     public var ir: IRBuilder
-    /// Guest flags the translation is made for (`GuestArchitecture.translationFlags`).
+    /// Guest flags the translation is made for (`GuestArchitecture.mode`).
     public let flags: UInt64
     public let plan: RegionPlan
     /// Guest address of the next instruction to translate.

@@ -32,7 +32,7 @@ public final class RISCVGuest: GuestArchitecture {
     }
 
     /// The rounding class (`RoundingClass`).
-    public func translationFlags(_ state: UnsafeMutableRawPointer) -> UInt64 {
+    public func mode(_ state: UnsafeMutableRawPointer) -> UInt64 {
         RoundingClass(frm: state.load(fromByteOffset: StateOffset.frm, as: UInt32.self)).rawValue
     }
 

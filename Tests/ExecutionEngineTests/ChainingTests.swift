@@ -68,6 +68,34 @@ extension EngineTests {
             #expect(m.vcpu.jumpCounters.lookupMisses + m.vcpu.returnMisses < 64)
         }
 
+        /// A function that changes the rounding mode returns to code for the new one, and the look-ups of both modes stay known.
+        @Test(arguments: Configuration.all) func modesHaveLookUpsOfTheirOwn(_ c: Configuration) throws {
+            let m = try Machine(c)
+            let count: UInt64 = 10_000, frm = 2
+            func setRounding(_ mode: Int) -> UInt32 { RV.i(frm, mode, 5, 0, 0x73) }
+            // fcvt.l.d x6, f8 by the rounding mode of the moment, added to x9
+            let add = [RV.r(0x61, 2, 8, 7, 6, 0x53), RV.add(9, 9, 6)]
+            var code = [setRounding(0), RV.sub(12, 13, 12)]
+            code.append(RV.jal(1, 0x2_0000 - 4 * code.count))
+            code += add + [RV.jalr(1, 20)] + add + [setRounding(0), RV.jalr(1, 20)] + add + [RV.addi(5, 5, 1)]
+            code += [RV.bne(5, 7, -4 * code.count), RV.ecall]
+            m.memory.write([RV.fld(8, 21)] + code, at: 0)
+            // csrw frm, x12
+            m.memory.write([RV.i(frm, 12, 1, 0, 0x73), RV.ret], at: 0x2_0004)
+            m.memory.write([RV.addi(10, 10, 1), RV.ret], at: 0x3_0000)
+            let data = m.memory.data
+            UnsafeMutablePointer<Double>(bitPattern: UInt(data))!.pointee = 2.5
+            m[x: 7] = count
+            m[x: 13] = 4
+            m[x: 20] = m.memory.base + 0x3_0000
+            m[x: 21] = data
+            m.call(0)
+            // Ties away from zero in every other turn, until the mode is set back.
+            #expect(m[x: 9] == count / 2 * (3 + 3 + 2 + 2 + 2 + 2))
+            #expect(m[x: 10] == count * 2)
+            #expect(m.vcpu.jumpCounters.lookupMisses < 64)
+        }
+
         /// Deeper than the return stack: the outer returns miss it and are still right.
         @Test(arguments: Configuration.all) func recursionDeeperThanTheReturnStackReturns(_ c: Configuration) throws {
             let m = try Machine(c)

@@ -232,7 +232,7 @@ final class HelperGuest: GuestArchitecture {
     var pcOffset: Int { riscv.pcOffset }
     var instructionAlignment: Int { riscv.instructionAlignment }
     func reset(_ state: UnsafeMutableRawPointer) { riscv.reset(state) }
-    func translationFlags(_ state: UnsafeMutableRawPointer) -> UInt64 { riscv.translationFlags(state) }
+    func mode(_ state: UnsafeMutableRawPointer) -> UInt64 { riscv.mode(state) }
     func disassemble(_ bytes: UnsafeRawBufferPointer, at pc: UInt64) -> (text: String, length: Int) {
         riscv.disassemble(bytes, at: pc)
     }

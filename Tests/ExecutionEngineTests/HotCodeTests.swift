@@ -73,7 +73,7 @@ extension EngineTests {
             #expect(small > 0 && m.engine.counters.optimized > small)
             // The leaf runs inside its caller now: no return looks for its target.
             let pc = m.memory.base + 8
-            let flags = m.engine.guest.translationFlags(m.vcpu.state)
+            let flags = m.engine.guest.mode(m.vcpu.state)
             let index = try #require(m.engine.cache.find(pc, flags) ?? m.engine.cache.find(m.memory.base + 4, flags))
             #expect(m.engine.cache.rows[index].isOptimized)
             #expect(m.engine.cache.rows[index].highest > m.memory.base + 0x40)

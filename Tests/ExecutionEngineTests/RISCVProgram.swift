@@ -2,10 +2,10 @@
 
 /// Instruction words by name. Registers are numbers.
 enum RV {
-    private static func r(_ f7: UInt32, _ rs2: Int, _ rs1: Int, _ f3: UInt32, _ rd: Int, _ op: UInt32) -> UInt32 {
+    static func r(_ f7: UInt32, _ rs2: Int, _ rs1: Int, _ f3: UInt32, _ rd: Int, _ op: UInt32) -> UInt32 {
         f7 << 25 | UInt32(rs2) << 20 | UInt32(rs1) << 15 | f3 << 12 | UInt32(rd) << 7 | op
     }
-    private static func i(_ imm: Int, _ rs1: Int, _ f3: UInt32, _ rd: Int, _ op: UInt32) -> UInt32 {
+    static func i(_ imm: Int, _ rs1: Int, _ f3: UInt32, _ rd: Int, _ op: UInt32) -> UInt32 {
         precondition(imm >= -2048 && imm < 2048)
         return UInt32(truncatingIfNeeded: imm & 0xfff) << 20 | UInt32(rs1) << 15 | f3 << 12 | UInt32(rd) << 7 | op
     }

@@ -119,7 +119,7 @@ final class RegistersOnlyGuest: GuestArchitecture {
     let pcOffset = 0
     let instructionAlignment = 2
     func reset(_ state: UnsafeMutableRawPointer) {}
-    func translationFlags(_ state: UnsafeMutableRawPointer) -> UInt64 { 0 }
+    func mode(_ state: UnsafeMutableRawPointer) -> UInt64 { 0 }
     func translateBlock(_ unit: inout TranslationUnit) {}
     func disassemble(_ bytes: UnsafeRawBufferPointer, at pc: UInt64) -> (text: String, length: Int) { ("", 2) }
 }

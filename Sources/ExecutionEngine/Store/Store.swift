@@ -180,7 +180,7 @@ extension Engine {
             return false
         }
         let made = MadeRegion(
-            key: CodeKey(pc: stored.row.pc, flags: stored.row.flags), body: .exported(stored.region), ranges: ranges,
+            key: CodeKey(pc: stored.row.pc, mode: stored.row.flags), body: .exported(stored.region), ranges: ranges,
             isOptimized: stored.row.isOptimized, canGrow: stored.row.canGrow, storedCounter: Int(stored.row.counter))
         guard admit(made) != nil else { return false }
         file.states[ordinal] = .installed

@@ -83,7 +83,7 @@ extension RISCVTranslator {
     }
 
     /// Writes frm. The rest of the block is translated for the present rounding class: leaves when the class changes, so
-    /// that the engine looks at `translationFlags` again.
+    /// that the engine looks at `mode` again.
     private mutating func setRounding(_ mode: Temp) {
         ir.st(mode, StateOffset.frm, .u32)
         ir.fpSetRounding(mode)

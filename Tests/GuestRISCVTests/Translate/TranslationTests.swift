@@ -154,7 +154,7 @@ import Testing
         }
     }
 
-    @Test func translationFlagsAreTheRoundingClass() {
+    @Test func modeAreTheRoundingClass() {
         let guest = RISCVGuest(cpu: .standard)
         let state = UnsafeMutableRawPointer.allocate(byteCount: guest.stateSize, alignment: 64)
         defer { state.deallocate() }
@@ -162,7 +162,7 @@ import Testing
         let classes: [UInt64] = [0, 0, 0, 0, 1, 2, 2, 2]
         for (frm, expected) in classes.enumerated() {
             state.assumingMemoryBound(to: RISCVState.self).pointee.frm = UInt32(frm)
-            #expect(guest.translationFlags(state) == expected)
+            #expect(guest.mode(state) == expected)
         }
     }
 }
