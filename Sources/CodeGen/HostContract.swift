@@ -33,6 +33,16 @@ public struct CompiledRegion: BitwiseCopyable, @unchecked Sendable {
     }
 }
 
+/// Registers of a host by class. The allocator's numbers of general registers begin at 0, those of floating-point registers at
+/// `floatRegisterBase`; within a class they are the hardware's.
+public struct RegisterCounts: Sendable {
+    public var general: Int, float: Int
+    public init(general: Int, float: Int) {
+        self.general = general
+        self.float = float
+    }
+}
+
 /// What the engine tells a host about the guest, once.
 public struct HostConfiguration {
     public var helpers: [HelperDescriptor]
@@ -61,12 +71,18 @@ public protocol HostBackEnd: AnyObject, Sendable {
     /// Registers and constraints for the allocator; nil for a host that takes IR as it is.
     var description: HostDescription? { get }
 
+    /// How many registers of each class its code uses.
+    var registerCounts: RegisterCounts { get }
+
     /// Called once before anything else, with the executable memory to use.
     func configure(_ configuration: HostConfiguration, code: CodeBuffer)
 
     /// Translates a region. `allocation` is filled when `description` is not nil. `translation` is the index that chain
     /// exits must report. Returns nil when the code buffer is full.
     func compile(_ region: Region, _ allocation: Allocation, translation: Int) -> CompiledRegion?
+
+    /// Gives the host's own words of a new vCPU's header their first values.
+    func prepare(_ state: UnsafeMutableRawPointer)
 
     /// Runs from `entry` until generated code returns.
     func enter(_ state: UnsafeMutableRawPointer, _ entry: UInt64) -> ExitValue
@@ -109,8 +125,8 @@ public protocol HostBackEnd: AnyObject, Sendable {
     var stateRegister: Int { get }
     var stateBias: Int { get }
 
-    /// Where the fault handler resumes to leave generated code, with the exit value to return; nil if the address is not in
-    /// code this host made. The handler has stored the registers in `savedRegisters`.
+    /// Where the fault handler resumes to leave generated code; 0 for a host whose code cannot fault. The handler has stored the
+    /// registers in `savedRegisters`.
     var faultExitAddress: UInt64 { get }
 
     /// While generated code on this state calls something outside the code buffer: the host address that the call returns to, else

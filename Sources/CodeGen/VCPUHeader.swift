@@ -129,7 +129,7 @@ public struct VCPUHeader {
     public var exitRequest: UInt32 = 0
     /// What the engine wants of this vCPU: `EngineRequest` bits, set atomically before `exitRequest`.
     public var engineRequests: UInt32 = 0
-    /// `fault` exits: 1 when the access was a write; the host signal.
+    /// `fault`, `misaligned` and `helperFault` exits: 1 when the access was a write; of a `fault`, the host signal.
     public var faultIsWrite: UInt32 = 0
     public var faultSignal: UInt32 = 0
     /// Set by a helper that wants to leave generated code; 0 = go on. An `ExitReason`'s raw value.
@@ -145,15 +145,10 @@ public struct VCPUHeader {
     public var fpFlags: UInt32 = 0
     /// Dynamic rounding mode, 0...4.
     public var fpRounding: UInt32 = 0
-    /// x86-64: MXCSR while generated code runs / outside of it.
-    public var guestMXCSR: UInt32 = 0x1f80
-    public var hostMXCSR: UInt32 = 0x1f80
-    /// Host stack pointer inside generated code.
-    public var hostStack: UInt64 = 0
-    /// Opaque reference to the engine's vCPU object.
-    public var owner: UnsafeMutableRawPointer?
-    /// Host registers at a side exit or fault: 16 general registers, then 16 vector registers' low 64 bits.
-    public var savedRegisters: InlineArray<32, UInt64> = .init(repeating: 0)
+    /// Words of the host's own: `HostBackEnd.prepare` gives them their first values.
+    public var hostWords: InlineArray<4, UInt64> = .init(repeating: 0)
+    /// Host registers at a side exit or fault, the low 64 bits of each, by the allocator's numbers.
+    public var savedRegisters: InlineArray<64, UInt64> = .init(repeating: 0)
     /// Operands a, b, c of a floating-point op that is evaluated in software, and its result.
     public var softOperands: InlineArray<4, UInt64> = .init(repeating: 0)
     /// Host code address of the side exit.
@@ -208,6 +203,10 @@ public enum ExitReason {
     public static let fault: UInt32 = 3
     /// `count_execution` reached zero. State must be recovered.
     public static let hot: UInt32 = 4
+    /// A guest access is misaligned that must not be; `exitValue` is its address. State must be recovered.
+    public static let misaligned: UInt32 = 5
+    /// Of a helper: its guest access was not possible; `exitValue` is the address, `faultIsWrite` says how. The state is at the call.
+    public static let helperFault: UInt32 = 6
     /// First value of `exit_tb` reasons and helper exits, chosen by the guest contract (`GuestExit`).
     public static let guest: UInt32 = 16
 }

@@ -4,9 +4,6 @@ import CodeGen
 import IR
 import Synchronization
 
-/// `GuestExit.misaligned`, which a host may not name: see GuestKit.
-private let misalignedExit: UInt32 = 22
-
 extension MemOp {
     /// A value's low `size` bytes between memory and the host's byte order; the bytes above are zero.
     @inline(__always)
@@ -65,7 +62,7 @@ extension Machine {
     mutating func load(_ i: Instruction) -> Outcome {
         let m = i.op.memOp
         let address = get(i.op.a) &+ UInt64(bitPattern: i.op.imm)
-        if m.refuses(address) { return raise(misalignedExit, address: address, isWrite: false) }
+        if m.refuses(address) { return raise(ExitReason.misaligned, address: address, isWrite: false) }
         var value: UInt64 = 0
         let signal = access.load(address, UInt64(m.log2Size), &value)
         if signal != 0 {
@@ -79,7 +76,7 @@ extension Machine {
     mutating func store(_ i: Instruction) -> Outcome {
         let m = i.op.memOp
         let address = get(i.op.a) &+ UInt64(bitPattern: i.op.imm)
-        if m.refuses(address) { return raise(misalignedExit, address: address, isWrite: true) }
+        if m.refuses(address) { return raise(ExitReason.misaligned, address: address, isWrite: true) }
         let signal = access.store(address, UInt64(m.log2Size), m.ordered(get(i.op.b)))
         if signal != 0 {
             return raise(
@@ -107,7 +104,7 @@ extension Machine {
     mutating func readModifyWrite(_ i: Instruction) -> Outcome {
         let m = i.op.memOp
         let address = get(i.op.a)
-        if m.refuses(address) { return raise(misalignedExit, address: address, isWrite: true) }
+        if m.refuses(address) { return raise(ExitReason.misaligned, address: address, isWrite: true) }
         let operand = m.extended(get(i.op.b))
         var old: UInt64 = 0
         let signal = access.load(address, UInt64(m.log2Size), &old)
@@ -131,7 +128,7 @@ extension Machine {
     mutating func compareAndSwap(_ i: Instruction) -> Outcome {
         let m = i.op.memOp
         let address = get(i.op.a)
-        if m.refuses(address) { return raise(misalignedExit, address: address, isWrite: true) }
+        if m.refuses(address) { return raise(ExitReason.misaligned, address: address, isWrite: true) }
         var seen: UInt64 = 0
         let expected = m.ordered(get(i.op.b))
         let signal = access.compareExchange(address, UInt64(m.log2Size), expected, m.ordered(get(i.op.c)), &seen)
@@ -145,7 +142,7 @@ extension Machine {
     /// Operands and old value are in the CPU state: see `IRBuilder.gcas128`.
     mutating func compareAndSwapPair(_ i: Instruction) -> Outcome {
         let address = get(i.op.a)
-        if i.op.memOp.refuses(address) { return raise(misalignedExit, address: address, isWrite: true) }
+        if i.op.memOp.refuses(address) { return raise(ExitReason.misaligned, address: address, isWrite: true) }
         let signal = access.compareExchangePair(address, state + Int(truncatingIfNeeded: i.op.imm))
         if signal != 0 {
             return raise(ExitReason.fault, address: address, isWrite: true, signal: signal)

@@ -32,7 +32,7 @@ extension Lowering {
     // MARK: Guest memory
 
     mutating func loadGuest(_ s: StepPointer, _ op: OpPointer) {
-        let m = guestAddress(s.pointee.a, op.pointee.a, op.pointee.imm, op.pointee.memOp)
+        let m = guestAddress(s.pointee.a, op.pointee.a, op.pointee.imm, op.pointee.memOp, isWrite: false)
         point()
         loadValue(s.pointee.dst, op, m)
     }
@@ -50,8 +50,11 @@ extension Lowering {
         storeValue(s.pointee.b, op.pointee.b, op, m, isGuest: true)
     }
 
-    /// The memory operand of a guest access, perhaps through r11; checks alignment when the access wants it.
-    private mutating func guestAddress(_ place: UInt8, _ t: Temp, _ displacement: Int64, _ memOp: MemOp) -> Address {
+    /// The memory operand of a guest access, perhaps through r11; checks alignment when the access wants it. `isWrite`: what a misaligned
+    /// one is reported as.
+    private mutating func guestAddress(
+        _ place: UInt8, _ t: Temp, _ displacement: Int64, _ memOp: MemOp, isWrite: Bool = true
+    ) -> Address {
         var m: Address
         var register = GPR.r11
         var isPlain = false
@@ -79,17 +82,17 @@ extension Lowering {
                 asm.lea(.qword, .r11, m)
                 m = Address(.r11)
             }
-            checkAlignment(register, memOp)
+            checkAlignment(register, memOp, isWrite: isWrite)
         }
         return m
     }
 
-    /// Leaves with `misaligned` unless `register` is a multiple of the access's size.
-    private mutating func checkAlignment(_ register: GPR, _ memOp: MemOp) {
+    /// Leaves with `ExitReason.misaligned` unless `register` is a multiple of the access's size.
+    private mutating func checkAlignment(_ register: GPR, _ memOp: MemOp, isWrite: Bool) {
         let offset = asm.offset
         point()
         asm.test(.byte, register, imm: Int32(truncatingIfNeeded: memOp.size &- 1))
-        let stub = addCold(.misaligned, value: offset, register: register)
+        let stub = addCold(isWrite ? .misalignedWrite : .misalignedRead, value: offset, register: register)
         asm.jcc(.ne, stub.label)
     }
 

@@ -20,14 +20,14 @@ struct HelperEntry {
 
 /// Code to be emitted at the region's end.
 struct ColdStub {
-    enum Kind: UInt8 { case sideExit, hot, misaligned, float }
+    enum Kind: UInt8 { case sideExit, hot, misalignedRead, misalignedWrite, float }
     var kind: Kind
     /// Where the hot code jumps to, and where the stub comes back.
     var label: Label
     var back: Label
-    /// `sideExit`, `misaligned`: offset of the recovery point. `float`: index of the op's step.
+    /// `sideExit`, `misaligned...`: offset of the recovery point. `float`: index of the op's step.
     var value: Int
-    /// `misaligned`: the register that holds the address.
+    /// `misaligned...`: the register that holds the address.
     var register: GPR
 }
 
@@ -410,7 +410,8 @@ struct Lowering: ~Copyable {
             case .hot:
                 asm.lea(.qword, .r11, .rip(asm.label(at: stub.value)))
                 asm.jmp(to: stubs.hot)
-            case .misaligned:
+            case .misalignedRead, .misalignedWrite:
+                asm.mov(.dword, header.faultIsWrite, imm: stub.kind == .misalignedWrite ? 1 : 0)
                 asm.mov(.qword, header.exitValue, stub.register)
                 asm.lea(.qword, .r11, .rip(asm.label(at: stub.value)))
                 asm.jmp(to: stubs.misaligned)

@@ -14,9 +14,10 @@ struct HeaderFields {
     let returnStackTop = field(\.returnStackTop)
     let fpFlags = field(\.fpFlags)
     let fpRounding = field(\.fpRounding)
-    let guestMXCSR = field(\.guestMXCSR)
-    let hostMXCSR = field(\.hostMXCSR)
-    let hostStack = field(\.hostStack)
+    let guestMXCSR = field(\.hostWords, at: HostWords.guestMXCSR)
+    let hostMXCSR = field(\.hostWords, at: HostWords.hostMXCSR)
+    let hostStack = field(\.hostWords, at: HostWords.stack)
+    let faultIsWrite = field(\.faultIsWrite)
     let savedRegisters = field(\.savedRegisters)
     let softOperands = field(\.softOperands)
     let sideExitAddress = field(\.sideExitAddress)
@@ -27,8 +28,26 @@ struct HeaderFields {
     let cachedJumps = field(\.jumps.cached)
     let lookups = field(\.jumps.lookups)
 
-    private static func field<T>(_ path: KeyPath<VCPUHeader, T>) -> Address {
-        Address(.rbp, Int32(VCPUHeader.offset(of: path) - StateRegister.bias))
+    private static func field<T>(_ path: KeyPath<VCPUHeader, T>, at offset: Int = 0) -> Address {
+        Address(.rbp, Int32(VCPUHeader.offset(of: path) + offset - StateRegister.bias))
+    }
+}
+
+/// Byte offsets in `VCPUHeader.hostWords`.
+enum HostWords {
+    /// MXCSR while generated code runs, and outside of it.
+    static let guestMXCSR = 0, hostMXCSR = 4
+    /// The stack pointer inside generated code.
+    static let stack = 8
+    /// All exceptions masked, nearest even (SDM volume 1, 10.2.3).
+    static let initialMXCSR: UInt32 = 0x1f80
+
+    static func stack(_ state: UnsafeMutableRawPointer) -> UInt64 {
+        (state + (VCPUHeader.offset(of: \.hostWords) + stack)).load(as: UInt64.self)
+    }
+
+    static func guestMXCSR(_ state: UnsafeMutableRawPointer) -> UnsafeMutablePointer<UInt32> {
+        (state + (VCPUHeader.offset(of: \.hostWords) + guestMXCSR)).assumingMemoryBound(to: UInt32.self)
     }
 }
 
@@ -85,9 +104,6 @@ struct Stubs {
     var pool = ConstantPool()
     /// The addresses of the guest's helpers, 8 bytes each.
     var helperTable: UInt = 0
-
-    /// Exit reason of a misaligned access, the engine's contract with guests.
-    static let misalignedReason: Int64 = 22
 
     static let pushed: [GPR] = [.rbp, .rbx, .r12, .r13, .r14, .r15]
 
@@ -148,7 +164,7 @@ struct Stubs {
         asm.jmp(to: stubs.epilogue)
         stubs.misaligned = asm.address
         saveRegisters(&asm, header)
-        asm.mov(.rax, imm: misalignedReason)
+        asm.mov(.rax, imm: Int64(ExitReason.misaligned))
         asm.jmp(to: stubs.epilogue)
 
         stubs.helperExit = asm.address
@@ -180,7 +196,7 @@ struct Stubs {
     private static func saveRegisters(_ asm: inout Assembler, _ header: HeaderFields) {
         let base = Int32(truncatingIfNeeded: header.savedRegisters.value)
         for r in GPR.allCases { asm.mov(.qword, Address(.rbp, base + 8 * Int32(r.rawValue)), r) }
-        for x in XMM.allCases { asm.vmov(.qword, Address(.rbp, base + 128 + 8 * Int32(x.rawValue)), x) }
+        for x in XMM.allCases { asm.vmov(.qword, Address(.rbp, base + 8 * Int32(floatRegisterBase + x.rawValue)), x) }
         asm.mov(.qword, header.sideExitAddress, .r11)
     }
 

@@ -177,28 +177,34 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
 
     // MARK: Floating-point environment outside generated code
 
+    public func prepare(_ state: UnsafeMutableRawPointer) {
+        HostWords.guestMXCSR(state).pointee = HostWords.initialMXCSR
+    }
+
     public func floatFlags(_ state: UnsafeMutableRawPointer) -> UInt32 {
         let header = VCPUHeader.of(state)
-        return guestFlags(header.pointee.guestMXCSR) | header.pointee.fpFlags
+        return guestFlags(HostWords.guestMXCSR(state).pointee) | header.pointee.fpFlags
     }
 
     public func setFloatFlags(_ state: UnsafeMutableRawPointer, _ flags: UInt32) {
         let header = VCPUHeader.of(state)
         header.pointee.fpFlags = flags & 31
-        header.pointee.guestMXCSR &= ~63
+        HostWords.guestMXCSR(state).pointee &= ~63
     }
 
     public func setRounding(_ state: UnsafeMutableRawPointer, _ mode: UInt32) {
         let header = VCPUHeader.of(state)
         header.pointee.fpRounding = mode <= 4 ? mode : 0
-        header.pointee.guestMXCSR = header.pointee.guestMXCSR & ~RoundingControl.mask | RoundingControl.bits(mode)
+        let word = HostWords.guestMXCSR(state)
+        word.pointee = word.pointee & ~RoundingControl.mask | RoundingControl.bits(mode)
     }
 
+    public var registerCounts: RegisterCounts { RegisterCounts(general: 16, float: 16) }
     public var faultExitAddress: UInt64 { UInt64(stubs.faultExit) }
 
     /// Generated code never moves its stack pointer: a call's return address is just below it.
     public func callReturnAddress(_ state: UnsafeMutableRawPointer) -> UInt64 {
-        let stack = UnsafeRawPointer(bitPattern: UInt(VCPUHeader.of(state).pointee.hostStack))
+        let stack = UnsafeRawPointer(bitPattern: UInt(HostWords.stack(state)))
         return stack.map { ($0 - 8).load(as: UInt64.self) } ?? 0
     }
 }

@@ -39,7 +39,7 @@ extension VCPU {
         let exit = engine.host.enter(state, entry)
         setActivity(.engine)
         switch exit.reason {
-        case ExitReason.sideExit, ExitReason.hot, ExitReason.fault, UInt32(GuestExit.misaligned.rawValue): recover()
+        case ExitReason.sideExit, ExitReason.hot, ExitReason.fault, ExitReason.misaligned: recover()
         default: break
         }
         exitGeneration = engine.generation
@@ -140,6 +140,7 @@ extension VCPU {
     // MARK: Exits
 
     func handle(_ exit: ExitValue) -> VCPUExit? {
+        var access: MemoryAccess { header.pointee.faultIsWrite != 0 ? .write : .read }
         switch exit.reason {
         case ExitReason.chain:
             header.pointee.jumps.unlinked &+= 1
@@ -153,7 +154,13 @@ extension VCPU {
             optimize()
             return nil
         case ExitReason.fault:
-            return resolveFault(header.pointee.exitValue, header.pointee.faultIsWrite != 0 ? .write : .read)
+            return resolveFault(header.pointee.exitValue, access)
+        case ExitReason.helperFault:
+            header.pointee.exitReason = 0
+            header.pointee.faultSignal = 0
+            return resolveFault(header.pointee.exitValue, access)
+        case ExitReason.misaligned:
+            return .memoryFault(address: header.pointee.exitValue, access: access, kind: .misaligned)
         default:
             header.pointee.exitReason = 0
             return handleGuest(GuestExit(rawValue: Int(exit.reason)))
@@ -168,16 +175,12 @@ extension VCPU {
         case .instructionFence:
             engine.synchronizeCode(everywhere: false)
             return nil
+        case .stateChanged: return nil
         case .yield:
             HostThread.yield()
             return nil
-        case .misaligned:
-            return .memoryFault(address: header.pointee.exitValue, access: .write, kind: .misaligned)
         case .misalignedFetch:
             return .memoryFault(address: programCounter, access: .execute, kind: .misaligned)
-        case .helperFault:
-            let value = header.pointee.exitValue
-            return resolveFault(value & ~(1 << 63), value >> 63 != 0 ? .write : .read)
         }
     }
 

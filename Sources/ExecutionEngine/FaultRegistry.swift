@@ -13,6 +13,7 @@ private struct Range {
     var exit: UInt64 = 0
     var stateRegister = 0
     var stateBias = 0
+    var registers = RegisterCounts(general: 0, float: 0)
 }
 
 private let rangeLimit = 64
@@ -33,6 +34,7 @@ enum FaultRegistry {
                 ranges[i].exit = engine.host.faultExitAddress
                 ranges[i].stateRegister = engine.host.stateRegister
                 ranges[i].stateBias = engine.host.stateBias
+                ranges[i].registers = engine.host.registerCounts
                 // A range without an end contains nothing: this comes last, and goes first.
                 ranges[i].end = start + UInt64(engine.code.size)
                 return
@@ -55,17 +57,17 @@ enum FaultRegistry {
 @c func engineFaultHandler(_ info: UnsafeMutableRawPointer, _ context: UnsafeMutableRawPointer) -> Bool {
     let fault = FaultContext(info: info, context: context)
     let address = UInt64(fault.programCounter)
-    for i in 0..<64 {
+    for i in 0..<rangeLimit {
         let range = ranges[i]
         guard address >= range.start, address < range.end else { continue }
         let base = UInt(
             truncatingIfNeeded: fault[register: range.stateRegister] &- UInt64(bitPattern: Int64(range.stateBias)))
         guard let state = UnsafeMutableRawPointer(bitPattern: base) else { return false }
         let header = VCPUHeader.of(state)
-        for r in 0..<16 {
-            header.pointee.savedRegisters[r] = fault[register: r]
+        for r in 0..<range.registers.general { header.pointee.savedRegisters[r] = fault[register: r] }
+        for r in 0..<range.registers.float {
             if let vector = fault.vectorRegister(r) {
-                header.pointee.savedRegisters[16 &+ r] = vector.load(as: UInt64.self)
+                header.pointee.savedRegisters[Int(floatRegisterBase) &+ r] = vector.load(as: UInt64.self)
             }
         }
         header.pointee.sideExitAddress = address

@@ -31,7 +31,7 @@ extension VCPU {
         }
         for (i, global) in globals.enumerated() where recovered[i] != 0 {
             let number = Int(recovered[i]) - 1
-            let value = header.pointee.savedRegisters[number >= 32 ? number - 16 : number]
+            let value = header.pointee.savedRegisters[number]
             if global.type.size == 4 {
                 state.storeBytes(of: UInt32(truncatingIfNeeded: value), toByteOffset: global.offset, as: UInt32.self)
             } else {

@@ -68,7 +68,9 @@ extension VCPU {
             seen.activity = .helper
         } else {
             seen.activity = row.pointee.isOptimized ? .optimizedCode : .baselineCode
-            if place.register != 0, place.register <= 16 { seen.register = fault[register: Int(place.register) - 1] }
+            if place.register != 0, Int(place.register) <= engine.host.registerCounts.general {
+                seen.register = fault[register: Int(place.register) - 1]
+            }
         }
         return seen
     }

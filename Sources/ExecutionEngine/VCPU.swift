@@ -84,6 +84,7 @@ public final class VCPU {
         lookup = engine.cache.lookup
         runsMachineCode = engine.host.description != nil
         recovered = .allocate(capacity: globals.count)
+        engine.host.prepare(state)
         engine.guest.reset(state)
         JumpCache.finishEmptying(header.pointee.jumpCache)
         forgetReturns()

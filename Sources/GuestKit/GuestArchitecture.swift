@@ -31,16 +31,14 @@ public enum GuestExit: Int, Sendable {
     case breakpoint = 17
     /// An illegal instruction; pc is at it.
     case illegalInstruction = 18
+    /// The CPU's mode has changed; pc is after the instruction.
+    case stateChanged = 19
     /// An instruction asked that translated code be seen as memory has it now (`fence.i`); pc is after it.
     case instructionFence = 20
     /// The vCPU waits (WFI, pause, wrs): a hint to yield; pc is after it.
     case yield = 21
-    /// A memory access that is misaligned where alignment is required; `exitValue` is the address; pc is at it.
-    case misaligned = 22
     /// A jump to an address where no instruction can start; pc is at the jump.
-    case misalignedFetch = 24
-    /// A helper's guest access failed; `exitValue` is the address | 1 << 63 for a write; pc is at the instruction.
-    case helperFault = 23
+    case misalignedFetch = 22
 }
 
 /// A guest architecture, configured.

@@ -247,7 +247,7 @@ private let failing = GuestAccess(
     bench["a0"] = guest.address + 1
     bench["a1"] = 1234
     let exit = bench.enter(try bench.compile("block0:\n  insn_start 0x1000\n  \(op)\n  exit_tb 16\n"))
-    #expect(exit.reason == 22 && bench.header.pointee.exitReason == 22)
+    #expect(exit.reason == ExitReason.misaligned && bench.header.pointee.exitReason == ExitReason.misaligned)
     #expect(bench.header.pointee.faultIsWrite == (isWrite ? 1 : 0))
     #expect(bench.header.pointee.exitValue &- guest.address <= 4 && bench.header.pointee.exitValue != guest.address)
     #expect(bench["pc"] == 0x1000 && bench["a1"] == 1234)

@@ -51,7 +51,8 @@ private enum FaultCatcher {
                 for r in 0..<16 { header.pointee.savedRegisters[r] = gregs[Int(order[r])] }
                 let fpregs = UnsafeRawPointer(bitPattern: UInt(gregs[23]))!
                 for x in 0..<16 {
-                    header.pointee.savedRegisters[16 + x] = fpregs.load(fromByteOffset: 160 + 16 * x, as: UInt64.self)
+                    header.pointee.savedRegisters[Int(floatRegisterBase) + x] = fpregs.load(
+                        fromByteOffset: 160 + 16 * x, as: UInt64.self)
                 }
                 header.pointee.sideExitAddress = rip
                 gregs[16] = FaultCatcher.exit
@@ -103,7 +104,7 @@ private enum FaultCatcher {
                 switch stop {
                 case .sideExit: ExitReason.sideExit
                 case .hot: ExitReason.hot
-                case .misaligned: 22
+                case .misaligned: ExitReason.misaligned
                 default: ExitReason.fault
                 }
             guard got.exit == ExitValue(reason: expectedReason).raw, pc == 0x7770 else {

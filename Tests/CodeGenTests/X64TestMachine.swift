@@ -213,6 +213,7 @@ final class TestMachine {
         initialMemory = Array(repeating: 0, count: Self.memoryWords)
         (block + ExecutionCounters.bytes).bindMemory(to: VCPUHeader.self, capacity: 1)
             .initialize(to: VCPUHeader(jumpCache: jumpCache, returnStack: returnStack))
+        x64.prepare(state)
     }
 
     deinit {
@@ -310,7 +311,7 @@ final class TestMachine {
             else { return nil }
             for g in 0..<Self.globals.count where registers[g] != 0 {
                 let number = Int(registers[g]) - 1
-                outcome.state[g] = header.pointee.savedRegisters[number >= 32 ? number - 16 : number]
+                outcome.state[g] = header.pointee.savedRegisters[number]
             }
             return pc
         }

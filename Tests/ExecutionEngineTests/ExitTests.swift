@@ -260,7 +260,8 @@ private let leaveAtThree: HelperFunction = { state, a, b, _, _ in
 
 private let failingAccess: HelperFunction = { state, address, _, _, _ in
     let header = VCPUHeader.of(state)
-    header.pointee.exitReason = UInt32(GuestExit.helperFault.rawValue)
-    header.pointee.exitValue = address | 1 << 63
+    header.pointee.exitReason = ExitReason.helperFault
+    header.pointee.exitValue = address
+    header.pointee.faultIsWrite = 1
     return 0
 }

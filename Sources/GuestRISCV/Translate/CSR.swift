@@ -89,7 +89,7 @@ extension RISCVTranslator {
         ir.fpSetRounding(mode)
         if ir.region.isConst(mode) {
             let new = RoundingClass(frm: UInt32(truncatingIfNeeded: ir.region.constValue(mode)))
-            if new != roundingClass { exit(.yield, at: next) }
+            if new != roundingClass { exit(.stateChanged, at: next) }
             return
         }
         let stay = ir.newBlock()
@@ -100,7 +100,7 @@ extension RISCVTranslator {
         case .invalid: ir.brcond(.gtu, mode, ir.const(4), stay, leave)
         }
         ir.begin(leave)
-        exit(.yield, at: next)
+        exit(.stateChanged, at: next)
         ir.begin(stay)
     }
 

@@ -299,7 +299,7 @@ let translations = """
       brcond.ltu.i64 %64, 4, block1, block2
     block2 cold:
       st.i64.u64 [512], 0x10004
-      exit_tb 21
+      exit_tb 19
     block1:
 
     0020d073  fsrmi 1
@@ -310,7 +310,7 @@ let translations = """
       st.i64.u32 [536], 4
       fp_set_rounding 4
       st.i64.u64 [512], 0x10004
-      exit_tb 21
+      exit_tb 19
 
     00302573  frcsr a0
       %64 = fp_get_flags
@@ -333,7 +333,7 @@ let translations = """
       brcond.ltu.i64 %69, 4, block1, block2
     block2 cold:
       st.i64.u64 [512], 0x10004
-      exit_tb 21
+      exit_tb 19
     block1:
 
     c0102573  rdtime a0
@@ -544,7 +544,7 @@ let translations = """
       brcond.eq.i64 %63, 4, block1, block2
     block2 cold:
       st.i64.u64 [512], 0x10004
-      exit_tb 21
+      exit_tb 19
     block1:
 
     rounding class 2
@@ -555,7 +555,7 @@ let translations = """
       brcond.gtu.i64 %63, 4, block1, block2
     block2 cold:
       st.i64.u64 [512], 0x10004
-      exit_tb 21
+      exit_tb 19
     block1:
 
     """
