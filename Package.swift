@@ -69,7 +69,9 @@ let package = Package(
         .testTarget(name: "TestSupport"),
         .testTarget(name: "ArchitectureTests", swiftSettings: quick),
         .testTarget(name: "SoftFloatTests", dependencies: ["SoftFloat", "TestSupport"]),
-        .testTarget(name: "DecodeTreeTests", dependencies: ["DecodeTree"], swiftSettings: quick),
+        .testTarget(
+            name: "DecodeTreeTests", dependencies: ["DecodeTree", "GuestKit", "TestSupport"], swiftSettings: quick,
+            plugins: ["DecodeTables"]),
         .testTarget(name: "IRTests", dependencies: ["IR", "TestSupport"], swiftSettings: quick),
         .testTarget(
             name: "OptimizerTests", dependencies: ["IR", "Optimizer", "CodeGen", "CodeGenInterpreter", "TestSupport"],
@@ -98,7 +100,7 @@ let package = Package(
         .testTarget(
             name: "ProfileReportTests", dependencies: ["ProfileReport", "Profiling", "ExecutionEngine", "TestSupport"],
             swiftSettings: quick),
-        .testTarget(name: "GuestProgramTests", dependencies: ["GuestRISCV", "SoftFloat", "TestSupport"]),
+        .testTarget(name: "GuestProgramTests", dependencies: ["GuestKit", "GuestRISCV", "SoftFloat", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )

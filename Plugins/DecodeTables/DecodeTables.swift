@@ -1,4 +1,5 @@
-// Build-tool plugin: compiles a target's `Decode/*.decode` tables into Swift before the target itself is compiled.
+// Build-tool plugin: compiles a target's `Decode/*.decode` and `Decode/NAME/*.decode` tables into Swift before the target
+// itself is compiled.
 
 import Foundation
 import PackagePlugin
@@ -11,18 +12,22 @@ struct DecodeTables: BuildToolPlugin {
         "InstructionTable.swift",
     ]
 
+    /// One command per folder: the tables in `Decode` itself, and those in each folder below it, whose files get the
+    /// folder's name as a prefix.
     func createBuildCommands(context: PluginContext, target: Target) async throws -> [Command] {
         guard let target = target as? SourceModuleTarget else { return [] }
         let tables = target.sourceFiles(withSuffix: "decode").map(\.url).sorted { $0.path < $1.path }
-        if tables.isEmpty { return [] }
         let folder = context.pluginWorkDirectoryURL
-        return [
-            .buildCommand(
-                displayName: "Compiling decode tables of \(target.name)",
-                executable: try context.tool(named: "decodetree").url,
-                arguments: ["-o", folder.path] + tables.map(\.path),
-                inputFiles: tables,
-                outputFiles: Self.outputs.map { folder.appending(path: $0) })
-        ]
+        let tool = try context.tool(named: "decodetree").url
+        let groups = Dictionary(grouping: tables) { $0.deletingLastPathComponent().lastPathComponent }
+        return groups.sorted { $0.key < $1.key }.map { name, files in
+            let prefix = name == "Decode" ? "" : name
+            return .buildCommand(
+                displayName: "Compiling decode tables of \(target.name) \(prefix)",
+                executable: tool,
+                arguments: ["-o", folder.path] + (prefix.isEmpty ? [] : ["-p", prefix]) + files.map(\.path),
+                inputFiles: files,
+                outputFiles: Self.outputs.map { folder.appending(path: prefix + $0) })
+        }
     }
 }

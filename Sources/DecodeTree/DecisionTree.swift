@@ -8,12 +8,12 @@ indirect enum DecisionTree {
     /// All bits are known to match: if the gate is open the word is this pattern, otherwise go on.
     case leaf(Pattern, otherwise: DecisionTree)
     /// `word & mask == match`: the first tree, which falls into the second when its gate is closed.
-    case test(mask: UInt32, match: UInt32, Pattern, otherwise: DecisionTree)
+    case test(mask: UInt64, match: UInt64, Pattern, otherwise: DecisionTree)
     /// Branch on `length` bits at `position`; values that are not listed are illegal.
-    case branch(position: Int, length: Int, cases: [(value: UInt32, tree: DecisionTree)])
+    case branch(position: Int, length: Int, cases: [(value: UInt64, tree: DecisionTree)])
 
     /// Builds the tree for patterns of one width, the more specific ones first.
-    static func build(_ patterns: [Pattern], known: UInt32 = 0) -> DecisionTree {
+    static func build(_ patterns: [Pattern], known: UInt64 = 0) -> DecisionTree {
         guard let first = patterns.first else { return .illegal }
         let rest = Array(patterns.dropFirst())
         if first.mask & ~known == 0 {
@@ -25,22 +25,22 @@ indirect enum DecisionTree {
             return .test(mask: mask, match: first.match & mask, first, otherwise: build(rest, known: known))
         }
         let (position, length) = longestRun(common)
-        let run = lowBits(length) << UInt32(position)
+        let run = lowBits(length) << UInt64(position)
         let values = Set(patterns.map { $0.match & run }).sorted()
         return .branch(
             position: position, length: length,
             cases: values.map { value in
-                (value >> UInt32(position), build(patterns.filter { $0.match & run == value }, known: known | run))
+                (value >> UInt64(position), build(patterns.filter { $0.match & run == value }, known: known | run))
             })
     }
 
     /// The longest run of set bits, the lowest one among equals.
-    private static func longestRun(_ bits: UInt32) -> (position: Int, length: Int) {
+    private static func longestRun(_ bits: UInt64) -> (position: Int, length: Int) {
         var best = (position: 0, length: 0)
         var start = 0
-        while start < 32 {
-            let length = (~(bits >> UInt32(start))).trailingZeroBitCount
-            let inside = min(length, 32 - start)
+        while start < 64 {
+            let length = (~(bits >> UInt64(start))).trailingZeroBitCount
+            let inside = min(length, 64 - start)
             if inside > best.length { best = (start, inside) }
             start += max(1, inside)
         }
@@ -48,23 +48,17 @@ indirect enum DecisionTree {
     }
 
     /// The pattern a word means with the given extensions: the specification of the generated code.
-    func find(_ word: UInt32, extensions: UInt64) -> Pattern? {
+    func find(_ word: UInt64, extensions: ExtensionBits) -> Pattern? {
         switch self {
         case .illegal: return nil
         case .leaf(let pattern, let otherwise):
-            return pattern.isAllowed(by: extensions) ? pattern : otherwise.find(word, extensions: extensions)
+            return pattern.gate.isOpen(for: extensions) ? pattern : otherwise.find(word, extensions: extensions)
         case .test(let mask, let match, let pattern, let otherwise):
-            let found = word & mask == match && pattern.isAllowed(by: extensions)
+            let found = word & mask == match && pattern.gate.isOpen(for: extensions)
             return found ? pattern : otherwise.find(word, extensions: extensions)
         case .branch(let position, let length, let cases):
-            let value = word >> UInt32(position) & lowBits(length)
+            let value = word >> UInt64(position) & lowBits(length)
             return cases.first { $0.value == value }?.tree.find(word, extensions: extensions)
         }
-    }
-}
-
-extension Pattern {
-    func isAllowed(by extensions: UInt64) -> Bool {
-        extensions & allOf == allOf && (anyOf == 0 || extensions & anyOf != 0)
     }
 }

@@ -2,28 +2,64 @@
 // or duplicate names, arguments without a value, bits that nothing reads, rows that overlap by accident and rows that
 // can never be reached. Afterwards the patterns are in an order in which the first that matches is the right one.
 
+/// A field as it is in words of one width, bit 0 the least significant one.
+struct FieldUse: Hashable {
+    var name: String
+    var pieces: [Piece]
+    var trailing: Trailing?
+    var shift: Int
+    var offset: Int
+    var function: String?
+
+    /// The bits of the word that the field reads.
+    var bits: UInt64 { pieces.reduce(0) { $0 | (lowBits($1.length) << UInt64($1.position)) } }
+
+    /// The least and the greatest value, before the function.
+    var range: (Int128, Int128) {
+        let length = trailing?.bits ?? pieces.reduce(0) { $0 + $1.length }
+        let isSigned = trailing?.signed ?? pieces.first?.signed ?? false
+        let one: Int128 = 1
+        let least = isSigned ? -(one << Int128(length - 1)) : 0
+        let greatest = (one << Int128(isSigned ? length - 1 : length)) - 1
+        return (least << Int128(shift) + Int128(offset), greatest << Int128(shift) + Int128(offset))
+    }
+
+    /// The value takes more than an Int32.
+    var isWide: Bool { trailing != nil || range.0 < Int128(Int32.min) || range.1 > Int128(Int32.max) }
+}
+
 /// Where a row's arguments come from, in the order of its argument set.
 struct Extraction: Hashable {
+    enum Value: Hashable {
+        case field(FieldUse)
+        case constant(Int)
+    }
     var set: String
-    var values: [ArgumentValue]
+    var values: [Value]
+    /// Fields behind the word, in the order in which they lie there.
+    var trailing: [FieldUse]
+
+    var trailingBytes: Int { trailing.reduce(0) { $0 + ($1.trailing?.bits ?? 0) / 8 } }
 }
 
 /// One encoding, ready for the decision tree.
 struct Pattern {
     var name: String
+    var table: Int
     var width: Int
-    var mask: UInt32
-    var match: UInt32
+    var mask: UInt64
+    var match: UInt64
     var extraction: Extraction?  // nil: the function has no arguments
-    var allOf: UInt64  // extension bits, all needed
-    var anyOf: UInt64  // extension bits, one needed; 0: none
+    var roles: [Role?]  // of the arguments
+    var classes: UInt32  // bits in the order of `classNames`
+    var gate: GateBits
     var function: String?  // nil: explicitly illegal
     var location: Location
 
-    var isGated: Bool { allOf | anyOf != 0 }
+    var isGated: Bool { !gate.isEmpty }
 
     func overlaps(_ other: Pattern) -> Bool {
-        width == other.width && mask & other.mask & (match ^ other.match) == 0
+        width == other.width && table == other.table && mask & other.mask & (match ^ other.match) == 0
     }
 }
 
@@ -36,11 +72,30 @@ struct Function {
     var aliases: [Alias]
 }
 
+/// How the words of a table lie in memory.
+struct ResolvedLayout {
+    var unit = 8
+    var order = Layout.Order.little
+    var joinsHigh = false
+    var rule: LengthRule?
+    var countsFromTop = false
+
+    /// The low bit of `length` bits at `position` of a word of `width` bits, as the table counts.
+    func lowBit(_ position: Int, _ length: Int, in width: Int) -> Int {
+        countsFromTop ? width - position - length : position
+    }
+}
+
+struct ResolvedEncodingTable {
+    var name: String
+    var layout: ResolvedLayout
+}
+
 /// A checked table.
 struct ResolvedTable {
     var names: Names
     var extensions: [Extension]
-    var fields: [String: Field]
+    var tables: [ResolvedEncodingTable]
     var argumentSets: [ArgumentSet]
     var patterns: [Pattern]
     var functions: [Function]
@@ -50,30 +105,42 @@ struct ResolvedTable {
 let illegalFunction = "illegal"
 
 struct Resolver {
-    private let table: Table
-    private var errors: [TableError] = []
-    private var fields: [String: Field] = [:]
-    private var sets: [String: ArgumentSet] = [:]
-    private var formats: [String: Format] = [:]
-    private var extensionBits: [String: UInt64] = [:]
+    let table: Table
+    private(set) var errors: [TableError] = []
+    private var fields: [Scoped: Field] = [:]
+    var sets: [String: ArgumentSet] = [:]
+    private(set) var formats: [Scoped: Format] = [:]
+    private var extensionBits: [String: Int] = [:]
+    var layouts: [ResolvedLayout] = []
+
+    /// A name that one table knows, or all.
+    struct Scoped: Hashable {
+        var table: String?
+        var name: String
+    }
 
     private init(_ table: Table) { self.table = table }
 
     static func resolve(_ table: Table) throws(TableErrors) -> ResolvedTable {
         var resolver = Resolver(table)
         resolver.collectNames()
+        resolver.resolveLayouts()
         let patterns = resolver.resolveRows()
+        resolver.checkWords(patterns)
         let functions = resolver.resolveFunctions(patterns)
         let ordered = resolver.order(patterns)
         resolver.checkReachable(ordered)
         guard resolver.errors.isEmpty else { throw TableErrors(errors: resolver.errors) }
         return ResolvedTable(
-            names: table.names, extensions: table.extensions, fields: resolver.fields,
+            names: table.names, extensions: table.extensions,
+            tables: zip(table.tables, resolver.layouts).map { ResolvedEncodingTable(name: $0.name, layout: $1) },
             argumentSets: table.argumentSets, patterns: ordered, functions: functions)
     }
 
-    private mutating func complain(_ location: Location, _ message: String) {
-        errors.append(TableError(location: location, message: message))
+    /// The same complaint about the same line is made once.
+    mutating func complain(_ location: Location, _ message: String) {
+        let error = TableError(location: location, message: message)
+        if !errors.contains(error) { errors.append(error) }
     }
 
     // MARK: Names
@@ -82,30 +149,41 @@ struct Resolver {
         let names = table.names
         for (value, directive) in [
             (names.instructionSet, ".protocol"), (names.extensions, ".extensions"), (names.arguments, ".arguments"),
-            (names.disassembler, ".disassembler"), (names.table, ".table"),
+            (names.disassembler, ".disassembler"), (table.tables.first?.name ?? "", ".table"),
         ] where value.isEmpty {
             complain(table.headerLocation, "no table says '\(directive)'")
         }
         for field in table.fields {
-            if let first = fields[field.name] { duplicate("field '%\(field.name)'", field.location, first.location) }
-            fields[field.name] = field
+            if let first = clash(fields, field.name, field.table) {
+                duplicate("field '%\(field.name)'", field.location, first.location)
+            }
+            fields[Scoped(table: field.table, name: field.name)] = field
         }
         for set in table.argumentSets {
             if let first = sets[set.name] { duplicate("argument set '&\(set.name)'", set.location, first.location) }
             sets[set.name] = set
+            for role in set.roles where !set.arguments.contains(where: { $0.name == role.argument }) {
+                complain(set.location, "'&\(set.name)' has no argument '\(role.argument)'")
+            }
+            for argument in set.arguments
+            where !set.roles.isEmpty && !set.roles.contains(where: { $0.argument == argument.name }) {
+                complain(set.location, "argument '\(argument.name)' of '&\(set.name)' has no role")
+            }
         }
         for format in table.formats {
-            if let first = formats[format.name] {
+            if let first = clash(formats, format.name, format.table) {
                 duplicate("format '@\(format.name)'", format.location, first.location)
             }
-            formats[format.name] = format
+            formats[Scoped(table: format.table, name: format.name)] = format
         }
         for (bit, entry) in table.extensions.enumerated() {
-            if bit >= 64 { complain(entry.location, "an extension set has at most 64 extensions") }
+            if bit == ExtensionBits.limit {
+                complain(entry.location, "an extension set has at most \(ExtensionBits.limit) extensions")
+            }
             if extensionBits[entry.name] != nil {
                 complain(entry.location, "duplicate extension '\(entry.name)'")
             }
-            extensionBits[entry.name] = 1 << UInt64(bit & 63)
+            extensionBits[entry.name] = min(bit, ExtensionBits.limit - 1)
         }
         for entry in table.extensions {
             for other in entry.implies where extensionBits[other] == nil {
@@ -118,73 +196,124 @@ struct Resolver {
         complain(location, "duplicate \(what), first defined at \(first)")
     }
 
+    /// What a table knows by a name: its own, or everybody's.
+    private func find<Entry>(_ entries: [Scoped: Entry], _ name: String, _ table: String?) -> Entry? {
+        entries[Scoped(table: table, name: name)] ?? entries[Scoped(table: nil, name: name)]
+    }
+
+    /// What keeps a name from being defined: a table's names are no other table's, but everybody's are everybody's.
+    private func clash<Entry>(_ entries: [Scoped: Entry], _ name: String, _ table: String?) -> Entry? {
+        find(entries, name, table) ?? (table == nil ? entries.first { $0.key.name == name }?.value : nil)
+    }
+
+    func format(_ row: Row) -> Format? { row.format.flatMap { find(formats, $0, tableName(row)) } }
+
+    /// The row's table; nil after a complaint, or where there is none at all.
+    private func tableName(_ row: Row) -> String? {
+        row.table ?? (table.tables.count == 1 ? table.tables[0].name : nil)
+    }
+
     // MARK: Rows
 
     private mutating func resolveRows() -> [Pattern] {
-        var seen: [String: Location] = [:]
+        var seen: [Scoped: Location] = [:]
         return table.rows.map { row in
-            if let first = seen[row.name] { duplicate("instruction '\(row.name)'", row.location, first) }
-            seen[row.name] = row.location
-            let gate = resolveGate(row)
+            let name = tableName(row)
+            if name == nil, table.tables.count > 1 {
+                complain(row.location, "'.table' must say which table '\(row.name)' belongs to")
+            }
+            let key = Scoped(table: name, name: row.name)
+            if let first = seen[key] { duplicate("instruction '\(row.name)'", row.location, first) }
+            seen[key] = row.location
+            let index = table.tables.firstIndex { $0.name == name } ?? 0
+            let extraction = resolveArguments(row, index)
             return Pattern(
-                name: row.name, width: row.width, mask: row.fixed, match: row.match,
-                extraction: resolveArguments(row), allOf: gate.all, anyOf: gate.any,
-                function: row.function == illegalFunction ? nil : row.function, location: row.location)
+                name: row.name, table: index, width: row.width, mask: row.fixed, match: row.match,
+                extraction: extraction, roles: resolveRoles(row, extraction), classes: resolveClasses(row),
+                gate: resolveGate(row), function: row.function == illegalFunction ? nil : row.function,
+                location: row.location)
         }
     }
 
-    private mutating func resolveGate(_ row: Row) -> (all: UInt64, any: UInt64) {
-        var all: UInt64 = 0
-        var any: UInt64 = 0
+    private func resolveClasses(_ row: Row) -> UInt32 {
+        (row.classes ?? format(row)?.classes ?? []).reduce(0) { bits, name in
+            bits | 1 << UInt32(classNames.firstIndex(of: name) ?? 0)
+        }
+    }
+
+    private mutating func resolveGate(_ row: Row) -> GateBits {
+        var gate = GateBits()
         for term in row.gate.terms {
-            var bits: UInt64 = 0
-            for name in term {
-                guard let bit = extensionBits[name] else {
+            var bits = ExtensionBits()
+            for name in term.names {
+                if let bit = extensionBits[name] {
+                    bits.insert(bit)
+                } else {
                     complain(row.location, "unknown extension '\(name)'")
+                }
+            }
+            if term.isNegated {
+                gate.noneOf.formUnion(bits)
+            } else if term.names.count == 1 {
+                gate.allOf.formUnion(bits)
+            } else {
+                if !gate.anyOf.isEmpty { complain(row.location, "a gate can have only one alternative 'a|b'") }
+                gate.anyOf = bits
+            }
+        }
+        if gate.noneOf.intersects(gate.allOf) || gate.noneOf.intersects(gate.anyOf) {
+            complain(row.location, "the gate of '\(row.name)' contradicts itself")
+        }
+        return gate
+    }
+
+    private mutating func resolveArguments(_ row: Row, _ index: Int) -> Extraction? {
+        let format = format(row)
+        if let name = row.format, format == nil { complain(row.location, "unknown format '@\(name)'") }
+        // In the order in which they are written; the row's own take the place of the format's.
+        var assignments: [Assignment] = []
+        for assignment in (format?.assignments ?? []) + row.assignments {
+            if let known = assignments.firstIndex(where: { $0.argument == assignment.argument }) {
+                assignments[known] = assignment
+            } else {
+                assignments.append(assignment)
+            }
+        }
+        var values: [String: Extraction.Value] = [:]
+        var trailing: [FieldUse] = []
+        var read: UInt64 = 0
+        var isComplete = true
+        for assignment in assignments {
+            switch assignment.value {
+            case .constant(let number): values[assignment.argument] = .constant(number)
+            case .field(let name):
+                guard let field = find(fields, name, tableName(row)) else {
+                    complain(row.location, "unknown field '%\(name)'")
+                    isComplete = false
                     continue
                 }
-                bits |= bit
+                guard let use = use(field, row, index) else {
+                    isComplete = false
+                    continue
+                }
+                values[assignment.argument] = .field(use)
+                read |= use.bits
+                if use.trailing != nil, !trailing.contains(use) { trailing.append(use) }
             }
-            if term.count == 1 {
-                all |= bits
-            } else {
-                if any != 0 { complain(row.location, "a gate can have only one alternative 'a|b'") }
-                any = bits
-            }
-        }
-        return (all, any)
-    }
-
-    private mutating func resolveArguments(_ row: Row) -> Extraction? {
-        var format: Format?
-        if let name = row.format {
-            format = formats[name]
-            if format == nil { complain(row.location, "unknown format '@\(name)'") }
-        }
-        var values: [String: ArgumentValue] = [:]
-        for assignment in (format?.assignments ?? []) + row.assignments {
-            values[assignment.argument] = assignment.value
-        }
-        var read: UInt32 = 0
-        for value in values.values {
-            guard case .field(let name) = value else { continue }
-            guard let field = fields[name] else {
-                complain(row.location, "unknown field '%\(name)'")
-                continue
-            }
-            if field.bits & ~lowBits(row.width) != 0 {
-                complain(row.location, "field '%\(name)' reads beyond the \(row.width) bits of the instruction")
-            }
-            read |= field.bits
         }
         if row.function == illegalFunction { return nil }
         let left = row.variable & ~read
-        if left != 0 {
-            let bits = (0..<32).filter { left >> UInt32($0) & 1 != 0 }.map(String.init).joined(separator: " ")
-            complain(row.location, "no field of '\(row.name)' reads bits \(bits) (write '-' for bits without meaning)")
+        if left != 0, isComplete {
+            let bits = (0..<64).filter { left >> UInt64($0) & 1 != 0 }
+            let numbers = bits.map { String(layouts.isEmpty ? $0 : layouts[index].lowBit($0, 1, in: row.width)) }
+            complain(
+                row.location,
+                "no field of '\(row.name)' reads bits \(numbers.joined(separator: " ")) "
+                    + "(write '-' for bits without meaning)")
         }
+        let names = Set(assignments.map(\.argument)).sorted()
         guard let setName = row.argumentSet ?? format?.argumentSet else {
-            for argument in values.keys.sorted() {
+            for argument in names {
                 complain(row.location, "'\(row.name)' has no argument set for '\(argument)'")
             }
             return nil
@@ -193,175 +322,75 @@ struct Resolver {
             complain(row.location, "unknown argument set '&\(setName)'")
             return nil
         }
-        for argument in values.keys.sorted() where !set.arguments.contains(where: { $0.name == argument }) {
+        for argument in names where !set.arguments.contains(where: { $0.name == argument }) {
             complain(row.location, "'&\(setName)' has no argument '\(argument)'")
         }
-        var ordered: [ArgumentValue] = []
+        var ordered: [Extraction.Value] = []
         for argument in set.arguments {
             guard let value = values[argument.name] else {
-                complain(row.location, "'\(row.name)' gives no value to argument '\(argument.name)' of '&\(setName)'")
-                continue
-            }
-            ordered.append(value)
-        }
-        return set.arguments.isEmpty ? nil : Extraction(set: setName, values: ordered)
-    }
-
-    // MARK: Functions
-
-    /// One function per name; all rows that lead to it must agree about its argument set.
-    private mutating func resolveFunctions(_ patterns: [Pattern]) -> [Function] {
-        var functions: [Function] = []
-        var index: [String: Int] = [:]
-        let byName = Dictionary(zip(patterns.map(\.name), table.rows.indices), uniquingKeysWith: { first, _ in first })
-        for (row, pattern) in zip(table.rows, patterns) {
-            guard let name = pattern.function else { continue }
-            if let known = index[name] {
-                if functions[known].set?.name != pattern.extraction?.set {
+                if !names.contains(argument.name) {
                     complain(
                         row.location,
-                        "'\(row.name)' calls '\(name)' with \(setText(pattern.extraction?.set)), other rows with "
-                            + setText(functions[known].set?.name))
+                        "'\(row.name)' gives no value to argument '\(argument.name)' of '&\(setName)'")
                 }
                 continue
             }
-            // The row of the function's own name knows how to print it.
-            let own = byName[name].map { table.rows[$0] } ?? row
-            let set = byName[name].map { patterns[$0].extraction } ?? pattern.extraction
-            let template = own.template ?? own.format.flatMap { formats[$0]?.template }
-            if template == nil { complain(own.location, "'\(own.name)' has no disassembly text") }
-            index[name] = functions.count
-            functions.append(
-                Function(
-                    name: name, mnemonic: name.replacing("_", with: "."), set: set.flatMap { sets[$0.set] },
-                    template: template ?? "", aliases: []))
-            if set?.set != pattern.extraction?.set {
+            checkFit(value, argument, row)
+            ordered.append(value)
+        }
+        return set.arguments.isEmpty ? nil : Extraction(set: setName, values: ordered, trailing: trailing)
+    }
+
+    /// The field in a word of the row; nil after a complaint.
+    private mutating func use(_ field: Field, _ row: Row, _ index: Int) -> FieldUse? {
+        if field.pieces.contains(where: { $0.position + $0.length > row.width }) {
+            complain(row.location, "field '%\(field.name)' reads beyond the \(row.width) bits of the instruction")
+            return nil
+        }
+        var use = FieldUse(
+            name: field.name, pieces: field.pieces, trailing: field.trailing, shift: field.shift,
+            offset: field.offset, function: field.function)
+        guard index < layouts.count else { return use }
+        for piece in use.pieces.indices {
+            let (position, length) = (use.pieces[piece].position, use.pieces[piece].length)
+            use.pieces[piece].position = layouts[index].lowBit(position, length, in: row.width)
+        }
+        return use
+    }
+
+    /// No value of the field is lost in the argument's type.
+    private mutating func checkFit(_ value: Extraction.Value, _ argument: Argument, _ row: Row) {
+        guard let (least, greatest) = argument.type.range else { return }
+        switch value {
+        case .constant(let number):
+            if Int128(number) < least || Int128(number) > greatest {
+                complain(row.location, "\(number) does not fit argument '\(argument.name)' of type \(argument.type)")
+            }
+        case .field(let use):
+            if use.function == nil, use.range.0 < least || use.range.1 > greatest {
                 complain(
                     row.location,
-                    "'\(row.name)' calls '\(name)' with \(setText(pattern.extraction?.set)), other rows with "
-                        + setText(set?.set))
-            }
-            checkTemplate(template ?? "", functions[functions.count - 1], own.location)
-        }
-        for alias in table.aliases {
-            guard let known = index[alias.function] else {
-                complain(alias.location, "unknown instruction '\(alias.function)'")
-                continue
-            }
-            let arguments = functions[known].set?.arguments.map(\.name) ?? []
-            for condition in alias.conditions {
-                let used: [String]
-                switch condition {
-                case .constant(let argument, _): used = [argument]
-                case .equal(let one, let other): used = [one, other]
-                }
-                for argument in used where !arguments.contains(argument) {
-                    complain(alias.location, "'\(alias.function)' has no argument '\(argument)'")
-                }
-            }
-            checkTemplate(alias.template, functions[known], alias.location)
-            functions[known].aliases.append(alias)
-        }
-        return functions
-    }
-
-    private func setText(_ name: String?) -> String { name.map { "'&\($0)'" } ?? "no arguments" }
-
-    private mutating func checkTemplate(_ template: String, _ function: Function, _ location: Location) {
-        for part in templateParts(template) {
-            guard case .argument(let name, let kind) = part else { continue }
-            let known = function.set?.arguments.contains { $0.name == name } ?? false
-            if !known { complain(location, "the text prints '\(name)', which is no argument of '\(function.name)'") }
-            if kind.isEmpty { complain(location, "the text does not say how to print '\(name)' ('{\(name):kind}')") }
-        }
-    }
-
-    // MARK: Order
-
-    /// Sorts the patterns so that more specific ones come first, and complains about overlaps nobody asked for.
-    private mutating func order(_ patterns: [Pattern]) -> [Pattern] {
-        let rows = table.rows
-        let byName = Dictionary(zip(patterns.map(\.name), patterns.indices), uniquingKeysWith: { first, _ in first })
-        var later: [[Int]] = Array(repeating: [], count: patterns.count)  // patterns that must come after
-        for (index, row) in rows.enumerated() {
-            for name in row.over {
-                guard let other = byName[name] else {
-                    complain(row.location, "unknown instruction '\(name)' after 'over'")
-                    continue
-                }
-                if !patterns[index].overlaps(patterns[other]) {
-                    complain(row.location, "'\(row.name)' and '\(name)' do not overlap")
-                }
-                later[index].append(other)
-            }
-        }
-        for first in patterns.indices {
-            for second in patterns.indices.dropFirst(first + 1) where patterns[first].overlaps(patterns[second]) {
-                if rows[first].over.contains(patterns[second].name) || rows[second].over.contains(patterns[first].name)
-                {
-                    continue
-                }
-                if let group = rows[first].group, group == rows[second].group {
-                    later[first].append(second)
-                } else {
-                    complain(
-                        patterns[second].location,
-                        "'\(patterns[second].name)' overlaps '\(patterns[first].name)' at \(patterns[first].location)")
-                }
-            }
-        }
-        // Depth first, last row first, each row put before everything that must follow it.
-        var result: [Pattern] = []
-        var state = [UInt8](repeating: 0, count: patterns.count)  // 1: being visited, 2: placed
-        func place(_ index: Int) -> Bool {
-            if state[index] == 2 { return true }
-            if state[index] == 1 { return false }
-            state[index] = 1
-            for next in later[index].sorted().reversed() where !place(next) { return false }
-            state[index] = 2
-            result.append(patterns[index])
-            return true
-        }
-        for index in patterns.indices.reversed() where state[index] == 0 && !place(index) {
-            complain(patterns[index].location, "'\(patterns[index].name)' goes before itself ('over' makes a circle)")
-        }
-        return result.reversed()
-    }
-
-    /// A row behind an ungated row that takes all its words would be dead.
-    private mutating func checkReachable(_ patterns: [Pattern]) {
-        for (index, pattern) in patterns.enumerated() {
-            for earlier in patterns[..<index]
-            where !earlier.isGated && earlier.overlaps(pattern) && earlier.mask & ~pattern.mask == 0 {
-                complain(
-                    pattern.location,
-                    "'\(pattern.name)' is never reached: '\(earlier.name)' at \(earlier.location) takes all")
+                    "field '%\(use.name)' does not fit argument '\(argument.name)' of type \(argument.type)")
             }
         }
     }
-}
 
-/// A disassembly text in pieces: `{name}` is the mnemonic, `{argument:kind}` an operand.
-enum TemplatePart: Equatable {
-    case literal(String)
-    case mnemonic
-    case argument(name: String, kind: String)
-}
-
-func templateParts(_ template: String) -> [TemplatePart] {
-    var parts: [TemplatePart] = []
-    var rest = template[...]
-    while let open = rest.firstIndex(of: "{"), let close = rest[open...].firstIndex(of: "}") {
-        if open > rest.startIndex { parts.append(.literal(String(rest[..<open]))) }
-        let inside = rest[rest.index(after: open)..<close]
-        if inside == "name" {
-            parts.append(.mnemonic)
-        } else {
-            let sides = inside.split(separator: ":", maxSplits: 1).map(String.init)
-            parts.append(.argument(name: sides.first ?? "", kind: sides.count == 2 ? sides[1] : ""))
+    /// The roles of the row's arguments: the row's own, else the format's, else the argument set's.
+    private mutating func resolveRoles(_ row: Row, _ extraction: Extraction?) -> [Role?] {
+        let format = format(row)
+        let arguments = extraction.flatMap { sets[$0.set]?.arguments } ?? []
+        func check(_ roles: [Role], _ location: Location, _ what: String) {
+            for role in roles where !arguments.contains(where: { $0.name == role.argument }) {
+                complain(location, "\(what) has no argument '\(role.argument)' for a role")
+            }
         }
-        rest = rest[rest.index(after: close)...]
+        if row.function != illegalFunction {
+            check(row.roles, row.location, "'\(row.name)'")
+            check(format?.roles ?? [], format?.location ?? row.location, "'\(row.name)'")
+        }
+        return arguments.map { argument in
+            let choices = [row.roles, format?.roles ?? [], extraction.flatMap { sets[$0.set]?.roles } ?? []]
+            return choices.lazy.compactMap { $0.first { $0.argument == argument.name } }.first
+        }
     }
-    if !rest.isEmpty { parts.append(.literal(String(rest))) }
-    return parts
 }

@@ -27,30 +27,51 @@ public struct TableErrors: Error, Sendable {
     public let errors: [TableError]
 }
 
-/// Bits `position ..< position + length` of the instruction word, sign-extended when `signed`.
+/// Bits `position ..< position + length` of a word, sign-extended when `signed`. Bit 0 is the least significant one,
+/// or the most significant one where the field's table counts from there.
 struct Piece: Hashable {
     var position: Int
     var length: Int
     var signed: Bool
 }
 
+/// `bits` behind the word, sign-extended when `signed`.
+struct Trailing: Hashable {
+    var bits: Int
+    var signed: Bool
+
+    var text: String { "+\(signed ? "i" : "u")\(bits)" }
+}
+
 /// `%name pieces <<shift +offset !function`: pieces are concatenated, the first one most significant, then shifted
-/// left, then increased, then given to a function of the target's own.
+/// left, then increased, then given to a function of the target's own. `%name +i32` has its bits behind the word.
 struct Field {
     var name: String
     var pieces: [Piece]
+    var trailing: Trailing?
     var shift = 0
     var offset = 0
     var function: String?
+    /// The table that alone knows the field; nil: all do.
+    var table: String?
     var location: Location
-
-    /// The instruction bits the field reads.
-    var bits: UInt32 { pieces.reduce(0) { $0 | (lowBits($1.length) << UInt32($1.position)) } }
 }
 
 /// The Swift types an argument may have.
 enum ArgumentType: String, CaseIterable {
-    case Int32, Int64, UInt8, Bool
+    case Int32, Int64, UInt8, UInt32, UInt64, Bool
+
+    /// The least and the greatest value; a Bool is whether the value is not zero.
+    var range: (Int128, Int128)? {
+        switch self {
+        case .Int32: (Int128(Swift.Int32.min), Int128(Swift.Int32.max))
+        case .Int64: (Int128(Swift.Int64.min), Int128(Swift.Int64.max))
+        case .UInt8: (0, 255)
+        case .UInt32: (0, Int128(Swift.UInt32.max))
+        case .UInt64: (0, Int128(Swift.UInt64.max))
+        case .Bool: nil
+        }
+    }
 }
 
 struct Argument: Equatable {
@@ -58,10 +79,26 @@ struct Argument: Equatable {
     var type: ArgumentType
 }
 
-/// `&Name argument argument:Type`: becomes one structure.
+/// `argument:kind.access`: what an operand is and what the instruction does with it.
+struct Role: Hashable {
+    var argument: String
+    var kind: String
+    var access: Access
+
+    struct Access: OptionSet, Hashable {
+        var rawValue: Int
+        static let read = Access(rawValue: 1)
+        static let write = Access(rawValue: 2)
+        /// Read, and part of the address of a memory access.
+        static let address = Access(rawValue: 4)
+    }
+}
+
+/// `&Name argument argument:Type roles …`: becomes one structure.
 struct ArgumentSet {
     var name: String
     var arguments: [Argument]
+    var roles: [Role]
     var location: Location
 }
 
@@ -76,35 +113,47 @@ struct Assignment {
     var value: ArgumentValue
 }
 
-/// `@name &Set assignments "template"`: what rows of one shape share.
+/// `@name &Set assignments class … roles … "template"`: what rows of one shape share.
 struct Format {
     var name: String
     var argumentSet: String?
     var assignments: [Assignment]
+    var classes: [String]?
+    var roles: [Role]
     var template: String?
+    /// The table that alone knows the format; nil: all do.
+    var table: String?
     var location: Location
 }
 
-/// Extensions a row needs: every term must hold, a term holds when one of its names is enabled.
+/// Extensions a row needs: every term must hold. A term holds when one of its names is enabled, or, with `!`, when its
+/// only name is not.
 struct Gate: Equatable {
-    var terms: [[String]] = []
+    struct Term: Equatable {
+        var names: [String]
+        var isNegated = false
+    }
+    var terms: [Term] = []
 }
 
 /// One row: an instruction encoding.
 struct Row {
     var name: String
     var width: Int
-    var fixed: UInt32  // bits the row determines
-    var match: UInt32  // their values
-    var variable: UInt32  // bits written `.`: a field must read them
+    var fixed: UInt64  // bits the row determines
+    var match: UInt64  // their values
+    var variable: UInt64  // bits written `.`: a field must read them
     var format: String?
     var argumentSet: String?
     var assignments: [Assignment]
+    var classes: [String]?  // nil: the format's
+    var roles: [Role]
     var gate: Gate
     var function: String
     var template: String?
     var over: [String]  // rows of other places that this one is more specific than
     var group: Int?  // rows of one brace group, earlier before later
+    var table: String?  // nil: the only one
     var location: Location
 }
 
@@ -128,17 +177,50 @@ struct Extension {
     var location: Location
 }
 
-/// Names of generated Swift declarations, given by the table's header.
+/// `.length position:length { value:bytes … }`: how long the word is that begins with a unit. Values that are not
+/// listed mean one unit.
+struct LengthRule {
+    var position: Int
+    var length: Int
+    var bytes: [Int: Int]
+    var location: Location
+}
+
+/// How the words of one table lie in memory.
+struct Layout {
+    enum Order: String { case little, big, data }
+    enum Join: String { case low, high }
+
+    /// Bits that are fetched at a time.
+    var unit: Int?
+    /// Byte order within a unit; `data`: that of the guest's loads and stores.
+    var order: Order?
+    /// Whether the first of several units is the low or the high part of the word.
+    var join: Join?
+    var length: LengthRule?
+    var countsFromTop: Bool?
+}
+
+/// One table of encodings: a decoder of its own.
+struct EncodingTable {
+    var name: String
+    var layout = Layout()
+    var location: Location
+}
+
+/// Names of generated Swift declarations, given by the header.
 struct Names {
     var instructionSet = ""
     var extensions = ""
     var arguments = ""
     var disassembler = ""
-    var table = ""
 }
 
 struct Table {
     var names = Names()
+    var tables: [EncodingTable] = []
+    /// What a table does not say for itself.
+    var layout = Layout()
     var fields: [Field] = []
     var argumentSets: [ArgumentSet] = []
     var formats: [Format] = []
@@ -148,5 +230,11 @@ struct Table {
     var headerLocation = Location(file: "tables", line: 0)
 }
 
-/// A word with the low `length` (0...32) bits set.
-func lowBits(_ length: Int) -> UInt32 { length >= 32 ? .max : (1 << UInt32(length)) - 1 }
+/// A word with the low `length` (0...64) bits set.
+func lowBits(_ length: Int) -> UInt64 { length >= 64 ? .max : (1 << UInt64(length)) - 1 }
+
+/// What an instruction may do, in the order of the bits of `InstructionClasses` (GuestKit).
+let classNames = [
+    "load", "store", "atomic", "exclusive", "branch", "jump", "call", "return", "trap", "fp", "vector", "system",
+    "privileged", "fence", "wait", "cache",
+]

@@ -102,7 +102,7 @@ public struct RISCVCPU: Sendable, Equatable {
         while changed {
             changed = false
             for bit in 0..<RISCVExtensions.count {
-                let one = RISCVExtensions(rawValue: 1 << UInt64(bit))
+                let one = RISCVExtensions(bit: bit)
                 let needs = RISCVExtensions.implied(by: bit)
                 if result.contains(one) && !needs.isDisjoint(with: gone) {
                     result.remove(one)
@@ -156,7 +156,7 @@ public struct RISCVCPUModel: Sendable {
         for model in all { text += line(model.name, model.summary) }
         text += "\nExtensions, switched by NAME,EXT=on|off:\n"
         for bit in 0..<RISCVExtensions.count {
-            let one = RISCVExtensions(rawValue: 1 << UInt64(bit))
+            let one = RISCVExtensions(bit: bit)
             guard one.isSubset(of: .implemented) else { continue }
             text += line(RISCVExtensions.name(bit), RISCVExtensions.summary(bit) + (one == .zacas ? " (w and d)" : ""))
         }

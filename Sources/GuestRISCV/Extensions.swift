@@ -11,8 +11,7 @@ extension RISCVExtensions {
 
     /// All that decodes on a 64-bit hart: without RV32-only encodings and without Zcmp, whose encodings Zcd uses.
     public static var everything64: RISCVExtensions {
-        let all = RISCVExtensions(rawValue: count >= 64 ? .max : (1 << UInt64(count)) &- 1)
-        return all.subtracting([.rv32, .zcmp])
+        all.subtracting([.rv32, .zcmp])
     }
 
     /// The set with everything that its members imply.
@@ -20,7 +19,7 @@ extension RISCVExtensions {
         var result = self
         while true {
             var next = result
-            for bit in 0..<Self.count where result.rawValue >> UInt64(bit) & 1 != 0 {
+            for bit in 0..<Self.count where result.contains(bit: bit) {
                 next.formUnion(Self.implied(by: bit))
             }
             if next == result { return result }
@@ -30,7 +29,7 @@ extension RISCVExtensions {
 
     /// The extension called `name` (lower case, as in an ISA string); nil when there is none.
     public static func named(_ name: String) -> RISCVExtensions? {
-        for bit in 0..<count where self.name(bit) == name { return RISCVExtensions(rawValue: 1 << UInt64(bit)) }
+        for bit in 0..<count where self.name(bit) == name { return RISCVExtensions(bit: bit) }
         return nil
     }
 
@@ -40,7 +39,7 @@ extension RISCVExtensions {
         for letter in ["i", "m", "a", "f", "d", "c", "v", "h"] {
             if let one = Self.named(letter), contains(one) { text += letter }
         }
-        for bit in 0..<Self.count where rawValue >> UInt64(bit) & 1 != 0 {
+        for bit in 0..<Self.count where contains(bit: bit) {
             let name = Self.name(bit)
             if name.hasPrefix("z") { text += "_" + name }
         }

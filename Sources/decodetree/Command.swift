@@ -1,4 +1,5 @@
-// decodetree -o FOLDER TABLE...: compiles decode tables to Swift files in a folder. Run by the build plugin.
+// decodetree -o FOLDER [-p PREFIX] TABLE...: compiles decode tables to Swift files in a folder, whose names begin with
+// the prefix. Run by the build plugin.
 
 import DecodeTree
 import Foundation
@@ -10,12 +11,14 @@ struct Command {
     /// The exit status; what is wrong goes to standard error, one line each, and nothing is written.
     private static func run(_ arguments: [String]) -> Int32 {
         guard arguments.count >= 3, arguments[0] == "-o" else {
-            complain("usage: decodetree -o FOLDER TABLE...")
+            complain("usage: decodetree -o FOLDER [-p PREFIX] TABLE...")
             return 2
         }
         let folder = arguments[1]
+        let hasPrefix = arguments[2] == "-p" && arguments.count >= 5
+        let prefix = hasPrefix ? arguments[3] : ""
         var tables: [(name: String, text: String)] = []
-        for path in arguments[2...] {
+        for path in arguments[(hasPrefix ? 4 : 2)...] {
             do {
                 tables.append((path, try String(contentsOfFile: path, encoding: .utf8)))
             } catch {
@@ -24,7 +27,7 @@ struct Command {
             }
         }
         do throws(TableErrors) {
-            for file in try compile(tables) {
+            for file in try compile(tables, prefix: prefix) {
                 let path = "\(folder)/\(file.name)"
                 // An unchanged file keeps its date, so that nothing is compiled again because of it.
                 if (try? String(contentsOfFile: path, encoding: .utf8)) == file.text { continue }

@@ -39,10 +39,10 @@ import Testing
         for width in [16, 32] {
             let tree = tree(table, width)
             for pattern in table.patterns where pattern.width == width {
-                let extensions = pattern.allOf | (pattern.anyOf & (0 &- pattern.anyOf))
+                let any = pattern.gate.anyOf[0]
+                let extensions = ExtensionBits(words: [pattern.gate.allOf[0] | (any & (0 &- any))])
                 let reached = (0..<100).contains { _ in
-                    let word =
-                        (UInt32(truncatingIfNeeded: source.next()) & ~pattern.mask & lowBits(width)) | pattern.match
+                    let word = (source.next() & ~pattern.mask & lowBits(width)) | pattern.match
                     return tree.find(word, extensions: extensions)?.name == pattern.name
                 }
                 #expect(reached, "\(pattern.location): \(pattern.name)")
@@ -55,7 +55,7 @@ import Testing
         for pattern in table.patterns {
             let cut = table.patterns.contains { $0.name != pattern.name && $0.overlaps(pattern) }
             if cut { continue }
-            let extensions = pattern.allOf | pattern.anyOf
+            let extensions = ExtensionBits(words: [pattern.gate.allOf[0] | pattern.gate.anyOf[0]])
             #expect(tree(table, pattern.width).find(pattern.match, extensions: extensions)?.name == pattern.name)
         }
     }
@@ -67,14 +67,14 @@ import Testing
             let tree = tree(table, width)
             let patterns = table.patterns.filter { $0.width == width }
             for round in 0..<4000 {
-                var word = UInt32(truncatingIfNeeded: source.next() >> 20) & lowBits(width)
+                var word = source.next() >> 20 & lowBits(width)
                 if round % 4 != 0 {  // near a row: one bit off, or none
                     let pattern = patterns[Int(source.next() % UInt64(patterns.count))]
                     word = (word & ~pattern.mask) | pattern.match
-                    if round % 4 == 1 { word ^= 1 << UInt32(source.next() % UInt64(width)) }
+                    if round % 4 == 1 { word ^= 1 << (source.next() % UInt64(width)) }
                 }
-                let extensions = round % 2 == 0 ? UInt64.max : source.next()
-                let expected = patterns.first { word & $0.mask == $0.match && $0.isAllowed(by: extensions) }
+                let extensions = ExtensionBits(words: [round % 2 == 0 ? .max : source.next()])
+                let expected = patterns.first { word & $0.mask == $0.match && $0.gate.isOpen(for: extensions) }
                 #expect(tree.find(word, extensions: extensions)?.name == expected?.name)
             }
         }
