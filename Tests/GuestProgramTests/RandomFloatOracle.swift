@@ -20,7 +20,9 @@ struct FloatInstruction: Sendable {
     var row: Int? { (0..<InstructionTable.count).first { InstructionTable.name($0) == name } }
 
     /// Whether the word has a rounding mode.
-    var hasRounding: Bool { row.map { InstructionTable.mask($0) & 0x7000 == 0 } ?? false }
+    var hasRounding: Bool {
+        row.map { InstructionTable.encodings.operands($0).contains { $0.kind == "rounding" } } ?? false
+    }
 
     static let all: [FloatInstruction] =
         common(Binary32.self, "s", .binary32) + common(Binary64.self, "d", .binary64) + conversions + moves

@@ -67,6 +67,7 @@ struct FloatVariant: Sendable, CustomStringConvertible {
     /// All rounding modes, static and dynamic, of all instructions that are allowed.
     static func all(_ extensions: RISCVExtensions, seed: UInt64) -> [FloatVariant] {
         var random = RandomSource(seed: seed)
+        let rows = InstructionTable.encodings
         var variants: [FloatVariant] = []
         for (number, instruction) in FloatInstruction.all.enumerated() {
             guard let row = instruction.row, InstructionTable.isAllowed(row, by: extensions) else { continue }
@@ -82,12 +83,13 @@ struct FloatVariant: Sendable, CustomStringConvertible {
                     random.chance(40) && instruction.source == instruction.result
                     ? operands[random.below(3)] : operands[3]
                 variant.registers = [result] + operands.prefix(3)
-                let fields = zip([7, 15, 20, 27] as [UInt32], variant.registers)
-                let free = ~InstructionTable.mask(row)
-                variant.word = InstructionTable.match(row) | (mode ?? 0) << 12
-                for (shift, register) in fields where free >> shift & 31 == 31 {
-                    variant.word |= UInt32(register) << shift
+                var made = rows.instruction(row, word: rows.match(row))
+                var registers = variant.registers[...]
+                for operand in rows.operands(row) {
+                    let value = operand.kind == "rounding" ? Int(mode ?? 0) : registers.popFirst() ?? 0
+                    precondition(rows.set(operand, to: Int64(value), in: &made), "\(rows.name(row)) \(operand.name)")
                 }
+                variant.word = UInt32(truncatingIfNeeded: made.word)
                 variants.append(variant)
             }
         }

@@ -1,6 +1,7 @@
 // The generator of random programs: rows of the decode tables with random bits in their free fields, and around them
 // what makes most of them sensible (addresses in the sandbox, targets in the program).
 
+import GuestKit
 import GuestRISCV
 
 /// What a program may contain.
@@ -41,46 +42,24 @@ struct RowClasses {
     }
 
     static func kind(_ row: Int) -> Kind {
-        let name = InstructionTable.name(row)
-        if InstructionTable.width(row) == 16 {
-            switch name {
-            case "c_ebreak": return .none
-            case "c_j", "c_beqz", "c_bnez", "c_jr", "c_jalr": return .jump
-            case "c_lw", "c_ld", "c_fld", "c_lbu", "c_lhu", "c_lh", "c_lwsp", "c_ldsp", "c_fldsp": return .load
-            case "c_sw", "c_sd", "c_fsd", "c_sb", "c_sh", "c_swsp", "c_sdsp", "c_fsdsp": return .store
-            default: return .plain
-            }
-        }
-        switch InstructionTable.match(row) & 0x7f {
-        case 0x03, 0x07: return .load
-        case 0x23, 0x27: return .store
-        case 0x2f:
-            if name.hasPrefix("lr_") { return .loadReserved }
-            if name.hasPrefix("sc_") { return .storeConditional }
-            return name == "amocas_q" ? .none : .atomic
-        case 0x63, 0x67, 0x6f: return .jump
-        case 0x43, 0x47, 0x4b, 0x4f, 0x53: return .float
-        case 0x0f: return name.hasPrefix("cbo") ? .store : .plain
-        case 0x73:
-            if name.hasPrefix("csr") { return .csr }
-            return name.hasPrefix("mop") || name == "wrs_sto" ? .plain : .none
-        default: return .plain
-        }
+        let classes = InstructionTable.classes(row)
+        if !classes.isDisjoint(with: [.trap, .privileged, .wait]) { return .none }
+        if !classes.isDisjoint(with: .control) { return .jump }
+        if classes.contains(.exclusive) { return classes.contains(.load) ? .loadReserved : .storeConditional }
+        // Not in the CPU models: it needs pairs of registers.
+        if classes.contains(.atomic) { return InstructionTable.name(row) == "amocas_q" ? .none : .atomic }
+        if classes.contains(.load) { return .load }
+        if classes.contains(.store) { return .store }
+        if classes.contains(.system) { return .csr }
+        return classes.contains(.fp) ? .float : .plain
     }
 
     subscript(kind: Kind) -> [Int] { rows[kind] ?? [] }
 
-    /// Whether `word` is the instruction of `row` and not one of a more specific row, which Martlet may know also where
-    /// the reference does not.
-    func isInstruction(_ word: UInt32, _ row: Int) -> Bool {
-        for other in 0..<row
-        where InstructionTable.width(other) == InstructionTable.width(row)
-            && word & InstructionTable.mask(other) == InstructionTable.match(other)
-            && InstructionTable.isAllowed(other, by: extensions.union(RISCVCPU.standard.extensions))
-        {
-            return false
-        }
-        return true
+    /// Whether this is no instruction of a more specific row, which Martlet may know also where the reference does not.
+    func isItself(_ instruction: EncodedInstruction) -> Bool {
+        let known = extensions.union(RISCVCPU.standard.extensions)
+        return InstructionTable.encodings.isItself(instruction) { InstructionTable.isAllowed($0, by: known) }
     }
 }
 
@@ -88,6 +67,7 @@ struct RandomGenerator {
     private var random: RandomSource
     private let profile: RandomProfile
     private let classes: RowClasses
+    private let rows = InstructionTable.encodings
     /// Registers that bodies do not write: the loop counter and the hash.
     private let counter: Int
     private let collector: Int
@@ -164,42 +144,63 @@ struct RandomGenerator {
         }
     }
 
-    // MARK: Words
+    // MARK: Instructions
 
     /// A random instruction of `row` that does not write what must not be written.
-    private mutating func word(_ row: Int, avoiding: [Int] = []) -> UInt32 {
-        let width = InstructionTable.width(row)
-        while true {
-            let free = ~InstructionTable.mask(row) & (width == 16 ? 0xffff : .max)
-            var word = InstructionTable.match(row) | UInt32(truncatingIfNeeded: random.next()) & free
-            if width == 32, random.chance(25) { word = withNearRegisters(word, free) }
-            let rd = Int(word >> 7 & 31)
-            if rd == counter || rd == collector { continue }
-            if avoiding.contains(rd) { continue }
-            if free & 0x7000 == 0x7000, RowClasses.kind(row) == .float {
-                let mode = random.chance(1) && !isHot ? 5 : UInt32(random.pick([0, 1, 2, 3, 4, 7, 7, 7]))
-                word = word & ~0x7000 | mode << 12
+    private mutating func instruction(_ row: Int, avoiding: [Int] = []) -> EncodedInstruction {
+        for _ in 0..<100_000 {
+            var made = rows.random(row, using: &random)
+            if rows.width(row) == 32, random.chance(25) { setNearRegisters(&made) }
+            for operand in rows.operands(row) where operand.kind == "rounding" {
+                set(operand, random.chance(1) && !isHot ? 5 : random.pick([0, 1, 2, 3, 4, 7, 7, 7]), in: &made)
             }
-            if classes.isInstruction(word, row) { return word }
+            if writes(made, counter) || writes(made, collector) { continue }
+            if avoiding.contains(where: { writes(made, $0) }) { continue }
+            if classes.isItself(made) { return made }
+        }
+        preconditionFailure("no instruction of \(rows.name(row)) may be used")
+    }
+
+    /// Small register numbers, so that instructions depend on each other.
+    private mutating func setNearRegisters(_ made: inout EncodedInstruction) {
+        for operand in rows.operands(made.row) where operand.kind == "x" || operand.kind == "f" {
+            set(operand, 8 + random.below(4), in: &made)
         }
     }
 
-    /// The same with small register numbers, so that instructions depend on each other.
-    private mutating func withNearRegisters(_ word: UInt32, _ free: UInt32) -> UInt32 {
-        var result = word
-        for shift in [7, 15, 20, 27] as [UInt32] where free >> shift & 31 == 31 {
-            result = result & ~(31 << shift) | UInt32(8 + random.below(4)) << shift
-        }
-        return free & 0x7000 == 0x7000 ? result & ~0x7000 | word & 0x7000 : result
+    /// Sets the operand where the encoding has the value.
+    private func set(_ operand: InstructionOperand, _ value: Int, in made: inout EncodedInstruction) {
+        _ = rows.set(operand, to: Int64(value), in: &made)
     }
 
-    private func piece(_ row: Int, _ word: UInt32) -> Piece {
-        InstructionTable.width(row) == 16 ? .half(UInt16(truncatingIfNeeded: word)) : .word(word)
+    /// Whether it writes x`register`.
+    private func writes(_ made: EncodedInstruction, _ register: Int) -> Bool {
+        rows.operands(made.row).contains {
+            $0.kind == "x" && $0.access.contains(.write) && rows.value($0, of: made) == Int64(register)
+        }
+    }
+
+    /// Makes it access memory at x`base`; false when the encoding has another base.
+    private func setBase(_ base: Int, in made: inout EncodedInstruction) -> Bool {
+        for operand in rows.operands(made.row) where operand.access.contains(.address) {
+            return rows.set(operand, to: Int64(base), in: &made)
+        }
+        return false
+    }
+
+    /// The distance of an access from its base, where it has one.
+    private func distance(_ row: Int) -> InstructionOperand? {
+        rows.operands(row).first { $0.kind == "imm" && $0.name == "imm" }
+    }
+
+    private func piece(_ made: EncodedInstruction) -> Piece {
+        rows.width(made.row) == 16
+            ? .half(UInt16(truncatingIfNeeded: made.word)) : .word(UInt32(truncatingIfNeeded: made.word))
     }
 
     private mutating func plainItem(_ kind: RowClasses.Kind = .plain, avoiding: [Int] = []) -> Item {
         let row = random.pick(classes[kind])
-        return Item([piece(row, word(row, avoiding: avoiding))])
+        return Item([piece(instruction(row, avoiding: avoiding))])
     }
 
     /// A register that may be written.
@@ -222,8 +223,8 @@ struct RandomGenerator {
                 isAligned ? [.load, .store, .load, .store, .atomic] : [.load, .store])
             let row = random.pick(classes[kind])
             guard let access = access(row, base: base, isAligned: isAligned) else { continue }
-            pieces.append(piece(row, access))
-            if writesInteger(row, access, base) { break }
+            pieces.append(piece(access))
+            if writes(access, base) { break }
         }
         return Item(pieces)
     }
@@ -252,44 +253,24 @@ struct RandomGenerator {
                 pieces.append(.word(Encode.sd(register(), 0, random.below(64))))
             default:
                 let row = random.pick(classes[random.chance(50) ? .load : .store])
-                guard InstructionTable.width(row) == 32 else { continue }
-                let word = word(row, avoiding: [base, other]) & ~(31 << 15) | UInt32(through) << 15
-                let offset = near + random.below(12) * (random.chance(70) ? 4 : 1) - moved[way]
-                switch word & 0x7f {
-                case 0x03, 0x07: pieces.append(.word(word & 0xfffff | UInt32(truncatingIfNeeded: offset) << 20))
-                case 0x23, 0x27: pieces.append(.word(word & ~0xfe00_0f80 | Encode.immediateS(offset)))
-                default: break
-                }
+                guard rows.width(row) == 32, let distance = distance(row) else { continue }
+                var made = instruction(row, avoiding: [base, other])
+                guard setBase(through, in: &made) else { continue }
+                set(distance, near + random.below(12) * (random.chance(70) ? 4 : 1) - moved[way], in: &made)
+                pieces.append(piece(made))
             }
         }
         return Item(pieces)
     }
 
     /// The access of `row` relative to `base`, or nil when its encoding has another base.
-    private mutating func access(_ row: Int, base: Int, isAligned: Bool) -> UInt32? {
-        var word = word(row)
-        if InstructionTable.width(row) == 16 {
-            if InstructionTable.name(row).hasSuffix("sp") { return base == 2 ? word : nil }
-            guard base >= 8, base < 16 else { return nil }
-            return word & ~(7 << 7) | UInt32(base - 8) << 7
+    private mutating func access(_ row: Int, base: Int, isAligned: Bool) -> EncodedInstruction? {
+        var made = instruction(row)
+        guard setBase(base, in: &made) else { return nil }
+        if isAligned, let distance = distance(row), let value = rows.value(distance, of: made) {
+            set(distance, Int(value) & ~7, in: &made)
         }
-        word = word & ~(31 << 15) | UInt32(base) << 15
-        if isAligned {
-            switch word & 0x7f {
-            case 0x03, 0x07: word &= ~(7 << 20)
-            case 0x23, 0x27: word &= ~(7 << 7)
-            default: break
-            }
-        }
-        return word
-    }
-
-    private func writesInteger(_ row: Int, _ word: UInt32, _ register: Int) -> Bool {
-        if InstructionTable.width(row) == 16 {
-            return RowClasses.kind(row) == .load
-                && (Int(word >> 2 & 7) + 8 == register || Int(word >> 7 & 31) == register)
-        }
-        return word & 0x7f != 0x07 && word & 0x7f != 0x23 && word & 0x7f != 0x27 && Int(word >> 7 & 31) == register
+        return made
     }
 
     /// Sets `base` to the sandbox's middle and up to 2 KiB away, by a constant or by what some register holds.
@@ -317,14 +298,16 @@ struct RandomGenerator {
         }
         guard let load else { return plainItem() }
         if random.chance(80) {
-            let first = word(load, avoiding: [base]) & ~(31 << 15) | UInt32(base) << 15
-            pieces.append(.word(first))
+            var first = instruction(load, avoiding: [base])
+            guard setBase(base, in: &first) else { return plainItem() }
+            pieces.append(piece(first))
             for _ in 0..<random.below(3) {
                 pieces.append(.word(Encode.add(register(not: base), random.below(32), random.below(32))))
             }
         }
-        pieces.append(.word(word(store) & ~(31 << 15) | UInt32(base) << 15))
-        return Item(pieces)
+        var second = instruction(store)
+        guard setBase(base, in: &second) else { return plainItem() }
+        return Item(pieces + [piece(second)])
     }
 
     /// An access that faults: to the page at 0, to an address that is none, over the sandbox's end, or a write to
@@ -335,8 +318,10 @@ struct RandomGenerator {
         let kind: RowClasses.Kind = random.pick(
             way == 3 ? [.store] : way == 2 ? [.load, .store] : [.load, .store, .atomic])
         let row = random.pick(classes[kind].filter { InstructionTable.width($0) == 32 })
-        var word = word(row, avoiding: [base]) & ~(31 << 15) | UInt32(base) << 15
-        var address: [UInt32]
+        var made = instruction(row, avoiding: [base])
+        guard setBase(base, in: &made) else { return plainItem() }
+        if let distance = distance(row) { set(distance, 0, in: &made) }
+        let address: [UInt32]
         switch way {
         case 0: address = [Encode.addi(base, 0, random.below(128) * 8)]
         case 1: address = [Encode.addi(base, 0, 1 + random.below(500)), Encode.slli(base, base, 48 + random.below(8))]
@@ -345,13 +330,7 @@ struct RandomGenerator {
             address = [Encode.lui(base, ProgramMap.sandboxEnd >> 12), Encode.addi(base, base, -1 - random.below(8))]
         default: address = [Encode.lui(base, ProgramMap.pool >> 12), Encode.addi(base, base, random.below(256) * 8)]
         }
-        switch word & 0x7f {
-        case 0x03, 0x07: word &= 0xfffff
-        case 0x23, 0x27: word &= ~0xfe00_0f80
-        default: break
-        }
-        address.append(word)
-        return Item(address)
+        return Item(address.map { .word($0) } + [piece(made)])
     }
 
     /// New values from the pool, at a place that depends on the loop's counter.
@@ -399,9 +378,10 @@ struct RandomGenerator {
             return Item([.jump(Encode.jal(random.chance(50) ? 0 : register()), target)])
         case "jalr": return indirect(target, .item(index + 1 + random.below(8)))
         default:
-            // Forms of the branch with both operands free; the other bits are the offset.
-            let registers = UInt32(truncatingIfNeeded: random.next()) & 0x01ff_8000
-            return Item([.branch(InstructionTable.match(row) | registers, target)])
+            // Any registers; the distance is the assembler's.
+            var made = rows.instruction(row, word: rows.match(row))
+            for operand in rows.operands(row) where operand.kind == "x" { set(operand, random.below(32), in: &made) }
+            return Item([.branch(UInt32(truncatingIfNeeded: made.word), target)])
         }
     }
 
@@ -424,8 +404,11 @@ struct RandomGenerator {
     private mutating func csr() -> Item {
         let row = random.pick(classes[.csr])
         let isUnknown = !isHot && random.chance(3)
-        let number: UInt32 = isUnknown ? 0x800 : UInt32(1 + random.below(3))
-        var pieces: [Piece] = [.word(word(row) & 0xf_ffff | number << 20)]
+        var made = instruction(row)
+        for operand in rows.operands(row) where operand.kind == "csr" {
+            set(operand, isUnknown ? 0x800 : 1 + random.below(3), in: &made)
+        }
+        var pieces = [piece(made)]
         if isHot || random.chance(90) {
             let rd = random.chance(50) ? 0 : register()
             pieces.append(.word(Encode.csrrwi(rd, 2, random.below(5))))
