@@ -1,6 +1,7 @@
 // The generated decoder, seen through the disassembler: each word must be the instruction, with the operands, that two
 // other disassemblers say it is.
 
+import GuestKit
 import Testing
 
 @testable import GuestRISCV
@@ -85,6 +86,24 @@ struct WordSource {
         for i in 0..<InstructionTable.count {
             #expect(!InstructionTable.isAllowed(i, by: []), "\(InstructionTable.name(i))")
             for word in words(i) { #expect(disassemble(word, extensions: []) == nil) }
+        }
+    }
+
+    /// The decoder that takes words from code bytes says the same as the one that is given them.
+    @Test func bytesDecodeAsTheirWordsDo() {
+        let rows = InstructionTable.encodings
+        for row in 0..<rows.count {
+            for word in words(row).prefix(8) {
+                let bytes = rows.bytes(rows.instruction(row, word: UInt64(word)))
+                #expect(bytes.count * 8 == rows.width(row))
+                let text = bytes.withUnsafeBytes { buffer -> String? in
+                    var disassembler = RISCVDisassembler(extensions: .everything64, pc: 0)
+                    var code = InstructionBytes(buffer)
+                    defer { #expect(code.taken == bytes.count && !code.isShort) }
+                    return decode(&code, into: &disassembler) ? disassembler.text : nil
+                }
+                #expect(text == disassemble(word))
+            }
         }
     }
 

@@ -49,6 +49,44 @@ import Testing
         }
     }
 
+    /// What a row's translation writes and accesses is what the table says of it. (The register lists of Zcmp, which is
+    /// not in this CPU, are no operands, nor are the second registers of amocas.q's pairs.)
+    @Test(.seeded(3)) func rolesAndClassesAreThoseOfTheTranslation() {
+        var random = SeededRandom(seed: Seed.current)
+        let guest = RISCVGuest(cpu: .standard)
+        let rows = InstructionTable.encodings
+        for row in 0..<rows.count where InstructionTable.isAllowed(row, by: guest.cpu.extensions) {
+            let classes = rows.classes(row)
+            if rows.name(row) == "amocas_q" { continue }
+            var writes = false
+            for _ in 0..<16 {
+                let made = rows.random(row, using: &random)
+                guard rows.isItself(made, where: { InstructionTable.isAllowed($0, by: guest.cpu.extensions) }) else {
+                    continue
+                }
+                let translated = Translated(
+                    rows.bytes(made), guest: guest, plan: RegionPlan(maxBlocks: 1, maxInstructions: 1))
+                if translated.exits(with: .illegalInstruction) { continue }
+                let written = Set(translated.ops.map(\.dst.index).filter { $0 < 63 })
+                let results = rows.operands(row).filter { $0.access.contains(.write) && ["x", "f"].contains($0.kind) }
+                let expected = results.compactMap { operand -> UInt32? in
+                    guard let number = rows.value(operand, of: made) else { return nil }
+                    if operand.kind == "f" { return UInt32(number + 31) }
+                    return number == 0 ? nil : UInt32(number - 1)
+                }
+                #expect(written.isSubset(of: expected), "\(rows.name(row)): \(translated.text)")
+                if written == Set(expected) { writes = true }
+                if translated.contains(.gld) {
+                    #expect(!classes.isDisjoint(with: [.load, .cache, .exclusive]), "\(rows.name(row))")
+                }
+                if translated.contains(.gst) { #expect(classes.contains(.store), "\(rows.name(row))") }
+            }
+            if !classes.contains(.privileged), !classes.contains(.system) {
+                #expect(writes, "\(rows.name(row)) does not write what its roles say")
+            }
+        }
+    }
+
     @Test(.seeded(2)) func randomLongBlocksEndWhereTheyAreFullAndStayValid() {
         var random = SeededRandom(seed: Seed.current)
         let guest = RISCVGuest(cpu: .standard)
