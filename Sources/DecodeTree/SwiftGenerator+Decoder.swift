@@ -210,7 +210,7 @@ extension SwiftGenerator {
             let type = width <= 8 ? 8 : width <= 16 ? 16 : width <= 32 ? 32 : 64
             let code = hasTrailing(index, width) ? ", behind code: inout InstructionBytes" : ""
             text +=
-                "\n\(indent)/// Decodes a \(width)-bit instruction and calls its function; false when there is none, its\n"
+                "\n\(indent)/// Decodes \(width == 8 ? "an" : "a") \(width)-bit instruction and calls its function; false when there is none, its\n"
             text += "\(indent)/// extension is off or the function finds its operands illegal.\n"
             text += "\(indent)\(keyword) decode\(width)<\(target)>(\n"
             text += "\(indent)    _ word: UInt\(type)\(code), into target: inout Target\n\(indent)) -> Bool {\n"
