@@ -44,7 +44,7 @@ let package = Package(
         .target(
             name: "Profiling", dependencies: ["ExecutionEngine", "GuestMemory", "HostOS", "CLinux"], swiftSettings: hot),
         // User mode
-        .target(name: "LinuxABI", dependencies: ["HostOS"], swiftSettings: hot),
+        .target(name: "LinuxABI", dependencies: ["HostOS"], exclude: ["Tables"], swiftSettings: hot),
         .target(
             name: "LinuxUser",
             dependencies: [
