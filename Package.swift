@@ -44,7 +44,7 @@ let package = Package(
         .target(
             name: "Profiling", dependencies: ["ExecutionEngine", "GuestMemory", "HostOS", "CLinux"], swiftSettings: hot),
         // User mode
-        .target(name: "LinuxABI", dependencies: ["HostOS"], exclude: ["Tables"], swiftSettings: hot),
+        .target(name: "LinuxABI", dependencies: ["HostOS"], swiftSettings: hot, plugins: ["LinuxTables"]),
         .target(
             name: "LinuxUser",
             dependencies: [
@@ -65,6 +65,9 @@ let package = Package(
         .target(name: "DecodeTree"),
         .executableTarget(name: "decodetree", dependencies: ["DecodeTree"]),
         .plugin(name: "DecodeTables", capability: .buildTool(), dependencies: ["decodetree"]),
+        .target(name: "ABITables"),
+        .executableTarget(name: "abitables", dependencies: ["ABITables"]),
+        .plugin(name: "LinuxTables", capability: .buildTool(), dependencies: ["abitables"]),
         // Tests
         .testTarget(name: "TestSupport"),
         .testTarget(name: "ArchitectureTests", swiftSettings: quick),
@@ -89,6 +92,9 @@ let package = Package(
                 "GuestRISCV",
                 "HostOS", "Diagnostics", "IR", "Optimizer", "CLinux",
             ],
+            swiftSettings: quick),
+        .testTarget(
+            name: "LinuxABITests", dependencies: ["LinuxABI", "ABITables", "HostOS", "TestSupport"],
             swiftSettings: quick),
         .testTarget(
             name: "LinuxUserTests",

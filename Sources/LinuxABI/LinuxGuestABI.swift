@@ -1,8 +1,8 @@
-// What user mode must know about one guest's Linux ABI and cannot learn from its instruction set: registers of the
-// system call, numbers, and the few structures whose layout differs between architectures. Everything not mentioned
-// here was measured to be the same on all 64-bit little-endian asm-generic guests and on x86-64: open flags, fcntl
-// numbers and struct flock, statfs, statx, termios, ioctl numbers, socket constants, msghdr and cmsg, sysinfo, utsname,
-// timex, rusage, siginfo, sigevent, errno.
+// What user mode must know about one guest's Linux ABI and cannot learn from its instruction set: its table of numbers
+// and layouts, its calling convention, its signal frame. Everything not mentioned here is the same on all 64-bit
+// little-endian asm-generic guests and on x86-64, as their tables say: open flags, fcntl numbers and struct flock, statfs,
+// statx, termios, ioctl numbers, socket constants, msghdr and cmsg, sysinfo, utsname, timex, rusage, siginfo, sigevent,
+// errno.
 
 /// One guest's Linux ABI, as data.
 public struct LinuxGuestABI: Sendable {
@@ -10,19 +10,13 @@ public struct LinuxGuestABI: Sendable {
     public var machine: String
     /// e_machine of its ELF files (ELF gABI, chapter 4).
     public var elfMachine: UInt16
-    public var pageSize: UInt64
     /// First address past everything a guest may map (task size).
     public var addressLimit: UInt64
-    public var registers: SystemCallRegisters
-    /// Length in bytes of the instruction that makes a system call.
-    public var systemCallLength: UInt64
-    /// The meaning of a system call number; nil when the kernel has not assigned it.
-    public var systemCall: @Sendable (UInt64) -> SystemCallID?
-    public var stat: StatLayout
-    public var epollEvent: EpollEventLayout
-    public var semaphoreSet: SemaphoreSetLayout
-    public var loopInformation = LoopInformationLayout.asmGeneric
-    public var signalAction: SignalActionLayout
+    public let table: LinuxTable
+    public var convention: Convention
+    /// Structures that LinuxUser converts.
+    public let stat, epollEvent, semaphoreSet, loopInformation: StructConversion
+    public let signalAction: SignalActionLayout
     public var signalFrame: SignalFrameLayout
     public var core: CoreLayout
     /// Lines of /proc/cpuinfo for one processor, after its number; they depend on the configured CPU model.
@@ -31,44 +25,34 @@ public struct LinuxGuestABI: Sendable {
     /// configured CPU model.
     public var hardwareProbe: @Sendable (Int64) -> UInt64? = { _ in nil }
 
+    /// - Precondition: the table has the structures that LinuxUser converts. 32-bit ABIs without struct stat have statx(2)
+    ///   alone, which is the same everywhere.
     public init(
-        machine: String, elfMachine: UInt16, pageSize: UInt64, addressLimit: UInt64, registers: SystemCallRegisters,
-        systemCallLength: UInt64, systemCall: @escaping @Sendable (UInt64) -> SystemCallID?, stat: StatLayout,
-        epollEvent: EpollEventLayout,
-        semaphoreSet: SemaphoreSetLayout, signalAction: SignalActionLayout, signalFrame: SignalFrameLayout,
-        core: CoreLayout
+        machine: String, elfMachine: UInt16, addressLimit: UInt64, table: LinuxTable, convention: Convention,
+        signalFrame: SignalFrameLayout, core: CoreLayout
     ) {
+        func conversion(_ id: StructID) -> StructConversion {
+            guard let conversion = StructConversion(table, id) else {
+                preconditionFailure("the table of \(table.name) has no struct \(id)")
+            }
+            return conversion
+        }
         self.machine = machine
         self.elfMachine = elfMachine
-        self.pageSize = pageSize
         self.addressLimit = addressLimit
-        self.registers = registers
-        self.systemCall = systemCall
-        self.stat = stat
-        self.epollEvent = epollEvent
-        self.semaphoreSet = semaphoreSet
-        self.signalAction = signalAction
+        self.table = table
+        self.convention = convention
         self.signalFrame = signalFrame
         self.core = core
-        self.systemCallLength = systemCallLength
+        stat = StructConversion(table, .stat64, host: .stat) ?? conversion(.stat)
+        epollEvent = conversion(.epoll_event)
+        semaphoreSet = conversion(.semid)
+        loopInformation = conversion(.loop_info)
+        signalAction = SignalActionLayout(table)
     }
-}
 
-/// Names, as in the guest's register list, of the registers that carry a system call.
-public struct SystemCallRegisters: Sendable {
-    public var number: String
-    public var arguments: [String]
-    public var result: String
-    public var stackPointer: String
-    public var threadPointer: String
-
-    public init(number: String, arguments: [String], result: String, stackPointer: String, threadPointer: String) {
-        self.number = number
-        self.arguments = arguments
-        self.result = result
-        self.stackPointer = stackPointer
-        self.threadPointer = threadPointer
-    }
+    /// The meaning of a system call number; nil when the kernel has not assigned it.
+    @inlinable public func systemCall(_ number: UInt64) -> SystemCallID? { table.call(number) }
 }
 
 /// Layout of struct sigaction as rt_sigaction(2) takes it.
@@ -80,14 +64,15 @@ public struct SignalActionLayout: Sendable {
     /// Offset of sa_restorer; nil where the ABI has none and the kernel supplies the return trampoline.
     public var restorer: Int?
 
-    public init(size: Int, handler: Int, flags: Int, mask: Int, restorer: Int?) {
-        self.size = size
-        self.handler = handler
-        self.flags = flags
-        self.mask = mask
-        self.restorer = restorer
+    init(_ table: LinuxTable) {
+        guard let layout = table.layout(.sigaction) else {
+            preconditionFailure("the table of \(table.name) has no struct sigaction")
+        }
+        let restorer = layout[FieldIndex.sigaction.sa_restorer]
+        size = layout.size
+        handler = layout[FieldIndex.sigaction.sa_handler].offset
+        flags = layout[FieldIndex.sigaction.sa_flags].offset
+        mask = layout[FieldIndex.sigaction.sa_mask].offset
+        self.restorer = restorer.size == 0 ? nil : restorer.offset
     }
-
-    public static let asmGeneric = SignalActionLayout(size: 24, handler: 0, flags: 8, mask: 16, restorer: nil)
-    public static let x64 = SignalActionLayout(size: 32, handler: 0, flags: 8, mask: 24, restorer: 16)
 }

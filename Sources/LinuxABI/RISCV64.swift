@@ -1,5 +1,4 @@
-// The riscv64 Linux ABI: RISC-V ELF psABI (registers), Linux include/uapi/asm-generic (numbers, structures),
-// arch/riscv (signal frame, hardware probe, /proc/cpuinfo).
+// The riscv64 Linux ABI: its table, and from Linux's arch/riscv the signal frame, the hardware probe, /proc/cpuinfo.
 
 extension LinuxGuestABI {
     /// The ABI for a processor with the instruction set `isa`, an ISA string such as "rv64imafdc_zicsr_zba".
@@ -7,20 +6,9 @@ extension LinuxGuestABI {
         var abi = LinuxGuestABI(
             machine: "riscv64",
             elfMachine: 243,
-            pageSize: 4096,
             addressLimit: 0x40_0000_0000,  // sv39: the layout every Linux program on this architecture works with
-            registers: SystemCallRegisters(
-                number: "x17", arguments: ["x10", "x11", "x12", "x13", "x14", "x15"], result: "x10", stackPointer: "x2",
-                threadPointer: "x4"),
-            systemCallLength: 4,  // ecall
-            systemCall: { number in
-                number < UInt64(SystemCallID.asmGenericCount)
-                    ? SystemCallID(rawValue: UInt16(truncatingIfNeeded: number)) : nil
-            },
-            stat: .asmGeneric,
-            epollEvent: .natural,
-            semaphoreSet: .asmGeneric,
-            signalAction: .asmGeneric,
+            table: .riscv64,
+            convention: .riscv64,
             signalFrame: .riscv64,
             core: .riscv64)
         abi.processorDescription = """

@@ -14,8 +14,13 @@ public struct GuestRegisters: Sendable {
     /// The registers of a signal frame: offsets in the CPU state and in the frame.
     let frame: [(state: Int, frame: Int)]
     let systemCallNumber: Int
+    /// Of the first six; -1 for one that is on the stack.
     let arguments: [Int]
     let result: Int
+    /// Bytes above the stack pointer where arguments are that have no register, in order.
+    let stackArguments: [Int]
+    /// Where a failed call says so; nil when its result is negative.
+    let errorFlag: (register: Int, clear: UInt64, set: UInt64)?
     let stackPointer: Int
     let threadPointer: Int
 
@@ -29,16 +34,34 @@ public struct GuestRegisters: Sendable {
         pc = guest.pcOffset
         floatRounding = layout.floatControl.flatMap { byName[$0.roundingRegister] } ?? -1
         frame = layout.registers.compactMap { slot in byName[slot.register].map { ($0, slot.offset) } }
-        arguments = abi.registers.arguments.map { byName[$0] ?? -1 }
-        guard let number = byName[abi.registers.number], let result = byName[abi.registers.result],
-            let stack = byName[abi.registers.stackPointer], let thread = byName[abi.registers.threadPointer],
-            let link = byName[layout.returnAddress],
-            arguments.count == 6, !arguments.contains(-1)
+        let convention = abi.convention
+        var arguments: [Int] = [], onStack: [Int] = []
+        for source in convention.arguments {
+            switch source {
+            case .register(let name):
+                guard let offset = byName[name], onStack.isEmpty else { return nil }
+                arguments.append(offset)
+            case .stack(let offset): onStack.append(offset)
+            }
+        }
+        while arguments.count < 6 { arguments.append(-1) }
+        self.arguments = arguments
+        stackArguments = onStack
+        switch convention.errors {
+        case .negative: errorFlag = nil
+        case .flag(let name, let clear, let set):
+            guard let register = byName[name] else { return nil }
+            errorFlag = (register, clear, set)
+        }
+        guard let number = byName[convention.number], let result = byName[convention.result],
+            let stack = byName[convention.stackPointer],
+            let thread = byName[convention.threadPointer ?? convention.stackPointer],
+            let link = byName[layout.returnAddress], arguments.count + onStack.count >= 6
         else { return nil }
         systemCallNumber = number
         self.result = result
         stackPointer = stack
-        threadPointer = thread
+        threadPointer = convention.threadPointer == nil ? -1 : thread
         returnAddress = link
     }
 }

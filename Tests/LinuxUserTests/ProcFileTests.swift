@@ -104,14 +104,14 @@ import Testing
         for request: UInt32 in 0xab00...0xab0a { #expect(Ioctl.argument(request) != nil) }  // network block devices
     }
 
-    @Test func loopInformationIsTheSameAfterBothConversions() {
-        let guest = LoopInformationLayout.asmGeneric, host = LoopInformationLayout.x64
+    @Test func loopInformationIsTheSameAfterBothConversions() throws {
+        let layout = LinuxGuestABI.riscv64.loopInformation, guest = layout.guest, host = layout.host
         var original = (0..<UInt8(guest.size)).map { $0 &* 7 &+ 1 }
         original.replaceSubrange(156..<160, with: [0, 0, 0, 0])  // padding
         original.replaceSubrange(132..<136, with: [0, 0, 0, 0])
         var middle = [UInt8](repeating: 0xff, count: host.size), back = [UInt8](repeating: 0xff, count: guest.size)
-        host.convert(from: guest, original, to: &middle)
-        guest.convert(from: host, middle, to: &back)
+        try layout.toHost(original, &middle)
+        try layout.toGuest(middle, &back)
         #expect(back == original)
         #expect(middle[32..<36] == original[20..<24])  // lo_offset
     }
@@ -130,6 +130,8 @@ import Testing
             }
             named.insert(word[word.index(after: open)...].prefix { $0 != "," })
         }
-        for id in SystemCallID.allCases { #expect(named.contains(id.name[...]), "\(id)") }
+        for id in SystemCallID.allCases where LinuxTable.riscv64.number(of: id) != nil {
+            #expect(named.contains(id.name[...]), "\(id)")
+        }
     }
 }

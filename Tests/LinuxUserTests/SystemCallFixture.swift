@@ -56,7 +56,9 @@ final class SystemCallFixture {
         _ id: SystemCallID, _ a0: UInt64 = 0, _ a1: UInt64 = 0, _ a2: UInt64 = 0, _ a3: UInt64 = 0, _ a4: UInt64 = 0,
         _ a5: UInt64 = 0
     ) -> Int {
-        performSystemCall(thread, SystemCallArguments(number: UInt64(id.rawValue), a0, a1, a2, a3, a4, a5))
+        performSystemCall(
+            thread,
+            SystemCallArguments(number: LinuxTable.riscv64.number(of: id) ?? .max, a0, a1, a2, a3, a4, a5))
     }
 
     /// Guest memory for `count` bytes, zeroed.

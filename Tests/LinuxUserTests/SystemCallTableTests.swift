@@ -55,6 +55,8 @@ import Testing
                 #expect(id.hostNumber >= 0, "\(id)")
                 for index in 0..<6 { #expect(row.arguments[index].form != .address, "\(id)") }
             case .handler: break
+            case .call(let other):
+                if case .call = SystemCallTable.row(other.call).action { Issue.record("\(id)") }
             case .notImplemented(let error): #expect(error == .nosys || error == .perm, "\(id)")
             }
         }

@@ -2,6 +2,7 @@
 
 import GuestMemory
 import HostOS
+import LinuxABI
 
 struct CloneRequest {
     var flags: UInt64
@@ -28,15 +29,16 @@ struct CloneRequest {
     func has(_ flag: UInt64) -> Bool { flags & flag != 0 }
     func hasAll(_ set: UInt64) -> Bool { flags & set == set }
 
-    /// clone(2), asm-generic argument order: flags, stack, parent tid, tls, child tid.
-    init(_ call: SystemCallArguments) {
-        flags = call.a0 & 0xffff_ff00
-        stack = call.a1
-        parentTID = call.a2
-        childTID = call.a4
-        tls = call.a3
-        pidfd = call.a2
-        exitSignal = call.a0 & 0xff
+    /// clone(2), whose arguments have an order of the ABI's.
+    init(_ call: SystemCallArguments, _ order: Convention.CloneOrder) {
+        let given = order.arguments(call.a0, call.a1, call.a2, call.a3, call.a4, call.a5)
+        flags = given.flags & 0xffff_ff00
+        stack = given.stack
+        parentTID = given.parentTID
+        childTID = given.childTID
+        tls = given.tls
+        pidfd = given.parentTID
+        exitSignal = given.flags & 0xff
     }
 
     /// clone3(2): struct clone_args, with the errors of the kernel's copy_clone_args_from_user and clone3_args_valid.

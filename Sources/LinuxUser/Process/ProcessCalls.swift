@@ -8,7 +8,7 @@ import HostOS
 
 enum ProcessCalls {
     static func clone(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        try perform(thread, CloneRequest(call))
+        try perform(thread, CloneRequest(call, thread.process.guest.convention.clone))
     }
 
     static func clone3(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {

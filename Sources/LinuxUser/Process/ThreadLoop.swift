@@ -71,27 +71,57 @@ extension GuestThread {
 
     private func systemCall() {
         let registers = process.registers, state = self.state
-        let call = SystemCallArguments(
+        var call = SystemCallArguments(
             number: loadRegister(state, registers.systemCallNumber), loadRegister(state, registers.arguments[0]),
             loadRegister(state, registers.arguments[1]), loadRegister(state, registers.arguments[2]),
             loadRegister(state, registers.arguments[3]), loadRegister(state, registers.arguments[4]),
             loadRegister(state, registers.arguments[5]))
+        if !registers.stackArguments.isEmpty { call = withStackArguments(call) }
         finishSystemCall(process.profile.map { performProfiled(call, $0) } ?? performSystemCall(self, call))
     }
 
-    private func finishSystemCall(_ result: Int) {
+    func finishSystemCall(_ result: Int) {
         switch result {
         case SystemCallResult.unchanged: break
-        case SystemCallResult.restart: pc = pc &- process.guest.systemCallLength
+        case SystemCallResult.restart: pc = pc &- process.guest.convention.instructionLength
         case SystemCallResult.interrupted:
             // Issue it again; a handler without SA_RESTART that runs first makes it fail with EINTR instead.
-            pc = pc &- process.guest.systemCallLength
+            pc = pc &- process.guest.convention.instructionLength
             if mailbox.pointee.signal != 0 {
                 interruptedCall = pc
                 deliverPendingSignals()
             }
-        default: storeRegister(state, process.registers.result, UInt64(bitPattern: Int64(result)))
+        default:
+            if process.registers.errorFlag != nil { return storeFlagged(result) }
+            storeRegister(state, process.registers.result, UInt64(bitPattern: Int64(result)))
         }
+    }
+
+    /// Arguments that have no register (MIPS o32). Where they cannot be read they are zero: the kernel fails then.
+    @inline(never)
+    private func withStackArguments(_ call: SystemCallArguments) -> SystemCallArguments {
+        let registers = process.registers
+        var words = [call.a0, call.a1, call.a2, call.a3, call.a4, call.a5, call.a6]
+        var next = registers.arguments.firstIndex(of: -1) ?? 6
+        let stack = loadRegister(state, registers.stackPointer), order = process.guest.table.order
+        for offset in registers.stackArguments where next < words.count {
+            let word = (try? memory.read(stack &+ UInt64(offset), as: UInt32.self)) ?? 0
+            words[next] = UInt64(order == .big ? word.byteSwapped : word)
+            next += 1
+        }
+        return SystemCallArguments(
+            number: call.number, words[0], words[1], words[2], words[3], words[4], words[5], words[6])
+    }
+
+    /// The result where a flag of its own tells an error, and its number in the ABI is the result.
+    @inline(never)
+    private func storeFlagged(_ result: Int) {
+        guard let flag = process.registers.errorFlag else { return }
+        let failed = result < 0 && result >= -4095
+        let old = loadRegister(state, flag.register) & ~flag.clear
+        storeRegister(state, flag.register, failed ? old | flag.set : old)
+        let value = failed ? 0 &- result : result
+        storeRegister(state, process.registers.result, UInt64(bitPattern: Int64(value)))
     }
 
     private func raiseFault(_ address: UInt64, _ kind: MemoryFaultKind) {

@@ -73,7 +73,7 @@ extension GuestThread {
         if let call = interruptedCall {
             // The call has done nothing: it is issued again after the handler, or fails.
             if action.flags & SignalAction.restart == 0 {
-                pc = call &+ process.guest.systemCallLength
+                pc = call &+ process.guest.convention.instructionLength
                 storeRegister(state, process.registers.result, UInt64(bitPattern: Int64(Errno.intr.negated)))
             }
             interruptedCall = nil

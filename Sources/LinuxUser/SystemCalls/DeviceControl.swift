@@ -54,9 +54,9 @@ enum DeviceControl {
     /// LOOP_SET_STATUS and LOOP_GET_STATUS.
     private static func loopInformation(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         func pass(_ argument: Int) -> Int { kernel(SYS_ioctl, call.word(0), Int(call.uint32(1)), argument) }
-        let layout = thread.process.guest.loopInformation, host = LoopInformationLayout.host
-        return try withScratch(host.size &+ layout.size) { (buffer) throws(Errno) in
-            let guest = UnsafeMutableRawBufferPointer(rebasing: buffer[host.size...])
+        let layout = thread.process.guest.loopInformation
+        return try withScratch(layout.host.size &+ layout.guest.size) { (buffer) throws(Errno) in
+            let guest = UnsafeMutableRawBufferPointer(rebasing: buffer[layout.host.size...])
             guard let ours = buffer.baseAddress, let theirs = guest.baseAddress else { return 0 }
             if call.uint32(1) == 0x4c02 {
                 do throws(Errno) {
@@ -64,12 +64,12 @@ enum DeviceControl {
                 } catch {
                     return pass(GuestThread.unusablePointer)
                 }
-                host.convert(from: layout, theirs, to: ours)
+                try layout.toHost(theirs, ours)
                 return pass(buffer.word)
             }
             let result = pass(buffer.word)
             if result < 0 { return result }
-            layout.convert(from: host, ours, to: theirs)
+            try layout.toGuest(ours, theirs)
             try thread.memory.writeBytes(call.a2, UnsafeRawBufferPointer(guest))
             return result
         }

@@ -164,7 +164,8 @@ enum FileCalls {
     /// Replaces the host's status in `buffer` where the guest must see that of another file.
     private static func realStatus(_ thread: GuestThread, _ directory: Int32, _ path: HostPath?, _ buffer: Int) -> Int {
         guard let raw = UnsafeRawPointer(bitPattern: buffer) else { return 0 }
-        let device = StatLayout.host.device.load(raw), inode = StatLayout.host.inode.load(raw)
+        let layout = thread.process.guest.stat.host
+        let device = layout.load(FieldIndex.stat.st_dev, raw), inode = layout.load(FieldIndex.stat.st_ino, raw)
         guard let name = realName(thread, directory, path, device, inode) else { return 0 }
         return withPath(name) { kernel(SYS_newfstatat, AT.currentDirectory, $0, buffer, 0) }
     }
@@ -190,12 +191,12 @@ enum FileCalls {
         _ thread: GuestThread, _ address: UInt64, _ body: (_ buffer: Int) -> Int
     ) throws(Errno) -> Int {
         let layout = thread.process.guest.stat
-        return try withScratch(StatLayout.host.size &+ layout.size) { (buffer) throws(Errno) in
+        return try withScratch(layout.host.size &+ layout.guest.size) { (buffer) throws(Errno) in
             let result = body(buffer.word)
             if result != 0 { return result }
-            let guest = UnsafeMutableRawBufferPointer(rebasing: buffer[StatLayout.host.size...])
+            let guest = UnsafeMutableRawBufferPointer(rebasing: buffer[layout.host.size...])
             if let source = buffer.baseAddress, let target = guest.baseAddress {
-                layout.convert(from: .host, source, to: target)
+                try layout.toGuest(source, target)
             }
             try thread.memory.writeBytes(address, UnsafeRawBufferPointer(guest))
             return 0

@@ -29,23 +29,23 @@ enum IPCCalls {
         case 17: return pass(thread.input(call.a3, try semaphoreCount(call) &* 2))  // SETALL
         case 2, 18, 20:  // IPC_STAT, SEM_STAT, SEM_STAT_ANY
             let layout = thread.process.guest.semaphoreSet
-            return try withScratch(SemaphoreSetLayout.host.size &+ layout.size) { (buffer) throws(Errno) in
+            return try withScratch(layout.host.size &+ layout.guest.size) { (buffer) throws(Errno) in
                 let result = pass(buffer.word)
                 if result < 0 { return result }
-                let guest = UnsafeMutableRawBufferPointer(rebasing: buffer[SemaphoreSetLayout.host.size...])
+                let guest = UnsafeMutableRawBufferPointer(rebasing: buffer[layout.host.size...])
                 if let source = buffer.baseAddress, let target = guest.baseAddress {
-                    layout.convert(from: .host, source, to: target)
+                    try layout.toGuest(source, target)
                 }
                 try thread.memory.writeBytes(call.a3, UnsafeRawBufferPointer(guest))
                 return result
             }
         case 1:  // IPC_SET
             let layout = thread.process.guest.semaphoreSet
-            return try withScratch(SemaphoreSetLayout.host.size &+ layout.size) { (buffer) throws(Errno) in
-                let guest = UnsafeMutableRawBufferPointer(rebasing: buffer[SemaphoreSetLayout.host.size...])
+            return try withScratch(layout.host.size &+ layout.guest.size) { (buffer) throws(Errno) in
+                let guest = UnsafeMutableRawBufferPointer(rebasing: buffer[layout.host.size...])
                 try thread.memory.readBytes(call.a3, into: guest)
                 if let target = buffer.baseAddress, let source = guest.baseAddress {
-                    SemaphoreSetLayout.host.convert(from: layout, source, to: target)
+                    try layout.toHost(source, target)
                 }
                 return pass(buffer.word)
             }
@@ -54,10 +54,11 @@ enum IPCCalls {
     }
 
     private static func semaphoreCount(_ call: SystemCallArguments) throws(Errno) -> UInt64 {
-        try withScratch(SemaphoreSetLayout.host.size) { (buffer) throws(Errno) in
+        let layout = StructLayout.host(.semid)
+        return try withScratch(layout.size) { (buffer) throws(Errno) in
             _ = try Errno.check(kernel(SYS_semctl, call.word(0), 0, 2, buffer.word))
             guard let base = buffer.baseAddress else { return 0 }
-            return SemaphoreSetLayout.host.count.load(base)
+            return layout.load(FieldIndex.semid.sem_nsems, base)
         }
     }
 }

@@ -24,7 +24,7 @@ func passThrough(
         let value = arguments[index]
         switch argument.form {
         case .none: break
-        case .signed, .unsigned, .hexadecimal, .octal, .descriptor, .directory, .signal, .bits, .value:
+        case .signed, .wide, .unsigned, .hexadecimal, .octal, .descriptor, .directory, .signal, .bits, .value:
             words[index] = Int(truncatingIfNeeded: value)
         case .address: throw .nosys  // such a row needs a handler
         case .path:

@@ -42,13 +42,13 @@ enum PollingCalls {
         if call.a3 == 0 { return control(0) }
         let layout = thread.process.guest.epollEvent
         return try withScratch(32) { (buffer) throws(Errno) in
-            let guest = UnsafeMutableRawBufferPointer(rebasing: buffer[..<layout.size])
+            let guest = UnsafeMutableRawBufferPointer(rebasing: buffer[..<layout.guest.size])
             do throws(Errno) {
                 try thread.memory.readBytes(call.a3, into: guest)
             } catch {
                 return control(GuestThread.unusablePointer)
             }
-            if let base = buffer.baseAddress { EpollEventLayout.host.store(layout.load(base), base + 16) }
+            if let base = buffer.baseAddress { try layout.toHost(base, base + 16) }
             return control(buffer.word &+ 16)
         }
     }
@@ -72,19 +72,18 @@ enum PollingCalls {
         _ thread: GuestThread, _ call: SystemCallArguments, _ body: (_ events: Int, _ count: Int, _ mask: Int) -> Int
     ) throws(Errno) -> Int {
         let wanted = Int(call.int32(2)), layout = thread.process.guest.epollEvent
-        let isRefused = wanted <= 0 || wanted > Int(Int32.max) / layout.size
+        let isRefused = wanted <= 0 || wanted > Int(Int32.max) / layout.guest.size
         let count = isRefused ? wanted : min(wanted, 1024)
         if isRefused || call.a1 >= thread.memory.limit {
             return withMask(thread, call.a4) { body(GuestThread.unusablePointer, count, $0) }
         }
-        return try withScratch(count &* EpollEventLayout.host.size) { (buffer) throws(Errno) in
+        return try withScratch(count &* layout.host.size) { (buffer) throws(Errno) in
             let result = withMask(thread, call.a4) { body(buffer.word, count, $0) }
             guard result > 0, let base = buffer.baseAddress else { return result }
-            try withScratch(result &* layout.size) { (converted) throws(Errno) in
+            try withScratch(result &* layout.guest.size) { (converted) throws(Errno) in
                 guard let target = converted.baseAddress else { return }
                 for index in 0..<result {
-                    let event = EpollEventLayout.host.load(base + index &* EpollEventLayout.host.size)
-                    layout.store(event, target + index &* layout.size)
+                    try layout.toGuest(base + index &* layout.host.size, target + index &* layout.guest.size)
                 }
                 try thread.memory.writeBytes(call.a1, UnsafeRawBufferPointer(converted))
             }

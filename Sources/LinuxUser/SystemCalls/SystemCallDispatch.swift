@@ -11,7 +11,15 @@ public func performSystemCall(_ thread: GuestThread, _ arguments: SystemCallArgu
         reportUnimplemented(thread, "system call \(Int64(bitPattern: arguments.number)): no such number")
         return Errno.nosys.negated
     }
+    return performSystemCall(thread, id, arguments)
+}
+
+/// The same for a call that is known by its name.
+@inline(__always)
+func performSystemCall(_ thread: GuestThread, _ id: SystemCallID, _ given: SystemCallArguments) -> Int {
     let row = SystemCallTable.row(id)
+    var arguments = given
+    if thread.process.guest.convention.pairs != .single { arguments = joinPairs(thread, row, given) }
     let shown = thread.process.diagnostics.isEnabled(.systemCalls)
     if shown { SystemCallTrace.showEntry(thread, id, row, arguments) }
     let result = perform(thread, id, row, arguments)
@@ -32,6 +40,7 @@ private func perform(
         case .handler(let handler): return try handler(thread, arguments)
         case .passThrough: return try passThrough(thread, id, row, arguments, blocking: false)
         case .passThroughBlocking: return try passThrough(thread, id, row, arguments, blocking: true)
+        case .call(let other): return performRewritten(thread, other, arguments)
         case .notImplemented(let error):
             reportUnimplemented(thread, "system call \(id.name) (\(arguments.number))")
             return error.negated
@@ -39,6 +48,25 @@ private func perform(
     } catch {
         return error.negated
     }
+}
+
+@inline(never)
+private func performRewritten(_ thread: GuestThread, _ other: RewrittenCall, _ arguments: SystemCallArguments) -> Int {
+    perform(thread, other.call, SystemCallTable.row(other.call), other.arguments(arguments))
+}
+
+/// The arguments of a call of a 32-bit ABI: those of 64 bits come in two registers.
+@inline(never)
+private func joinPairs(
+    _ thread: GuestThread, _ row: SystemCallRow, _ given: SystemCallArguments
+) -> SystemCallArguments {
+    let wide = row.wideArguments
+    if wide == 0 { return given }
+    let words = (0..<6).map { given.uint32($0) } + [UInt32(truncatingIfNeeded: given.a6)]
+    let guest = thread.process.guest
+    let joined = guest.convention.pairs.join(words, wide: wide, order: guest.table.order)
+    return SystemCallArguments(
+        number: given.number, joined[0], joined[1], joined[2], joined[3], joined[4], joined[5])
 }
 
 /// Logs something the guest asked for and Martlet does not have.

@@ -9,11 +9,14 @@ import LinuxABI
 public struct SystemCallArguments: Sendable {
     public var number: UInt64
     public var a0, a1, a2, a3, a4, a5: UInt64
+    /// The seventh word, which a 32-bit ABI with aligned pairs has; else 0.
+    public var a6: UInt64
 
     public init(
         number: UInt64, _ a0: UInt64 = 0, _ a1: UInt64 = 0, _ a2: UInt64 = 0, _ a3: UInt64 = 0, _ a4: UInt64 = 0,
-        _ a5: UInt64 = 0
+        _ a5: UInt64 = 0, _ a6: UInt64 = 0
     ) {
+        self.a6 = a6
         self.number = number
         self.a0 = a0
         self.a1 = a1
@@ -53,13 +56,88 @@ public enum SystemCallAction {
     case passThrough
     /// The same for a call that may wait: a guest signal interrupts it.
     case passThroughBlocking
+    /// Another call does it, with these arguments.
+    case call(RewrittenCall)
     /// Refused with this error, and logged by `-d unimp`.
     case notImplemented(Errno)
+}
+
+/// An argument of the call that stands for another one.
+enum Operand {
+    case none
+    /// The original's argument of this number; its first ones are enough for all of them.
+    case argument(UInt8)
+    /// The same, in units of 4096 bytes (mmap2(2)).
+    case pages(UInt8)
+    case constant(Int32)
+}
+
+/// A call and where its arguments come from, in eight bytes: rows are made for every call.
+public struct RewrittenCall: BitwiseCopyable, Sendable {
+    var call: SystemCallID
+    /// 0...5: an argument. 8...13: one in pages. From 16 up: a constant. 31: zero.
+    private var sources: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8) = (31, 31, 31, 31, 31, 31)
+
+    /// At most six operands; others are zero.
+    init(_ call: SystemCallID, _ operands: [Operand]) {
+        self.call = call
+        for (index, operand) in operands.enumerated() {
+            let source = Self.source(operand)
+            switch index {
+            case 0: sources.0 = source
+            case 1: sources.1 = source
+            case 2: sources.2 = source
+            case 3: sources.3 = source
+            case 4: sources.4 = source
+            default: sources.5 = source
+            }
+        }
+    }
+
+    private static func source(_ operand: Operand) -> UInt8 {
+        switch operand {
+        case .none: return 31
+        case .argument(let number): return number
+        case .pages(let number): return 8 &+ number
+        case .constant(let value):
+            for index: UInt8 in 16..<31 where constant(index) == value { return index }
+            preconditionFailure("\(value) is no constant of rows")
+        }
+    }
+
+    /// The constants of rows.
+    private static func constant(_ source: UInt8) -> Int32 {
+        switch source {
+        case 16: -100  // AT_FDCWD
+        case 17: 0x241  // O_CREAT, O_WRONLY, O_TRUNC
+        case 18: 0x100  // AT_SYMLINK_NOFOLLOW
+        case 19: 0x200  // AT_REMOVEDIR
+        case 20: 8  // bytes of a signal mask
+        case 21: 17  // SIGCHLD
+        case 22: 0x4111  // CLONE_VFORK, CLONE_VM, SIGCHLD
+        default: 0
+        }
+    }
+
+    func arguments(_ given: SystemCallArguments) -> SystemCallArguments {
+        func value(_ source: UInt8) -> UInt64 {
+            switch source {
+            case 0...5: given[Int(source)]
+            case 8...13: given[Int(source & 7)] &<< 12
+            default: UInt64(bitPattern: Int64(Self.constant(source)))
+            }
+        }
+        return SystemCallArguments(
+            number: given.number, value(sources.0), value(sources.1), value(sources.2), value(sources.3),
+            value(sources.4), value(sources.5))
+    }
 }
 
 /// One argument: how it is checked on the way to the host kernel and how it is shown.
 public struct Argument: BitwiseCopyable, Sendable {
     public enum Form: UInt8, Sendable, BitwiseCopyable {
+        /// A number of 64 bits also where registers have 32: two of them carry it.
+        case wide
         case none, signed, unsigned, hexadecimal, octal, descriptor, directory, signal
         /// A C string that names a file: translated by `GuestPaths`.
         case path
@@ -109,6 +187,7 @@ public struct Argument: BitwiseCopyable, Sendable {
 
     static var none: Argument { Argument(.none) }
     static var int: Argument { Argument(.signed) }
+    static var offset: Argument { Argument(.wide) }
     static var size: Argument { Argument(.unsigned) }
     static var hex: Argument { Argument(.hexadecimal) }
     static var mode: Argument { Argument(.octal) }
@@ -183,6 +262,13 @@ public struct SystemCallRow {
     ) {
         self.action = action
         arguments = [a0, a1, a2, a3, a4, a5]
+    }
+
+    /// Bit n: argument n has 64 bits in every ABI.
+    var wideArguments: UInt8 {
+        var mask: UInt8 = 0
+        for index in 0..<6 where arguments[index].form == .wide { mask |= 1 << UInt8(index) }
+        return mask
     }
 
     /// How many arguments the call takes.

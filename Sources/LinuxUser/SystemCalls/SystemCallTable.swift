@@ -4,6 +4,8 @@
 //   pass(arguments...)             the host kernel does it, after the checks that the arguments ask for
 //   wait(arguments...)             the same, and a guest signal may interrupt it
 //   run(handler, arguments...)     Martlet's own code
+//   call(other, [operands], arguments...)
+//                                  another call does it, with these arguments
 //   missing(arguments...)          refused with ENOSYS, as by a kernel built without it; logged by -d unimp
 //   forbidden(arguments...)        refused with EPERM: it concerns the machine, not the program; logged by -d unimp
 
@@ -64,7 +66,7 @@ enum SystemCallTable {
         case .fstatfs: pass(.fd, .output(bytes: 120))
         case .truncate: pass(.path, .int)
         case .ftruncate: pass(.fd, .int)
-        case .fallocate: wait(.fd, .bits(.fallocate), .int, .int)
+        case .fallocate: wait(.fd, .bits(.fallocate), .offset, .offset)
         case .faccessat: pass(.directory, .path, .bits(.access))
         case .chdir: run(FileCalls.chdir, .path)
         case .fchdir: pass(.fd)
@@ -84,8 +86,8 @@ enum SystemCallTable {
         case .write: wait(.fd, .input(.bytes, count: 2), .size)
         case .readv: run(FileCalls.readv, .fd, .address, .size)
         case .writev: run(FileCalls.writev, .fd, .address, .size)
-        case .pread64: wait(.fd, .output(.bytes, count: 2), .size, .int)
-        case .pwrite64: wait(.fd, .input(.bytes, count: 2), .size, .int)
+        case .pread64: wait(.fd, .output(.bytes, count: 2), .size, .offset)
+        case .pwrite64: wait(.fd, .input(.bytes, count: 2), .size, .offset)
         case .preadv: run(FileCalls.preadv, .fd, .address, .size, .int, .int)
         case .pwritev: run(FileCalls.pwritev, .fd, .address, .size, .int, .int)
         case .sendfile: run(FileCalls.sendfile, .fd, .fd, .both(.uint64), .size)
@@ -101,7 +103,7 @@ enum SystemCallTable {
         case .sync: pass()
         case .fsync: pass(.fd)
         case .fdatasync: pass(.fd)
-        case .sync_file_range: pass(.fd, .int, .int, .bits(.syncRange))
+        case .sync_file_range: pass(.fd, .offset, .offset, .bits(.syncRange))
         case .timerfd_create: pass(.value(.clock), .bits(.timerFD))
         case .timerfd_settime: pass(.fd, .bits(.timerSettime), .input(.itimerspec), .output(.itimerspec))
         case .timerfd_gettime: pass(.fd, .output(.itimerspec))
@@ -244,7 +246,7 @@ enum SystemCallTable {
         case .shutdown: pass(.fd, .value(.shutdown))
         case .sendmsg: run(SocketCalls.sendmsg, .fd, .address, .bits(.message))
         case .recvmsg: run(SocketCalls.recvmsg, .fd, .address, .bits(.message))
-        case .readahead: pass(.fd, .int, .size)
+        case .readahead: pass(.fd, .offset, .size)
 
         // Memory, keys, processes
         case .brk: run(MemoryCalls.brk, .hex).showingHexadecimal
@@ -257,7 +259,7 @@ enum SystemCallTable {
         case .execve: run(ProcessCalls.execve, .path, .address, .address)
         case .mmap:
             run(MemoryCalls.mmap, .hex, .size, .bits(.mapProtection), .bits(.mapFlags), .fd, .hex).showingHexadecimal
-        case .fadvise64: pass(.fd, .int, .int, .value(.fadvise))
+        case .fadvise64: pass(.fd, .offset, .offset, .value(.fadvise))
         case .swapon: forbidden(.path, .hex)
         case .swapoff: forbidden(.path)
         case .mprotect: run(MemoryCalls.mprotect, .hex, .size, .bits(.mapProtection))
@@ -287,7 +289,7 @@ enum SystemCallTable {
         case .wait4: run(ProcessCalls.wait4, .int, .address, .bits(.wait), .address)
         case .prlimit64: run(LimitCalls.processLimit, .int, .value(.resource), .input(.rlimit), .output(.rlimit))
         case .fanotify_init: pass(.hex, .bits(.open))
-        case .fanotify_mark: pass(.fd, .hex, .hex, .directory, .path)
+        case .fanotify_mark: pass(.fd, .hex, .offset, .directory, .path)
         case .name_to_handle_at: run(FileCalls.nameToHandle, .directory, .path, .address, .address, .bits(.at))
         case .open_by_handle_at: pass(.fd, .input(bytes: 136), .bits(.open))
         case .clock_adjtime: pass(.value(.clock), .both(bytes: 208))
@@ -368,10 +370,104 @@ enum SystemCallTable {
         case .open_tree_attr: pass(.directory, .path, .hex, .input(.opaque, count: 4), .size)
         case .file_getattr: pass(.directory, .path(flags: 4), .output(.opaque, count: 3), .size, .bits(.at))
         case .file_setattr: pass(.directory, .path(flags: 4), .input(.opaque, count: 3), .size, .bits(.at))
+
+        // Calls of older ABIs for which newer ones stand
+        case .open:
+            call(.openat, [cwd, .argument(0), .argument(1), .argument(2)], .path, .bits(.open), .mode)
+        case .creat:  // O_CREAT, O_WRONLY, O_TRUNC
+            call(.openat, [cwd, .argument(0), .constant(0x241), .argument(1)], .path, .mode)
+        case .stat: call(.newfstatat, [cwd, .argument(0), .argument(1), .none], .path, .address)
+        case .lstat: call(.newfstatat, [cwd, .argument(0), .argument(1), .constant(0x100)], .link, .address)
+        case .access: call(.faccessat, [cwd, .argument(0), .argument(1)], .path, .bits(.access))
+        case .pipe: call(.pipe2, [.argument(0), .none], .output(.int32Pair))
+        case .pause: call(.ppoll, [.none, .none, .none, .none, .constant(8)])
+        case .fork: call(.clone, [.constant(17)])  // SIGCHLD
+        case .vfork: call(.clone, [.constant(0x4111)])  // CLONE_VFORK, CLONE_VM, SIGCHLD
+        case .rename:
+            call(.renameat2, [cwd, .argument(0), cwd, .argument(1), .none], .link, .link)
+        case .renameat:
+            call(
+                .renameat2, [.argument(0), .argument(1), .argument(2), .argument(3), .none], .directory, .link,
+                .directory, .link)
+        case .mkdir: call(.mkdirat, [cwd, .argument(0), .argument(1)], .link, .mode)
+        case .rmdir: call(.unlinkat, [cwd, .argument(0), .constant(0x200)], .link)  // AT_REMOVEDIR
+        case .link: call(.linkat, [cwd, .argument(0), cwd, .argument(1), .none], .link, .link)
+        case .unlink: call(.unlinkat, [cwd, .argument(0), .none], .link)
+        case .symlink: call(.symlinkat, [.argument(0), cwd, .argument(1)], .string, .link)
+        case .readlink:
+            call(
+                .readlinkat, [cwd, .argument(0), .argument(1), .argument(2)], .link, .output(.bytes, count: 2), .size)
+        case .chmod: call(.fchmodat, [cwd, .argument(0), .argument(1)], .path, .mode)
+        case .chown:
+            call(.fchownat, [cwd, .argument(0), .argument(1), .argument(2), .none], .path, .int, .int)
+        case .lchown:
+            call(
+                .fchownat, [cwd, .argument(0), .argument(1), .argument(2), .constant(0x100)], .link, .int, .int)
+        case .mknod: call(.mknodat, [cwd, .argument(0), .argument(1), .argument(2)], .link, .mode, .hex)
+        case .getpgrp: call(.getpgid, [.none])
+        case .epoll_create: call(.epoll_create1, [.none], .int)
+        case .epoll_wait:
+            call(
+                .epoll_pwait, [.argument(0), .argument(1), .argument(2), .argument(3), .none, .constant(8)], .fd,
+                .address, .int, .int)
+        case .inotify_init: call(.inotify_init1, [.none])
+        case .signalfd:
+            call(
+                .signalfd4, [.argument(0), .argument(1), .argument(2), .none], .fd, .input(.signalSet), .size)
+        case .eventfd: call(.eventfd2, [.argument(0), .none], .size)
+        case .dup2: run(LegacyCalls.dup2, .fd, .fd)
+        case .poll: run(LegacyCalls.poll, .address, .size, .int)
+        case .select: run(LegacyCalls.select, .int, .address, .address, .address, .both(.timeval))
+        case .alarm: run(LegacyCalls.alarm, .size)
+        case .time: run(LegacyCalls.time, .address)
+        case .utime: run(LegacyCalls.utime, .path, .input(bytes: 16))
+        case .utimes: run(LegacyCalls.utimes, .path, .input(.timevalPair))
+        case .futimesat: run(LegacyCalls.futimesat, .directory, .path, .input(.timevalPair))
+        case .getdents: missing(.fd, .address, .size)
+        case .uselib: missing(.path)
+        case .ustat: missing(.hex, .address)
+        case .sysfs: missing(.int, .hex, .address)
+        case ._sysctl: missing(.address)
+        case .create_module: missing(.string, .size)
+        case .get_kernel_syms: missing(.address)
+        case .query_module: missing(.string, .int, .address, .size, .address)
+        case .getpmsg, .putpmsg, .afs_syscall, .tuxcall, .security, .vserver: missing()
+        case .epoll_ctl_old: missing(.fd, .value(.epollControl), .fd, .address)
+        case .epoll_wait_old: missing(.fd, .address, .int)
+
+        // 32-bit ABIs
+        case .mmap2:
+            call(
+                .mmap, [.argument(0), .argument(1), .argument(2), .argument(3), .argument(4), .pages(5)], .hex, .size,
+                .bits(.mapProtection), .bits(.mapFlags), .fd, .int
+            ).showingHexadecimal
+        case .truncate64: call(.truncate, [.argument(0), .argument(1)], .path, .offset)
+        case .ftruncate64: call(.ftruncate, [.argument(0), .argument(1)], .fd, .offset)
+        case .llseek: run(LegacyCalls.llseek, .fd, .hex, .hex, .output(.uint64), .value(.seek))
+        case .statfs64: run(LegacyCalls.statfs64, .path, .size, .address)
+        case .fstatfs64: run(LegacyCalls.fstatfs64, .fd, .size, .address)
+        case .fcntl64: run(LegacyCalls.fcntl64, .fd, .value(.fcntl), .hex)
+
+        // x86
+        case .modify_ldt: missing(.int, .address, .size)
+        case .arch_prctl: missing(.hex, .hex)
+        case .iopl: forbidden(.int)
+        case .ioperm: forbidden(.hex, .size, .int)
+        case .set_thread_area: missing(.address)
+        case .get_thread_area: missing(.address)
+        case .uretprobe: missing()
         }
     }
 
+    /// AT_FDCWD
+    private static var cwd: Operand { .constant(-100) }
+
     // MARK: Making rows
+
+    private static func call(
+        _ other: SystemCallID, _ operands: [Operand], _ a0: Argument = .none, _ a1: Argument = .none,
+        _ a2: Argument = .none, _ a3: Argument = .none, _ a4: Argument = .none, _ a5: Argument = .none
+    ) -> SystemCallRow { SystemCallRow(.call(RewrittenCall(other, operands)), a0, a1, a2, a3, a4, a5) }
 
     private static func pass(
         _ a0: Argument = .none, _ a1: Argument = .none, _ a2: Argument = .none, _ a3: Argument = .none,

@@ -48,7 +48,7 @@ enum SystemCallTrace {
         let word = Int32(truncatingIfNeeded: value)
         switch argument.form {
         case .none: return ""
-        case .signed: return "\(Int64(bitPattern: value))"
+        case .signed, .wide: return "\(Int64(bitPattern: value))"
         case .unsigned: return "\(value)"
         case .hexadecimal: return hex(value)
         case .octal: return "0" + String(UInt32(truncatingIfNeeded: value), radix: 8)
