@@ -228,8 +228,9 @@ struct ConversionPlan: Sendable {
     }
 }
 
-/// A structure as the guest and the host have it. Where they are identical, callers may hand on the guest's pointer.
-public struct StructConversion: Sendable {
+/// A structure as the guest and the host have it. Where they are identical, callers may hand on the guest's pointer. A class,
+/// because a copy of its lists would cost a system call more than the conversion.
+public final class StructConversion: Sendable {
     public let guest: StructLayout
     public let host: StructLayout
     private let guestToHost, hostToGuest: ConversionPlan
@@ -246,7 +247,7 @@ public struct StructConversion: Sendable {
 
     /// `other`: what the host calls the structure where it has another name for it (`stat` for `stat64`). Nil when one of
     /// them does not have it.
-    public init?(_ table: LinuxTable, _ id: StructID, host other: StructID? = nil) {
+    public convenience init?(_ table: LinuxTable, _ id: StructID, host other: StructID? = nil) {
         guard let guest = table.layout(id), let host = LinuxTable.host.layout(other ?? id) else { return nil }
         self.init(guest: guest, host: host)
     }

@@ -19,6 +19,7 @@ public struct GuestRegisters: Sendable {
     let result: Int
     /// Bytes above the stack pointer where arguments are that have no register, in order.
     let stackArguments: [Int]
+    let hasStackArguments: Bool
     /// Where a failed call says so; nil when its result is negative.
     let errorFlag: (register: Int, clear: UInt64, set: UInt64)?
     let stackPointer: Int
@@ -47,6 +48,7 @@ public struct GuestRegisters: Sendable {
         while arguments.count < 6 { arguments.append(-1) }
         self.arguments = arguments
         stackArguments = onStack
+        hasStackArguments = !onStack.isEmpty
         switch convention.errors {
         case .negative: errorFlag = nil
         case .flag(let name, let clear, let set):

@@ -76,7 +76,7 @@ extension GuestThread {
             loadRegister(state, registers.arguments[1]), loadRegister(state, registers.arguments[2]),
             loadRegister(state, registers.arguments[3]), loadRegister(state, registers.arguments[4]),
             loadRegister(state, registers.arguments[5]))
-        if !registers.stackArguments.isEmpty { call = withStackArguments(call) }
+        if registers.hasStackArguments { call = withStackArguments(call) }
         finishSystemCall(process.profile.map { performProfiled(call, $0) } ?? performSystemCall(self, call))
     }
 
