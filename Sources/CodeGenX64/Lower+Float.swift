@@ -346,7 +346,7 @@ extension Lowering {
 
     /// The op by SoftFloat. Only the result's register and r11 change.
     private mutating func softFloat(_ s: StepPointer, _ op: OpPointer) {
-        let sources = OpcodeTable.shared.sources(op.pointee.opcode)
+        let sources = OpcodeTable.shared.sources(op.pointee)
         if sources > 0 { passOperand(0, s.pointee.a, op.pointee.a) }
         if sources > 1 { passOperand(1, s.pointee.b, op.pointee.b) }
         if sources > 2 { passOperand(2, s.pointee.c, op.pointee.c) }

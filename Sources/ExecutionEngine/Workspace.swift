@@ -29,7 +29,7 @@ final class Workspace: @unchecked Sendable {
     private let guest: any GuestArchitecture
     private let host: HostDescription?
     private var allocator: Allocator?
-    private let helpers: UnsafeMutablePointer<HelperTraits>
+    private let helpers: UnsafeMutablePointer<HelperEffects>
 
     init(guest: any GuestArchitecture, host: any HostBackEnd, options: EngineOptions) {
         self.guest = guest
@@ -49,7 +49,7 @@ final class Workspace: @unchecked Sendable {
         ranges = .allocate(capacity: PlanStorage.blockLimit)
         code = .allocate(byteCount: Self.codeLimit, alignment: 8)
         helpers = .allocate(capacity: max(guest.helpers.count, 1))
-        for (i, helper) in guest.helpers.enumerated() { (helpers + i).initialize(to: HelperTraits(helper)) }
+        for (i, helper) in guest.helpers.enumerated() { (helpers + i).initialize(to: helper.effects) }
         plant = options.plant
         if let plant {
             optimizer.afterPass = { [allocation] pass, region in plant(.pass(pass), region, allocation) }

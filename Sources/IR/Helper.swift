@@ -42,6 +42,38 @@ public struct HelperDescriptor: Sendable {
     }
 }
 
+/// What a helper does, as passes and hosts ask it: the descriptor in a byte.
+public struct HelperEffects: OptionSet, Sendable {
+    public let rawValue: UInt8
+    @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
+    /// All globals must be at home before the call.
+    @inlinable public static var readsGlobals: HelperEffects { HelperEffects(rawValue: 1 << 0) }
+    /// No other copy of a global is valid after the call.
+    @inlinable public static var writesGlobals: HelperEffects { HelperEffects(rawValue: 1 << 1) }
+    /// May ask to leave.
+    @inlinable public static var mayExit: HelperEffects { HelperEffects(rawValue: 1 << 2) }
+    /// The call may be removed or shared, and looks at nothing but its arguments.
+    @inlinable public static var isPure: HelperEffects { HelperEffects(rawValue: 1 << 3) }
+
+    /// Guest state must be exact at calls of helpers with one of these.
+    @inlinable public static var looksAtState: HelperEffects {
+        HelperEffects(rawValue: readsGlobals.rawValue | writesGlobals.rawValue | mayExit.rawValue)
+    }
+    /// Has any of these effects.
+    @inlinable @inline(__always) public func has(_ effects: HelperEffects) -> Bool { rawValue & effects.rawValue != 0 }
+}
+
+extension HelperDescriptor {
+    public var effects: HelperEffects {
+        var effects: HelperEffects = []
+        if reads == .all { effects.insert(.readsGlobals) }
+        if writes == .all { effects.insert(.writesGlobals) }
+        if mayExit { effects.insert(.mayExit) }
+        if isPure && !effects.has(.looksAtState) { effects.insert(.isPure) }
+        return effects
+    }
+}
+
 /// Index of a helper in the table that the guest hands to the engine; also usable in `Op.imm`.
 public struct HelperID: Hashable, Sendable {
     public let index: UInt16

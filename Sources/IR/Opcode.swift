@@ -60,12 +60,30 @@ public struct OpEffects: OptionSet, Sendable {
     @inlinable public static var commutative: OpEffects { OpEffects(rawValue: 1 << 6) }
     /// May leave the region in its middle without being an exit: carries a recovery record, as what may fault does.
     @inlinable public static var stops: OpEffects { OpEffects(rawValue: 1 << 7) }
+    /// Does what its helper does (`HelperDescriptor.effects`). The row says what holds of any helper.
+    @inlinable public static var helper: OpEffects { OpEffects(rawValue: 1 << 8) }
+    /// Changes CPU state that is no global's home.
+    @inlinable public static var writesState: OpEffects { OpEffects(rawValue: 1 << 9) }
+    /// Changes guest memory.
+    @inlinable public static var writesMemory: OpEffects { OpEffects(rawValue: 1 << 10) }
+    /// Orders guest accesses: what memory was found to hold before need not hold after it.
+    @inlinable public static var orders: OpEffects { OpEffects(rawValue: 1 << 11) }
+    /// Replaces the accrued floating-point flags or the rounding mode.
+    @inlinable public static var fpControl: OpEffects { OpEffects(rawValue: 1 << 12) }
 
-    /// Ops with one of these need exact guest state, in the homes of the globals or by a recovery record. A call's helper says
-    /// itself what it looks at (`HelperDescriptor`).
-    @inlinable public static var needState: OpEffects { [.fault, .exit, .stops] }
+    /// Guest state must be exact at ops with one of these: in the homes of the globals, or by a recovery record. A helper may
+    /// look at less (`HelperEffects.looksAtState`).
+    @inlinable public static var needState: OpEffects {
+        OpEffects(rawValue: fault.rawValue | exit.rawValue | stops.rawValue | helper.rawValue)
+    }
     /// Ops with one of these carry a recovery record.
-    @inlinable public static var recoverable: OpEffects { [.fault, .stops] }
+    @inlinable public static var recoverable: OpEffects { OpEffects(rawValue: fault.rawValue | stops.rawValue) }
+    /// The result of ops with one of these depends on more than the sources and the floating-point modes.
+    @inlinable public static var notComputed: OpEffects {
+        OpEffects(rawValue: sideEffect.rawValue | readsMemory.rawValue)
+    }
+    /// Ops with one of these stay although nobody needs their result.
+    @inlinable public static var kept: OpEffects { OpEffects(rawValue: sideEffect.rawValue | fpFlags.rawValue) }
 }
 
 /// One row of the op table.
@@ -129,15 +147,17 @@ extension Opcode {
         case .sext: OpcodeRow("sext", 1, 1)
         case .br: OpcodeRow("br", 0, 0, .terminator)
         case .brcond: OpcodeRow("brcond", 0, 2, .terminator)
-        case .call: OpcodeRow("call", 1, 4, .sideEffect)
+        case .call:
+            OpcodeRow("call", 1, 4, [.helper, .sideEffect, .writesState, .writesMemory, .orders, .fpControl])
         case .ld: OpcodeRow("ld", 1, 0, .readsMemory)
-        case .st: OpcodeRow("st", 0, 1, .sideEffect)
+        case .st: OpcodeRow("st", 0, 1, [.sideEffect, .writesState])
         case .gld: OpcodeRow("gld", 1, 1, [.fault, .readsMemory, .sideEffect])
-        case .gst: OpcodeRow("gst", 0, 2, [.fault, .sideEffect])
-        case .grmw: OpcodeRow("grmw", 1, 2, [.fault, .sideEffect])
-        case .gcas: OpcodeRow("gcas", 1, 3, [.fault, .sideEffect])
-        case .gcas128: OpcodeRow("gcas128", 0, 1, [.fault, .sideEffect])
-        case .fence: OpcodeRow("fence", 0, 0, .sideEffect)
+        case .gst: OpcodeRow("gst", 0, 2, [.fault, .sideEffect, .writesMemory])
+        case .grmw: OpcodeRow("grmw", 1, 2, [.fault, .sideEffect, .readsMemory, .writesMemory, .orders])
+        case .gcas: OpcodeRow("gcas", 1, 3, [.fault, .sideEffect, .readsMemory, .writesMemory, .orders])
+        case .gcas128:
+            OpcodeRow("gcas128", 0, 1, [.fault, .sideEffect, .readsMemory, .writesState, .writesMemory, .orders])
+        case .fence: OpcodeRow("fence", 0, 0, [.sideEffect, .orders])
         case .fadd: OpcodeRow("fadd", 1, 2, .fpFlags)
         case .fsub: OpcodeRow("fsub", 1, 2, .fpFlags)
         case .fmul: OpcodeRow("fmul", 1, 2, .fpFlags)
@@ -159,8 +179,8 @@ extension Opcode {
         case .boxf: OpcodeRow("boxf", 1, 1)
         case .unboxf: OpcodeRow("unboxf", 1, 1)
         case .fpGetFlags: OpcodeRow("fp_get_flags", 1, 0, .readsMemory)
-        case .fpSetFlags: OpcodeRow("fp_set_flags", 0, 1, .sideEffect)
-        case .fpSetRounding: OpcodeRow("fp_set_rounding", 0, 1, .sideEffect)
+        case .fpSetFlags: OpcodeRow("fp_set_flags", 0, 1, [.sideEffect, .fpControl])
+        case .fpSetRounding: OpcodeRow("fp_set_rounding", 0, 1, [.sideEffect, .fpControl])
         case .insnStart: OpcodeRow("insn_start", 0, 0, .sideEffect)
         case .checkExit: OpcodeRow("check_exit", 0, 0, [.stops, .sideEffect])
         case .countExecution: OpcodeRow("count_execution", 0, 0, [.stops, .sideEffect])
@@ -191,25 +211,33 @@ public struct OpcodeTable: @unchecked Sendable {
     /// The process's one table. Immutable after construction. Hot code copies it into a local or a field once.
     public static let shared = OpcodeTable()
 
-    /// One op's word, to be read once.
+    /// One op's word, to be read once. The questions that passes ask of an op have their names here.
     public struct Word {
         @usableFromInline let bits: UInt32
         @inlinable @inline(__always) init(_ bits: UInt32) { self.bits = bits }
         @inlinable @inline(__always) public var effects: OpEffects {
             OpEffects(rawValue: UInt16(truncatingIfNeeded: bits))
         }
-        @inlinable @inline(__always) public var sources: Int { Int(bits &>> 16) & 7 }
+        @inlinable @inline(__always) public var sources: Int { Int(truncatingIfNeeded: bits &>> 16) & 7 }
         @inlinable @inline(__always) public var hasResult: Bool { bits & (1 << 19) != 0 }
         /// Has any of these effects.
         @inlinable @inline(__always) public func has(_ effects: OpEffects) -> Bool {
-            bits & UInt32(effects.rawValue) != 0
+            bits & UInt32(truncatingIfNeeded: effects.rawValue) != 0
         }
+        /// Guest state must be exact at the op: it may fault or leave, or a helper may look.
+        @inlinable @inline(__always) public var looksAtState: Bool { has(.needState) }
+        /// The result depends on the sources alone (and on floating-point modes).
+        @inlinable @inline(__always) public var isComputed: Bool { !has(.notComputed) }
+        /// Does more than give a result.
+        @inlinable @inline(__always) public var hasEffects: Bool { has(.kept) }
+        @inlinable @inline(__always) public var setsFlags: Bool { has(.fpFlags) }
+        @inlinable @inline(__always) public var isCommutative: Bool { has(.commutative) }
+        @inlinable @inline(__always) public var isExit: Bool { has(.exit) }
     }
     @inlinable @inline(__always) public subscript(_ o: Opcode) -> Word { Word(words[Int(o.rawValue)]) }
 
-    @inlinable @inline(__always) public func effects(_ o: Opcode) -> OpEffects {
-        OpEffects(rawValue: UInt16(truncatingIfNeeded: words[Int(o.rawValue)]))
+    /// How many sources the op has; a call says it itself.
+    @inlinable @inline(__always) public func sources(_ op: Op) -> Int {
+        op.opcode == .call ? op.callArguments : self[op.opcode].sources
     }
-    @inlinable @inline(__always) public func sources(_ o: Opcode) -> Int { Int(words[Int(o.rawValue)] &>> 16) & 7 }
-    @inlinable @inline(__always) public func hasResult(_ o: Opcode) -> Bool { words[Int(o.rawValue)] & (1 << 19) != 0 }
 }

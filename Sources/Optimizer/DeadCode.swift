@@ -18,8 +18,8 @@ func removeDeadCode(_ region: Region, _ storage: OptimizerStorage, _ level: Opti
 private struct DeadCode: ~Copyable {
     let region: Region
     let ops: UnsafeMutablePointer<Op>
-    let table: OpTraitsTable
-    let traits: UnsafeMutablePointer<HelperKind>
+    let table: OpcodeTable
+    let helperEffects: UnsafeMutablePointer<HelperEffects>
     let graph: Graph
     let globalCount: Int
     /// By temp: uses that are left.
@@ -35,7 +35,7 @@ private struct DeadCode: ~Copyable {
         self.region = region
         ops = region.ops
         table = storage.table
-        traits = storage.traits
+        helperEffects = storage.helperEffects
         graph = storage.graph
         globalCount = region.globalCount
         uses = storage.counts
@@ -96,8 +96,8 @@ private struct DeadCode: ~Copyable {
         while i >= start {
             let op = ops + i
             let opcode = op.pointee.opcode
-            let traits = table[opcode]
-            let sources = opcode == .call ? op.pointee.callArguments : traits.sources
+            let row = table[opcode]
+            let sources = opcode == .call ? op.pointee.callArguments : row.sources
             switch opcode {
             case .insnStart:
                 if !needsMark { break }
@@ -106,15 +106,15 @@ private struct DeadCode: ~Copyable {
                 ops[free] = op.pointee
             case .checkExit where hasCheck: break
             default:
-                if isDead(op, opcode, traits) {
+                if isDead(op, opcode, row) {
                     release(op, sources)
                     break
                 }
-                if traits.hasResult, op.pointee.dst.i < globalCount { overwritten[op.pointee.dst.i] = window }
-                if traits.looksAtState {
+                if row.hasResult, op.pointee.dst.i < globalCount { overwritten[op.pointee.dst.i] = window }
+                if row.looksAtState {
                     window &+= 1
                     // A check and an exit have their own pc.
-                    if opcode == .checkExit { hasCheck = true } else if !traits.isExit { needsMark = true }
+                    if opcode == .checkExit { hasCheck = true } else if !row.isExit { needsMark = true }
                 }
                 if sources > 0 { read(op.pointee.a) }
                 if sources > 1 { read(op.pointee.b) }
@@ -131,11 +131,11 @@ private struct DeadCode: ~Copyable {
     @inline(__always) private func read(_ t: Temp) { if t.i < globalCount { overwritten[t.i] = 0 } }
 
     @inline(__always)
-    private func isDead(_ op: UnsafeMutablePointer<Op>, _ opcode: Opcode, _ own: OpTraits) -> Bool {
-        guard own.hasResult, !op.pointee.dst.isNone else { return false }
+    private func isDead(_ op: UnsafeMutablePointer<Op>, _ opcode: Opcode, _ row: OpcodeTable.Word) -> Bool {
+        guard row.hasResult, !op.pointee.dst.isNone else { return false }
         if opcode == .mov, op.pointee.a == op.pointee.dst { return true }
-        if own.hasEffects {
-            guard opcode == .call, traits[Int(op.pointee.imm)].contains(.isPure) else { return false }
+        if row.hasEffects {
+            guard opcode == .call, helperEffects[Int(op.pointee.imm)].has(.isPure) else { return false }
         }
         let t = op.pointee.dst.i
         return t < globalCount ? overwritten[t] == window : uses[t] == 0

@@ -77,17 +77,17 @@ struct Deadness {
         var kept = GlobalSet()
         for k in Int(region.blocks[b].start)..<Int(region.blocks[b].end) {
             let op = region.ops[k]
-            let traits = storage.table[op.opcode]
+            let row = storage.table[op.opcode]
             let sources = storage.table.sources(op)
             if sources > 0, op.a.i < region.globalCount { kept.insert(op.a.i) }
             if sources > 1, op.b.i < region.globalCount { kept.insert(op.b.i) }
             if sources > 2, op.c.i < region.globalCount { kept.insert(op.c.i) }
             if sources > 3, op.d.i < region.globalCount { kept.insert(op.d.i) }
-            if traits.looksAtState {
+            if row.looksAtState {
                 kept = .all
                 break
             }
-            if traits.hasResult, op.dst.i < region.globalCount, !kept.contains(op.dst.i) { written.insert(op.dst.i) }
+            if row.hasResult, op.dst.i < region.globalCount, !kept.contains(op.dst.i) { written.insert(op.dst.i) }
         }
         storage.writtenGlobals[b] = written
         storage.keptGlobals[b] = kept.without(written)

@@ -39,8 +39,8 @@ private struct Silencing {
                 if op.floatCondition.isSilent { break }
                 if first < 0 { first = k } else if second < 0 { second = k } else { flags = .none }
             default:
-                let traits = storage.table[op.opcode]
-                if traits.setsFlags || traits.hasEffects || traits.looksAtState { flags = .none }
+                let row = storage.table[op.opcode]
+                if row.setsFlags || row.hasEffects || row.looksAtState { flags = .none }
             }
             if op.opcode != .fpGetFlags, storage.table[op.opcode].hasResult, op.dst == flags { flags = .none }
             k += 1

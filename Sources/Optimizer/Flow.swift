@@ -69,7 +69,7 @@ private struct FactWalk: ~Copyable {
         facts.update(from: storage.entryFacts + b &* globalCount, count: globalCount)
         for i in Int(region.blocks[b].start)..<Int(region.blocks[b].end) {
             let op = region.ops[i]
-            if op.opcode == .call, storage.traits[Int(op.imm)].contains(.writesGlobals) {
+            if op.opcode == .call, storage.helperEffects[Int(op.imm)].has(.writesGlobals) {
                 for g in 0..<globalCount { facts[g] = Facts(type: region.temps[g].type) }
             }
             guard storage.table[op.opcode].hasResult, !op.dst.isNone else { continue }

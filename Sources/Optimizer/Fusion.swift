@@ -26,7 +26,7 @@ private struct Fusion {
         var seen = Int(region.blocks[b].start)
         for k in seen..<Int(region.blocks[b].end) {
             let op = region.ops[k]
-            let traits = storage.table[op.opcode]
+            let row = storage.table[op.opcode]
             if isChange(op), let first = unseen(op.dst, seen), let both = fused(region.ops[first], op) {
                 region.ops[k] = both
                 region.ops[first] = Op(.mov, op.type, dst: op.dst, a: op.dst)
@@ -36,8 +36,8 @@ private struct Fusion {
             if sources > 1, op.b.i < count { pending[op.b.i] = 0 }
             if sources > 2, op.c.i < count { pending[op.c.i] = 0 }
             if sources > 3, op.d.i < count { pending[op.d.i] = 0 }
-            if traits.looksAtState { seen = k + 1 }
-            if traits.hasResult, !op.dst.isNone, op.dst.i < count {
+            if row.looksAtState { seen = k + 1 }
+            if row.hasResult, !op.dst.isNone, op.dst.i < count {
                 pending[op.dst.i] = isChange(region.ops[k]) ? UInt32(truncatingIfNeeded: k + 1) : 0
             }
         }

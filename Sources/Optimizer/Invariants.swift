@@ -45,15 +45,10 @@ private struct LoopBody {
         for b in 0..<region.blockCount where loop.isInside(b) {
             for k in Int(region.blocks[b].start)..<Int(region.blocks[b].end) {
                 let op = region.ops[k]
-                switch op.opcode {
-                case .gld, .gst, .grmw, .gcas, .fence, .insnStart, .checkExit, .countExecution, .pushReturn: break
-                default: if storage.table[op.opcode].hasEffects { changesState = true }
-                }
-                if op.opcode == .call {
-                    let kind = storage.traits[Int(op.imm)]
-                    if kind.contains(.writesGlobals) { changesGlobals = true }
-                }
-                if storage.table[op.opcode].hasResult, !op.dst.isNone { changed[op.dst.i] = 1 }
+                let row = storage.table[op.opcode]
+                if row.has(.writesState) { changesState = true }
+                if row.has(.helper), storage.helperEffects[Int(op.imm)].has(.writesGlobals) { changesGlobals = true }
+                if row.hasResult, !op.dst.isNone { changed[op.dst.i] = 1 }
             }
         }
     }

@@ -20,13 +20,13 @@ func markUnseenNaNs(_ region: Region, _ storage: OptimizerStorage) {
         },
         op: { k in
             let op = region.ops[k]
-            let traits = storage.table[op.opcode]
-            if traits.hasResult, !op.dst.isNone {
+            let row = storage.table[op.opcode]
+            if row.hasResult, !op.dst.isNone {
                 let isUnseen = isSeen[op.dst.i] == 0 && region.temps[op.dst.i].kind != .local
                 if op.makesGuestNaN { region.ops[k].allowsAnyNaN = isUnseen }
                 if op.dst.i < count { isSeen[op.dst.i] = 0 }
             }
-            if traits.looksAtState { isSeen.update(repeating: 1, count: count) }
+            if row.looksAtState { isSeen.update(repeating: 1, count: count) }
             if !op.takesAnyNaN { storage.markSources(op, isSeen) }
         })
 }

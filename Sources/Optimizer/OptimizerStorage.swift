@@ -22,9 +22,9 @@ public final class OptimizerStorage: @unchecked Sendable {
     var failure: PassFailure?
     let sharesGuestLoads: Bool
 
-    let table = OpTraitsTable()
+    let table = OpcodeTable.shared
     /// By helper.
-    let traits: UnsafeMutablePointer<HelperKind>
+    let helperEffects: UnsafeMutablePointer<HelperEffects>
 
     // By temp.
     let current: UnsafeMutablePointer<UInt32>
@@ -83,8 +83,8 @@ public final class OptimizerStorage: @unchecked Sendable {
         self.disabled = PassSet(names: disabled)
         self.verifies = verifies
         self.sharesGuestLoads = sharesGuestLoads
-        traits = .allocate(capacity: max(helpers.count, 1))
-        for (i, helper) in helpers.enumerated() { (traits + i).initialize(to: HelperKind(helper)) }
+        helperEffects = .allocate(capacity: max(helpers.count, 1))
+        for (i, helper) in helpers.enumerated() { (helperEffects + i).initialize(to: helper.effects) }
         current = .allocate(capacity: tempCapacity)
         home = .allocate(capacity: tempCapacity)
         counts = .allocate(capacity: tempCapacity)
@@ -113,8 +113,7 @@ public final class OptimizerStorage: @unchecked Sendable {
     }
 
     deinit {
-        table.deallocate()
-        traits.deallocate()
+        helperEffects.deallocate()
         current.deallocate()
         home.deallocate()
         counts.deallocate()
@@ -143,23 +142,5 @@ public final class OptimizerStorage: @unchecked Sendable {
     func fits(_ region: Region) -> Bool {
         region.s.pointee.opCapacity <= opCapacity && region.s.pointee.tempCapacity <= tempCapacity
             && region.s.pointee.blockCapacity <= blockCapacity && region.globalCount == globalCount
-    }
-}
-
-/// What matters of a helper here.
-struct HelperKind: OptionSet {
-    let rawValue: UInt8
-    /// Reads or writes globals, or may leave: state must be exact.
-    static let looksAtState = HelperKind(rawValue: 1)
-    static let writesGlobals = HelperKind(rawValue: 2)
-    static let isPure = HelperKind(rawValue: 4)
-
-    init(rawValue: UInt8) { self.rawValue = rawValue }
-    init(_ helper: HelperDescriptor) {
-        var kind: HelperKind = []
-        if helper.reads == .all || helper.writes == .all || helper.mayExit { kind.insert(.looksAtState) }
-        if helper.writes == .all { kind.insert(.writesGlobals) }
-        if helper.isPure && helper.reads == .none && helper.writes == .none && !helper.mayExit { kind.insert(.isPure) }
-        self = kind
     }
 }

@@ -21,7 +21,7 @@ struct Propagation: ~Copyable {
     let region: Region
     let ops: UnsafeMutablePointer<Op>
     let temps: UnsafeMutablePointer<TempInfo>
-    let table: OpTraitsTable
+    let table: OpcodeTable
     let globalCount: Int
     let graph: Graph
     let isSingleBlock: Bool
@@ -353,29 +353,29 @@ struct Propagation: ~Copyable {
     @inline(__always) private mutating func finish(_ op: inout Op) {
         if op.opcode == .mov { return copy(&op) }
         let result = temps[op.dst.i].type
-        let traits = table[op.opcode]
+        let row = table[op.opcode]
         var v = Value(
             facts: .unknown, imm: op.imm, key: Value.key(op.opcode, op.type, result, op.aux), a: a, b: b, c: c, d: d,
             epoch: 0, first: op.dst, other: .none)
         var isShared = true
-        if traits.isComputed {
+        if row.isComputed {
             let none = Facts.unknown
             v.facts = transfer(
                 op, result: result, a == 0 ? none : values[Int(a)].facts, b == 0 ? none : values[Int(b)].facts,
                 c == 0 ? none : values[Int(c)].facts, d == 0 ? none : values[Int(d)].facts)
-            if v.facts.isConstant, result.isInteger, !traits.setsFlags {
+            if v.facts.isConstant, result.isInteger, !row.setsFlags {
                 op = Op(.mov, result, dst: op.dst, a: constant(v.facts.ones, result))
                 a = value(op.a)
                 return copy(&op)
             }
-            if traits.setsFlags { v.epoch = epochs.float }
+            if row.setsFlags { v.epoch = epochs.float }
             // A constant stays on the right, where the rules look for it.
-            if traits.isCommutative, a > b, !isConstant(b) { swap(&v.a, &v.b) }
+            if row.isCommutative, a > b, !isConstant(b) { swap(&v.a, &v.b) }
         } else {
             v.facts = transfer(op, result: result, .unknown, .unknown, .unknown, .unknown)
             switch op.opcode {
             case .ld: v.epoch = epochs.state
-            case .call where storage.traits[Int(op.imm)].contains(.isPure): break
+            case .call where storage.helperEffects[Int(op.imm)].has(.isPure): break
             default: isShared = false
             }
         }
@@ -430,31 +430,23 @@ struct Propagation: ~Copyable {
 
     /// What an op changes besides its result.
     private mutating func applyEffects(_ op: Op) {
-        switch op.opcode {
-        case .st: epochs.state = newEpoch()
-        case .gst: if forwardsMemory { noteStore(op) }
-        case .grmw, .gcas, .fence: forgetMemory()
-        case .gcas128:
-            epochs.state = newEpoch()
-            forgetMemory()
-        case .fpSetFlags, .fpSetRounding: epochs.float = newEpoch()
-        case .call:
-            let kind = storage.traits[Int(op.imm)]
-            if kind.contains(.isPure) { return }
-            epochs = Epochs(state: newEpoch(), float: newEpoch())
-            forgetMemory()
-            if kind.contains(.writesGlobals) {
+        let row = table[op.opcode]
+        if row.has(.helper) {
+            let helper = storage.helperEffects[Int(op.imm)]
+            if helper.has(.isPure) { return }
+            if helper.has(.writesGlobals) {
                 usesEntryFacts = false
                 current.update(repeating: 0, count: globalCount)
             }
-        case .gld: if op.dst.isNone { forgetMemory() }
-        case .fpGetFlags, .insnStart, .checkExit, .countExecution, .pushReturn: break
-        // What is not listed may change anything but globals.
-        default:
-            if table[op.opcode].hasEffects, !table[op.opcode].setsFlags {
-                epochs = Epochs(state: newEpoch(), float: newEpoch())
-                forgetMemory()
-            }
+        }
+        if row.has(.writesState) { epochs.state = newEpoch() }
+        if row.has(.fpControl) { epochs.float = newEpoch() }
+        if row.has(.orders) {
+            forgetMemory()
+        } else if op.opcode == .gst {
+            if forwardsMemory { noteStore(op) }
+        } else if row.has(.writesMemory) || op.opcode == .gld && op.dst.isNone {
+            forgetMemory()
         }
     }
 

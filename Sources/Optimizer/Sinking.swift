@@ -135,13 +135,13 @@ private struct Sinking: ~Copyable {
 
     /// An op stays behind.
     private mutating func keep(_ op: Op) {
-        let traits = storage.table[op.opcode]
+        let row = storage.table[op.opcode]
         var reads = read
         forSources(op) { if $0.i < region.globalCount { reads.insert($0.i) } }
         read = reads
-        if traits.hasResult, !op.dst.isNone, op.dst.i < region.globalCount { written.insert(op.dst.i) }
-        if traits.setsFlags && !(op.opcode == .fsetcond && op.floatCondition.isSilent)
-            || traits.hasEffects && !traits.setsFlags
+        if row.hasResult, !op.dst.isNone, op.dst.i < region.globalCount { written.insert(op.dst.i) }
+        if row.setsFlags && !(op.opcode == .fsetcond && op.floatCondition.isSilent)
+            || row.hasEffects && !row.setsFlags
         {
             changesFlags = true
         }
@@ -149,8 +149,8 @@ private struct Sinking: ~Copyable {
 
     /// May the op run later than what is left behind it?
     private func isMovable(_ op: Op) -> Bool {
-        let traits = storage.table[op.opcode]
-        guard traits.hasResult, !traits.hasEffects, op.opcode != .ld, op.opcode != .call else { return false }
+        let row = storage.table[op.opcode]
+        guard row.hasResult, !row.hasEffects, op.opcode != .ld, op.opcode != .call else { return false }
         if op.opcode == .fpGetFlags, changesFlags { return false }
         if region.temps[op.dst.i].kind == .local { return false }
         if op.dst.i < region.globalCount, read.contains(op.dst.i) || written.contains(op.dst.i) { return false }

@@ -64,7 +64,7 @@ private func survey(
     for b in 0..<region.blockCount where loop.isInside(b) {
         for k in Int(region.blocks[b].start)..<Int(region.blocks[b].end) {
             let op = region.ops[k]
-            if op.opcode == .call, storage.traits[Int(op.imm)].contains(.writesGlobals) { return false }
+            if op.opcode == .call, storage.helperEffects[Int(op.imm)].has(.writesGlobals) { return false }
             if op.opcode == .unboxf, op.targetFormat == .binary32, op.a.i < count { seen[op.a.i] |= UInt32(unboxes) }
             guard storage.table[op.opcode].hasResult, op.dst.i < count else { continue }
             let isBox = op.opcode == .boxf && op.targetFormat == .binary32

@@ -126,17 +126,17 @@ private struct Widening: ~Copyable {
         loads.removeAll(keepingCapacity: true)
         for k in Int(region.blocks[b].start)..<Int(region.blocks[b].end) {
             let op = region.ops[k]
-            let traits = storage.table[op.opcode]
+            let row = storage.table[op.opcode]
             if op.opcode == .gld, op.memOp.rawValue &>> 4 == 0, loads.count < Self.loadLimit {
                 let version = op.a.i < region.globalCount ? versions[op.a.i] : 0
                 loads.append(
                     Load(
                         index: k, base: op.a, version: version, displacement: op.imm,
                         size: isByte(op) ? 1 : -Int64(op.memOp.size)))
-            } else if op.opcode != .insnStart, traits.hasEffects || traits.looksAtState {
+            } else if op.opcode != .insnStart, row.hasEffects || row.looksAtState {
                 findWords(b)
             }
-            if traits.hasResult, !op.dst.isNone, op.dst.i < region.globalCount { versions[op.dst.i] &+= 1 }
+            if row.hasResult, !op.dst.isNone, op.dst.i < region.globalCount { versions[op.dst.i] &+= 1 }
         }
         findWords(b)
     }

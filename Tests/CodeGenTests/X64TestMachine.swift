@@ -157,7 +157,7 @@ final class TestMachine {
     let region: Region
     let allocation: Allocation
     private var allocator: Allocator
-    private let traits: UnsafeMutablePointer<HelperTraits>
+    private let traits: UnsafeMutablePointer<HelperEffects>
     let block: UnsafeMutableRawPointer
     private let counters: UnsafeMutablePointer<UInt32>
     let state: UnsafeMutableRawPointer
@@ -197,7 +197,7 @@ final class TestMachine {
         allocation = Allocation.allocate(stepCapacity: 1 << 17, tempCapacity: 8192)
         allocator = Allocator(x64.description!, region: region, allocation: allocation)
         traits = .allocate(capacity: Self.helpers.count)
-        for (i, h) in Self.helpers.enumerated() { (traits + i).initialize(to: HelperTraits(h)) }
+        for (i, h) in Self.helpers.enumerated() { (traits + i).initialize(to: h.effects) }
         let blockSize = ExecutionCounters.bytes + VCPUHeader.stride + Self.stateWords * 8
         block = .allocate(byteCount: blockSize, alignment: 64)
         block.initializeMemory(as: UInt8.self, repeating: 0, count: blockSize)

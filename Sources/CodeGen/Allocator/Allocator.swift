@@ -169,7 +169,7 @@ public struct Allocator: ~Copyable {
     }
 
     /// Allocates the whole region. The result is in the allocation given to `init`; false when it did not fit.
-    public mutating func run(_ helpers: UnsafePointer<HelperTraits>) -> Bool {
+    public mutating func run(_ helpers: UnsafePointer<HelperEffects>) -> Bool {
         prepare()
         isFlat = hasOnlyPlainExits()
         out.s.pointee.isFlat = isFlat
@@ -179,7 +179,7 @@ public struct Allocator: ~Copyable {
     }
 
     /// One block and its exits. At the exits everything is at home and nothing is read.
-    private mutating func walkFlat(_ helpers: UnsafePointer<HelperTraits>) {
+    private mutating func walkFlat(_ helpers: UnsafePointer<HelperEffects>) {
         enterRegion()
         walk(0, helpers)
         for b in 1..<max(region.blockCount, 1) {
@@ -188,7 +188,7 @@ public struct Allocator: ~Copyable {
         }
     }
 
-    private mutating func walkBlocks(_ helpers: UnsafePointer<HelperTraits>) {
+    private mutating func walkBlocks(_ helpers: UnsafePointer<HelperEffects>) {
         layOutBlocks()
         hasEntry.update(repeating: false, count: region.blockCount)
         isWalked.update(repeating: false, count: region.blockCount)
@@ -489,17 +489,5 @@ enum RegisterRun {
             last = r
         }
         return runs
-    }
-}
-
-/// What the allocator needs to know of a helper.
-public struct HelperTraits: Sendable {
-    /// All globals must be at home before the call.
-    public var readsGlobals: Bool
-    /// No register copy of a global is valid after the call.
-    public var writesGlobals: Bool
-    public init(_ d: HelperDescriptor) {
-        readsGlobals = d.reads == .all
-        writesGlobals = d.writes == .all
     }
 }

@@ -147,8 +147,7 @@ public struct AllocationChecker {
             if op.opcode == .mov {
                 current[op.dst.i] = current[op.a.i]
             } else if !op.dst.isNone, op.opcode.row.hasResult {
-                let effects = op.opcode.row.effects
-                if !effects.isDisjoint(with: [.sideEffect, .fpFlags]) { fail("op \(position) was left out") }
+                if OpcodeTable.shared[op.opcode].hasEffects { fail("op \(position) was left out") }
                 current[op.dst.i] = newValue()
             } else if op.opcode != .br {
                 fail("op \(position) was left out")
@@ -235,8 +234,8 @@ public struct AllocationChecker {
         catchUp(to: index)
         position = index + 1
         let row = host.rows[Int(op.opcode.rawValue)]
-        let effects = op.opcode.row.effects
-        let sources = op.opcode == .call ? op.callArguments : Int(op.opcode.row.sources)
+        let word = OpcodeTable.shared[op.opcode]
+        let sources = OpcodeTable.shared.sources(op)
         let operands = [(op.a, s.a, row.a), (op.b, s.b, row.b), (op.c, s.c, row.c), (op.d, s.d, row.d)].prefix(sources)
         if op.opcode == .call {
             checkCall(op, index, s)
@@ -248,12 +247,12 @@ public struct AllocationChecker {
             }
             if memory > 1 { fail("op \(index) has \(memory) operands in memory") }
         }
-        if effects.contains(.exit) { checkHomes(index) }
-        if !effects.isDisjoint(with: .recoverable) { checkRecovery(index) }
+        if word.isExit { checkHomes(index) }
+        if word.has(.recoverable) { checkRecovery(index) }
         if op.opcode == .call { afterCall(op) }
 
         for r in 0..<Self.registers where row.clobbers.has(UInt8(r)) {
-            if effects.contains(.fault), let g = recovery.firstIndex(of: UInt8(r)) {
+            if word.has(.fault), let g = recovery.firstIndex(of: UInt8(r)) {
                 fail("op \(index) overwrites the only copy of global \(g) before it may fault")
             }
             content[r] = newValue()
@@ -269,7 +268,7 @@ public struct AllocationChecker {
             reach(Int(s.label))
             reach(Int(s.label2))
         }
-        if effects.contains(.terminator) { isReachable = false }
+        if word.has(.terminator) { isReachable = false }
     }
 
     private mutating func checkOperand(_ k: Int, _ index: Int, _ t: Temp, _ place: UInt8, _ rule: OperandRule) {
@@ -317,7 +316,7 @@ public struct AllocationChecker {
         for (k, place) in sources.enumerated() where place == r && ![row.a, row.b, row.c, row.d][k].isFixed {
             fail("the early result of op \(index) is in a source's register")
         }
-        if op.opcode.row.effects.contains(.fault), let g = recovery.firstIndex(of: r) {
+        if OpcodeTable.shared[op.opcode].has(.fault), let g = recovery.firstIndex(of: r) {
             fail("op \(index) overwrites the only copy of global \(g) before it may fault")
         }
     }

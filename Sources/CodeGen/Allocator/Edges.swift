@@ -164,8 +164,8 @@ extension Allocator {
         let b = region.blocks[block]
         for i in Int(b.start)..<Int(b.end) {
             let op = region.ops[i]
-            let sources = op.opcode == .call ? op.callArguments : table.sources(op.opcode)
-            if table.hasResult(op.opcode), let v = variable(op.dst) {
+            let sources = table.sources(op)
+            if table[op.opcode].hasResult, let v = variable(op.dst) {
                 weight[v] &+= step
                 written[v] = 1
             }

@@ -15,8 +15,8 @@ extension Allocator {
             let block = region.blocks[b]
             for i in Int(block.start)..<Int(block.end) {
                 let op = region.ops[i]
-                let sources = op.opcode == .call ? op.callArguments : table.sources(op.opcode)
-                if table.hasResult(op.opcode) { note(op.dst, b) }
+                let sources = table.sources(op)
+                if table[op.opcode].hasResult { note(op.dst, b) }
                 if sources > 0 { note(op.a, b) }
                 if sources > 1 { note(op.b, b) }
                 if sources > 2 { note(op.c, b) }
@@ -169,7 +169,7 @@ extension Allocator {
                 next[dst.i] = dst.i < region.globalCount ? position | NextUse.definition : NextUse.dead
             }
             // A point that looks at state: faults, exits, helpers, side exits.
-            if looksAtState(opcode, row) { nextFault = position }
+            if row.looksAtState { nextFault = position }
             let sources = opcode == .call ? op.pointee.callArguments : row.sources
             if sources == 0 { continue }
             let a = op.pointee.a
@@ -192,10 +192,6 @@ extension Allocator {
     @inline(__always) private func foresee(_ a: Temp, _ dst: Temp) {
         if a.i < region.globalCount { return }
         becomes[a.i] = dst.i < region.globalCount ? dst.index : becomes[dst.i]
-    }
-
-    @inline(__always) private func looksAtState(_ opcode: Opcode, _ row: OpcodeTable.Word) -> Bool {
-        row.has(.needState) || opcode == .call
     }
 
     /// When the value that `t` has at the op at `position` is needed after it. A definition at the op itself ends it.

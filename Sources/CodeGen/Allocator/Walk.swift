@@ -4,15 +4,13 @@
 import IR
 
 extension Allocator {
-    mutating func walk(_ block: Int, _ helpers: UnsafePointer<HelperTraits>) {
+    mutating func walk(_ block: Int, _ helpers: UnsafePointer<HelperEffects>) {
         startBackward(block)
         scanBackward(block, record: true)
         let b = region.blocks[block]
         for i in Int(b.start)..<Int(b.end) {
             let op = region.ops + i
             switch op.pointee.opcode {
-            case .insnStart, .checkExit, .countExecution, .fence:
-                out.append(Step(.op, index: UInt32(i)))
             case .mov:
                 move(i, op)
             case .call:
@@ -23,8 +21,9 @@ extension Allocator {
             case .brcond:
                 branch(i, op)
             default:
-                if table.effects(op.pointee.opcode).contains(.exit) { writeBackGlobals() }
-                general(i, op)
+                let row = table[op.pointee.opcode]
+                if row.isExit { writeBackGlobals() }
+                general(i, op, row)
             }
             if out.s.pointee.failed { return }
         }
@@ -40,9 +39,8 @@ extension Allocator {
         return v == Int64(Int32(truncatingIfNeeded: v))
     }
 
-    private mutating func general(_ i: Int, _ op: UnsafeMutablePointer<Op>) {
+    private mutating func general(_ i: Int, _ op: UnsafeMutablePointer<Op>, _ word: OpcodeTable.Word) {
         let row = rows[Int(op.pointee.opcode.rawValue)]
-        let word = table[op.pointee.opcode]
         let sources = word.sources
         let u = uses + i &* 5
         var places: (UInt8, UInt8, UInt8, UInt8) = (Place.none, Place.none, Place.none, Place.none)
@@ -50,7 +48,7 @@ extension Allocator {
         var memoryTaken = false
 
         let hasResult = word.hasResult
-        if hasResult, u[4] == NextUse.dead, !word.has([.sideEffect, .fpFlags]) {
+        if hasResult, u[4] == NextUse.dead, !word.hasEffects {
             skip(op, sources, u)
             return
         }
@@ -399,10 +397,10 @@ extension Allocator {
 
     // MARK: Calls
 
-    private mutating func call(_ i: Int, _ op: UnsafeMutablePointer<Op>, _ helper: HelperTraits) {
+    private mutating func call(_ i: Int, _ op: UnsafeMutablePointer<Op>, _ helper: HelperEffects) {
         let u = uses + i &* 5
         let count = op.pointee.callArguments
-        if helper.readsGlobals { writeBackGlobals() }
+        if helper.has(.readsGlobals) { writeBackGlobals() }
         // What the call would destroy goes home first; registers stay as they are until the arguments are placed.
         let destroyed = RegisterSet(rawValue: host.allocatable.rawValue & ~host.calleeSaved.rawValue)
         let arguments: InlineArray<4, Temp> = [op.pointee.a, op.pointee.b, op.pointee.c, op.pointee.d]
@@ -440,7 +438,7 @@ extension Allocator {
                 a: count > 0 ? registers[0] : Place.none,
                 b: count > 1 ? registers[1] : Place.none, c: count > 2 ? registers[2] : Place.none,
                 d: count > 3 ? registers[3] : Place.none, index: UInt32(i)))
-        if helper.writesGlobals {
+        if helper.has(.writesGlobals) {
             for k in 0..<orderCount {
                 let r = order[k]
                 if let t = owner(r), t < region.globalCount {
