@@ -161,7 +161,9 @@ final class BackgroundCompiler: @unchecked Sendable {
         if let workspace = free.popLast() { return workspace }
         guard workspaceCount < Self.workspaceLimit else { return nil }
         workspaceCount += 1
-        return Workspace(guest: engine.guest, host: engine.host, options: engine.options)
+        return Workspace(
+            guest: engine.guest, host: engine.host, options: engine.options,
+            sharesGuestLoads: !engine.memory.hasDevices)
     }
 
     private func startThread() -> Bool {

@@ -26,7 +26,8 @@ public final class Engine: @unchecked Sendable {
     let pipeline: Pipeline
     let log: TranslationLog
     /// Made with the first translation: a process that finds all of its code on disk needs none. Guarded by `lock`.
-    private(set) lazy var workspace = Workspace(guest: guest, host: host, options: options)
+    private(set) lazy var workspace = Workspace(
+        guest: guest, host: host, options: options, sharesGuestLoads: !memory.hasDevices)
     /// Where hot regions are compiled beside the vCPUs.
     private(set) var background: BackgroundCompiler?
     var vcpus: [Unmanaged<VCPU>] = []

@@ -31,7 +31,8 @@ final class Workspace: @unchecked Sendable {
     private var allocator: Allocator?
     private let helpers: UnsafeMutablePointer<HelperEffects>
 
-    init(guest: any GuestArchitecture, host: any HostBackEnd, options: EngineOptions) {
+    /// - Parameter sharesGuestLoads: guest memory has no devices (`CodeMemory.hasDevices`).
+    init(guest: any GuestArchitecture, host: any HostBackEnd, options: EngineOptions, sharesGuestLoads: Bool) {
         self.guest = guest
         self.host = host.description
         region = Region.allocate(globals: guest.globals)
@@ -41,10 +42,9 @@ final class Workspace: @unchecked Sendable {
         if let description = host.description {
             allocator = Allocator(description, region: region, allocation: allocation)
         }
-        // Guest memory of user mode has no devices.
         optimizer = OptimizerStorage(
             region: region, globals: guest.globals, helpers: guest.helpers, disabled: options.disabledPasses,
-            sharesGuestLoads: true)
+            sharesGuestLoads: sharesGuestLoads, memoryModel: guest.memoryModel)
         plans = PlanStorage.allocate()
         ranges = .allocate(capacity: PlanStorage.blockLimit)
         code = .allocate(byteCount: Self.codeLimit, alignment: 8)

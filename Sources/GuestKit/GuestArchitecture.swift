@@ -55,6 +55,8 @@ public protocol GuestArchitecture: AnyObject, Sendable {
     var pcOffset: Int { get }
     /// Instructions start at multiples of this many bytes.
     var instructionAlignment: Int { get }
+    /// The order of plain accesses that guest code may rely on. Passes that leave out or join accesses obey it.
+    var memoryModel: MemoryModel { get }
 
     /// Puts a CPU state into its reset (user mode: process start) condition.
     func reset(_ state: UnsafeMutableRawPointer)

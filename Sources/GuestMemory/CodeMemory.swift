@@ -40,6 +40,9 @@ public protocol CodeMemory: AnyObject, Sendable {
     /// is returned, [start, start + length) or more, before it gives that up.
     func allowWrites(start: UInt64, length: UInt64) -> Range<UInt64>
 
+    /// Some addresses are devices: each load there counts, whatever was loaded before.
+    var hasDevices: Bool { get }
+
     /// Decides a SIGSEGV that generated code raised. (SIGBUS is `.bus` without asking.) Takes a lock: not for
     /// signal handlers.
     func resolveFault(address: UInt64, access: MemoryAccess) -> FaultResolution

@@ -3,6 +3,9 @@
 import HostOS
 
 extension UserAddressSpace: CodeMemory {
+    /// A process has none.
+    public var hasDevices: Bool { false }
+
     // MARK: Changes of code
 
     /// Takes the memory's lock for a change of the map, in at most two ranges. Where they hold translated code, the lock of its holder

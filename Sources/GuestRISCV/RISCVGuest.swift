@@ -23,6 +23,8 @@ public final class RISCVGuest: GuestArchitecture {
     public var name: String { xlen == .i32 ? "riscv32" : "riscv64" }
     public var stateSize: Int { MemoryLayout<RISCVState>.size }
     public var pcOffset: Int { StateOffset.pc }
+    /// RVWMO. The extension Ztso is not offered.
+    public var memoryModel: MemoryModel { .weak }
     public var instructionAlignment: Int { cpu.extensions.contains(.zca) ? 2 : 4 }
 
     /// All registers 0, no reservation, round to nearest even. The accrued flags and the host's rounding mode are the

@@ -4,15 +4,26 @@
 //     gst.i64.u64 [sp + 8], a0        gst.i64.u64 [sp + 8], a0
 //     a1 = gld.i64.s32 [sp + 8]   ->  a1 = sextract.i64 a0, 0, 32
 //
-// Only where guest memory is plain memory (`sharesGuestLoads`). Other harts may change it and watch it. RVWMO (Unprivileged
-// ISA, "RVWMO Memory Consistency Model", preserved program order) lets a hart forward its own stores and lets a load give what
-// an older load gave, as if both happened at once, with three exceptions:
+// Only where guest memory is plain memory (`sharesGuestLoads`). Other processors may change it and watch it. What is allowed
+// depends on the guest's memory model.
+//
+// `.weak`: RVWMO (Unprivileged ISA, "RVWMO Memory Consistency Model", preserved program order) lets a hart forward its own
+// stores and lets a load give what an older load gave, as if both happened at once, with three exceptions:
 //
 // - Fences, acquires and atomics between the two (rules 4 to 7): what is known is forgotten there.
 // - Loads of the same bytes between the two, which may have seen a newer value (rule 2). They may go through other registers:
 //   an access through another base forgets what is known, whatever it does. So all that is known has one base.
 // - Loads between the two that the address of the later one depends on, even if the result does not (rule 9): `youngest` is
 //   the newest load in each name's history.
+//
+// `.tso`: loads stay in order. A load that is left out happens right behind the access that it copies, so no load may be made
+// between the two: what is known is used only until the next load. That holds for stores too. With a load of B between a store
+// to A and a load of A, another processor may overwrite A and then write B: if the load of B sees that, the load of A must see the
+// other value. Stores between the two do no harm: a processor sees its own store before the others do.
+//
+//     gst [a0], a1                     P0: A = 1; r1 = B; r2 = A          P1: A = 2; B = 1
+//     a2 = gld [a0 + 8]                r1 = 1, r2 = 1 and A = 2 at the end: never happens, but would if r2 were a copy
+//     a3 = gld [a0]        stays
 //
 // What is known does not outlive a way back: a loop that waits for a change sees it.
 
@@ -68,6 +79,7 @@ extension Propagation {
             guard offset < UInt64(known.size), offset &+ place.size <= UInt64(known.size), newest <= known.time else {
                 continue
             }
+            if ordersLoads, known.time != loads { continue }
             newest = known.time
             return become(&op, known, offset)
         }

@@ -21,6 +21,7 @@ public final class OptimizerStorage: @unchecked Sendable {
     /// Of the run that is under way.
     var failure: PassFailure?
     let sharesGuestLoads: Bool
+    let memoryModel: MemoryModel
 
     let table = OpcodeTable.shared
     /// By helper.
@@ -70,9 +71,10 @@ public final class OptimizerStorage: @unchecked Sendable {
     ///   - disabled: names of passes that are not to run (`Pass`).
     ///   - sharesGuestLoads: guest loads have no effects, so that of two loads from one address with nothing between
     ///     them that could change memory, one is enough. False where guest memory may be devices.
+    ///   - memoryModel: which order of accesses the guest may rely on. The strictest one unless said otherwise.
     public init(
         region: Region, globals: [GlobalDescriptor], helpers: [HelperDescriptor], disabled: Set<String> = [],
-        sharesGuestLoads: Bool = false, verifies: Bool = false
+        sharesGuestLoads: Bool = false, memoryModel: MemoryModel = .tso, verifies: Bool = false
     ) {
         opCapacity = region.s.pointee.opCapacity
         tempCapacity = region.s.pointee.tempCapacity
@@ -83,6 +85,7 @@ public final class OptimizerStorage: @unchecked Sendable {
         self.disabled = PassSet(names: disabled)
         self.verifies = verifies
         self.sharesGuestLoads = sharesGuestLoads
+        self.memoryModel = memoryModel
         helperEffects = .allocate(capacity: max(helpers.count, 1))
         for (i, helper) in helpers.enumerated() { (helperEffects + i).initialize(to: helper.effects) }
         current = .allocate(capacity: tempCapacity)

@@ -54,6 +54,8 @@ struct Propagation: ~Copyable {
 
     // Memory.swift
     let forwardsMemory: Bool
+    /// Nothing that is known outlives a load (`MemoryModel.tso`).
+    let ordersLoads: Bool
     let memory: UnsafeMutablePointer<KnownMemory>
     var knownCount = 0
     var memoryBase: UInt32 = 0
@@ -78,6 +80,7 @@ struct Propagation: ~Copyable {
         table = storage.table
         globalCount = region.globalCount
         self.forwardsMemory = forwardsMemory
+        ordersLoads = storage.memoryModel == .tso
         memory = storage.memory
         youngest = storage.youngest
         graph = storage.graph

@@ -21,6 +21,8 @@
 // - Between the bytes only computation and other loads may stand. A load of other bytes off the same base is no obstacle. One
 //   through another base may be of the same bytes, and loads of one address keep their order (RVWMO, preserved program
 //   order, rule 2): two words may be read side by side when a check finds that they do not overlap.
+// - Where loads stay in order (`MemoryModel.tso`), no other load may stand between the bytes, and the word must be read in one
+//   piece, which is certain where it is aligned: a check finds whether it is.
 
 import IR
 
@@ -82,6 +84,8 @@ private struct Widening: ~Copyable {
     /// In the order of ops, and not overlapping.
     var spans: [Span] = []
     var slowOps: [Op] = []
+    /// `MemoryModel.tso`
+    let ordersLoads: Bool
     private static let spanLimit = 24
     private static let lengthLimit = 96
     private static let loadLimit = 48
@@ -91,6 +95,7 @@ private struct Widening: ~Copyable {
         self.region = region
         self.storage = storage
         graph = storage.graph
+        ordersLoads = storage.memoryModel == .tso
         versions = storage.stamps
     }
 
@@ -203,7 +208,9 @@ private struct Widening: ~Copyable {
     private mutating func findPartner(_ w: Int) {
         let word = words[w]
         for load in loads where load.index > word.first && load.index < word.last && load.word != w {
-            if load.base == word.base, load.version == word.version {
+            if ordersLoads {
+                words[w].isGood = false
+            } else if load.base == word.base, load.version == word.version {
                 let size = abs(load.size)
                 if load.displacement + size > word.displacement, load.displacement < word.displacement + word.size {
                     words[w].isGood = false
@@ -340,19 +347,24 @@ private struct Widening: ~Copyable {
         append(Op(.gld, .i64, aux: access.rawValue, dst: word.value, a: word.base, imm: word.displacement))
     }
 
-    /// Goes to `exit` when word `w` or its partner crosses a page, or when they overlap.
+    /// Goes to `exit` when word `w` or its partner cannot be read at once, or when they overlap.
     private mutating func check(_ w: Int, _ b: inout Int, _ exit: Int) {
         let word = words[w]
-        let address = checkPage(word, &b, exit)
+        let address = checkPlace(word, &b, exit)
         if word.partner < 0 { return }
         let partner = words[word.partner]
-        let other = checkPage(partner, &b, exit)
+        let other = checkPlace(partner, &b, exit)
         let distance = binary(.add, binary(.sub, address, other), constant(word.size - 1))
         branch(.ltu, distance, constant(word.size + partner.size - 1), &b, exit)
     }
 
-    private mutating func checkPage(_ word: Word, _ b: inout Int, _ exit: Int) -> Temp {
+    /// Goes to `exit` when the word crosses a page, or where loads stay in order when it is not aligned.
+    private mutating func checkPlace(_ word: Word, _ b: inout Int, _ exit: Int) -> Temp {
         let address = word.displacement == 0 ? word.base : binary(.add, word.base, constant(word.displacement))
+        if ordersLoads {
+            branch(.tstne, address, constant(word.size - 1), &b, exit)
+            return address
+        }
         let offset = binary(.and, address, constant(Self.pageSize - 1))
         branch(.gtu, offset, constant(Self.pageSize - word.size), &b, exit)
         return address

@@ -231,6 +231,7 @@ final class HelperGuest: GuestArchitecture {
     var stateSize: Int { riscv.stateSize }
     var pcOffset: Int { riscv.pcOffset }
     var instructionAlignment: Int { riscv.instructionAlignment }
+    var memoryModel: MemoryModel { riscv.memoryModel }
     func reset(_ state: UnsafeMutableRawPointer) { riscv.reset(state) }
     func mode(_ state: UnsafeMutableRawPointer) -> UInt64 { riscv.mode(state) }
     func disassemble(_ bytes: UnsafeRawBufferPointer, at pc: UInt64) -> (text: String, length: Int) {

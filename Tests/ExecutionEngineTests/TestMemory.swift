@@ -88,6 +88,8 @@ final class TestMemory: CodeMemory, @unchecked Sendable {
 
     // MARK: CodeMemory
 
+    let hasDevices = false
+
     private func contains(code address: UInt64) -> Bool { address &- base < Self.codeSize }
 
     func executableBytes(at address: UInt64) -> UnsafeRawBufferPointer? {

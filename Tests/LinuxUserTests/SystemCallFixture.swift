@@ -120,6 +120,7 @@ final class RegistersOnlyGuest: GuestArchitecture {
     let stateSize = 8 + 32 * 8
     let pcOffset = 0
     let instructionAlignment = 2
+    let memoryModel = MemoryModel.weak
     func reset(_ state: UnsafeMutableRawPointer) {}
     func mode(_ state: UnsafeMutableRawPointer) -> UInt64 { 0 }
     func translateBlock(_ unit: inout TranslationUnit) {}

@@ -1,9 +1,11 @@
 // Texts before and after: each file in Cases holds cases of the form
 //
-//     == what happens [full] [-pass ...]
+//     == what happens [full] [tso] [-pass ...]
 //     (ops of the region)
 //     ---
 //     (the region as optimized)
+//
+// The guest's memory model is `.weak` unless the title says `[tso]`.
 //
 // With MARTLET_BLESS=1 the second parts are written anew.
 
@@ -36,6 +38,7 @@ private struct Case {
     var expected: String
 
     var level: OptimizationLevel { title.contains("[full]") ? .full : .baseline }
+    var memoryModel: MemoryModel { title.contains("[tso]") ? .tso : .weak }
     var disabled: Set<String> {
         Set(title.split(separator: " ").filter { $0.hasPrefix("[-") }.map { String($0.dropFirst(2).dropLast()) })
     }
@@ -46,7 +49,7 @@ private struct Case {
         #expect(region.verify(globals: caseGlobals, helpers: caseHelpers) == [], "\(title)")
         let storage = OptimizerStorage(
             region: region, globals: caseGlobals, helpers: caseHelpers, disabled: disabled, sharesGuestLoads: true,
-            verifies: true)
+            memoryModel: memoryModel, verifies: true)
         #expect(Optimizer.run(region, storage, level: level) == nil, "\(title)")
         let text = region.print(globals: caseGlobals, helpers: caseHelpers)
         return text.split(separator: "\n", omittingEmptySubsequences: false).dropFirst().joined(separator: "\n")

@@ -131,7 +131,8 @@ extension Mistake {
             optimized.deallocate()
         }
         let storage = OptimizerStorage(
-            region: region, globals: caseGlobals, helpers: caseHelpers, sharesGuestLoads: true, verifies: true)
+            region: region, globals: caseGlobals, helpers: caseHelpers, sharesGuestLoads: true,
+            memoryModel: .weak, verifies: true)
         for round in 0..<rounds {
             region.reset(pc: 0x1000)
             var generator = RegionGenerator(region, seed: Seed.current &+ UInt64(round), hasLoops: true)

@@ -24,10 +24,11 @@ final class Runner {
     let guest = UnsafeMutableRawPointer.allocate(byteCount: memorySize, alignment: 64)
     let code: CodeBuffer
     let cache: UnsafeMutablePointer<JumpCacheEntry>
-    let host = InterpreterHost(access: access)
+    let host: InterpreterHost
     var state: UnsafeMutableRawPointer { memory + VCPUHeader.stride }
 
-    init() {
+    init(access: GuestAccess = Runner.access) {
+        host = InterpreterHost(access: access)
         let size = 4 << 20
         let bytes = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
         code = CodeBuffer(writable: bytes, executable: UnsafeRawPointer(bytes), size: size)
@@ -122,6 +123,8 @@ struct RegionGenerator {
     var singles: [Temp] = []
     var locals: [Temp] = []
     var pc: UInt64 = 0x1000
+    /// How many of four ops are accesses, before any other is chosen.
+    var accessShare = 0
 
     init(_ region: Region, seed: UInt64, hasLoops: Bool) {
         random = TestRandom(seed)
@@ -279,6 +282,7 @@ struct RegionGenerator {
             ir.insnStart(pc)
             pc += 4
         }
+        if accessShare > 0, random.below(4) < accessShare { return memory() }
         switch random.below(24) {
         case 0...3: binary()
         case 4, 5: shift()
@@ -369,7 +373,8 @@ func copy(_ region: Region, _ other: Region) {
 }
 
 private func compare(
-    count: Int, level: OptimizationLevel, blocks: Int, ops: Int, hasLoops: Bool, disabled: Set<String> = []
+    count: Int, level: OptimizationLevel, _ memoryModel: MemoryModel, blocks: Int, ops: Int, hasLoops: Bool,
+    disabled: Set<String> = []
 ) throws {
     let runner = Runner()
     let region = Region.allocate(globals: caseGlobals)
@@ -380,7 +385,7 @@ private func compare(
     }
     let storage = OptimizerStorage(
         region: region, globals: caseGlobals, helpers: caseHelpers, disabled: disabled, sharesGuestLoads: true,
-        verifies: true)
+        memoryModel: memoryModel, verifies: true)
     var before = 0
     var after = 0
     for round in 0..<Rounds.count(count) {
@@ -423,18 +428,19 @@ private func compare(
 
 @Suite struct RandomRegionTests {
     @Test(.seeded(1)) func straightCodeDoesTheSameAtBaseline() throws {
-        try compare(count: 600, level: .baseline, blocks: 1, ops: 40, hasLoops: false)
+        try compare(count: 600, level: .baseline, .weak, blocks: 1, ops: 40, hasLoops: false)
     }
     @Test(.seeded(1000)) func branchesDoTheSameAtBaseline() throws {
-        try compare(count: 500, level: .baseline, blocks: 6, ops: 10, hasLoops: false)
+        try compare(count: 500, level: .baseline, .weak, blocks: 6, ops: 10, hasLoops: false)
     }
     @Test(.seeded(2000)) func loopsDoTheSameAtBaseline() throws {
-        try compare(count: 400, level: .baseline, blocks: 6, ops: 10, hasLoops: true)
+        try compare(count: 400, level: .baseline, .weak, blocks: 6, ops: 10, hasLoops: true)
     }
-    @Test(.seeded(3000)) func loopsDoTheSameAtFullLevel() throws {
-        try compare(count: 800, level: .full, blocks: 7, ops: 12, hasLoops: true)
+    @Test(.seeded(3000), arguments: MemoryModel.allCases) func loopsDoTheSameAtFullLevel(_ model: MemoryModel) throws {
+        try compare(count: 600, level: .full, model, blocks: 7, ops: 12, hasLoops: true)
     }
-    @Test(.seeded(4000), arguments: Pass.allCases) func eachPassCanBeLeftOut(_ pass: Pass) throws {
-        try compare(count: 100, level: .full, blocks: 5, ops: 12, hasLoops: true, disabled: [pass.rawValue])
+    @Test(.seeded(4000), arguments: Pass.allCases, MemoryModel.allCases)
+    func eachPassCanBeLeftOut(_ pass: Pass, _ model: MemoryModel) throws {
+        try compare(count: 60, level: .full, model, blocks: 5, ops: 12, hasLoops: true, disabled: [pass.rawValue])
     }
 }

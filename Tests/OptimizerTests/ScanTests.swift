@@ -44,7 +44,8 @@ private func scan(width: Int, from first: Int, entersAtLook: Bool) -> String {
                     region.deallocate()
                 }
                 let storage = OptimizerStorage(
-                    region: region, globals: caseGlobals, helpers: caseHelpers, sharesGuestLoads: true, verifies: true)
+                    region: region, globals: caseGlobals, helpers: caseHelpers, sharesGuestLoads: true,
+                    memoryModel: .weak, verifies: true)
                 #expect(Optimizer.run(region, storage, level: .full) == nil)
                 let optimized = region.print(globals: caseGlobals, helpers: caseHelpers)
                 #expect(optimized.contains("clz.i64"), "\(text)")

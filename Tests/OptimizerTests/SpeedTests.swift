@@ -12,7 +12,8 @@ import Testing
         let region = Region.allocate(globals: caseGlobals)
         defer { region.deallocate() }
         let storage = OptimizerStorage(
-            region: region, globals: caseGlobals, helpers: caseHelpers, sharesGuestLoads: true)
+            region: region, globals: caseGlobals, helpers: caseHelpers, sharesGuestLoads: true,
+            memoryModel: .weak)
         /// The least of several runs: the others were disturbed.
         func costPerOp(copies: Int) -> Duration {
             let clock = ContinuousClock()
