@@ -103,11 +103,10 @@ final class Pipeline {
             workspace.keep(bytes, Int(ranges[count].end &- start))
             count += 1
         }
-        region.s.pointee.guestInstructions = unit.instructionCount
         workspace.canGrow = plan.countsEntries && unit.hasLeftOutCalls
         var length = 0
         for i in 0..<count { length += Int(ranges[i].end &- ranges[i].start) }
-        region.s.pointee.guestLength = length
+        region.setGuest(instructions: unit.instructionCount, length: length)
         workspace.rangeCount = count
         log.frontEnd(workspace.region)
         return true

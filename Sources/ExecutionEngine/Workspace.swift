@@ -36,7 +36,7 @@ final class Workspace: @unchecked Sendable {
         self.guest = guest
         self.host = host.description
         region = Region.allocate(globals: guest.globals)
-        region.s.pointee.marksEachInstruction = options.diagnostics.items.rawValue != 0 || options.isProfiled
+        region.markEachInstruction(options.diagnostics.items.rawValue != 0 || options.isProfiled)
         allocation = Allocation.allocate(
             stepCapacity: region.s.pointee.opCapacity * 4, tempCapacity: region.s.pointee.tempCapacity)
         if let description = host.description {

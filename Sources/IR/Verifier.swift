@@ -267,7 +267,7 @@ struct Verifier {
         while hasChanged {
             hasChanged = false
             for block in 0..<blockCount {
-                for target in targets(block) {
+                for target in region.successors(of: block) {
                     for w in 0..<words {
                         let met = entry[target * words + w] & (entry[block * words + w] | assigns[block * words + w])
                         if met != entry[target * words + w] {
@@ -295,16 +295,7 @@ struct Verifier {
         }
     }
 
-    private func targets(_ block: Int) -> [Int] {
-        let last = region.ops[Int(region.blocks[block].end) - 1]
-        return switch last.opcode {
-        case .br: [last.c.i]
-        case .brcond: [last.c.i, last.d.i]
-        default: []
-        }
-    }
-
     private func sourceFields(_ op: Op) -> Range<Int> {
-        op.opcode == .call ? 0..<op.callArguments : 0..<Int(op.opcode.row.sources)
+        0..<OpcodeTable.shared.sources(op)
     }
 }

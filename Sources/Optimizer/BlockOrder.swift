@@ -82,9 +82,7 @@ struct BlockOrder {
         for i in 0..<count {
             let b = Int(graph.list[i])
             if isHot[b] == 0 || region.blocks[b].isCold { continue }
-            let last = region.lastOp(b)
-            if last.opcode == .br || last.opcode == .brcond { isHot[last.c.i] = 1 }
-            if last.opcode == .brcond { isHot[last.d.i] = 1 }
+            for next in region.successors(of: b) { isHot[next] = 1 }
         }
         var hot = 0
         var cold = 0

@@ -65,22 +65,20 @@ private struct Straightening {
 
     /// Sends the branches of `b` past blocks that only branch.
     private func thread(_ b: Int) -> Bool {
-        let last = region.ops + (Int(region.blocks[b].end) &- 1)
+        let last = region.end(of: b)
         var hasChanged = false
-        if last.pointee.opcode == .br || last.pointee.opcode == .brcond {
-            let target = end(of: last.pointee.c)
-            hasChanged = target != last.pointee.c
-            last.pointee.c = target
+        // A chain may lead through the op itself.
+        var op = last.pointee
+        op.mapSuccessors {
+            let target = end(of: $0)
+            hasChanged = hasChanged || target != $0
+            return target
         }
-        if last.pointee.opcode == .brcond {
-            let target = end(of: last.pointee.d)
-            hasChanged = hasChanged || target != last.pointee.d
-            last.pointee.d = target
-            if last.pointee.c == target {
-                last.pointee = Op(.br, .i64, c: target)
-                hasChanged = true
-            }
+        if op.opcode == .brcond, op.c == op.d {
+            op = Op(.br, .i64, c: op.c)
+            hasChanged = true
         }
+        last.pointee = op
         return hasChanged
     }
 
@@ -102,9 +100,7 @@ private struct Straightening {
         graph.predecessors.update(repeating: 0, count: region.blockCount)
         graph.predecessors[0] = 1
         for i in 0..<count {
-            let last = region.lastOp(Int(graph.list[i]))
-            if last.opcode == .br || last.opcode == .brcond { graph.predecessors[last.c.i] &+= 1 }
-            if last.opcode == .brcond { graph.predecessors[last.d.i] &+= 1 }
+            for next in region.successors(of: Int(graph.list[i])) { graph.predecessors[next] &+= 1 }
         }
     }
 
@@ -167,15 +163,9 @@ private struct Straightening {
             region.blocks[count] = region.blocks[b]
             count += 1
         }
-        region.s.pointee.blockCount = count
+        region.truncate(blocks: count)
         for b in 0..<count {
-            let last = region.ops + (Int(region.blocks[b].end) &- 1)
-            if last.pointee.opcode == .br || last.pointee.opcode == .brcond {
-                last.pointee.c = renumbered(last.pointee.c)
-            }
-            if last.pointee.opcode == .brcond { last.pointee.d = renumbered(last.pointee.d) }
+            region.end(of: b).pointee.mapSuccessors { Temp(graph.list[$0.i]) }
         }
     }
-
-    private func renumbered(_ b: Temp) -> Temp { Temp(graph.list[b.i]) }
 }

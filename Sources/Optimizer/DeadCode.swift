@@ -59,7 +59,7 @@ private struct DeadCode: ~Copyable {
         }
         if free == 0 { return }
         ops.update(from: ops + free, count: region.opCount &- free)
-        region.s.pointee.opCount -= free
+        region.setOpCount(region.opCount &- free)
         for k in 0..<region.blockCount {
             region.blocks[k].start &-= UInt32(truncatingIfNeeded: free)
             region.blocks[k].end &-= UInt32(truncatingIfNeeded: free)
@@ -70,11 +70,7 @@ private struct DeadCode: ~Copyable {
         var i = start
         while i < end {
             let op = ops + i
-            let sources = table.sources(op.pointee)
-            if sources > 0 { uses[op.pointee.a.i] &+= 1 }
-            if sources > 1 { uses[op.pointee.b.i] &+= 1 }
-            if sources > 2 { uses[op.pointee.c.i] &+= 1 }
-            if sources > 3 { uses[op.pointee.d.i] &+= 1 }
+            op.pointee.forEachSource(table.sources(op.pointee)) { uses[$0.i] &+= 1 }
             i &+= 1
         }
     }
@@ -116,10 +112,7 @@ private struct DeadCode: ~Copyable {
                     // A check and an exit have their own pc.
                     if opcode == .checkExit { hasCheck = true } else if !row.isExit { needsMark = true }
                 }
-                if sources > 0 { read(op.pointee.a) }
-                if sources > 1 { read(op.pointee.b) }
-                if sources > 2 { read(op.pointee.c) }
-                if sources > 3 { read(op.pointee.d) }
+                op.pointee.forEachSource(sources) { if $0.i < globalCount { overwritten[$0.i] = 0 } }
                 free &-= 1
                 ops[free] = op.pointee
             }
@@ -127,8 +120,6 @@ private struct DeadCode: ~Copyable {
         }
         return free
     }
-
-    @inline(__always) private func read(_ t: Temp) { if t.i < globalCount { overwritten[t.i] = 0 } }
 
     @inline(__always)
     private func isDead(_ op: UnsafeMutablePointer<Op>, _ opcode: Opcode, _ row: OpcodeTable.Word) -> Bool {
@@ -142,9 +133,6 @@ private struct DeadCode: ~Copyable {
     }
 
     private func release(_ op: UnsafeMutablePointer<Op>, _ sources: Int) {
-        if sources > 0 { uses[op.pointee.a.i] &-= 1 }
-        if sources > 1 { uses[op.pointee.b.i] &-= 1 }
-        if sources > 2 { uses[op.pointee.c.i] &-= 1 }
-        if sources > 3 { uses[op.pointee.d.i] &-= 1 }
+        op.pointee.forEachSource(sources) { uses[$0.i] &-= 1 }
     }
 }

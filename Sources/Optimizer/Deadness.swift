@@ -42,12 +42,11 @@ struct Deadness {
 
     /// The globals that are dead behind the last op of `b`.
     func after(_ b: Int) -> GlobalSet {
-        let last = region.lastOp(b)
-        switch last.opcode {
-        case .br: return dead[last.c.i]
-        case .brcond: return dead[last.c.i].common(dead[last.d.i])
-        default: return GlobalSet()
-        }
+        let successors = region.successors(of: b)
+        if successors.isEmpty { return GlobalSet() }
+        var common = GlobalSet.all
+        for next in successors { common = common.common(dead[next]) }
+        return common
     }
 
     /// From the belief that everything is dead, until nothing contradicts.
@@ -75,14 +74,10 @@ struct Deadness {
     private func survey(_ b: Int) {
         var written = GlobalSet()
         var kept = GlobalSet()
-        for k in Int(region.blocks[b].start)..<Int(region.blocks[b].end) {
+        for k in region.ops(of: b) {
             let op = region.ops[k]
             let row = storage.table[op.opcode]
-            let sources = storage.table.sources(op)
-            if sources > 0, op.a.i < region.globalCount { kept.insert(op.a.i) }
-            if sources > 1, op.b.i < region.globalCount { kept.insert(op.b.i) }
-            if sources > 2, op.c.i < region.globalCount { kept.insert(op.c.i) }
-            if sources > 3, op.d.i < region.globalCount { kept.insert(op.d.i) }
+            op.forEachSource(storage.table.sources(op)) { if $0.i < region.globalCount { kept.insert($0.i) } }
             if row.looksAtState {
                 kept = .all
                 break

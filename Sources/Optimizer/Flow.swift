@@ -26,13 +26,8 @@ func flowFacts(_ region: Region, _ storage: OptimizerStorage) {
             if isPending[b] == 0 { continue }
             isPending[b] = 0
             walk.run(b)
-            let last = region.lastOp(b)
-            if last.opcode == .br || last.opcode == .brcond, walk.meet(last.c.i) {
-                isPending[last.c.i] = 1
-                hasChanged = true
-            }
-            if last.opcode == .brcond, walk.meet(last.d.i) {
-                isPending[last.d.i] = 1
+            for next in region.successors(of: b) where walk.meet(next) {
+                isPending[next] = 1
                 hasChanged = true
             }
         }
@@ -67,7 +62,7 @@ private struct FactWalk: ~Copyable {
     mutating func run(_ b: Int) {
         stamp &+= 1
         facts.update(from: storage.entryFacts + b &* globalCount, count: globalCount)
-        for i in Int(region.blocks[b].start)..<Int(region.blocks[b].end) {
+        for i in region.ops(of: b) {
             let op = region.ops[i]
             if op.opcode == .call, storage.helperEffects[Int(op.imm)].has(.writesGlobals) {
                 for g in 0..<globalCount { facts[g] = Facts(type: region.temps[g].type) }

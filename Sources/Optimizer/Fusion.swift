@@ -31,11 +31,7 @@ private struct Fusion {
                 region.ops[k] = both
                 region.ops[first] = Op(.mov, op.type, dst: op.dst, a: op.dst)
             }
-            let sources = storage.table.sources(op)
-            if sources > 0, op.a.i < count { pending[op.a.i] = 0 }
-            if sources > 1, op.b.i < count { pending[op.b.i] = 0 }
-            if sources > 2, op.c.i < count { pending[op.c.i] = 0 }
-            if sources > 3, op.d.i < count { pending[op.d.i] = 0 }
+            op.forEachSource(storage.table.sources(op)) { if $0.i < count { pending[$0.i] = 0 } }
             if row.looksAtState { seen = k + 1 }
             if row.hasResult, !op.dst.isNone, op.dst.i < count {
                 pending[op.dst.i] = isChange(region.ops[k]) ? UInt32(truncatingIfNeeded: k + 1) : 0

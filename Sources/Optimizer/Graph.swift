@@ -63,12 +63,9 @@ struct Graph {
             predecessor[b] = .max
         }
         for b in 0..<n {
-            let last = region.lastOp(b)
-            if last.opcode == .br {
-                add(b, last.c)
-            } else if last.opcode == .brcond {
-                add(b, last.c)
-                add(b, last.d)
+            for to in region.successors(of: b) {
+                predecessors[to] &+= 1
+                predecessor[to] = UInt32(truncatingIfNeeded: b)
             }
         }
     }
@@ -78,17 +75,8 @@ struct Graph {
         let n = region.blockCount
         isHead.update(repeating: false, count: n)
         for b in 0..<n {
-            let last = region.lastOp(b)
-            if last.opcode == .br || last.opcode == .brcond {
-                if position[last.c.i] <= position[b] { isHead[last.c.i] = true }
-                if last.opcode == .brcond, position[last.d.i] <= position[b] { isHead[last.d.i] = true }
-            }
+            for next in region.successors(of: b) where position[next] <= position[b] { isHead[next] = true }
         }
-    }
-
-    @inline(__always) private func add(_ from: Int, _ to: Temp) {
-        predecessors[to.i] &+= 1
-        predecessor[to.i] = UInt32(truncatingIfNeeded: from)
     }
 
     /// The one block that leads to `block`, if there is one and its ops come before.
@@ -99,10 +87,6 @@ struct Graph {
     }
 }
 
-extension Region {
-    @inline(__always) func lastOp(_ block: Int) -> Op { ops[Int(blocks[block].end) &- 1] }
-}
-
 extension OptimizerStorage {
     /// Walks from the last op to the first, in the order that the blocks lie in: uses of temps come before their definitions.
     @inline(__always)
@@ -111,17 +95,13 @@ extension OptimizerStorage {
         for i in stride(from: region.blockCount - 1, through: 0, by: -1) {
             let b = Int(graph.order[i])
             block(b)
-            for k in stride(from: Int(region.blocks[b].end) - 1, through: Int(region.blocks[b].start), by: -1) { op(k) }
+            for k in region.ops(of: b).reversed() { op(k) }
         }
     }
 
     /// Sets the marks of what `op` reads to 1.
     @inline(__always) func markSources(_ op: Op, _ marks: UnsafeMutablePointer<UInt32>) {
-        let sources = table.sources(op)
-        if sources > 0 { marks[op.a.i] = 1 }
-        if sources > 1 { marks[op.b.i] = 1 }
-        if sources > 2 { marks[op.c.i] = 1 }
-        if sources > 3 { marks[op.d.i] = 1 }
+        op.forEachSource(table.sources(op)) { marks[$0.i] = 1 }
     }
 
     /// Does no op of the range, which is part of a block, assign `t`?
@@ -133,6 +113,6 @@ extension OptimizerStorage {
     /// Gives the region the `count` ops in `spare`.
     func replaceOps(_ region: Region, _ count: Int) {
         region.ops.update(from: spare, count: count)
-        region.s.pointee.opCount = count
+        region.setOpCount(count)
     }
 }

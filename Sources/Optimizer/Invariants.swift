@@ -15,7 +15,7 @@ func moveInvariants(_ region: Region, _ storage: OptimizerStorage) -> Bool {
         for i in 0..<region.blockCount {
             let b = Int(storage.graph.order[i])
             if !loops.isInside(b) { continue }
-            for k in Int(region.blocks[b].start)..<Int(region.blocks[b].end) where loops.before.count < limit {
+            for k in region.ops(of: b) where loops.before.count < limit {
                 let op = region.ops[k]
                 if !body.isInvariant(op) { continue }
                 loops.before.append(op)
@@ -43,7 +43,7 @@ private struct LoopBody {
         changed = storage.stamps
         changed.update(repeating: 0, count: region.tempCount)
         for b in 0..<region.blockCount where loop.isInside(b) {
-            for k in Int(region.blocks[b].start)..<Int(region.blocks[b].end) {
+            for k in region.ops(of: b) {
                 let op = region.ops[k]
                 let row = storage.table[op.opcode]
                 if row.has(.writesState) { changesState = true }
@@ -62,9 +62,9 @@ private struct LoopBody {
         case .ld: if changesState { return false }
         default: break
         }
-        let sources = storage.table.sources(op)
-        return (sources < 1 || isUnchanged(op.a)) && (sources < 2 || isUnchanged(op.b))
-            && (sources < 3 || isUnchanged(op.c)) && (sources < 4 || isUnchanged(op.d))
+        var isInvariant = true
+        op.forEachSource(storage.table.sources(op)) { if !isUnchanged($0) { isInvariant = false } }
+        return isInvariant
     }
 
     private func isUnchanged(_ t: Temp) -> Bool {

@@ -53,19 +53,13 @@ struct LoopEditor: ~Copyable {
         if mark == Self.shadow { shadowCount += 1 }
     }
 
-    private func targets(_ b: Int, _ body: (Int) -> Void) {
-        let last = region.lastOp(b)
-        if last.opcode == .br || last.opcode == .brcond { body(last.c.i) }
-        if last.opcode == .brcond { body(last.d.i) }
-    }
-
     /// Stamps the blocks of the loop at `header`. False: no loop, or one with a second way in.
     private func findBody() -> Bool {
         graph.stamp.update(repeating: 0, count: region.blockCount)
         var count = 0
         for i in next..<region.blockCount {
             let b = Int(graph.order[i])
-            targets(b) { if $0 == header { graph.stamp[b] = 1 } }
+            if region.successors(of: b).contains(header) { graph.stamp[b] = 1 }
             if graph.stamp[b] != 0 { count += 1 }
         }
         if count == 0 { return false }
@@ -76,7 +70,7 @@ struct LoopEditor: ~Copyable {
             for i in stride(from: region.blockCount - 1, through: 0, by: -1) {
                 let b = Int(graph.order[i])
                 if isInside(b) { continue }
-                targets(b) { if $0 != header && isInside($0) { graph.stamp[b] = 1 } }
+                for next in region.successors(of: b) where next != header && isInside(next) { graph.stamp[b] = 1 }
                 if isInside(b) {
                     if b == 0 { return false }
                     hasChanged = true
@@ -89,9 +83,8 @@ struct LoopEditor: ~Copyable {
     /// Applies marks and `before`; `shadows` gives the local of each global. False when there was no room: nothing has
     /// changed.
     mutating func leave(shadows: UnsafeMutablePointer<UInt32>) -> Bool {
-        let s = region.s
-        guard region.blockCount < s.pointee.blockCapacity,
-            region.opCount + before.count + shadowCount + 1 <= s.pointee.opCapacity
+        guard region.blockCount < region.blockCapacity,
+            region.opCount + before.count + shadowCount + 1 <= region.opCapacity
         else { return false }
         let entrance = soleEntrance()
         var count = 0
@@ -105,7 +98,7 @@ struct LoopEditor: ~Copyable {
                 entered = (start, count)
             }
             let start = count
-            for k in Int(region.blocks[b].start)..<Int(region.blocks[b].end) {
+            for k in region.ops(of: b) {
                 if b == entrance, k == Int(region.blocks[b].end) - 1 { for op in before { append(op, &count) } }
                 if marks[k] == Self.remove { continue }
                 let op = region.ops[k]
@@ -145,30 +138,24 @@ struct LoopEditor: ~Copyable {
 
     /// Makes the ops at `start` a block that every way into the loop goes through. Block 0 stays the entry.
     private func addPreheader(_ start: Int, _ end: Int) {
-        let new = region.blockCount
-        region.s.pointee.blockCount = new + 1
         var block = Block(
             start: UInt32(truncatingIfNeeded: start), end: UInt32(truncatingIfNeeded: end),
             guestPC: region.blocks[header].guestPC, isCold: region.blocks[header].isCold)
         if header == 0 {
-            region.blocks[new] = region.blocks[0]
+            let new = region.addBlock(region.blocks[0])
             region.blocks[0] = block
             graph.stamp[new] = 1
             graph.stamp[0] = 0
             for b in 0...new { retarget(b, from: 0, to: new) }
         } else {
             block.isLoopHeader = false
-            region.blocks[new] = block
+            let new = region.addBlock(block)
             graph.stamp[new] = 0
             for b in 0..<new where !isInside(b) { retarget(b, from: header, to: new) }
         }
     }
 
     private func retarget(_ b: Int, from: Int, to: Int) {
-        let last = region.ops + (Int(region.blocks[b].end) - 1)
-        if last.pointee.opcode == .br || last.pointee.opcode == .brcond {
-            if last.pointee.c.i == from { last.pointee.c = Temp(to) }
-            if last.pointee.opcode == .brcond, last.pointee.d.i == from { last.pointee.d = Temp(to) }
-        }
+        region.end(of: b).pointee.mapSuccessors { $0.i == from ? Temp(to) : $0 }
     }
 }

@@ -161,10 +161,7 @@ extension Propagation {
     /// The newest load that the op's operands depend on.
     @inline(__always) func newestLoad(_ op: Op, _ sources: Int) -> UInt32 {
         var newest: UInt32 = 0
-        if sources > 0 { newest = max(newest, youngest[op.a.i]) }
-        if sources > 1 { newest = max(newest, youngest[op.b.i]) }
-        if sources > 2 { newest = max(newest, youngest[op.c.i]) }
-        if sources > 3 { newest = max(newest, youngest[op.d.i]) }
+        op.forEachSource(sources) { newest = max(newest, youngest[$0.i]) }
         return newest
     }
 }

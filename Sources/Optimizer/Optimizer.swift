@@ -67,7 +67,7 @@ public enum Optimizer {
     /// Where `storage` verifies, the passes end with the first that left a region that is not well formed: it is returned,
     /// and the region is to be looked at and not to be used.
     public static func run(_ region: Region, _ storage: OptimizerStorage, level: OptimizationLevel) -> PassFailure? {
-        if region.s.pointee.overflowed || region.blockCount == 0 || !storage.fits(region) { return nil }
+        if region.isOverflowed || region.blockCount == 0 || !storage.fits(region) { return nil }
         storage.failure = nil
         runPasses(region, storage, level)
         storage.forgetEntryFacts()
@@ -125,7 +125,7 @@ public enum Optimizer {
         if storage.failure != nil { return }
         body()
         storage.afterPass?(pass, region)
-        if !storage.verifies || region.s.pointee.overflowed { return }
+        if !storage.verifies || region.isOverflowed { return }
         let problems = region.verify(globals: storage.globals, helpers: storage.helpers)
         if !problems.isEmpty { storage.failure = PassFailure(pass: pass, problems: problems) }
     }

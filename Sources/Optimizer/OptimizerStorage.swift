@@ -76,9 +76,9 @@ public final class OptimizerStorage: @unchecked Sendable {
         region: Region, globals: [GlobalDescriptor], helpers: [HelperDescriptor], disabled: Set<String> = [],
         sharesGuestLoads: Bool = false, memoryModel: MemoryModel = .tso, verifies: Bool = false
     ) {
-        opCapacity = region.s.pointee.opCapacity
-        tempCapacity = region.s.pointee.tempCapacity
-        blockCapacity = region.s.pointee.blockCapacity
+        opCapacity = region.opCapacity
+        tempCapacity = region.tempCapacity
+        blockCapacity = region.blockCapacity
         globalCount = region.globalCount
         self.globals = globals
         self.helpers = helpers
@@ -143,7 +143,7 @@ public final class OptimizerStorage: @unchecked Sendable {
     }
 
     func fits(_ region: Region) -> Bool {
-        region.s.pointee.opCapacity <= opCapacity && region.s.pointee.tempCapacity <= tempCapacity
-            && region.s.pointee.blockCapacity <= blockCapacity && region.globalCount == globalCount
+        region.opCapacity <= opCapacity && region.tempCapacity <= tempCapacity
+            && region.blockCapacity <= blockCapacity && region.globalCount == globalCount
     }
 }

@@ -315,10 +315,13 @@ struct Propagation: ~Copyable {
         var sources = table.sources(op)
         var newest = forwardsMemory ? newestLoad(op, sources) : 0
         // Addresses are in registers.
-        if sources > 0 { op.a = best(op.a, isImmediate: op.opcode != .gld && op.opcode != .gst) }
-        if sources > 1 { op.b = best(op.b) }
-        if sources > 2 { op.c = best(op.c) }
-        if sources > 3 { op.d = best(op.d) }
+        let hasAddress = op.opcode == .gld || op.opcode == .gst
+        var isFirst = true
+        op.mapSources(sources) {
+            let t = best($0, isImmediate: !(isFirst && hasAddress))
+            isFirst = false
+            return t
+        }
         read(op, sources)
         if knowsDemand, op.carriesLowHalf, op.dst.i < demandCount, isWide[op.dst.i] == 0 {
             narrow(&op, sources, next: ops[i &+ 1])

@@ -93,8 +93,8 @@ private struct Rotations {
         if found.isEmpty { return }
         storage.marks.update(repeating: 0, count: region.opCount)
         for f in found { storage.marks[f.at] = 1 }
-        guard region.opCount + 3 * found.count <= region.s.pointee.opCapacity else {
-            region.s.pointee.overflowed = true
+        guard region.opCount + 3 * found.count <= region.opCapacity else {
+            region.markOverflowed()
             return
         }
         var count = 0
@@ -104,7 +104,7 @@ private struct Rotations {
         }
         for b in 0..<region.blockCount {
             let start = count
-            for k in Int(region.blocks[b].start)..<Int(region.blocks[b].end) {
+            for k in region.ops(of: b) {
                 if storage.marks[k] != 0 { for f in found where f.at == k { compute(f, of: region.ops[k].a, append) } }
                 append(region.ops[k])
             }

@@ -72,7 +72,7 @@ private struct Scanning {
     /// The one op of a block besides marks, checks and its end.
     private func onlyOp(_ b: Int) -> Op? {
         var found: Op?
-        for k in Int(region.blocks[b].start)..<Int(region.blocks[b].end) - 1 {
+        for k in region.ops(of: b).dropLast() {
             let op = region.ops[k]
             if op.opcode == .insnStart || op.opcode == .checkExit { continue }
             if found != nil { return nil }
@@ -95,7 +95,7 @@ private struct Scanning {
         var value = Temp.none
         var shifted = Temp.none
         var masked = Temp.none
-        for k in Int(region.blocks[look].start)..<Int(region.blocks[look].end) - 1 {
+        for k in region.ops(of: look).dropLast() {
             let op = region.ops[k]
             switch op.opcode {
             case .insnStart, .checkExit: continue
@@ -126,10 +126,9 @@ private struct Scanning {
     private func start(of scan: Scan) -> Int64? {
         var first: Int64?
         for b in 0..<region.blockCount where b != scan.step && b != scan.look {
-            let last = region.lastOp(b)
-            guard last.opcode == .br || last.opcode == .brcond else { continue }
-            let entersStep = last.c.i == scan.step || last.opcode == .brcond && last.d.i == scan.step
-            let entersLook = last.c.i == scan.look || last.opcode == .brcond && last.d.i == scan.look
+            let successors = region.successors(of: b)
+            let entersStep = successors.contains(scan.step)
+            let entersLook = successors.contains(scan.look)
             if !entersStep && !entersLook { continue }
             guard entersStep != entersLook, let start = constant(scan.position, behind: b) else { return nil }
             let here = entersStep ? start &- scan.width : start
@@ -142,7 +141,7 @@ private struct Scanning {
 
     /// The constant that global `g` has at the end of block `b`, where the block says so.
     private func constant(_ g: Temp, behind b: Int) -> Int64? {
-        for k in stride(from: Int(region.blocks[b].end) - 1, through: Int(region.blocks[b].start), by: -1) {
+        for k in region.ops(of: b).reversed() {
             let op = region.ops[k]
             if op.opcode == .call { return nil }
             guard storage.table[op.opcode].hasResult, op.dst == g else { continue }
@@ -157,8 +156,8 @@ private struct Scanning {
     func replace(_ scan: Scan) -> Bool {
         let look = region.blocks[scan.look]
         let length = Int(look.end - look.start)
-        if region.opCount + 2 * length + 12 > region.s.pointee.opCapacity
-            || region.tempCount + 8 > region.s.pointee.tempCapacity
+        if region.opCount + 2 * length + 12 > region.opCapacity
+            || region.tempCount + 8 > region.tempCapacity
         {
             return false
         }
@@ -212,9 +211,6 @@ private struct Scanning {
 
     /// A way into the loop that passed by the first step.
     private func enterAtStep(_ scan: Scan, from b: Int) {
-        let last = region.ops + (Int(region.blocks[b].end) - 1)
-        guard last.pointee.opcode == .br || last.pointee.opcode == .brcond else { return }
-        if last.pointee.c.i == scan.look { last.pointee.c = Temp(scan.step) }
-        if last.pointee.opcode == .brcond, last.pointee.d.i == scan.look { last.pointee.d = Temp(scan.step) }
+        region.end(of: b).pointee.mapSuccessors { $0.i == scan.look ? Temp(scan.step) : $0 }
     }
 }

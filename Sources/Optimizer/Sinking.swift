@@ -55,8 +55,8 @@ private struct Sinking: ~Copyable {
 
     mutating func run() {
         for b in 0..<region.blockCount {
-            for k in Int(region.blocks[b].start)..<Int(region.blocks[b].end) {
-                forSources(region.ops[k]) { uses[$0.i] &+= 1 }
+            for k in region.ops(of: b) {
+                region.ops[k].forEachSource(storage.table.sources(region.ops[k])) { uses[$0.i] &+= 1 }
             }
         }
         var end = 0
@@ -75,14 +75,6 @@ private struct Sinking: ~Copyable {
         storage.replaceOps(region, end)
     }
 
-    @inline(__always) private func forSources(_ op: Op, _ body: (Temp) -> Void) {
-        let sources = storage.table.sources(op)
-        if sources > 0 { body(op.a) }
-        if sources > 1 { body(op.b) }
-        if sources > 2 { body(op.c) }
-        if sources > 3 { body(op.d) }
-    }
-
     /// Moves ops of block `b`, which is in `spare`; returns its new end.
     private mutating func sink(_ b: Int, _ start: Int, _ end: Int) -> Int {
         let last = storage.spare[end - 1]
@@ -90,7 +82,7 @@ private struct Sinking: ~Copyable {
         let c = last.c.i
         let d = last.d.i
         let canMove = (c: graph.predecessors[c] == 1 && c != b, d: graph.predecessors[d] == 1 && d != b)
-        if !canMove.c && !canMove.d || movedCount + 2 * (end - start) > region.s.pointee.opCapacity { return end }
+        if !canMove.c && !canMove.d || movedCount + 2 * (end - start) > region.opCapacity { return end }
         (read, written, changesFlags) = (GlobalSet(), GlobalSet(), false)
         keep(last)
         var movesAny = false
@@ -137,7 +129,7 @@ private struct Sinking: ~Copyable {
     private mutating func keep(_ op: Op) {
         let row = storage.table[op.opcode]
         var reads = read
-        forSources(op) { if $0.i < region.globalCount { reads.insert($0.i) } }
+        op.forEachSource(storage.table.sources(op)) { if $0.i < region.globalCount { reads.insert($0.i) } }
         read = reads
         if row.hasResult, !op.dst.isNone, op.dst.i < region.globalCount { written.insert(op.dst.i) }
         if row.setsFlags && !(op.opcode == .fsetcond && op.floatCondition.isSilent)
@@ -155,7 +147,7 @@ private struct Sinking: ~Copyable {
         if region.temps[op.dst.i].kind == .local { return false }
         if op.dst.i < region.globalCount, read.contains(op.dst.i) || written.contains(op.dst.i) { return false }
         var isFree = true
-        forSources(op) {
+        op.forEachSource(storage.table.sources(op)) {
             if $0.i < region.globalCount ? written.contains($0.i) : region.temps[$0.i].kind == .local { isFree = false }
         }
         return isFree
@@ -170,7 +162,7 @@ private struct Sinking: ~Copyable {
 
     private mutating func move(_ op: Op, to b: Int) {
         if op.dst.i < region.globalCount { deadness.dead[b].insert(op.dst.i) }
-        forSources(op) {
+        op.forEachSource(storage.table.sources(op)) {
             if $0.i < region.globalCount {
                 deadness.dead[b].remove($0.i)
             } else {

@@ -26,23 +26,23 @@ func carryUnboxed(_ region: Region, _ storage: OptimizerStorage) -> Bool {
         if !survey(region, storage, loops, seen) { continue }
         for g in 0..<count where seen[g] == UInt32(writesBox | unboxes) {
             let local = region.newTemp(.local, .f32)
-            if region.s.pointee.overflowed { return hasChanged }
+            if region.isOverflowed { return hasChanged }
             locals[g] = local.index
             loops.before.append(Op(.unboxf, .f32, aux: 2 << 10, dst: local, a: Temp(g)))
         }
         if loops.before.isEmpty { continue }
         for b in 0..<region.blockCount where loops.isInside(b) {
-            for k in Int(region.blocks[b].start)..<Int(region.blocks[b].end) {
+            for k in region.ops(of: b) {
                 let op = region.ops[k]
                 if op.opcode == .boxf, op.dst.i < count, locals[op.dst.i] != 0 { loops.mark(k, LoopEditor.shadow) }
             }
         }
         let body = storage.graph.stamp
         // Reads are rewritten before the op array changes.
-        let isRoomy = region.opCount + loops.before.count * 3 + region.opCount / 2 < region.s.pointee.opCapacity
-        if !isRoomy || region.blockCount >= region.s.pointee.blockCapacity { continue }
+        let isRoomy = region.opCount + loops.before.count * 3 + region.opCount / 2 < region.opCapacity
+        if !isRoomy || region.blockCount >= region.blockCapacity { continue }
         for b in 0..<region.blockCount where body[b] != 0 {
-            for k in Int(region.blocks[b].start)..<Int(region.blocks[b].end) {
+            for k in region.ops(of: b) {
                 let op = region.ops[k]
                 guard op.opcode == .unboxf, op.targetFormat == .binary32, op.a.i < count, locals[op.a.i] != 0 else {
                     continue
@@ -62,7 +62,7 @@ private func survey(
 ) -> Bool {
     let count = region.globalCount
     for b in 0..<region.blockCount where loop.isInside(b) {
-        for k in Int(region.blocks[b].start)..<Int(region.blocks[b].end) {
+        for k in region.ops(of: b) {
             let op = region.ops[k]
             if op.opcode == .call, storage.helperEffects[Int(op.imm)].has(.writesGlobals) { return false }
             if op.opcode == .unboxf, op.targetFormat == .binary32, op.a.i < count { seen[op.a.i] |= UInt32(unboxes) }

@@ -37,7 +37,7 @@ private struct Unrolling {
             graph.map[b] = isSmallLoop(b) ? 1 : 0
             if graph.map[b] != 0 { growth += Int(region.blocks[b].end - region.blocks[b].start) }
         }
-        if growth == 0 || region.opCount + growth > region.s.pointee.opCapacity { return }
+        if growth == 0 || region.opCount + growth > region.opCapacity { return }
         var count = 0
         for i in 0..<blockCount {
             let b = Int(graph.order[i])
@@ -47,7 +47,7 @@ private struct Unrolling {
             region.blocks[b].start = UInt32(truncatingIfNeeded: count)
             count += length
             region.blocks[b].end = UInt32(truncatingIfNeeded: count)
-            if graph.map[b] != 0, region.blockCount < region.s.pointee.blockCapacity { copy(b, &count) }
+            if graph.map[b] != 0, region.blockCount < region.blockCapacity { copy(b, &count) }
         }
         storage.replaceOps(region, count)
     }
@@ -57,27 +57,19 @@ private struct Unrolling {
         for i in 0..<region.blockCount {
             let b = Int(graph.order[i])
             let here = UInt32(truncatingIfNeeded: b + 1)
-            for k in Int(region.blocks[b].start)..<Int(region.blocks[b].end) {
+            for k in region.ops(of: b) {
                 let op = region.ops[k]
-                forSources(op) { if owner[$0.i] != here { owner[$0.i] = Self.shared } }
+                op.forEachSource(storage.table.sources(op)) { if owner[$0.i] != here { owner[$0.i] = Self.shared } }
                 if storage.table[op.opcode].hasResult, !op.dst.isNone, owner[op.dst.i] == 0 { owner[op.dst.i] = here }
             }
         }
-    }
-
-    @inline(__always) private func forSources(_ op: Op, _ body: (Temp) -> Void) {
-        let sources = storage.table.sources(op)
-        if sources > 0 { body(op.a) }
-        if sources > 1 { body(op.b) }
-        if sources > 2 { body(op.c) }
-        if sources > 3 { body(op.d) }
     }
 
     private func isSmallLoop(_ b: Int) -> Bool {
         let last = region.lastOp(b)
         guard last.opcode == .brcond, (last.c.i == b) != (last.d.i == b) else { return false }
         var count = 0
-        for k in Int(region.blocks[b].start)..<Int(region.blocks[b].end) {
+        for k in region.ops(of: b) {
             let op = region.ops[k]
             switch op.opcode {
             case .insnStart: continue
@@ -100,14 +92,10 @@ private struct Unrolling {
         for k in Int(region.blocks[b].start)..<start {
             var op = storage.spare[k]
             if op.opcode == .checkExit { continue }
-            let sources = storage.table.sources(op)
-            if sources > 0 { op.a = copied(op.a, b) }
-            if sources > 1 { op.b = copied(op.b, b) }
-            if sources > 2 { op.c = copied(op.c, b) }
-            if sources > 3 { op.d = copied(op.d, b) }
+            op.mapSources(storage.table.sources(op)) { copied($0, b) }
             if storage.table[op.opcode].hasResult, region.temps[op.dst.i].kind == .temp {
                 let t = region.newTemp(.temp, region.type(op.dst))
-                if region.s.pointee.overflowed { return }
+                if region.isOverflowed { return }
                 copies[op.dst.i] = t.index
                 op.dst = t
             }
@@ -120,8 +108,7 @@ private struct Unrolling {
         block.isLoopHeader = false
         block.start = UInt32(truncatingIfNeeded: start)
         block.end = UInt32(truncatingIfNeeded: count)
-        region.blocks[new] = block
-        region.s.pointee.blockCount = new + 1
+        region.addBlock(block)
     }
 
     private func copied(_ t: Temp, _ b: Int) -> Temp {

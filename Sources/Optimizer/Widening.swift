@@ -102,10 +102,9 @@ private struct Widening: ~Copyable {
     mutating func run() {
         // A span takes up to 9 ops, 7 temps and 5 blocks for its checks, 2 ops and 2 temps for each word, and its length.
         let most = Self.spanLimit
-        let r = region.s
-        guard region.opCount + (16 + Self.lengthLimit) * most <= r.pointee.opCapacity,
-            region.tempCount + 16 * most <= r.pointee.tempCapacity,
-            region.blockCount + 5 * most <= r.pointee.blockCapacity
+        guard region.opCount + (16 + Self.lengthLimit) * most <= region.opCapacity,
+            region.tempCount + 16 * most <= region.tempCapacity,
+            region.blockCount + 5 * most <= region.blockCapacity
         else { return }
         versions.update(repeating: 0, count: region.globalCount)
         graph.lay(region)
@@ -121,7 +120,7 @@ private struct Widening: ~Copyable {
     /// Are there enough loads of bytes to look closer?
     private func hasBytes(_ b: Int) -> Bool {
         var count = 0
-        for k in Int(region.blocks[b].start)..<Int(region.blocks[b].end) where isByte(region.ops[k]) { count += 1 }
+        for k in region.ops(of: b) where isByte(region.ops[k]) { count += 1 }
         return count >= 4
     }
 
@@ -129,7 +128,7 @@ private struct Widening: ~Copyable {
 
     private mutating func survey(_ b: Int) {
         loads.removeAll(keepingCapacity: true)
-        for k in Int(region.blocks[b].start)..<Int(region.blocks[b].end) {
+        for k in region.ops(of: b) {
             let op = region.ops[k]
             let row = storage.table[op.opcode]
             if op.opcode == .gld, op.memOp.rawValue &>> 4 == 0, loads.count < Self.loadLimit {
@@ -193,10 +192,9 @@ private struct Widening: ~Copyable {
         let t = region.ops[k].dst
         for i in k + 1..<min(end, k + 64) {
             let op = region.ops[i]
-            let sources = storage.table.sources(op)
-            if sources > 0 && op.a == t || sources > 1 && op.b == t || sources > 2 && op.c == t
-                || sources > 3 && op.d == t
-            {
+            var reads = false
+            op.forEachSource(storage.table.sources(op)) { if $0 == t { reads = true } }
+            if reads {
                 return op.opcode == .shl && op.a == t && region.isConst(op.b) && region.constValue(op.b) == count
             }
             if storage.table[op.opcode].hasResult, op.dst == t { return false }
@@ -331,11 +329,9 @@ private struct Widening: ~Copyable {
     }
 
     private func newBlock(like b: Int) -> Int {
-        let new = region.blockCount
-        region.blocks[new] = region.blocks[b]
-        region.blocks[new].isLoopHeader = false
-        region.s.pointee.blockCount = new + 1
-        return new
+        var block = region.blocks[b]
+        block.isLoopHeader = false
+        return region.addBlock(block)
     }
 
     private mutating func load(_ word: Word) {

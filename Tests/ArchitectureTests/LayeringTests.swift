@@ -60,6 +60,15 @@ private func scan(_ targets: [TargetRow], in base: String) throws -> [TargetImpo
         }
     }
 
+    /// A region's invariants have one owner: what its storage holds is assigned in IR alone (`Region+Walk.swift`).
+    @Test func onlyIRAssignsARegionsFields() throws {
+        let assignment = #/region\.s\.pointee\.\w+ *[-+&]*=[^=]/#
+        for file in swiftFiles(root + "/Sources") where !file.contains("/Sources/IR/") {
+            let text = try read(file)
+            #expect(text.firstMatch(of: assignment) == nil, "\(file)")
+        }
+    }
+
     private static let sample = """
         let package = Package(name: "p", products: [.executable(name: "p", targets: ["App"])], targets: [
             // .target(name: "Commented", dependencies: ["App"]),

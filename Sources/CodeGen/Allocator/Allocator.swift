@@ -107,9 +107,9 @@ public struct Allocator: ~Copyable {
         order = .allocate(capacity: host.order.count)
         order.initialize(from: host.order, count: host.order.count)
         orderCount = host.order.count
-        tempCapacity = region.s.pointee.tempCapacity
-        opCapacity = region.s.pointee.opCapacity
-        blockCapacity = region.s.pointee.blockCapacity
+        tempCapacity = region.tempCapacity
+        opCapacity = region.opCapacity
+        blockCapacity = region.blockCapacity
         place = .allocate(capacity: tempCapacity)
         next = .allocate(capacity: tempCapacity)
         preferred = .allocate(capacity: tempCapacity)
@@ -255,13 +255,7 @@ public struct Allocator: ~Copyable {
             predecessors[i] = 0
         }
         for b in 0..<n where region.blocks[b].end > region.blocks[b].start {
-            let last = region.ops[Int(region.blocks[b].end) - 1]
-            if last.opcode == .br {
-                predecessors[last.c.i] += 1
-            } else if last.opcode == .brcond {
-                predecessors[last.c.i] += 1
-                predecessors[last.d.i] += 1
-            }
+            for next in region.successors(of: b) { predecessors[next] += 1 }
         }
     }
 
@@ -269,7 +263,7 @@ public struct Allocator: ~Copyable {
     private func hasOnlyPlainExits() -> Bool {
         if region.blocks[0].isLoopHeader { return false }
         if region.blockCount == 1 { return true }
-        let last = region.ops[Int(region.blocks[0].end) - 1]
+        let last = region.lastOp(0)
         return region.blockCount == 3 && last.opcode == .brcond && last.c != last.d && last.c.i != 0 && last.d.i != 0
             && isExitOnly(1) && isExitOnly(2)
     }

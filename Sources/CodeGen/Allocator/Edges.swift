@@ -169,10 +169,7 @@ extension Allocator {
                 weight[v] &+= step
                 written[v] = 1
             }
-            if sources > 0, let v = variable(op.a) { weight[v] &+= step }
-            if sources > 1, let v = variable(op.b) { weight[v] &+= step }
-            if sources > 2, let v = variable(op.c) { weight[v] &+= step }
-            if sources > 3, let v = variable(op.d) { weight[v] &+= step }
+            op.forEachSource(sources) { if let v = variable($0) { weight[v] &+= step } }
         }
     }
 

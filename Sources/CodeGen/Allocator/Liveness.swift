@@ -17,10 +17,7 @@ extension Allocator {
                 let op = region.ops[i]
                 let sources = table.sources(op)
                 if table[op.opcode].hasResult { note(op.dst, b) }
-                if sources > 0 { note(op.a, b) }
-                if sources > 1 { note(op.b, b) }
-                if sources > 2 { note(op.c, b) }
-                if sources > 3 { note(op.d, b) }
+                op.forEachSource(sources) { note($0, b) }
             }
         }
         next.update(repeating: NextUse.dead, count: temps)
@@ -172,19 +169,11 @@ extension Allocator {
             if row.looksAtState { nextFault = position }
             let sources = opcode == .call ? op.pointee.callArguments : row.sources
             if sources == 0 { continue }
-            let a = op.pointee.a
-            let b = op.pointee.b
             if record {
-                u[0] = resolve(a, nextFault, position)
-                if row.hasResult, !op.pointee.dst.isNone, u[0] == NextUse.dead { foresee(a, op.pointee.dst) }
-                if sources > 1 { u[1] = resolve(b, nextFault, position) }
-                if sources > 2 { u[2] = resolve(op.pointee.c, nextFault, position) }
-                if sources > 3 { u[3] = resolve(op.pointee.d, nextFault, position) }
+                op.pointee.enumerateSources(sources) { k, t in u[k] = resolve(t, nextFault, position) }
+                if row.hasResult, !op.pointee.dst.isNone, u[0] == NextUse.dead { foresee(op.pointee.a, op.pointee.dst) }
             }
-            next[a.i] = position
-            if sources > 1 { next[b.i] = position }
-            if sources > 2 { next[op.pointee.c.i] = position }
-            if sources > 3 { next[op.pointee.d.i] = position }
+            op.pointee.forEachSource(sources) { next[$0.i] = position }
         }
     }
 

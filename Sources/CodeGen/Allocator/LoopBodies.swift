@@ -61,8 +61,6 @@ extension Allocator {
     @inline(__always) private func forEachTarget(of block: Int, _ body: (Int) -> Void) {
         let b = region.blocks[block]
         guard b.end > b.start else { return }
-        let op = region.ops[Int(b.end) - 1]
-        if op.opcode == .br || op.opcode == .brcond { body(op.c.i) }
-        if op.opcode == .brcond { body(op.d.i) }
+        for next in region.successors(of: block) { body(next) }
     }
 }

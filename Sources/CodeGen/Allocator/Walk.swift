@@ -91,10 +91,7 @@ extension Allocator {
                 places.3 = source(op.pointee.d, row.d, u[3], avoid.union(locked), early, &locked, &memoryTaken)
             }
             // The values' next uses are now those after the op; what is dead leaves its register.
-            next[op.pointee.a.i] = u[0]
-            if sources > 1 { next[op.pointee.b.i] = u[1] }
-            if sources > 2 { next[op.pointee.c.i] = u[2] }
-            if sources > 3 { next[op.pointee.d.i] = u[3] }
+            op.pointee.enumerateSources(sources) { k, t in next[t.i] = u[k] }
         } else {
             var fixed = row.clobbers
             if row.fixedResult != 255 { fixed.insert(RegisterSet(row.fixedResult)) }
@@ -190,10 +187,7 @@ extension Allocator {
         if sources > 1 { places.1 = source(op.pointee.b, row.b, u[1], locked, [], &locked, &memoryTaken) }
         if sources > 2 { places.2 = source(op.pointee.c, row.c, u[2], locked, [], &locked, &memoryTaken) }
         if sources > 3 { places.3 = source(op.pointee.d, row.d, u[3], locked, [], &locked, &memoryTaken) }
-        next[op.pointee.a.i] = u[0]
-        if sources > 1 { next[op.pointee.b.i] = u[1] }
-        if sources > 2 { next[op.pointee.c.i] = u[2] }
-        if sources > 3 { next[op.pointee.d.i] = u[3] }
+        op.pointee.enumerateSources(sources) { k, t in next[t.i] = u[k] }
         return places
     }
 
@@ -215,10 +209,7 @@ extension Allocator {
 
     /// Leaves out an op whose result nobody sees.
     private mutating func skip(_ op: UnsafeMutablePointer<Op>, _ sources: Int, _ u: UnsafeMutablePointer<UInt32>) {
-        if sources > 0 { next[op.pointee.a.i] = u[0] }
-        if sources > 1 { next[op.pointee.b.i] = u[1] }
-        if sources > 2 { next[op.pointee.c.i] = u[2] }
-        if sources > 3 { next[op.pointee.d.i] = u[3] }
+        op.pointee.enumerateSources(sources) { k, t in next[t.i] = u[k] }
         next[op.pointee.dst.i] = NextUse.dead
         releaseDead(op, sources, hasResult: false)
         freeDeadSlots(op, sources)
@@ -232,10 +223,7 @@ extension Allocator {
     @inline(__always)
     private mutating func releaseDead(_ op: UnsafeMutablePointer<Op>, _ sources: Int, hasResult: Bool = true) {
         let dst = hasResult ? op.pointee.dst : .none
-        if sources > 0 { releaseIfDead(op.pointee.a, dst) }
-        if sources > 1 { releaseIfDead(op.pointee.b, dst) }
-        if sources > 2 { releaseIfDead(op.pointee.c, dst) }
-        if sources > 3 { releaseIfDead(op.pointee.d, dst) }
+        op.pointee.forEachSource(sources) { releaseIfDead($0, dst) }
     }
 
     @inline(__always) private mutating func releaseIfDead(_ t: Temp, _ dst: Temp) {
@@ -256,10 +244,7 @@ extension Allocator {
     /// Gives back the slots of sources that are not needed any more. After the op: it may read them.
     private mutating func freeDeadSlots(_ op: UnsafeMutablePointer<Op>, _ sources: Int) {
         if !hasSlots { return }
-        if sources > 0, next[op.pointee.a.i] == NextUse.dead { freeSlot(op.pointee.a.i) }
-        if sources > 1, next[op.pointee.b.i] == NextUse.dead { freeSlot(op.pointee.b.i) }
-        if sources > 2, next[op.pointee.c.i] == NextUse.dead { freeSlot(op.pointee.c.i) }
-        if sources > 3, next[op.pointee.d.i] == NextUse.dead { freeSlot(op.pointee.d.i) }
+        op.pointee.forEachSource(sources) { if next[$0.i] == NextUse.dead { freeSlot($0.i) } }
     }
 
     private mutating func freeSlot(_ t: Int) {
