@@ -81,7 +81,10 @@ let package = Package(
             exclude: ["Cases"]),
         .testTarget(
             name: "CodeGenTests",
-            dependencies: ["IR", "CodeGen", "CodeGenX64", "CodeGenInterpreter", "SoftFloat", "HostOS", "TestSupport"]),
+            dependencies: [
+                "IR", "CodeGen", "CodeGenX64", "CodeGenInterpreter", "SoftFloat", "HostOS", "CCapstone", "TestSupport",
+            ],
+            exclude: ["Goldens"]),
         .testTarget(
             name: "GuestRISCVTests", dependencies: ["IR", "GuestKit", "GuestRISCV", "SoftFloat", "TestSupport"],
             swiftSettings: quick),
