@@ -14,13 +14,13 @@ public enum OptimizationLevel: Sendable {
 public enum Pass: String, CaseIterable, Sendable {
     /// Removes unreachable blocks, threads jumps, joins blocks to their only predecessors (Blocks.swift).
     case blocks
-    /// Loads words that the guest puts together from bytes (Widening.swift).
+    /// Loads words that the guest puts together from bytes (Idioms/Widening.swift).
     case widen
     /// Makes comparisons silent whose flags the guest takes back (Flags.swift).
     case flags
     /// Makes one op of two on the same global (Fusion.swift).
     case fuse
-    /// Makes rotations of two shifts of one value (Rotations.swift).
+    /// Makes rotations of two shifts of one value (Idioms/Rotations.swift).
     case rotate
     /// Finds what holds of globals at every block's entry, around loops too (Flow.swift).
     case flow
@@ -32,7 +32,7 @@ public enum Pass: String, CaseIterable, Sendable {
     case unboxing
     /// Moves pure ops out of loops (Invariants.swift).
     case invariants
-    /// Counts zeros instead of looking for the highest byte of a value in a loop (Scanning.swift).
+    /// Counts zeros instead of looking for the highest byte of a value in a loop (Idioms/Scanning.swift).
     case scan
     /// Gives small loops a second copy without a check (Unrolling.swift).
     case unroll

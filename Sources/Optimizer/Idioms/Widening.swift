@@ -23,6 +23,9 @@
 //   order, rule 2): two words may be read side by side when a check finds that they do not overlap.
 // - Where loads stay in order (`MemoryModel.tso`), no other load may stand between the bytes, and the word must be read in one
 //   piece, which is certain where it is aligned: a check finds whether it is.
+//
+// An idiom: it knows a shape that compilers emit (IR.md, "Idioms", has the rule for removing it).
+// Earns: with `no-pass=widen` SHA-512 takes 1.09 of the time, zstd 1.06, xz 1.04.
 
 import IR
 

@@ -6,6 +6,9 @@
 //     x = or x, %1                            x = mov %9
 //
 // The same on words, as RV64 code computes them: x = extract x, 25, 7 and y = sextract %1, 0, 32 make sext(rotl.i32(trunc x, 7)).
+//
+// An idiom: it knows a shape that compilers emit (IR.md, "Idioms", has the rule for removing it).
+// Earns: with `no-pass=rotate` SHA-512 takes 1.34 of the time, SHA-256 1.21; compressors and the kernels nothing more.
 
 import IR
 

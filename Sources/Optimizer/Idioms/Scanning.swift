@@ -15,6 +15,9 @@
 //     block3: ... block4: ...                 i = mov %p
 //                                             a = shr x, i
 //                                             br block4
+//
+// An idiom: it knows a shape that compilers emit (IR.md, "Idioms", has the rule for removing it).
+// Earns: with `no-pass=scan` zstd takes 1.42 to 1.57 of the time; nothing else that was measured more.
 
 import IR
 
