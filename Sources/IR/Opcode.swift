@@ -233,6 +233,8 @@ public struct OpcodeTable: @unchecked Sendable {
         @inlinable @inline(__always) public var setsFlags: Bool { has(.fpFlags) }
         @inlinable @inline(__always) public var isCommutative: Bool { has(.commutative) }
         @inlinable @inline(__always) public var isExit: Bool { has(.exit) }
+        /// Has neither operands nor a result, and stays in the region.
+        @inlinable @inline(__always) public var isBare: Bool { bits & (15 << 16) == 0 && !has(.exit) }
     }
     @inlinable @inline(__always) public subscript(_ o: Opcode) -> Word { Word(words[Int(o.rawValue)]) }
 

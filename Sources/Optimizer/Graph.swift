@@ -95,7 +95,13 @@ extension OptimizerStorage {
         for i in stride(from: region.blockCount - 1, through: 0, by: -1) {
             let b = Int(graph.order[i])
             block(b)
-            for k in region.ops(of: b).reversed() { op(k) }
+            // Not `reversed()`: the closures would be called, not inlined.
+            let ops = region.ops(of: b)
+            var k = ops.upperBound
+            while k > ops.lowerBound {
+                k &-= 1
+                op(k)
+            }
         }
     }
 

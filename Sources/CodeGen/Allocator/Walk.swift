@@ -22,6 +22,10 @@ extension Allocator {
                 branch(i, op)
             default:
                 let row = table[op.pointee.opcode]
+                if row.isBare, rows[Int(op.pointee.opcode.rawValue)].clobbers.rawValue == 0 {
+                    out.append(Step(.op, index: UInt32(truncatingIfNeeded: i)))
+                    break
+                }
                 if row.isExit { writeBackGlobals() }
                 general(i, op, row)
             }
