@@ -45,6 +45,7 @@ public final class GuestProcess: @unchecked Sendable {
     /// Signals for the process that no thread takes yet (`PendingSignals`). Never freed: signal handlers use it.
     let pendingSignals: UnsafeMutablePointer<PendingSignals>
     var leaderStatus: Int32 = 0  // exit status of the first thread; guarded by `lock`
+    var sealed = SealedMemory()  // guarded by `lock`
     var denyWriteExecute = DenyWriteExecute()  // set by a program before it makes threads
     var signalTrampoline: UInt64 = 0  // set before guest code runs
     /// The guest has opened the folder of its threads. Never unset.

@@ -45,6 +45,9 @@ public final class GuestThread {
     /// The pc of a system call whose waiting a signal ended, until the signal's handler is entered.
     var interruptedCall: UInt64?
 
+    /// The `SeccompFilter` of the thread's newest filter; 0: none. Other threads may install one.
+    let filters = Atomic<UInt>(0)
+
     /// Copies of guest memory that the kernel writes in this system call.
     var copiedOutputs: [CopiedOutput] = []
 

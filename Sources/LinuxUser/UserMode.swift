@@ -101,6 +101,7 @@ private func start(
     thread.isLeader = true
     thread.signalMask = HostSignals.inheritedMask
     process.threads = [thread]
+    SeccompCalls.inherit(options.seccompFilters, thread)
     _ = consume file
     thread.main()
     HostProcess.exitGroup(0)  // not reached: the leader's loop ends the thread or the process

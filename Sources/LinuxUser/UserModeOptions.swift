@@ -25,6 +25,8 @@ public struct UserModeOptions: Sendable {
     public var stackSize: UInt64?
     /// The guest's limits of memory when it has been executed by a guest; nil: the host's.
     public var memoryLimits: MemoryLimitValues?
+    /// The seccomp filters of the guest that has executed this one, as `SeccompProgram` writes them, the oldest first.
+    public var seccompFilters: [String] = []
     /// -B: requested guest base. Only 0 is supported.
     public var guestBase: UInt64 = 0
     /// -R: size of the guest's address space in bytes; nil: the guest's own limit.

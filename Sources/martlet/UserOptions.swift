@@ -5,6 +5,7 @@ import Diagnostics
 import ExecutionEngine
 import GuestMemory
 import HostOS
+import LinuxUser
 import Optimizer
 
 /// One option of user mode.
@@ -23,7 +24,7 @@ struct UserOption: Sendable {
 extension UserOption {
     /// Programs that the guest executes run with this option too; the others say something about this one program only.
     /// (The profile's path is handed on by itself, made absolute; so are the limits that the guest has then.)
-    var isInherited: Bool { !["E", "U", "0", "execfd", "profile", "limits"].contains(names[0]) }
+    var isInherited: Bool { !["E", "U", "0", "execfd", "profile", "limits", "seccomp"].contains(names[0]) }
 }
 
 /// What is wrong with an option's value: what would be right.
@@ -43,6 +44,7 @@ struct UserCommandLine: Sendable {
     var programDescriptor: Int32 = -1
     var stackSize: UInt64?
     var memoryLimits: MemoryLimitValues?
+    var seccompFilters: [String] = []
     var guestBase: UInt64?
     var reservedSize: UInt64?
     var logItems: String?
@@ -133,6 +135,16 @@ let userOptions: [UserOption] = [
             throw OptionError("wanted six numbers: soft:hard of RLIMIT_DATA, RLIMIT_STACK and RLIMIT_AS")
         }
         line.memoryLimits = limits
+    },
+    UserOption(
+        names: ["seccomp"], argument: "FILTER", variable: nil,
+        help: "a filter of system calls, as one guest program hands it to another"
+    ) {
+        (line, value) throws(OptionError) in
+        guard SeccompProgram(text: value) != nil else {
+            throw OptionError("wanted 16 hexadecimal digits for each instruction of a seccomp filter")
+        }
+        line.seccompFilters.append(value)
     },
     UserOption(
         names: ["B"], argument: "ADDRESS", variable: "GUEST_BASE",

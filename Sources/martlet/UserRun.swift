@@ -26,6 +26,7 @@ struct UserRun {
         options.programDescriptor = line.programDescriptor
         options.stackSize = line.stackSize
         options.memoryLimits = line.memoryLimits
+        options.seccompFilters = line.seccompFilters
         options.reservedSize = line.reservedSize
         options.seed = line.seed
         options.diagnostics = diagnostics

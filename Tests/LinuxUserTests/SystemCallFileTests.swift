@@ -191,9 +191,9 @@ private func hostStatus(_ path: String) -> stat {
         #expect(isError(guest.call(.dup3, 1, fd), .badf))
         #expect(isError(guest.call(.fcntl, fd, 1), .badf))
         #expect(guest.call(.close_range, fd, fd) == 0)
-        #expect(isError(guest.call(.bpf), .nosys))
+        #expect(isError(guest.call(.rseq), .nosys))
         let text = try guest.readAll(try guest.open(log))
-        #expect(text == "unimplemented: system call bpf (280)\n")
+        #expect(text == "unimplemented: system call rseq (293)\n")
     }
 
     @Test func controlRequestsAreCheckedByNumber() throws {

@@ -3,6 +3,7 @@
 import CLinux
 import GuestMemory
 import HostOS
+import LinuxABI
 
 enum MemoryCalls {
     /// brk(2): the kernel's form returns the new end, or the old one when it cannot move.
@@ -19,6 +20,7 @@ enum MemoryCalls {
                 _ = try memory.map(
                     oldPage, length: newPage - oldPage, rights: [.read, .write], flags: flags, kind: .heap)
             } else if newPage < oldPage {
+                if process.sealed.touches(newPage, oldPage - newPage) { throw .perm }
                 try memory.unmap(newPage, length: oldPage - newPage)
             }
         } catch { return Int(truncatingIfNeeded: old) }
@@ -41,6 +43,7 @@ enum MemoryCalls {
         if flags & (HostMemory.fixed | HostMemory.fixedNoReplace) != 0 {
             let (end, overflow) = call.a0.addingReportingOverflow(call.a1)
             if overflow || end > thread.memory.limit { throw .nomem }
+            if flags & HostMemory.fixed != 0 { try checkSeals(thread, call.a0, call.a1) }
         }
         // MAP_SHARED_VALIDATE is MAP_SHARED once the flags are known to be old ones. (With it the kernel would refuse the
         // way in which mappings are placed.)
@@ -57,6 +60,7 @@ enum MemoryCalls {
     }
 
     static func munmap(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        try checkSeals(thread, call.a0, call.a1)
         try thread.memory.unmap(call.a0, length: call.a1)
         return 0
     }
@@ -74,6 +78,7 @@ enum MemoryCalls {
             length = length &+ (start - mapping.start)
             start = mapping.start
         }
+        try checkSeals(thread, start, length)
         try thread.process.denyWriteExecute.check(
             call.a2, wasExecutable: thread.memory.allows(.execute, at: start, length: length))
         try thread.memory.protect(
@@ -87,6 +92,8 @@ enum MemoryCalls {
         let limit = thread.memory.limit, isFixed = call.a3 & 2 != 0
         guard newSize > 0, newSize <= limit else { throw .inval }
         if isFixed, call.a4 & 4095 != 0 || call.a4 > limit - newSize { throw .inval }
+        if oldSize != newSize || isFixed { try checkSeals(thread, call.a0, max(oldSize, 1)) }
+        if isFixed { try checkSeals(thread, call.a4, newSize) }
         let address = try thread.memory.remap(
             call.a0, oldLength: oldSize, newLength: newSize, flags: call.a3, newAddress: call.a4)
         return Int(truncatingIfNeeded: address)
@@ -98,9 +105,56 @@ enum MemoryCalls {
         let discarding: Set<Int32> = [4, 8, 9]  // MADV_DONTNEED, MADV_FREE, MADV_REMOVE
         func advise() -> Int { kernel(SYS_madvise, range(thread, call.a0, call.a1), call.word(1), Int(advice)) }
         if !discarding.contains(advice) { return advise() }
+        if thread.memory.mapping(at: call.a0).map({ !$0.rights.contains(.write) && !$0.isShared && $0.kind != .file })
+            ?? false
+        {
+            try checkSeals(thread, call.a0, call.a1)
+        }
         var result = 0
         thread.memory.changing(call.a0, call.a1) { result = advise() }
         return result
+    }
+
+    /// process_madvise(2): what it may advise for other processes changes no contents; other advice is refused, as before Linux 6.13.
+    static func processAdvise(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        let harmless: Set<Int32> = [3, 20, 21, 25]  // MADV_WILLNEED, COLD, PAGEOUT, COLLAPSE
+        let unknown = 99
+        let advice = harmless.contains(call.int32(3)) ? call.word(3) : unknown
+        return try withVectors(thread, call.a1, count: call.a2, writes: false) { vectors, count in
+            kernel(SYS_process_madvise, call.word(0), vectors, count, advice, call.word(4))
+        }
+    }
+
+    static func mbind(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        kernel(
+            SYS_mbind, range(thread, call.a0, call.a1), call.word(1), call.word(2),
+            thread.optionalInput(call.a3, call.a4 / 8), call.word(4), call.word(5))
+    }
+
+    static func setHomeNode(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        kernel(
+            SystemCallID.set_mempolicy_home_node.hostNumber, range(thread, call.a0, call.a1), call.word(1),
+            call.word(2), call.word(3))
+    }
+
+    /// move_pages(2): the addresses that it asks for lie in a guest's memory.
+    static func movePages(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        func pass(_ pages: Int) -> Int {
+            kernel(
+                SYS_move_pages, call.word(0), call.word(1), pages, thread.optionalInput(call.a3, 4),
+                thread.optionalOutput(call.a4, call.a1 &* 4), call.word(5))
+        }
+        guard call.a1 > 0, call.a1 <= 1 << 20 else { return pass(thread.optionalInput(call.a2, 8)) }
+        return try withScratch(Int(call.a1) * 8) { (buffer) throws(Errno) in
+            do throws(Errno) { try thread.memory.readBytes(call.a2, into: buffer) } catch {
+                return pass(call.a2 == 0 ? 0 : GuestThread.unusablePointer)
+            }
+            for offset in stride(from: 0, to: buffer.count, by: 8) {
+                let page = buffer.load(fromByteOffset: offset, as: UInt64.self)
+                buffer.storeBytes(of: range(thread, page, 0), toByteOffset: offset, as: Int.self)
+            }
+            return pass(buffer.word)
+        }
     }
 
     static func msync(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
@@ -140,7 +194,7 @@ enum MemoryCalls {
     /// The host's place of a range that the host kernel looks at. One that does not lie in the guest's part of the address
     /// space becomes one that no program may use, with the same offset in its page: the kernel finds nothing mapped there,
     /// after the errors that it looks for first.
-    private static func range(_ thread: GuestThread, _ start: UInt64, _ length: UInt64) -> Int {
+    static func range(_ thread: GuestThread, _ start: UInt64, _ length: UInt64) -> Int {
         let (sum, overflow) = length.addingReportingOverflow(4095)
         let limit = thread.memory.limit
         let isInside = start <= limit && (overflow || sum & ~4095 <= limit - start)
@@ -155,6 +209,8 @@ enum MemoryCalls {
             kernel(SYS_shmctl, Int(call.int32(0)), 2, Int(bitPattern: $0))
         }
         _ = try Errno.check(status)
+        let replaces: Int32 = 0o40000  // SHM_REMAP
+        if call.int32(2) & replaces != 0 { try checkSeals(thread, call.a1, information[6]) }
         let address = try thread.memory.attach(
             segment: call.int32(0), length: information[6], at: call.a1, flags: call.int32(2))
         return Int(truncatingIfNeeded: address)

@@ -118,11 +118,12 @@ struct ProgramResolver {
 
 /// The arguments of a fresh Martlet that runs `program`.
 func relaunchArguments(
-    _ program: ResolvedProgram, _ options: UserModeOptions, _ limits: MemoryLimitValues
+    _ program: ResolvedProgram, _ options: UserModeOptions, _ limits: MemoryLimitValues, filters: SeccompFilter?
 ) -> [[UInt8]] {
     var result: [[UInt8]] = [Array("martlet".utf8)]
     result.append(contentsOf: options.relaunchArguments)
     if limits != .host { result += ["-limits", limits.text].map { Array($0.utf8) } }
+    for text in filters?.texts ?? [] { result += ["-seccomp", text].map { Array($0.utf8) } }
     if let descriptor = program.descriptor { result += ["-execfd", "\(descriptor)"].map { Array($0.utf8) } }
     result.append(Array("-0".utf8))
     result.append(program.arguments.first ?? [])
@@ -225,12 +226,17 @@ extension ProcessCalls {
         if thread.mailbox.pointee.signal != 0 { return SystemCallResult.restart }
         process.engine.saveTranslations()
         process.finishProfile()
-        let limits = thread.memory.limits.values
+        let limits = thread.memory.limits.values, filters = thread.seccompFilter
+        if !program.isGuest, filters != nil {
+            // Its filters would be about another architecture's calls.
+            reportUnimplemented(thread, "execve of a program of the host with seccomp filters")
+            throw .acces
+        }
         let execution: PreparedExecution
         if program.isGuest {
             let isByFile = process.ownFile >= 0
             let vectors = ProgramVectors(
-                isByFile ? "" : "/proc/self/exe", relaunchArguments(program, process.options, limits),
+                isByFile ? "" : "/proc/self/exe", relaunchArguments(program, process.options, limits, filters: filters),
                 environment: (isByFile ? [HostProcess.startWithoutProc] : []) + environmentPointers)
             execution = PreparedExecution(vectors, thread)
             execution.call.file = process.ownFile

@@ -43,7 +43,10 @@ enum ProcessCalls {
         child.signalMask = thread.signalMask
         prepareChild(child, request)
         if request.has(CloneRequest.childClearTID) { child.clearChildTID = request.childTID }
-        process.lock.withLock { process.threads.append(child) }
+        process.lock.withLock {
+            child.filters.store(thread.filters.load(ordering: .relaxed), ordering: .relaxed)
+            process.threads.append(child)
+        }
         // The child says its thread id here, or why it cannot be.
         let id = SharedWord()
         let apart = request.apartFromThreads

@@ -52,6 +52,7 @@ enum SharedChild {
         vcpu.lend()
         let child = GuestThread(process: process, vcpu: vcpu)
         child.signalMask = thread.signalMask
+        child.filters.store(thread.filters.load(ordering: .relaxed), ordering: .relaxed)
         if request.has(CloneRequest.sighand) {
             thread.recordAllSignals()
             process.lock.withLock { process.recordsAll = true }
@@ -173,6 +174,7 @@ private struct KeptState {
     private let isSharedChild: Bool
     private let memoryLimits: MemoryLimitValues
     private let ownFile: Int32
+    private let filters: UInt
 
     init(_ thread: GuestThread) {
         vcpu = thread.vcpu.checkpoint()
@@ -188,6 +190,7 @@ private struct KeptState {
         isSharedChild = thread.isSharedChild
         memoryLimits = thread.memory.limits.values
         ownFile = thread.process.ownFile
+        filters = thread.filters.load(ordering: .relaxed)
     }
 
     func putBack(_ thread: GuestThread) {
@@ -200,6 +203,7 @@ private struct KeptState {
         thread.alternateStack = alternateStack
         thread.clearChildTID = clearChildTID
         thread.robustList = robustList
+        thread.filters.store(filters, ordering: .relaxed)
         thread.isLeader = isLeader
         thread.isSharedChild = isSharedChild
         thread.memory.limits.values = memoryLimits

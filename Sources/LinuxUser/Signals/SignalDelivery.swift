@@ -58,11 +58,15 @@ extension GuestThread {
             "fault: signal \(signal) code \(code) address 0x\(String(address, radix: 16)) "
                 + "pc 0x\(String(self.pc, radix: 16))"
         }
-        let action = withActions { $0[Int(signal)] }
+        raise(SignalInfo(signal: signal, code: code, address: address))
+    }
+
+    func raise(_ information: SignalInfo) {
+        let signal = information.signal, action = withActions { $0[Int(signal)] }
         if action.handler <= SignalAction.ignore || signalMask & HostSignals.bit(signal) != 0 {
-            die(by: SignalInfo(signal: signal, code: code, address: address))
+            die(by: information)
         }
-        enter(action, SignalInfo(signal: signal, code: code, address: address))
+        enter(action, information)
         openForSignals()
     }
 

@@ -19,6 +19,15 @@ enum MiscCalls {
         }
     }
 
+    /// perf_event_open(2): what is counted is the host's work for the guest. Breakpoints are refused as by a processor that has none.
+    static func perfEvent(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        let breakpoint: UInt32 = 5  // PERF_TYPE_BREAKPOINT
+        if let type = try? thread.load(call.a0, as: UInt32.self), type == breakpoint { throw .noent }
+        return kernel(
+            SYS_perf_event_open, thread.optionalOutput(call.a0, 4096), call.word(1), call.word(2), call.word(3),
+            call.word(4))
+    }
+
     // MARK: Processor
 
     /// riscv_hwprobe(2): pairs of key and value; an unknown key becomes -1. Every processor is the same.

@@ -34,7 +34,8 @@ enum ProcessControl {
         case 0x4155_5856: return try auxiliaryVector(thread, call)  // PR_GET_AUXV
         case 0x5356_4d41: return pass(call.word(1), fifth: thread.optionalInput(call.a4, 1))  // PR_SET_VMA
         case 35 where call.a1 == 15: return pass(call.word(1), third: thread.output(call.a2, 4))  // PR_SET_MM_MAP_SIZE
-        case 22, 35, 59:  // PR_SET_SECCOMP, PR_SET_MM, PR_SET_SYSCALL_USER_DISPATCH
+        case 22: return try SeccompCalls.setMode(thread, call.a1, call.a2)  // PR_SET_SECCOMP
+        case 35, 59:  // PR_SET_MM, PR_SET_SYSCALL_USER_DISPATCH
             reportUnimplemented(thread, "prctl option \(call.int32(0))")
             throw .inval
         default: throw .inval  // of other architectures, of extensions that the guest lacks, or unknown

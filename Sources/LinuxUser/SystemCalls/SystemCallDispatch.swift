@@ -7,6 +7,7 @@ import LinuxABI
 /// Performs the system call that the guest asked for. Returns its value, -errno, or one of `SystemCallResult`'s special
 /// values.
 public func performSystemCall(_ thread: GuestThread, _ arguments: SystemCallArguments) -> Int {
+    if thread.filters.load(ordering: .relaxed) != 0, let refused = thread.filtered(arguments) { return refused }
     guard let id = thread.process.guest.systemCall(arguments.number) else {
         reportUnimplemented(thread, "system call \(Int64(bitPattern: arguments.number)): no such number")
         return Errno.nosys.negated

@@ -26,6 +26,33 @@
 #ifndef SYS_fchmodat2
 #define SYS_fchmodat2 452
 #endif
+#ifndef SYS_futex_wake
+#define SYS_futex_wake 454
+#endif
+#ifndef SYS_futex_wait
+#define SYS_futex_wait 455
+#endif
+#ifndef SYS_futex_requeue
+#define SYS_futex_requeue 456
+#endif
+#ifndef SYS_statmount
+#define SYS_statmount 457
+#endif
+#ifndef SYS_listmount
+#define SYS_listmount 458
+#endif
+#ifndef SYS_lsm_get_self_attr
+#define SYS_lsm_get_self_attr 459
+#endif
+#ifndef SYS_lsm_set_self_attr
+#define SYS_lsm_set_self_attr 460
+#endif
+#ifndef SYS_lsm_list_modules
+#define SYS_lsm_list_modules 461
+#endif
+#ifndef SYS_mseal
+#define SYS_mseal 462
+#endif
 #define SYS_listxattrat 465
 #define SYS_removexattrat 466
 #define SYS_open_tree_attr 467
@@ -116,27 +143,27 @@ static const struct row rows[] = {
     ROW(setsockopt, "D 0|1|6|999|-1 0|2|999|-1 I 0|3|4|-1") ROW(getsockopt, "D 0|1|6|999|-1 0|2|3|999|-1 O L") ROW(shutdown, "-1|999 0|99|-1")
     ROW(sendmsg, "D H 0x40|-1") ROW(recvmsg, "D H 0x40|0x80000000") ROW(readahead, "D N S")
     SKIP(brk, "returns an address") ROW(munmap, "1|U|0x4000000000000000|-4096 0|1|4096|-1") ROW(mremap, "1|U|0x4000000000000000|M 0|4096|-1 0|4096|-1 0|1|2|3|99|-1 1|-4096")
-    SKIP(add_key, "missing") SKIP(request_key, "missing") SKIP(keyctl, "missing") SKIP(clone, "arguments in another order") ROW(execve, "P X X")
+    ROW(add_key, "T T I S -1|0") ROW(request_key, "T T T -1|0") ROW(keyctl, "99|-1") ROW(keyctl, "6|11 -1|0 O S") ROW(keyctl, "10 -1|0 T T 0") ROW(keyctl, "0|3|9 -1|0 -1|0") ROW(keyctl, "31 O S") SKIP(clone, "arguments in another order") ROW(execve, "P X X")
     ROW(mmap, "0|1|0x4000000000000000 0|4096|-1|0x4000000000000000 0|3 0|1|2|3|0x22 D 0|1") ROW(mmap, "1|0x4000000000000000 0|4096|-1|0x4000000000000000 0|3 0x12|0x32|0x100022 D 0|1") ROW(fadvise64, "D N N 0|4|99|-1") SKIP(swapon, "refused: the machine's") SKIP(swapoff, "refused: the machine's")
     ROW(mprotect, "1|U|0x4000000000000000|-4096|Z 0|1|4096|-1 1|3|0x100|-1|0x3000001") ROW(msync, "M 0|1|4096|8192|-1 0|1|2|4|5|8|-1") ROW(mlock, "U|0x4000000000000000|-4096 0|4096|-1")
     ROW(munlock, "M 0|4096|-1") ROW(mlockall, "0|8|-1") SKIP(munlockall, "takes no argument") ROW(mincore, "M 0|1|8192|-1 O") ROW(madvise, "M 0|4096|8192|-1 0|1|3|99|-1")
-    SKIP(remap_file_pages, "missing") SKIP(mbind, "missing") SKIP(get_mempolicy, "missing") SKIP(set_mempolicy, "missing") SKIP(migrate_pages, "missing") SKIP(move_pages, "missing")
-    ROW(rt_tgsigqueueinfo, "-1|0x7fffffff -1|0x7fffffff -1|0|65 I") SKIP(perf_event_open, "missing") ROW(accept4, "D O I 0|-1|0x800") ROW(recvmmsg, "D H 0|1 0x40|0x80000000 X") ROW(recvmmsg, "D H 0|1|-1 0x40 0")
+    SKIP(remap_file_pages, "missing") ROW(mbind, "M 0|1|-1 0|99 O 0|1|-1|70000 0|-1") ROW(get_mempolicy, "O O 0|1|64|70000 M 0|1|2|-1") ROW(set_mempolicy, "0|99 X 0|70000") ROW(migrate_pages, "-1|0x7fffffff 0|64|70000 I I") ROW(move_pages, "-1|0x7fffffff 0|1|-1 X X O 0|2|-1")
+    ROW(rt_tgsigqueueinfo, "-1|0x7fffffff -1|0x7fffffff -1|0|65 I") ROW(perf_event_open, "X -1|0 -1|0 -1 0|-1") ROW(accept4, "D O I 0|-1|0x800") ROW(recvmmsg, "D H 0|1 0x40|0x80000000 X") ROW(recvmmsg, "D H 0|1|-1 0x40 0")
     SKIP(riscv_hwprobe, "one architecture's") SKIP(riscv_flush_icache, "one architecture's")
     ROW(wait4, "-1|0x7fffffff|0x80000000 O 0|1|-1 O") ROW(prlimit64, "0|0x7fffffff|-1 -1|99 X O") ROW(prlimit64, "0|0x7fffffff 7|9|2 0|8 O") ROW(fanotify_init, "-1|0x80000000 0|-1") ROW(fanotify_mark, "D 0|1|-1 0|1 A P")
     ROW(name_to_handle_at, "A P I O 0|0x1000|-1") ROW(open_by_handle_at, "D I 0|2") ROW(clock_adjtime, "0|1|-1|99 I") ROW(syncfs, "-1|999") ROW(setns, "D 0|-1") ROW(sendmmsg, "D H 0|1 0x40")
     ROW(process_vm_readv, "-1|0x7fffffff V 0|1|-1|1025 V 0|1|-1|1025 0|1") ROW(process_vm_writev, "-1|0x7fffffff V 0|1|-1|1025 V 0|1|-1|1025 0|1") ROW(kcmp, "0x7fffffff|-1 0x7fffffff 0|99|-1 0 0")
-    SKIP(finit_module, "refused: the machine's") ROW(sched_setattr, "-1|0x7fffffff|0 X 0|1") ROW(sched_setattr, "-1|0x7fffffff I 0|1") ROW(sched_getattr, "-1|0x7fffffff|0 O 0|47|48|56|4096|-1 0|1") ROW(renameat2, "A P A P 0|1|2|3|8|-1") SKIP(seccomp, "missing")
-    ROW(getrandom, "O 0|8|-1 0|1|4|8|-1") ROW(memfd_create, "T 0|0x10|-1") SKIP(bpf, "missing") ROW(execveat, "A P X X 0|0x100|0x1000|-1") SKIP(userfaultfd, "missing") ROW(membarrier, "99|-1|8 0|1|-1 0")
+    SKIP(finit_module, "refused: the machine's") ROW(sched_setattr, "-1|0x7fffffff|0 X 0|1") ROW(sched_setattr, "-1|0x7fffffff I 0|1") ROW(sched_getattr, "-1|0x7fffffff|0 O 0|47|48|56|4096|-1 0|1") ROW(renameat2, "A P A P 0|1|2|3|8|-1") ROW(seccomp, "0|1|2|3|99 1|0x80 X")
+    ROW(getrandom, "O 0|8|-1 0|1|4|8|-1") ROW(memfd_create, "T 0|0x10|-1") SKIP(bpf, "refused: the machine's") ROW(execveat, "A P X X 0|0x100|0x1000|-1") SKIP(userfaultfd, "missing") ROW(membarrier, "99|-1|8 0|1|-1 0")
     ROW(mlock2, "U|0x4000000000000000|M 0|4096|-1 2|-1") ROW(copy_file_range, "D I D I 0|8 0|1") ROW(preadv2, "D V 0|1|-1|1025 0|-1 0 0|0x8000|-1") ROW(pwritev2, "-1|999 V 0|1|-1|1025 0|-1 0 0|0x8000|-1")
     SKIP(pkey_mprotect, "missing") SKIP(pkey_alloc, "missing") SKIP(pkey_free, "missing") ROW(statx, "A P 0|0x1000|0x6000|-1 0|0x7ff|0x80000000 O") SKIP(io_pgetevents, "missing") SKIP(rseq, "missing") SKIP(kexec_file_load, "refused: the machine's")
     ROW(pidfd_send_signal, "D 0|-1|65 I 0|1|-1") SKIP(io_uring_setup, "missing") SKIP(io_uring_enter, "missing") SKIP(io_uring_register, "missing") ROW(open_tree, "A P 0|-1|0x1000") ROW(move_mount, "A P A P 0|-1|0x4")
     ROW(fsopen, "T 0|-1") ROW(fsconfig, "D 0|1|5|6|99|-1 T X 0|-1") ROW(fsmount, "D 0|-1 0|-1") ROW(fspick, "A P 0|-1|8") ROW(pidfd_open, "-1|0|0x7fffffff 0|0x80|0x800|-1") SKIP(clone3, "missing parts")
-    ROW(close_range, "5000|-1 4000 0|8|-1") ROW(openat2, "A P I 0|8|24|32|4096|4097|-1") ROW(pidfd_getfd, "D N 0|1") ROW(faccessat2, "A P 0|8|7 0|0x200|0x1000|0x40000000") SKIP(process_madvise, "missing")
-    ROW(epoll_pwait2, "D O 0|-1|1|0x10000000 X I 8|0") ROW(epoll_pwait2, "D O 0|-1|1 I X 8|0|7") ROW(mount_setattr, "A P 0|-1|0x1000 I 0|8|32|40|4097") SKIP(quotactl_fd, "missing") SKIP(landlock_create_ruleset, "missing") SKIP(landlock_add_rule, "missing")
-    SKIP(landlock_restrict_self, "missing") SKIP(memfd_secret, "missing") ROW(process_mrelease, "D 0|1") SKIP(futex_waitv, "missing") SKIP(set_mempolicy_home_node, "missing") ROW(cachestat, "D I O 0|1") ROW(fchmodat2, "A P 0755 0|0x100|0x1000|0x40000000")
-    SKIP(map_shadow_stack, "missing") SKIP(futex_wake, "missing") SKIP(futex_wait, "missing") SKIP(futex_requeue, "missing") SKIP(statmount, "missing") SKIP(listmount, "missing") SKIP(lsm_get_self_attr, "missing") SKIP(lsm_set_self_attr, "missing") SKIP(lsm_list_modules, "missing")
-    SKIP(mseal, "missing") SKIP(setxattrat, "missing") SKIP(getxattrat, "missing") ROW(listxattrat, "A P 0|0x100|-1 O S") ROW(removexattrat, "A P 0|0x100|-1 T") ROW(open_tree_attr, "A P 0|-1 I 0|32|4097")
+    ROW(close_range, "5000|-1 4000 0|8|-1") ROW(openat2, "A P I 0|8|24|32|4096|4097|-1") ROW(pidfd_getfd, "D N 0|1") ROW(faccessat2, "A P 0|8|7 0|0x200|0x1000|0x40000000") ROW(process_madvise, "D V 0|1|-1 99|-1 0|-1")
+    ROW(epoll_pwait2, "D O 0|-1|1|0x10000000 X I 8|0") ROW(epoll_pwait2, "D O 0|-1|1 I X 8|0|7") ROW(mount_setattr, "A P 0|-1|0x1000 I 0|8|32|40|4097") SKIP(quotactl_fd, "missing") ROW(landlock_create_ruleset, "O 0|8|-1 0|1|2|-1") ROW(landlock_add_rule, "D 0|1|99 I 0|1")
+    ROW(landlock_restrict_self, "D 0|1") ROW(memfd_secret, "0x1|-1") ROW(process_mrelease, "D 0|1") ROW(futex_waitv, "O 0|129|-1 0|1 X 0|1|-1") ROW(set_mempolicy_home_node, "M 0|1|-1 0|99 0|1") ROW(cachestat, "D I O 0|1") ROW(fchmodat2, "A P 0755 0|0x100|0x1000|0x40000000")
+    SKIP(map_shadow_stack, "missing") ROW(futex_wake, "M 0 0|1 0|-1|2") ROW(futex_wait, "O 1 0xffffffff 0|-1 X 99") ROW(futex_requeue, "X 0|1 0|1 0|1") ROW(statmount, "I O S 0|1") ROW(listmount, "I O 0|1|-1 0|1|2") ROW(lsm_get_self_attr, "0|99|100 O L 0|1") ROW(lsm_set_self_attr, "0|99|100 I 0|32|-1 0|1") ROW(lsm_list_modules, "O L 0|1")
+    ROW(mseal, "M 0|1|-1 0|1") SKIP(setxattrat, "missing") SKIP(getxattrat, "missing") ROW(listxattrat, "A P 0|0x100|-1 O S") ROW(removexattrat, "A P 0|0x100|-1 T") ROW(open_tree_attr, "A P 0|-1 I 0|32|4097")
     ROW(file_getattr, "A P O 0|8|24|32|4097 0|0x100|-1") ROW(file_setattr, "A P I 0|8|24|32|4097 0|0x100|-1")
 };
 

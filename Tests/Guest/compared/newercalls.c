@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -173,6 +174,111 @@ static void scheduling(void) {
     CALL("msync of all", SYS_msync, page, -1L, MS_SYNC);
 }
 
+static uint32_t words[2];
+static void *wakes(void *argument) {
+    for (int i = 0; i < 2000 && syscall(SYS_futex, &words[1], 1 | 128, 1, 0, 0, 0) == 0; i++) usleep(1000);
+    return 0;
+}
+
+// futex_waitv and the calls that go with it.
+static void futexes(void) {
+    struct { uint64_t value, word; uint32_t flags, zero; } waits[2] = {{0, (uintptr_t)&words[0], 2 | 128, 0}, {0, (uintptr_t)&words[1], 2 | 128, 0}};
+    pthread_t thread;
+    pthread_create(&thread, NULL, wakes, NULL);
+    long woken = syscall(449, waits, 2, 0, 0, 0);
+    printf("futex_waitv: %ld\n", woken);
+    pthread_join(thread, NULL);
+    struct timespec past = {0, 1};
+    CALL("a past time", 449, waits, 2, 0, &past, CLOCK_MONOTONIC);
+    words[0] = 1;
+    CALL("another value", 449, waits, 2, 0, 0, 0);
+    waits[1].zero = 1;
+    CALL("a word that is not zero", 449, waits, 2, 0, 0, 0);
+    waits[1].zero = 0;
+    waits[1].word = 8;
+    words[0] = 0;
+    CALL("nothing there", 449, waits, 2, 0, 0, 0);
+    CALL("futex_wake", 454, &words[0], 0xffffffffull, 1, 2 | 128);
+    CALL("futex_wait", 455, &words[0], 1, 0xffffffffull, 2 | 128, 0, 0);
+    waits[1].word = (uintptr_t)&words[1];
+    CALL("futex_requeue", 456, waits, 0, 1, 1);
+}
+
+// Keys, and where memory lies.
+static void keysAndPolicies(void) {
+    char text[100] = "";
+    long ring = syscall(SYS_keyctl, 1, "ours"), key = syscall(SYS_add_key, "user", "name", "contents", 8, ring);
+    say("a session's keyring", ring);
+    say("add_key", key);
+    printf("read: %ld", syscall(SYS_keyctl, 11, key, text, sizeof text));
+    printf(" %s\n", text);
+    printf("found: %d\n", syscall(SYS_keyctl, 10, ring, "user", "name", 0) == key && syscall(SYS_request_key, "user", "name", 0, 0) == key);
+    CALL("update", SYS_keyctl, 2, key, "other", 5);
+    printf("read again: %ld", syscall(SYS_keyctl, 11, key, text, 3));
+    printf(" %s\n", text);
+    CALL("describe", SYS_keyctl, 6, key, text, sizeof text);
+    printf("%s\n", strncmp(text, "user;", 5) == 0 && strstr(text, ";name") ? "user, name" : text);
+    struct iovec parts[2] = {{"a", 1}, {"bc", 2}};
+    CALL("instantiate", SYS_keyctl, 20, key, parts, 2, ring);
+    CALL("revoke", SYS_keyctl, 3, key);
+    CALL("read what is revoked", SYS_keyctl, 11, key, text, sizeof text);
+    CALL("add_key of no kind", SYS_add_key, "nothing", "name", "contents", 8, ring);
+    CALL("capabilities", SYS_keyctl, 31, text, 8);
+
+    int mode = -1;
+    unsigned long nodes[16] = {0};
+    char *memory = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CALL("get_mempolicy", SYS_get_mempolicy, &mode, nodes, 1024, 0, 0);
+    printf("mode %d, nodes %lx\n", mode, nodes[0]);
+    nodes[0] = 1;
+    CALL("mbind", SYS_mbind, memory, 8192, 2, nodes, 1024, 0);
+    CALL("get_mempolicy of an address", SYS_get_mempolicy, &mode, nodes, 1024, memory, 2);
+    printf("mode %d, nodes %lx\n", mode, nodes[0]);
+    CALL("set_mempolicy", SYS_set_mempolicy, 1, nodes, 1024);
+    CALL("set_mempolicy_home_node", 450, memory, 4096, 0, 0);
+    memory[0] = 1;
+    void *pages[3] = {memory, memory + 4096, (void *)8};
+    int status[3] = {9, 9, 9};
+    CALL("move_pages", SYS_move_pages, 0, 3, pages, 0, status, 0);
+    printf("%d %d %d\n", status[0], status[1], status[2]);
+    CALL("migrate_pages", SYS_migrate_pages, 0, 1024, nodes, nodes);
+    struct iovec range = {memory, 8192};
+    int self = syscall(434, getpid(), 0);
+    CALL("process_madvise", 440, self, &range, 1, 20, 0);
+    CALL("process_madvise, unknown", 440, self, &range, 1, 99, 0);
+}
+
+// What only the kernel's lists say.
+static void lists(void) {
+    uint64_t list[64] = {0};
+    uint32_t size = sizeof list;
+    CALL("lsm_list_modules", 461, list, &size, 0);
+    printf("%u bytes, first %lx\n", size, (long)list[0]);
+    size = 0;
+    CALL("no room", 461, list, &size, 0);
+    struct { uint32_t size, zero; uint64_t mount, last; } request = {24, 0, ~0ull, 0};
+    printf("listmount: %d\n", syscall(458, &request, list, 64, 0) > 0);
+    request.mount = list[0];
+    request.last = 1;
+    char about[4096];
+    CALL("statmount", 457, &request, about, sizeof about, 0);
+    CALL("statmount of nothing", 457, &request, 0, 0, 0);
+    int secret = syscall(447, 0);
+    say("memfd_secret", secret);
+    if (ftruncate(secret, 4096) == 0) {
+        char *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, secret, 0);
+        if (memory != MAP_FAILED) strcpy(memory, "secret");
+        printf("%s\n", memory == MAP_FAILED ? strerrorname_np(errno) : memory);
+        if (memory != MAP_FAILED) CALL("written to a pipe", SYS_write, 1, memory, 7);
+    }
+    struct { uint32_t type, size; uint64_t config, rest[14]; } event = {1, 128, 0};  // the software clock
+    int counter = syscall(SYS_perf_event_open, &event, 0, -1, -1, 0);
+    say("perf_event_open", counter);
+    uint64_t count = 0;
+    for (volatile int i = 0; i < 100000; i++) {}
+    printf("%d\n", counter < 0 || (read(counter, &count, 8) == 8 && count > 0));
+}
+
 int main(void) {
     setvbuf(stdout, NULL, _IOLBF, 1 << 12);
     opening();
@@ -180,5 +286,8 @@ int main(void) {
     files();
     events();
     scheduling();
+    futexes();
+    keysAndPolicies();
+    lists();
     return 0;
 }
