@@ -37,9 +37,12 @@ let package = Package(
             name: "GuestRISCV", dependencies: ["IR", "GuestKit", "SoftFloat", "CLinux"],
             swiftSettings: hot, plugins: ["DecodeTables"]),
         // Engine
+        .target(name: "TranslationStore", dependencies: ["GuestMemory", "HostOS"], swiftSettings: hot),
         .target(
             name: "ExecutionEngine",
-            dependencies: ["IR", "Optimizer", "CodeGen", "GuestKit", "GuestMemory", "HostOS", "Diagnostics"],
+            dependencies: [
+                "IR", "Optimizer", "CodeGen", "GuestKit", "GuestMemory", "TranslationStore", "HostOS", "Diagnostics",
+            ],
             swiftSettings: hot),
         .target(
             name: "Profiling", dependencies: ["ExecutionEngine", "GuestMemory", "HostOS", "CLinux"], swiftSettings: hot),
@@ -58,7 +61,7 @@ let package = Package(
             name: "martlet",
             dependencies: [
                 "CodeGen", "CodeGenX64", "CodeGenInterpreter", "GuestKit", "GuestMemory", "GuestRISCV",
-                "ExecutionEngine", "HostOS",
+                "TranslationStore", "ExecutionEngine", "HostOS",
                 "LinuxABI", "LinuxUser", "ProfileReport", "Diagnostics", "Optimizer", "CCapstone",
             ]),
         // Tools
@@ -92,7 +95,7 @@ let package = Package(
             name: "ExecutionEngineTests",
             dependencies: [
                 "ExecutionEngine", "CodeGen", "CodeGenX64", "CodeGenInterpreter", "GuestKit", "GuestMemory",
-                "GuestRISCV",
+                "GuestRISCV", "TranslationStore",
                 "HostOS", "Diagnostics", "IR", "Optimizer", "CLinux",
             ],
             swiftSettings: quick),

@@ -2,11 +2,14 @@
 // here it gets its number, its counter, its place in the code buffer, and becomes something that look-ups find.
 
 import CodeGen
+import GuestMemory
 import HostOS
 import IR
 
 /// What a translation is found by.
 struct CodeKey: Hashable {
+    /// What tells the code at this pc from other code that vCPUs see there (`CodeMemory.place`).
+    var place: UInt64 = 0
     var pc: UInt64
     /// What of the CPU state it was made for (`GuestArchitecture.mode`).
     var mode: UInt64
@@ -23,8 +26,8 @@ struct MadeRegion {
         case region(Region, Allocation)
         /// What `HostBackEnd.export` or a `RegionCompiler` wrote.
         case exported(UnsafeRawBufferPointer)
-        /// Translation `index`, which is in the cache and out of use.
-        case dormant(Int)
+        /// A translation that is in the cache and out of use.
+        case dormant(TranslationID)
     }
 
     var key: CodeKey
@@ -61,15 +64,15 @@ extension Workspace {
 extension Engine {
     /// Takes a region into the code cache: its number there, nil when there is no room or it is no region. `old`: the translation that
     /// it takes the place of. Holds the lock.
-    func admit(_ made: MadeRegion, replacing old: Int? = nil) -> Int? {
-        guard let index = cache.nextIndex else { return nil }
+    func admit(_ made: MadeRegion, replacing old: TranslationID? = nil) -> TranslationID? {
+        guard let index = cache.next else { return nil }
         if case .dormant(let index) = made.body {
             cache.restore(index, on: made.ranges)
             return index
         }
         let start = options.measuresTime ? HostClock.monotonic() : 0
         let counter =
-            made.isOptimized ? ExecutionCounters.number(entriesOf: made.key.pc) : ExecutionCounters.number(index)
+            made.isOptimized ? ExecutionCounters.number(entriesOf: made.key.pc) : ExecutionCounters.number(index.row)
         guard let compiled = place(made, index, counter) else { return nil }
         for vcpu in vcpus {
             vcpu._withUnsafeGuaranteedRef { $0.prepareCounter(counter, isOptimized: made.isOptimized) }
@@ -84,11 +87,11 @@ extension Engine {
     }
 
     /// Host code for a translation with that number.
-    private func place(_ made: MadeRegion, _ index: Int, _ counter: Int) -> CompiledRegion? {
+    private func place(_ made: MadeRegion, _ index: TranslationID, _ counter: Int) -> CompiledRegion? {
         switch made.body {
-        case .region(let region, let allocation): host.compile(region, allocation, translation: index)
+        case .region(let region, let allocation): host.compile(region, allocation, translation: index.row)
         case .exported(let bytes):
-            host.install(bytes, translation: index, counterShift: made.storedCounter.map { counter - $0 } ?? 0)
+            host.install(bytes, translation: index.row, counterShift: made.storedCounter.map { counter - $0 } ?? 0)
         case .dormant: nil
         }
     }

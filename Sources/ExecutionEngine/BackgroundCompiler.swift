@@ -8,6 +8,7 @@
 // region: a short process has none.
 
 import CodeGen
+import GuestMemory
 import HostOS
 import IR
 import Synchronization
@@ -18,7 +19,7 @@ final class BackgroundCompiler: @unchecked Sendable {
         var workspace: Workspace
         var request: TranslationRequest
         /// The translation to be replaced, and the generation that its number is of.
-        var old: Int
+        var old: TranslationID
         var generation: UInt64
         /// The guest code has changed.
         var isStale = false
@@ -44,7 +45,7 @@ final class BackgroundCompiler: @unchecked Sendable {
     private var waiting: [Job] = []
     private var current: Job?
     /// Regions that did not fit: the caller makes smaller ones.
-    private var tooLarge: Set<Int> = []
+    private var tooLarge: Set<TranslationID> = []
     /// Held while the thread compiles: fork waits for it, so that no allocator of memory is caught in the middle.
     private let compiling = Lock()
     /// Changes with each job and at the end; the thread sleeps on it.
@@ -73,7 +74,7 @@ final class BackgroundCompiler: @unchecked Sendable {
     // MARK: For vCPUs, under the translation lock
 
     /// Hands over the hot translation `old`; the request is for what takes its place.
-    func take(_ old: Int, _ request: TranslationRequest) -> Reply {
+    func take(_ old: TranslationID, _ request: TranslationRequest) -> Reply {
         if isPending(old) { return startThread() ? .pending : .refused }
         if tooLarge.remove(old) != nil { return .refused }
         guard let workspace = freeWorkspace() else { return .pending }
@@ -152,7 +153,7 @@ final class BackgroundCompiler: @unchecked Sendable {
         }
     }
 
-    private func isPending(_ old: Int) -> Bool {
+    private func isPending(_ old: TranslationID) -> Bool {
         func matches(_ job: Job) -> Bool { job.old == old && job.generation == engine.generation && !job.isStale }
         return waiting.contains(where: matches) || current.map(matches) ?? false
     }
@@ -223,7 +224,7 @@ final class BackgroundCompiler: @unchecked Sendable {
 
     private func install(_ code: UnsafeRawBufferPointer, _ time: UInt64) {
         guard let job = current, !job.isStale, job.generation == engine.generation,
-            engine.cache.find(job.request.key.pc, job.request.key.mode) == job.old
+            engine.cache.find(job.request.key) == job.old
         else { return }
         var made = job.workspace.made(job.request, .background, .exported(code))
         made.time = time

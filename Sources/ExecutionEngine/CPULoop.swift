@@ -58,13 +58,17 @@ extension VCPU {
     }
 
     /// What the vCPU is to run next.
-    private var key: CodeKey { CodeKey(pc: programCounter, mode: engine.guest.mode(state)) }
+    var key: CodeKey {
+        let pc = programCounter
+        return CodeKey(
+            place: engine.hasPlaces ? engine.memory.place(of: pc) : 0, pc: pc, mode: engine.guest.mode(state))
+    }
 
     private func lookUp(_ key: CodeKey) -> UInt64? {
         let cached = header.pointee.jumpCache + JumpCache.index(key.word)
         if cached.pointee.pc == key.word { return cached.pointee.code }
-        guard let index = lookup.find(key.pc, key.mode) else { return nil }
-        let entry = lookup.rows[index].entry
+        guard let index = lookup.find(key) else { return nil }
+        let entry = lookup[index].entry
         remember(key, entry)
         return entry
     }
@@ -87,7 +91,7 @@ extension VCPU {
         switch supply {
         case .code(let index):
             link(to: index)
-            remember(key, lookup.rows[index].entry)
+            remember(key, lookup[index].entry)
             return nil
         case .notExecutable: return fetchFault(key.pc)
         case .unprotected:
@@ -102,36 +106,37 @@ extension VCPU {
         let key = key
         engine.lock.lock()
         defer { engine.lock.unlock() }
-        if let source = exitTranslation, exitGeneration == engine.generation, engine.cache.rows[source].pc != key.pc {
-            let profile = CountedProfile(engine: engine, flags: engine.cache.rows[source].flags, state: state)
+        if let source = exitTranslation, exitGeneration == engine.generation, engine.cache[source].key.pc != key.pc {
+            let profile = CountedProfile(engine: engine, like: engine.cache[source].key, state: state)
             let patience = engine.drop(source, site: key.pc, profile)
             let offset = ExecutionCounters.offset(entriesOf: key.pc)
             return state.storeBytes(of: patience, toByteOffset: offset, as: UInt32.self)
         }
-        guard let old = engine.cache.find(key.pc, key.mode) else { return }
+        guard let old = engine.cache.find(key) else { return }
         setActivity(.optimizing)
         defer { setActivity(.engine) }
         header.pointee.jumpCache[JumpCache.index(key.word)] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
-        let profile = CountedProfile(engine: engine, flags: key.mode, state: state)
+        let profile = CountedProfile(engine: engine, like: key, state: state)
         var hasFlushed = false
         let patience = engine.replace(old, profile, mayWait: !isBorrowed, &hasFlushed)
         if hasFlushed { forget() }
         setCounter(old, patience)
     }
 
-    private func setCounter(_ translation: Int, _ count: UInt32) {
-        let counter = Int(engine.cache.rows[translation].counter)
+    private func setCounter(_ translation: TranslationID, _ count: UInt32) {
+        let counter = Int(engine.cache[translation].counter)
         state.storeBytes(of: count, toByteOffset: ExecutionCounters.offset(ofNumber: counter), as: UInt32.self)
     }
 
-    private func link(to target: Int) {
+    private func link(to target: TranslationID) {
         guard let link = pendingLink, link.generation == engine.generation, engine.options.chaining,
-            engine.cache.rows[link.source].isValid, engine.cache.hasRoomForLink, engine.mayLink(link.source)
+            engine.cache[link.source].isValid, engine.cache.hasRoomForLink,
+            engine.cache[link.source].key.place == engine.cache[target].key.place, engine.mayLink(link.source)
         else { return }
-        let row = engine.cache.rows + target
+        let row = engine.cache[target]
         guard
             engine.host.link(
-                engine.cache.compiled[link.source], slot: link.slot, to: row.pointee.entry, pc: row.pointee.pc)
+                engine.cache.code(of: link.source), slot: link.slot, to: row.entry, pc: row.key.pc)
         else { return }
         engine.cache.addLink(source: link.source, slot: link.slot, target: target)
         engine.counters.links += 1
@@ -144,7 +149,7 @@ extension VCPU {
         switch exit.reason {
         case ExitReason.chain:
             header.pointee.jumps.unlinked &+= 1
-            if engine.options.chaining { pendingLink = (exit.translation, exit.slot, exitGeneration) }
+            if engine.options.chaining { pendingLink = (TranslationID(exit.translation), exit.slot, exitGeneration) }
             return nil
         case ExitReason.lookup:
             return nil

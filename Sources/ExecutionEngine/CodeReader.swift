@@ -4,12 +4,6 @@
 import GuestMemory
 import HostOS
 
-/// Guest bytes [start, end) that a translation was made from.
-struct GuestRange {
-    var start: UInt64
-    var end: UInt64
-}
-
 /// One per engine; guarded by the translation lock.
 final class CodeReader {
     private let memory: any CodeMemory
@@ -19,10 +13,10 @@ final class CodeReader {
     /// write-protected, so that every change comes through `forget`.
     private let copies: UnsafeMutableRawPointer
     private let windows: UnsafeMutablePointer<UInt64>
-    private static let pageSize = 4096
+    private let pageSize: Int
     private static let windowCount = 8
     private static let longestInstruction = 16
-    private static let scratch = windowCount * pageSize
+    private let scratch: Int
     private static let noPage: UInt64 = 1
     /// The code asked for last could not be write-protected: nothing made from it may be kept.
     private(set) var isUnprotected = false
@@ -30,7 +24,9 @@ final class CodeReader {
     init(_ memory: any CodeMemory, leastBytes: Int) {
         self.memory = memory
         self.leastBytes = leastBytes
-        copies = .allocate(byteCount: Self.scratch + Self.pageSize + Self.longestInstruction, alignment: 16)
+        pageSize = Int(memory.pageSize)
+        scratch = Self.windowCount * pageSize
+        copies = .allocate(byteCount: scratch + pageSize + Self.longestInstruction, alignment: 16)
         windows = .allocate(capacity: Self.windowCount)
         windows.initialize(repeating: Self.noPage, count: Self.windowCount)
     }
@@ -47,32 +43,32 @@ final class CodeReader {
     /// instruction may cross it. Nil when there is no code, or it cannot be protected.
     func bytes(at pc: UInt64) -> UnsafeRawBufferPointer? {
         isUnprotected = false
-        let pageSize = UInt64(Self.pageSize), longest = UInt64(Self.longestInstruction)
+        let size = pageSize, pageSize = UInt64(size), longest = UInt64(Self.longestInstruction)
         let page = pc & ~(pageSize - 1)
         let toPageEnd = page &+ pageSize &- pc
         if toPageEnd >= longest {
             let slot = Int(truncatingIfNeeded: page / pageSize) & (Self.windowCount - 1)
-            if windows[slot] != page, let bytes = memory.executableBytes(at: page), bytes.count >= Self.pageSize {
+            if windows[slot] != page, let bytes = memory.executableBytes(at: page), bytes.count >= size {
                 guard protect(page, pageSize) else { return nil }
-                let copied = copy(bytes, count: Self.pageSize, to: slot * Self.pageSize)
-                windows[slot] = copied?.count == Self.pageSize ? page : Self.noPage
+                let copied = copy(bytes, count: size, to: slot * size)
+                windows[slot] = copied?.count == size ? page : Self.noPage
             }
             if windows[slot] == page {
-                let start = copies + (slot * Self.pageSize + Int(pc - page))
+                let start = copies + (slot * size + Int(pc - page))
                 return UnsafeRawBufferPointer(start: start, count: Int(toPageEnd))
             }
         }
         guard let bytes = memory.executableBytes(at: pc) else { return nil }
         let length = min(UInt64(bytes.count), toPageEnd >= longest ? toPageEnd : toPageEnd &+ longest)
         guard protect(pc, length) else { return nil }
-        return copy(bytes, count: Int(length), to: Self.scratch)
+        return copy(bytes, count: Int(length), to: scratch)
     }
 
     /// A copy of the bytes of one instruction, which are not write-protected.
     func instruction(at pc: UInt64) -> UnsafeRawBufferPointer? {
         isUnprotected = false
         guard let bytes = memory.executableBytes(at: pc) else { return nil }
-        return copy(bytes, count: min(bytes.count, Self.longestInstruction), to: Self.scratch)
+        return copy(bytes, count: min(bytes.count, Self.longestInstruction), to: scratch)
     }
 
     private func protect(_ start: UInt64, _ length: UInt64) -> Bool {
@@ -100,8 +96,8 @@ final class CodeReader {
             var at = range.start
             while at < range.end {
                 guard let bytes = memory.executableBytes(at: at) else { return false }
-                let count = min(bytes.count, Int(range.end &- at), Self.pageSize)
-                guard expected.count >= count, let now = copy(bytes, count: count, to: Self.scratch),
+                let count = min(bytes.count, Int(range.end &- at), pageSize)
+                guard expected.count >= count, let now = copy(bytes, count: count, to: scratch),
                     now.count == count, areEqual(now, expected, count)
                 else { return false }
                 expected = UnsafeRawBufferPointer(rebasing: expected[count...])

@@ -6,37 +6,44 @@ import GuestKit
 /// How guest code has run on one vCPU, as its baseline translations have counted it. Under the translation lock.
 final class CountedProfile: ExecutionProfile {
     let engine: Engine
-    let flags: UInt64
+    /// Of code in the same place and mode.
+    private let likeness: CodeKey
     /// The vCPU's state, with the counters below it.
     let state: UnsafeMutableRawPointer
 
-    init(engine: Engine, flags: UInt64, state: UnsafeMutableRawPointer) {
+    init(engine: Engine, like key: CodeKey, state: UnsafeMutableRawPointer) {
         self.engine = engine
-        self.flags = flags
+        likeness = key
         self.state = state
     }
 
     var executionsOfHead: UInt32 { max(engine.options.hotThreshold, 1) }
 
     func executions(of pc: UInt64) -> UInt32 {
-        guard let index = engine.cache.find(pc, flags) else { return 0 }
+        guard let index = find(pc) else { return 0 }
         let threshold = executionsOfHead
-        if engine.cache.rows[index].isOptimized { return threshold }
+        if engine.cache[index].isOptimized { return threshold }
         // What runs in regions does not count there: often enough to be taken in, and for calls to be followed.
         return max(counted(index), engine.cache.regionBlocks.contains(pc) ? threshold / 4 : 1)
     }
 
+    private func find(_ pc: UInt64) -> TranslationID? {
+        var key = likeness
+        key.pc = pc
+        return engine.cache.find(key)
+    }
+
     /// Counters count down, perhaps below zero, and are shared.
-    private func counted(_ index: Int) -> UInt32 {
-        let offset = ExecutionCounters.offset(ofNumber: Int(engine.cache.rows[index].counter))
+    private func counted(_ index: TranslationID) -> UInt32 {
+        let offset = ExecutionCounters.offset(ofNumber: Int(engine.cache[index].counter))
         let left = max(0, state.load(fromByteOffset: offset, as: Int32.self))
         return max(1, executionsOfHead &- min(UInt32(left), executionsOfHead))
     }
 
     func targets(of site: UInt64, in block: UInt64) -> JumpTargets {
         if let known = engine.tiering.jumpTargets[site] { return known }
-        guard let index = engine.cache.find(block, flags), !engine.cache.rows[index].isOptimized,
-            let cached = engine.host.inlineCache(engine.cache.compiled[index]), cached.site == site
+        guard let index = find(block), !engine.cache[index].isOptimized,
+            let cached = engine.host.inlineCache(engine.cache.code(of: index)), cached.site == site
         else { return JumpTargets() }
         return countedTargets(index, cached)
     }
@@ -44,9 +51,9 @@ final class CountedProfile: ExecutionProfile {
     func failureCounter(of site: UInt64) -> Int { ExecutionCounters.number(entriesOf: site) }
 
     /// A baseline translation is hot: where its indirect jump went is kept for regions made later, when it counts no more.
-    func learn(_ index: Int) {
-        guard !engine.cache.rows[index].isOptimized,
-            let cached = engine.host.inlineCache(engine.cache.compiled[index]),
+    func learn(_ index: TranslationID) {
+        guard !engine.cache[index].isOptimized,
+            let cached = engine.host.inlineCache(engine.cache.code(of: index)),
             engine.tiering.jumpTargets[cached.site] == nil
         else { return }
         engine.tiering.jumpTargets[cached.site] = countedTargets(index, cached)
@@ -63,7 +70,7 @@ final class CountedProfile: ExecutionProfile {
     }
 
     /// Where the indirect jump of a baseline translation went: to the target that its in-line cache is for, but for the misses.
-    private func countedTargets(_ index: Int, _ cached: (site: UInt64, target: UInt64?)) -> JumpTargets {
+    private func countedTargets(_ index: TranslationID, _ cached: (site: UInt64, target: UInt64?)) -> JumpTargets {
         var targets = JumpTargets()
         guard let target = cached.target else { return targets }
         let executions = Float(counted(index))

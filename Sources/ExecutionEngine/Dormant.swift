@@ -7,22 +7,22 @@
 
 extension Engine {
     /// Remembers a translation that was just invalidated.
-    func putAside(_ index: Int) {
-        let row = cache.rows[index]
+    func putAside(_ index: TranslationID) {
+        let row = cache[index]
         if row.source != 0 {
-            cache.dormant[CodeKey(pc: row.pc, mode: row.flags)] = UInt32(truncatingIfNeeded: index)
+            cache.dormant[row.key] = index
         }
     }
 
     /// The dropped translation of `pc`, in use again; nil when there is none or its bytes have changed. Nothing must be found for the
     /// pc. Holds the lock.
-    func revive(_ key: CodeKey) -> Int? {
+    func revive(_ key: CodeKey) -> TranslationID? {
         guard let found = cache.dormant[key] else { return nil }
-        let row = cache.rows[Int(found)]
+        let row = cache[found]
         let source = cache.sources[row.source]
         guard reader.holds(source.ranges, source.code),
             let index = admit(
-                MadeRegion(key: key, body: .dormant(Int(found)), ranges: source.ranges, isOptimized: row.isOptimized))
+                MadeRegion(key: key, body: .dormant(found), ranges: source.ranges, isOptimized: row.isOptimized))
         else { return nil }
         cache.dormant[key] = nil
         cache.deadCount -= 1

@@ -9,11 +9,14 @@ import GuestKit
 import GuestMemory
 import HostOS
 import IR
+import TranslationStore
 
 public final class Engine: @unchecked Sendable {
     public let guest: any GuestArchitecture
     public let host: any HostBackEnd
     public let memory: any CodeMemory
+    /// Other code may be seen at an address without that this one has changed.
+    let hasPlaces: Bool
     public let options: EngineOptions
 
     let lock = Lock()
@@ -57,13 +60,14 @@ public final class Engine: @unchecked Sendable {
         self.guest = guest
         self.host = host
         self.memory = memory
+        hasPlaces = memory.hasPlaces
         self.options = options
         let anchor = unsafeBitCast(engineFaultHandler as CodeFaultHandler, to: UInt.self)
         codeMemory = try ExecutableMemory(size: options.codeCacheSize, near: anchor)
         code = CodeBuffer(writable: codeMemory.writable, executable: codeMemory.executable, size: codeMemory.size)
         cache = try TranslationCache(
             recordCapacity: max(options.codeCacheSize / 2, 1 << 20),
-            capacity: TranslationCache.capacity(forCode: options.codeCacheSize))
+            capacity: TranslationCache.capacity(forCode: options.codeCacheSize), pageSize: memory.pageSize)
         host.configure(
             HostConfiguration(
                 helpers: guest.helpers, globals: guest.globals, pcOffset: guest.pcOffset, stateSize: guest.stateSize,
@@ -71,11 +75,13 @@ public final class Engine: @unchecked Sendable {
             code: code)
         let stubBytes = code.used
         self.stubBytes = stubBytes
-        store = options.store.map { Store($0, stubBytes: stubBytes) }
+        store = options.store.map {
+            Store($0, stubBytes: stubBytes, mostRanges: PlanStorage.blockLimit, name: memory.codeFileName)
+        }
         let reader = CodeReader(memory, leastBytes: guest.instructionAlignment)
         self.reader = reader
         log = TranslationLog(guest: guest, options: options, reader: reader)
-        tiering = Tiering(options)
+        tiering = Tiering(options, placeSize: memory.hasPlaces ? memory.pageSize : 0)
         pipeline = Pipeline(guest: guest, options: options, log: log)
         FaultRegistry.add(self)
         if let rows = store?.expectedRows { commit(rows: rows) }
@@ -132,37 +138,45 @@ public final class Engine: @unchecked Sendable {
 
     /// Takes one translation out of use: nothing finds it or jumps to it any more. Code that runs in it leaves at its next
     /// exit check, because every vCPU is asked to forget what it remembers.
-    private func kill(_ index: Int) {
+    private func kill(_ index: TranslationID) {
         // One that is on several of the pages is named several times.
-        if !cache.rows[index].isValid { return }
+        if !cache[index].isValid { return }
         counters.invalidated += 1
-        if cache.rows[index].isOptimized { isUnsettled = true }
+        if cache[index].isOptimized { isUnsettled = true }
         retire(index)
         putAside(index)
         cache.deadCount += 1
     }
 
     /// Takes one translation out of look-up and unlinks the jumps to it; its code may still run.
-    func retire(_ index: Int) {
+    func retire(_ index: TranslationID) {
         cache.remove(index)
-        var at = cache.rows[index].incoming
+        var at = cache[index].incoming
         if at != 0 { thaw() }
         while at != 0 {
             let link = cache.links[Int(at) - 1]
-            host.unlink(cache.compiled[Int(link.source)], slot: Int(link.slot))
+            host.unlink(cache.code(of: TranslationID(link.source)), slot: Int(link.slot))
             at = link.next
         }
-        cache.rows[index].incoming = 0
+        cache[index].incoming = 0
     }
 
     /// Takes a region out of use that is not wrong, but not worth running on.
-    func drop(_ index: Int) {
+    func drop(_ index: TranslationID) {
         retire(index)
         requestForget()
     }
 
     private func requestForget() {
         for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.request(EngineRequest.forget) } }
+    }
+
+    /// To be called when `CodeMemory.place` gives other answers than before: vCPUs forget where code was. Translations stay.
+    public func placesHaveChanged() {
+        lock.withLock {
+            reader.forget()
+            requestForget()
+        }
     }
 
     /// Returns once no vCPU is in a region that has been dropped. Holds the lock; the calling thread is outside generated code.
@@ -188,8 +202,8 @@ public final class Engine: @unchecked Sendable {
     }
 
     /// Does guest memory still hold the bytes that a translation was made from? False where they were not kept.
-    private func isUnchanged(_ index: Int) -> Bool {
-        let place = cache.rows[index].source
+    private func isUnchanged(_ index: TranslationID) -> Bool {
+        let place = cache[index].source
         if place == 0 { return false }
         let source = cache.sources[place]
         return reader.isUnchanged(source.ranges, source.code)
@@ -197,7 +211,7 @@ public final class Engine: @unchecked Sendable {
 
     /// Drops the translations with code on a guest page whose bytes have changed.
     private func dropChanged(page start: UInt64) {
-        let length: UInt64 = 1 << TranslationCache.pageBits
+        let length = memory.pageSize
         background?.invalidate(start: start, length: length) { ranges, code in
             !reader.isUnchanged(ranges, code)
         }
@@ -296,8 +310,8 @@ public final class Engine: @unchecked Sendable {
 
     /// May the links of a translation change? Code that other processes have too is not worth a copy for a few of them: the cpu loop
     /// finds the target each time.
-    func mayLink(_ source: Int) -> Bool {
-        let offset = cache.rows[source].entry &- UInt64(UInt(bitPattern: code.executable))
+    func mayLink(_ source: TranslationID) -> Bool {
+        let offset = cache[source].entry &- UInt64(UInt(bitPattern: code.executable))
         guard offset < UInt64(sharedCode) else { return true }
         refusedLinks += 1
         if refusedLinks < Self.linkPatience { return false }

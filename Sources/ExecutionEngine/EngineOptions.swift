@@ -3,6 +3,7 @@
 import CodeGen
 import Diagnostics
 import IR
+import TranslationStore
 
 /// Which code a vCPU runs.
 public enum Tier: String, CaseIterable, Sendable {

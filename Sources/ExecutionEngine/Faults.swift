@@ -38,7 +38,7 @@ extension VCPU {
     func stepOnce() -> VCPUExit? {
         engine.lock.lock()
         let result = engine.translate(
-            engine.tiering.once(CodeKey(pc: programCounter, mode: engine.guest.mode(state))))
+            engine.tiering.once(key))
         guard case .done(let index) = result else {
             if case .full = result {
                 engine.flushLocked()
@@ -47,7 +47,7 @@ extension VCPU {
             engine.lock.unlock()
             return nil
         }
-        let entry = engine.cache.rows[index].entry
+        let entry = engine.cache[index].entry
         let generation = engine.generation
         atomic(running).pointee.store(1, ordering: .sequentiallyConsistent)
         engine.lock.unlock()

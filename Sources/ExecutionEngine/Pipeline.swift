@@ -3,6 +3,7 @@
 
 import CodeGen
 import GuestKit
+import GuestMemory
 import IR
 import Optimizer
 

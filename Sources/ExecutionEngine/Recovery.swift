@@ -18,15 +18,15 @@ extension VCPU {
             fatalError("exit at host address 0x\(String(address, radix: 16)), which no translation owns")
         }
         exitTranslation = index
-        let row = engine.cache.rows + index
-        let records = engine.cache.compiled[index].records
+        let row = engine.cache[index]
+        let records = engine.cache.code(of: index).records
         guard
             let pc = RecoveryReader.find(
-                records, pc: row.pointee.pc, offset: Int(address &- row.pointee.entry), globalCount: globals.count,
+                records, pc: row.key.pc, offset: Int(address &- row.entry), globalCount: globals.count,
                 registers: recovered)
         else {
             fatalError(
-                "no recovery record at host address 0x\(String(address, radix: 16)) of the translation of 0x\(String(row.pointee.pc, radix: 16))"
+                "no recovery record at host address 0x\(String(address, radix: 16)) of the translation of 0x\(String(row.key.pc, radix: 16))"
             )
         }
         for (i, global) in globals.enumerated() where recovered[i] != 0 {

@@ -59,15 +59,15 @@ extension VCPU {
         if !isInside { address = engine.host.callReturnAddress(state) }
         // The prologue, the epilogue and the Swift code around them belong to no translation.
         guard let index = engine.cache.containing(address) else { return seen }
-        let row = engine.cache.rows + index
+        let row = engine.cache[index]
         let place = RecoveryReader.nearest(
-            engine.cache.compiled[index].records, pc: row.pointee.pc,
-            offset: Int(truncatingIfNeeded: address &- row.pointee.entry) - (isInside ? 0 : 1), global: global)
+            engine.cache.code(of: index).records, pc: row.key.pc,
+            offset: Int(truncatingIfNeeded: address &- row.entry) - (isInside ? 0 : 1), global: global)
         seen.pc = place.pc
         if !isInside {
             seen.activity = .helper
         } else {
-            seen.activity = row.pointee.isOptimized ? .optimizedCode : .baselineCode
+            seen.activity = row.isOptimized ? .optimizedCode : .baselineCode
             if place.register != 0, Int(place.register) <= engine.host.registerCounts.general {
                 seen.register = fault[register: Int(place.register) - 1]
             }

@@ -5,7 +5,7 @@ import HostOS
 
 /// What became of a request to translate.
 enum TranslationResult {
-    case done(Int)
+    case done(TranslationID)
     /// There is no code at the address.
     case notExecutable
     /// The host cannot write-protect its page: nothing made from it may be kept.
@@ -17,7 +17,7 @@ enum TranslationResult {
 extension Engine {
     /// What there is for a key.
     enum Supply {
-        case code(Int)
+        case code(TranslationID)
         case notExecutable
         case unprotected
         /// The code cache cannot hold even one instruction.
@@ -26,9 +26,9 @@ extension Engine {
 
     /// The translation of a key. `hasFlushed` is set when the code cache was emptied for it.
     func supply(_ key: CodeKey, _ hasFlushed: inout Bool) -> Supply {
-        if let index = cache.find(key.pc, key.mode) ?? revive(key) { return .code(index) }
+        if let index = cache.find(key) ?? revive(key) { return .code(index) }
         installStored(at: key.pc, key.mode)
-        if let index = cache.find(key.pc, key.mode) { return .code(index) }
+        if let index = cache.find(key) { return .code(index) }
         func flush() {
             flushLocked()
             hasFlushed = true
@@ -56,7 +56,7 @@ extension Engine {
     }
 
     /// Makes a translation and takes it into the code cache, in the place of `old`.
-    func translate(_ request: TranslationRequest, replacing old: Int? = nil) -> TranslationResult {
+    func translate(_ request: TranslationRequest, replacing old: TranslationID? = nil) -> TranslationResult {
         let start = options.measuresTime ? HostClock.monotonic() : 0
         let workspace = workspace
         switch pipeline.make(request, reader, workspace) {
@@ -73,9 +73,9 @@ extension Engine {
     /// Translation `old` is hot: what takes its place is made now, or, where the vCPU may wait for it, by the compiler's thread. The old
     /// one stays correct code, so nothing has to be forgotten: incoming jumps are unlinked and find the new one. Returns the executions
     /// until it asks again.
-    func replace(_ old: Int, _ profile: CountedProfile, mayWait: Bool, _ hasFlushed: inout Bool) -> UInt32 {
+    func replace(_ old: TranslationID, _ profile: CountedProfile, mayWait: Bool, _ hasFlushed: inout Bool) -> UInt32 {
         profile.learn(old)
-        let row = cache.rows[old]
+        let row = cache[old]
         guard let request = tiering.replacement(of: row, profile) else { return tiering.patience(row) }
         if mayWait, let background, vcpus.count < options.processors, background.take(old, request) == .pending {
             return BackgroundCompiler.patience
@@ -89,9 +89,9 @@ extension Engine {
 
     /// The indirect jump at `site` of an optimized region does not go where the region expects it to, time and again: another takes
     /// its place, which knows where it goes now, once the code is hot again. Returns how often the next one may be wrong.
-    func drop(_ region: Int, site: UInt64, _ profile: CountedProfile) -> UInt32 {
+    func drop(_ region: TranslationID, site: UInt64, _ profile: CountedProfile) -> UInt32 {
         let patience = tiering.patienceAfterDrop(at: site)
-        let row = cache.rows[region]
+        let row = cache[region]
         if row.isValid, row.isOptimized {
             counters.dropped += 1
             profile.learnAgain(site)

@@ -13,7 +13,13 @@ final class Tiering: @unchecked Sendable {
     /// By the address of an indirect jump: regions dropped for what it did.
     private var drops: [UInt64: Int] = [:]
 
-    init(_ options: EngineOptions) { self.options = options }
+    /// Bytes that a region may spread over: those whose place is the same as its head's. 0: everything.
+    private let placeSize: UInt64
+
+    init(_ options: EngineOptions, placeSize: UInt64 = 0) {
+        self.options = options
+        self.placeSize = placeSize
+    }
 
     /// Numbers of translations mean something else from now on.
     func flush() {
@@ -49,9 +55,9 @@ final class Tiering: @unchecked Sendable {
 
     /// For what takes the place of a hot translation; nil: it stays.
     func replacement(of row: Translation, _ profile: CountedProfile) -> TranslationRequest? {
-        guard options.optimizeOnly.contains(row.pc), !row.isOptimized || row.canGrow else { return nil }
+        guard options.optimizeOnly.contains(row.key.pc), !row.isOptimized || row.canGrow else { return nil }
         var request = request(
-            CodeKey(pc: row.pc, mode: row.flags), regionPlan(row.pc, isLarger: row.isOptimized), isOptimized: true)
+            row.key, regionPlan(row.key.pc, isLarger: row.isOptimized), isOptimized: true)
         request.profile = profile
         return request
     }
@@ -68,15 +74,23 @@ final class Tiering: @unchecked Sendable {
     /// Large regions. Those made of hot code stay within a function at first: following calls copies what is called, which only
     /// code that goes on running repays. Without a profile, which keeps them among code that has run, they stay near the head.
     private func regionPlan(_ pc: UInt64, isLarger: Bool = false) -> RegionPlan {
+        var plan: RegionPlan
         if countsExecutions {
-            return isLarger
+            plan =
+                isLarger
                 ? RegionPlan(maxBlocks: 192, maxInstructions: 1500, maxCallDepth: 6)
                 : RegionPlan(maxBlocks: 64, maxInstructions: 500, countsEntries: true)
+        } else {
+            let reach: UInt64 = 16 << 10
+            plan = RegionPlan(
+                maxBlocks: 64, maxInstructions: 500, maxCallDepth: 4, lowest: pc > reach ? pc - reach : 0,
+                highest: pc &+ reach)
         }
-        let reach: UInt64 = 16 << 10
-        return RegionPlan(
-            maxBlocks: 64, maxInstructions: 500, maxCallDepth: 4, lowest: pc > reach ? pc - reach : 0,
-            highest: pc &+ reach)
+        if placeSize > 0 {
+            plan.lowest = pc & ~(placeSize - 1)
+            plan.highest = plan.lowest &+ placeSize
+        }
+        return plan
     }
 
     // MARK: Patience

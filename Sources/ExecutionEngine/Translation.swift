@@ -1,16 +1,16 @@
-// The translation cache's records: one row of raw memory per translation, found by guest pc and flags without a lock, by host
+// The translation cache's records: one row of raw memory per translation, found by its key without a lock, by host
 // address with a binary search (also from a signal handler), and by guest page under the lock.
 //
 // Rows are never moved; they are reused only after a flush, when no vCPU runs generated code.
 
 import CodeGen
+import GuestMemory
 import HostOS
 import Synchronization
 
 /// One translation, as look-ups and invalidation see it: what the host made of it is in `TranslationCache.compiled`.
 struct Translation {
-    var pc: UInt64
-    var flags: UInt64
+    var key: CodeKey
     /// Host entry address, and host bytes from there.
     var entry: UInt64
     var codeSize: UInt32
@@ -30,6 +30,14 @@ struct Translation {
     var counter: UInt16
     /// In `TranslationCache.sources`; 0 = not kept.
     var source: UInt32
+}
+
+/// The number of a translation: its row. It means something until the next flush (`Engine.generation`).
+struct TranslationID: Hashable, BitwiseCopyable, Sendable {
+    let row: Int
+
+    @inline(__always) init(_ row: Int) { self.row = row }
+    @inline(__always) init(_ row: UInt32) { self.row = Int(row) }
 }
 
 /// A chained jump: slot of a translation.
@@ -57,7 +65,7 @@ final class TranslationCache: @unchecked Sendable {
     /// Rows; `count` of them in use. Read without the lock through `find` and `containing`.
     let rows: UnsafeMutablePointer<Translation>
     private let published: UnsafeMutablePointer<UInt32>
-    /// Finds rows by guest pc and flags.
+    /// Finds rows by key.
     let lookup: TranslationLookup
     /// By translation: what the host needs to link slots, and the recovery records. Read without the lock like `rows`.
     private(set) var compiled: ReservedTable<CompiledRegion>
@@ -70,8 +78,8 @@ final class TranslationCache: @unchecked Sendable {
     private var recordUsed = 0
     /// What translations were made from: for the store, and to know them again (`Dormant.swift`).
     private(set) var sources: SourceTable
-    /// Translations that a change of their pages took out of use, by pc and flags: the newest of each.
-    var dormant: [CodeKey: UInt32] = [:]
+    /// Translations that a change of their pages took out of use, by key: the newest of each.
+    var dormant: [CodeKey: TranslationID] = [:]
     /// Translations that a change of their pages took out of use and nothing has taken into use again.
     var deadCount = 0
     private var rowPages: LargePages
@@ -79,9 +87,11 @@ final class TranslationCache: @unchecked Sendable {
     /// Starts of the blocks of optimized regions.
     let regionBlocks = RegionBlocks()
 
-    static let pageBits: UInt64 = 12
+    /// log2 of the bytes of a guest page.
+    let pageBits: UInt64
 
-    init(recordCapacity: Int, capacity: Int = TranslationCache.largest) throws(Errno) {
+    init(recordCapacity: Int, capacity: Int = TranslationCache.largest, pageSize: UInt64) throws(Errno) {
+        pageBits = UInt64(pageSize.trailingZeroBitCount)
         self.capacity = capacity
         rows = try HostMemory.reserve(capacity * MemoryLayout<Translation>.stride)
             .bindMemory(to: Translation.self, capacity: capacity)
@@ -101,11 +111,20 @@ final class TranslationCache: @unchecked Sendable {
 
     var count: Int { Int(atomic(published).pointee.load(ordering: .acquiring)) }
 
-    /// The valid translation of `pc` for `flags`; no lock needed.
-    func find(_ pc: UInt64, _ flags: UInt64) -> Int? { lookup.find(pc, flags) }
+    @inline(__always)
+    subscript(_ id: TranslationID) -> Translation {
+        get { rows[id.row] }
+        _modify { yield &rows[id.row] }
+    }
+
+    /// What the host made of a translation.
+    func code(of id: TranslationID) -> CompiledRegion { compiled[id.row] }
+
+    /// The valid translation of a key; no lock needed.
+    func find(_ key: CodeKey) -> TranslationID? { lookup.find(key) }
 
     /// The translation whose host code contains `address`, valid or not; no lock needed, async-signal-safe.
-    func containing(_ address: UInt64) -> Int? {
+    func containing(_ address: UInt64) -> TranslationID? {
         var low = 0
         var high = count
         while low < high {
@@ -114,7 +133,7 @@ final class TranslationCache: @unchecked Sendable {
         }
         guard low > 0 else { return nil }
         let row = rows + (low &- 1)
-        return address &- row.pointee.entry <= UInt64(row.pointee.codeSize) ? low &- 1 : nil
+        return address &- row.pointee.entry <= UInt64(row.pointee.codeSize) ? TranslationID(low &- 1) : nil
     }
 
     /// Commits the memory of so many translations.
@@ -124,10 +143,10 @@ final class TranslationCache: @unchecked Sendable {
         links.commit(count)
     }
 
-    /// Index that the next `add` will use; nil when a table is full.
-    var nextIndex: Int? {
+    /// The number that the next `add` will use; nil when a table is full.
+    var next: TranslationID? {
         count < capacity && recordUsed < recordCapacity / 16 * 15 && links.count < links.capacity && pages.hasRoom
-            ? count : nil
+            ? TranslationID(count) : nil
     }
 
     /// Nearly all translations are dead, as those of a compiler that maps, runs and unmaps code at ever new places: a flush then costs
@@ -135,8 +154,8 @@ final class TranslationCache: @unchecked Sendable {
     var isMostlyDead: Bool { deadCount > Self.deadLimit && deadCount > count / 8 * 7 }
     private static let deadLimit = 16384
 
-    /// Adds a translation, as number `nextIndex`; nil when there is no room for its records.
-    func add(_ made: MadeRegion, _ region: CompiledRegion, counter: Int) -> Int? {
+    /// Adds a translation, as number `next`; nil when there is no room for its records.
+    func add(_ made: MadeRegion, _ region: CompiledRegion, counter: Int) -> TranslationID? {
         let index = count
         var kept = region
         guard recordUsed + region.records.count <= recordCapacity else { return nil }
@@ -156,7 +175,7 @@ final class TranslationCache: @unchecked Sendable {
             highest = max(highest, range.end)
         }
         rows[index] = Translation(
-            pc: made.key.pc, flags: made.key.mode, entry: region.entry, codeSize: UInt32(region.codeSize),
+            key: made.key, entry: region.entry, codeSize: UInt32(region.codeSize),
             lowest: lowest, highest: highest, nextInBucket: 0, incoming: 0, isValid: made.isFindable,
             isOptimized: made.isOptimized, canGrow: made.canGrow, counter: UInt16(truncatingIfNeeded: counter),
             source: source)
@@ -164,17 +183,17 @@ final class TranslationCache: @unchecked Sendable {
         if made.isOptimized { for range in made.ranges { regionBlocks.insert(range.start) } }
         atomic(published).pointee.store(UInt32(index + 1), ordering: .releasing)
         if made.isFindable {
-            lookup.insert(index)
+            lookup.insert(TranslationID(index))
             lookup.grow(count: index + 1)
             note(index, on: made.ranges)
         }
-        return index
+        return TranslationID(index)
     }
 
     private func note(_ index: Int, on ranges: UnsafeBufferPointer<GuestRange>) {
         for range in ranges where range.end > range.start {
-            var page = range.start >> Self.pageBits
-            while page <= (range.end &- 1) >> Self.pageBits {
+            var page = range.start >> pageBits
+            while page <= (range.end &- 1) >> pageBits {
                 pages.add(index, page: page)
                 page += 1
             }
@@ -182,16 +201,16 @@ final class TranslationCache: @unchecked Sendable {
     }
 
     /// Puts a removed translation back into look-up.
-    func restore(_ index: Int, on ranges: UnsafeBufferPointer<GuestRange>) {
-        rows[index].isValid = true
-        lookup.insert(index)
-        note(index, on: ranges)
+    func restore(_ id: TranslationID, on ranges: UnsafeBufferPointer<GuestRange>) {
+        rows[id.row].isValid = true
+        lookup.insert(id)
+        note(id.row, on: ranges)
     }
 
     /// Takes back the newest translation, one that nothing finds or links to. Nil when it is not the newest.
-    func removeLast(_ index: Int) -> CompiledRegion? {
-        guard index + 1 == count else { return nil }
-        atomic(published).pointee.store(UInt32(index), ordering: .releasing)
+    func removeLast(_ id: TranslationID) -> CompiledRegion? {
+        guard id.row + 1 == count else { return nil }
+        atomic(published).pointee.store(UInt32(id.row), ordering: .releasing)
         let removed = compiled.removeLast()
         recordUsed -= removed.records.count
         return removed
@@ -201,15 +220,16 @@ final class TranslationCache: @unchecked Sendable {
     var hasRoomForLink: Bool { links.count < links.capacity }
 
     /// Notes that `slot` of `source` now jumps to `target`.
-    func addLink(source: Int, slot: Int, target: Int) {
-        links.append(Link(source: UInt32(source), slot: UInt32(slot), next: rows[target].incoming))
-        rows[target].incoming = UInt32(links.count)
+    func addLink(source: TranslationID, slot: Int, target: TranslationID) {
+        links.append(Link(source: UInt32(source.row), slot: UInt32(slot), next: rows[target.row].incoming))
+        rows[target.row].incoming = UInt32(links.count)
     }
 
-    /// Takes `index` out of look-up. The caller unlinks `incoming`.
-    func remove(_ index: Int) {
+    /// Takes a translation out of look-up. The caller unlinks `incoming`.
+    func remove(_ id: TranslationID) {
+        let index = id.row
         rows[index].isValid = false
-        var at = lookup.bucket(rows[index].pc, rows[index].flags)
+        var at = lookup.bucket(rows[index].key)
         while at.pointee != 0 {
             if at.pointee == UInt32(index + 1) {
                 atomic(at).pointee.store(rows[index].nextInBucket, ordering: .releasing)
@@ -222,17 +242,17 @@ final class TranslationCache: @unchecked Sendable {
     }
 
     /// Translations that overlap [start, start + length).
-    func overlapping(_ start: UInt64, _ length: UInt64) -> [Int] {
+    func overlapping(_ start: UInt64, _ length: UInt64) -> [TranslationID] {
         guard length > 0 else { return [] }
         let end = start &+ (length &- 1)
-        let first = start >> Self.pageBits
-        let last = end >> Self.pageBits
-        var found: [Int] = []
+        let first = start >> pageBits
+        let last = end >> pageBits
+        var found: [TranslationID] = []
         for page in touchedPages(first, last) {
             pages.forEach(page: page) { t in
                 let row = rows + t
-                if row.pointee.isValid, row.pointee.lowest <= end, row.pointee.highest > start, found.last != t {
-                    found.append(t)
+                if row.pointee.isValid, row.pointee.lowest <= end, row.pointee.highest > start, found.last?.row != t {
+                    found.append(TranslationID(t))
                 }
             }
         }
@@ -242,8 +262,8 @@ final class TranslationCache: @unchecked Sendable {
     /// Forgets which translations are on pages of [start, start + length) once they are all dead.
     func forgetPages(_ start: UInt64, _ length: UInt64) {
         guard length > 0 else { return }
-        let first = start >> Self.pageBits
-        let last = (start &+ (length &- 1)) >> Self.pageBits
+        let first = start >> pageBits
+        let last = (start &+ (length &- 1)) >> pageBits
         for page in touchedPages(first, last) {
             var isAlive = false
             pages.forEach(page: page) { if rows[$0].isValid { isAlive = true } }

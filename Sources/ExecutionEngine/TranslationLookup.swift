@@ -1,4 +1,4 @@
-// From guest pc and flags to a translation: a hash table with chains through the rows, read without a lock.
+// From place, guest pc and mode to a translation: a hash table with chains through the rows, read without a lock.
 
 import HostOS
 import Synchronization
@@ -9,7 +9,8 @@ struct TranslationLookup: @unchecked Sendable {
     private static let groupBits: UInt64 = 10
     private static let firstBits: UInt64 = 13
     private static let lastBits: UInt64 = 17
-    private static let pageBits: UInt64 = 12
+    /// Code this near is in one group.
+    private static let nearBits: UInt64 = 12
 
     let rows: UnsafeMutablePointer<Translation>
     /// Newest translation + 1, 0 = none; room for the largest table. Written under the translation lock.
@@ -27,32 +28,35 @@ struct TranslationLookup: @unchecked Sendable {
     }
 
     @inline(__always)
-    func bucket(_ pc: UInt64, _ flags: UInt64) -> UnsafeMutablePointer<UInt32> {
+    func bucket(_ key: CodeKey) -> UnsafeMutablePointer<UInt32> {
         let count = UInt64(atomic(bits).pointee.load(ordering: .relaxed))
-        let mixed = ((pc &>> Self.pageBits) ^ (flags &<< 32)) &* 0x9E37_79B9_7F4A_7C15
+        let apart = (key.pc &>> Self.nearBits) ^ (key.mode &<< 32) ^ (key.place &<< 20)
+        let mixed = apart &* 0x9E37_79B9_7F4A_7C15
         let group = mixed &>> (64 &- count &+ Self.groupBits)
         // Blocks that follow each other are rarely less than four bytes apart.
-        let inGroup = (pc &>> 2) & ((1 &<< Self.groupBits) &- 1)
+        let inGroup = (key.pc &>> 2) & ((1 &<< Self.groupBits) &- 1)
         return buckets + Int(truncatingIfNeeded: (group &<< Self.groupBits) | inGroup)
     }
 
-    /// The valid translation of `pc` for `flags`.
+    @inline(__always) subscript(_ id: TranslationID) -> Translation { rows[id.row] }
+
+    /// The valid translation of a key.
     @inline(__always)
-    func find(_ pc: UInt64, _ flags: UInt64) -> Int? {
-        var at = atomic(bucket(pc, flags)).pointee.load(ordering: .acquiring)
+    func find(_ key: CodeKey) -> TranslationID? {
+        var at = atomic(bucket(key)).pointee.load(ordering: .acquiring)
         while at != 0 {
             let row = rows + Int(at &- 1)
-            if row.pointee.pc == pc, row.pointee.flags == flags, row.pointee.isValid { return Int(at &- 1) }
+            if row.pointee.key == key, row.pointee.isValid { return TranslationID(at &- 1) }
             at = row.pointee.nextInBucket
         }
         return nil
     }
 
-    /// Enters the translation at `index`, which is in no chain, at the head of its chain.
-    func insert(_ index: Int) {
-        let bucket = bucket(rows[index].pc, rows[index].flags)
-        rows[index].nextInBucket = bucket.pointee
-        atomic(bucket).pointee.store(UInt32(index + 1), ordering: .releasing)
+    /// Enters a translation that is in no chain at the head of its chain.
+    func insert(_ id: TranslationID) {
+        let bucket = bucket(rows[id.row].key)
+        rows[id.row].nextInBucket = bucket.pointee
+        atomic(bucket).pointee.store(UInt32(id.row + 1), ordering: .releasing)
     }
 
     /// Makes room for the `count` translations there are. Chains are built anew from the oldest translation on: readers, which go on
@@ -62,7 +66,7 @@ struct TranslationLookup: @unchecked Sendable {
         guard count > 1 << (Int(old) - 1), UInt64(old) < Self.lastBits else { return }
         atomic(bits).pointee.store(UInt32(min(UInt64(old) + 2, Self.lastBits)), ordering: .relaxed)
         buckets.update(repeating: 0, count: 1 << Int(old))
-        for i in 0..<count where rows[i].isValid { insert(i) }
+        for i in 0..<count where rows[i].isValid { insert(TranslationID(i)) }
     }
 
     func removeAll() {

@@ -54,13 +54,13 @@ public final class VCPU {
     /// Another process runs on it, in this memory: see `checkpoint`. Threads that it starts end with it.
     var isBorrowed = false
     /// The translation that a fault or side exit came from, where the host says so.
-    var exitTranslation: Int?
+    var exitTranslation: TranslationID?
     /// The counters of entries, and of what indirect jumps did, are set: there are optimized regions.
     var countsEntries = false
     /// The translation asked for last cannot be kept.
     var mustStep = false
     /// A chain exit that waits for its target's translation.
-    var pendingLink: (source: Int, slot: Int, generation: UInt64)?
+    var pendingLink: (source: TranslationID, slot: Int, generation: UInt64)?
 
     init(_ engine: Engine) throws(Errno) {
         let size = ExecutionCounters.bytes + VCPUHeader.stride + engine.guest.stateSize

@@ -4,6 +4,7 @@
 import CodeGen
 import Diagnostics
 import GuestKit
+import GuestMemory
 import IR
 import Optimizer
 

@@ -27,6 +27,18 @@ public enum FaultResolution: Equatable, Sendable {
 
 /// Guest memory as the engine sees it. Lock order: the engine's translation lock before the memory's own lock.
 public protocol CodeMemory: AnyObject, Sendable {
+    /// Bytes of a guest page, a power of two: in pages code is protected and noted.
+    var pageSize: UInt64 { get }
+
+    /// Does what the guest sees at an address change with something else than the bytes there, such as banks or another mapping? Then
+    /// `place` is asked with every look-up.
+    var hasPlaces: Bool { get }
+
+    /// What the guest sees at `address` now: another number where it is something else. Translations are found by it, so that coming
+    /// back to what was seen before finds them again. Whoever changes what is seen makes vCPUs forget their jump caches
+    /// (`VCPU.forget`).
+    func place(of address: UInt64) -> UInt64
+
     /// Host bytes readable as guest code from `address` to the end of its run of executable pages (the run may be cut
     /// short at a later page boundary), or nil when `address` is not executable.
     func executableBytes(at address: UInt64) -> UnsafeRawBufferPointer?
@@ -60,6 +72,11 @@ public protocol CodeMemory: AnyObject, Sendable {
     /// Pages passed to `protectCode` whose bytes may have changed since without a fault, through another mapping of the same object or
     /// a file: the engine compares them at instruction fences. Holds the translation lock.
     func pagesChangedUnseen() -> [UInt64]
+}
+
+extension CodeMemory {
+    public var hasPlaces: Bool { false }
+    public func place(of address: UInt64) -> UInt64 { 0 }
 }
 
 /// Who keeps code made from guest bytes. Memory tells it before a change of mappings becomes visible to the guest: nobody may find the

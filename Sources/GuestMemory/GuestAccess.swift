@@ -109,7 +109,7 @@ extension UserAddressSpace {
         var result: [UInt8] = []
         var at = address
         while result.count < max {
-            let toPageEnd = Int(Self.pageSize - (at & (Self.pageSize - 1)))
+            let toPageEnd = Int(pageSize - (at & (pageSize - 1)))
             let chunk = min(toPageEnd, 256, max - result.count)
             let bytes = try readBytes(at, count: chunk)
             if let end = bytes.firstIndex(of: 0) {

@@ -89,7 +89,7 @@ extension UserAddressSpace: CodeMemory {
     /// Changes the host protection of a page with code, or of its whole mapping where the kernel allows no more mappings: a page with
     /// other rights than its neighbours is one. Returns what was changed; nil when not even that is possible. Under the lock.
     private func change(_ page: UInt64, in mapping: Mapping, to protection: Int32) -> Range<UInt64>? {
-        for range in [page..<page + Self.pageSize, mapping.start..<mapping.end] {
+        for range in [page..<page + pageSize, mapping.start..<mapping.end] {
             let start = host(range.lowerBound), length = Int(range.upperBound - range.lowerBound)
             let change = { () throws(Errno) in try HostMemory.protect(start, length, protection) }
             if (try? MappingReserve.use(change)) != nil { return range }
@@ -101,11 +101,11 @@ extension UserAddressSpace: CodeMemory {
 
     public func executableBytes(at address: UInt64) -> UnsafeRawBufferPointer? {
         guard address < limit else { return nil }
-        let stop = min((address | (Self.pageSize - 1)) + 1 + Self.pageSize, limit)
+        let stop = min((address | (pageSize - 1)) + 1 + pageSize, limit)
         var end = lock.withLock { table.extent(from: address, upTo: stop, with: .execute) }
         guard end > address else { return nil }
         // Past the end of a mapped file there are rights but no bytes.
-        let second = (address | (Self.pageSize - 1)) + 1
+        let second = (address | (pageSize - 1)) + 1
         if end > second, !isReadable(second) { end = second }
         guard isReadable(address) else { return nil }
         return UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: host(address)), count: Int(end - address))
@@ -115,39 +115,39 @@ extension UserAddressSpace: CodeMemory {
         guard start < limit, length > 0 else { return false }
         let last = min(start &+ (length - 1), limit - 1)
         return lock.withLock {
-            var page = start & ~(Self.pageSize - 1)
+            var page = start & ~(pageSize - 1)
             while page <= last {
                 // Pages that have just been unmapped stay unmarked: what is mapped there next is not protected.
                 if !code.contains(page), let mapping = table.mapping(at: page), mapping.rights.contains(.execute) {
-                    var protected = page..<page + Self.pageSize
+                    var protected = page..<page + pageSize
                     if mapping.rights.contains(.write) {
                         guard let changed = change(page, in: mapping, to: HostMemory.read) else { return false }
                         protected = changed
                     }
-                    for page in stride(from: protected.lowerBound, to: protected.upperBound, by: Int(Self.pageSize)) {
+                    for page in stride(from: protected.lowerBound, to: protected.upperBound, by: Int(pageSize)) {
                         code.insert(page)
                         watched.add(page, mapping)
                     }
                 }
-                page += Self.pageSize
+                page += pageSize
             }
             return true
         }
     }
 
     public func allowWrites(start: UInt64, length: UInt64) -> Range<UInt64> {
-        lock.withLock { unprotectCode(start & ~(Self.pageSize - 1), start &+ length) ?? start..<start &+ length }
+        lock.withLock { unprotectCode(start & ~(pageSize - 1), start &+ length) ?? start..<start &+ length }
     }
 
     public func resolveFault(address: UInt64, access: MemoryAccess) -> FaultResolution {
         guard address < limit else { return .guestFault(.unmapped) }
         return lock.withLock {
             guard let mapping = table.mapping(at: address) else { return .guestFault(.unmapped) }
-            let page = address & ~(Self.pageSize - 1)
+            let page = address & ~(pageSize - 1)
             switch access {
             case .write:
                 guard mapping.rights.contains(.write) else { return .guestFault(.permission) }
-                if code.contains(page) { return .codeWrite(page: page, length: Self.pageSize) }
+                if code.contains(page) { return .codeWrite(page: page, length: pageSize) }
                 return isWritable(address) ? .retry : .guestFault(.permission)
             case .read:
                 if mapping.rights.isEmpty { return .guestFault(.permission) }

@@ -15,7 +15,8 @@ import Synchronization
 public final class UserAddressSpace: @unchecked Sendable {
     /// Host address = guest address + guestBase. The only place that says so.
     public static let guestBase: UInt64 = 0
-    public static let pageSize: UInt64 = 4096
+    /// Bytes of a page of the guest: a power of two, and no less than the host's.
+    public let pageSize: UInt64
 
     /// First address past everything the guest may map.
     public let limit: UInt64
@@ -42,13 +43,14 @@ public final class UserAddressSpace: @unchecked Sendable {
     /// Some mapping was ever writable and executable: system calls may be asked to write to pages with code. Set under `lock`.
     private let writableCode = Atomic<Bool>(false)
 
-    public init(limit: UInt64) throws(Errno) {
+    public init(limit: UInt64, pageSize: UInt64 = HostProcess.pageSize) throws(Errno) {
         self.limit = limit
-        placementTop = limit - 0x1000
-        code = try CodePages(limit: limit)
+        self.pageSize = pageSize
+        placementTop = limit - pageSize
+        code = try CodePages(limit: limit, pageSize: pageSize)
         // A wall: what the kernel writes on behalf of the guest ends here at the latest.
         let flags = HostMemory.privateCopy | HostMemory.anonymous | HostMemory.noReserve | HostMemory.fixedNoReplace
-        _ = try? HostMemory.map(UInt(limit), Int(Self.pageSize), HostMemory.none, flags)
+        _ = try? HostMemory.map(UInt(limit), Int(pageSize), HostMemory.none, flags)
     }
 
     // MARK: Queries
@@ -90,7 +92,7 @@ public final class UserAddressSpace: @unchecked Sendable {
         let only32Bit: Int32 = 0x40  // MAP_32BIT: the host has it, the guest does not
         let hostFlags = flags & ~(HostMemory.fixed | HostMemory.fixedNoReplace | only32Bit)
         if exact {
-            guard hint & (Self.pageSize - 1) == 0 else { throw .inval }
+            guard hint & (pageSize - 1) == 0 else { throw .inval }
             guard hint <= limit, size <= limit - hint else { throw .nomem }
         } else if size > limit {
             throw .nomem
@@ -120,7 +122,7 @@ public final class UserAddressSpace: @unchecked Sendable {
                 forgetCode(hint, hint + size)
             }
         } else {
-            var wanted = hint & ~(Self.pageSize - 1)
+            var wanted = hint & ~(pageSize - 1)
             if hint == 0, isFile, !isShared, offset == 0 { wanted = usualPlace(fd, size, isCode: file != 0) ?? 0 }
             if wanted >= placementBottom, wanted <= limit - size, table.isFree(wanted, wanted + size),
                 (try? place(wanted, HostMemory.fixedNoReplace)) != nil
@@ -144,7 +146,7 @@ public final class UserAddressSpace: @unchecked Sendable {
 
     /// munmap(2). Parts that are not mapped are passed over.
     public func unmap(_ start: UInt64, length: UInt64) throws(Errno) {
-        guard start & (Self.pageSize - 1) == 0, length > 0, start <= limit, length <= limit - start else {
+        guard start & (pageSize - 1) == 0, length > 0, start <= limit, length <= limit - start else {
             throw .inval
         }
         let end = start + (try pageCeiling(length))
@@ -160,7 +162,7 @@ public final class UserAddressSpace: @unchecked Sendable {
 
     /// mprotect(2).
     public func protect(_ start: UInt64, length: UInt64, rights: PageRights) throws(Errno) {
-        guard start & (Self.pageSize - 1) == 0 else { throw .inval }
+        guard start & (pageSize - 1) == 0 else { throw .inval }
         if length == 0 { return }
         guard start <= limit, length <= limit - start else { throw .nomem }
         let end = start + (try pageCeiling(length))
@@ -186,14 +188,14 @@ public final class UserAddressSpace: @unchecked Sendable {
         _ old: UInt64, oldLength: UInt64, newLength: UInt64, flags: UInt64, newAddress: UInt64
     ) throws(Errno) -> UInt64 {
         let mayMove = flags & 1 != 0, isFixed = flags & 2 != 0, keepsOld = flags & 4 != 0
-        guard old & (Self.pageSize - 1) == 0, flags & ~7 == 0, newLength > 0, !isFixed || mayMove, !keepsOld || mayMove
+        guard old & (pageSize - 1) == 0, flags & ~7 == 0, newLength > 0, !isFixed || mayMove, !keepsOld || mayMove
         else { throw .inval }
         let oldSize = try pageCeiling(oldLength), newSize = try pageCeiling(newLength)
         guard old <= limit, oldSize <= limit - old else { throw .fault }
         if keepsOld && oldSize != newSize { throw .inval }
         let end = old + oldSize
         if isFixed {
-            guard newAddress & (Self.pageSize - 1) == 0, newAddress <= limit, newSize <= limit - newAddress,
+            guard newAddress & (pageSize - 1) == 0, newAddress <= limit, newSize <= limit - newAddress,
                 newAddress >= end || newAddress + newSize <= old
             else { throw .inval }
         }
@@ -270,8 +272,8 @@ public final class UserAddressSpace: @unchecked Sendable {
         let size = try pageCeiling(length)
         let isReadOnly = flags & 0o10000 != 0, rounds = flags & 0o20000 != 0, replaces = flags & 0o40000 != 0
         var wanted = hint
-        if rounds { wanted &= ~(Self.pageSize - 1) }
-        guard wanted & (Self.pageSize - 1) == 0, wanted <= limit, size <= limit - wanted else { throw .inval }
+        if rounds { wanted &= ~(pageSize - 1) }
+        guard wanted & (pageSize - 1) == 0, wanted <= limit, size <= limit - wanted else { throw .inval }
         if replaces && wanted == 0 { throw .inval }
         let change = wanted == 0 ? beginChange() : beginChange((wanted, wanted + size))
         defer { endChange(change) }
@@ -346,9 +348,9 @@ public final class UserAddressSpace: @unchecked Sendable {
     func host(_ address: UInt64) -> UInt { UInt(truncatingIfNeeded: address &+ Self.guestBase) }
 
     private func pageCeiling(_ length: UInt64) throws(Errno) -> UInt64 {
-        let (sum, overflow) = length.addingReportingOverflow(Self.pageSize - 1)
+        let (sum, overflow) = length.addingReportingOverflow(pageSize - 1)
         if overflow { throw .nomem }
-        return sum & ~(Self.pageSize - 1)
+        return sum & ~(pageSize - 1)
     }
 
     /// Guest code is only read by the host, never executed, and whatever is accessible is readable.
@@ -363,8 +365,8 @@ public final class UserAddressSpace: @unchecked Sendable {
         if rights.contains(.write) {
             while let page = code.first(in: at, end) {
                 if page > at { try HostMemory.protect(host(at), Int(page - at), hostProtection(rights)) }
-                try HostMemory.protect(host(page), Int(Self.pageSize), HostMemory.read)
-                at = page + Self.pageSize
+                try HostMemory.protect(host(page), Int(pageSize), HostMemory.read)
+                at = page + pageSize
             }
         }
         if at < end { try HostMemory.protect(host(at), Int(end - at), hostProtection(rights)) }

@@ -3,6 +3,7 @@
 import Diagnostics
 import ExecutionEngine
 import HostOS
+import TranslationStore
 
 enum DiskCache {
     /// The folder: `cache=DIR`, else $MARTLET_CACHE_DIR, $XDG_CACHE_HOME/martlet or ~/.cache/martlet, and `translations` below it. Nil

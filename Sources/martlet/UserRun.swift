@@ -9,6 +9,7 @@ import GuestKit
 import GuestMemory
 import HostOS
 import LinuxUser
+import TranslationStore
 
 struct UserRun {
     let line: UserCommandLine

@@ -69,7 +69,7 @@ func offences(_ file: String, _ text: String, words: [String]) -> [Offence] {
 
     /// Only admission takes a translation into the code cache or back into look-up.
     @Test func theCodeCacheHasOneDoor() throws {
-        let words = ["cache.add", "cache.restore", "cache.nextIndex", "host.compile", "host.install"]
+        let words = ["cache.add", "cache.restore", "cache.next", "host.compile", "host.install"]
         let found = try Self.scan("ExecutionEngine", words: words).filter { !$0.file.hasSuffix("/Admission.swift") }
         #expect(found.isEmpty, "\(found)")
         #expect(try Self.scan("ExecutionEngine", words: words).count == words.count, "admission does each of them once")

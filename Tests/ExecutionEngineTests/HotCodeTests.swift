@@ -73,10 +73,11 @@ extension EngineTests {
             #expect(small > 0 && m.engine.counters.optimized > small)
             // The leaf runs inside its caller now: no return looks for its target.
             let pc = m.memory.base + 8
-            let flags = m.engine.guest.mode(m.vcpu.state)
-            let index = try #require(m.engine.cache.find(pc, flags) ?? m.engine.cache.find(m.memory.base + 4, flags))
-            #expect(m.engine.cache.rows[index].isOptimized)
-            #expect(m.engine.cache.rows[index].highest > m.memory.base + 0x40)
+            let mode = m.engine.guest.mode(m.vcpu.state)
+            let index = try #require(
+                [pc, m.memory.base + 4].compactMap { m.engine.cache.find(CodeKey(pc: $0, mode: mode)) }.first)
+            #expect(m.engine.cache[index].isOptimized)
+            #expect(m.engine.cache[index].highest > m.memory.base + 0x40)
         }
 
         /// An indirect call whose target changes after the region was made.

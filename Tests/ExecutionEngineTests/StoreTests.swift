@@ -6,6 +6,7 @@ import HostOS
 import Testing
 
 @testable import ExecutionEngine
+@testable import TranslationStore
 
 /// A folder for one test, gone with the object.
 private final class Folder {

@@ -59,10 +59,11 @@ final class Machine {
 
     init(
         _ configuration: Configuration, guest: any GuestArchitecture = RISCVGuest(cpu: .everything),
+        memory given: TestMemory? = nil,
         _ change: (inout EngineOptions) -> Void = { _ in }
     ) throws {
         startSignals
-        memory = try TestMemory(isLow: configuration.isLow)
+        memory = try given ?? TestMemory(isLow: configuration.isLow)
         var options = EngineOptions(diagnostics: .silent)
         options.tier = configuration.tier
         options.codeCacheSize = 4 << 20

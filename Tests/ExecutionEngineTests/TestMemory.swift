@@ -89,11 +89,25 @@ final class TestMemory: CodeMemory, @unchecked Sendable {
     // MARK: CodeMemory
 
     let hasDevices = false
+    /// Set before there is an engine.
+    var pageSize: UInt64 = 4096
+
+    /// The page of code that the first page shows; nil: itself. Only the engine's fetches see it.
+    var bank: UInt64?
+    /// Set before there is an engine.
+    var hasPlaces = false
+    func place(of address: UInt64) -> UInt64 { address &- base < pageSize ? bank ?? 0 : 0 }
 
     private func contains(code address: UInt64) -> Bool { address &- base < Self.codeSize }
 
     func executableBytes(at address: UInt64) -> UnsafeRawBufferPointer? {
         guard contains(code: address) else { return nil }
+        if let bank, address &- base < pageSize {
+            let offset = address &- base
+            return UnsafeRawBufferPointer(
+                start: UnsafeRawPointer(bitPattern: UInt(base + bank * pageSize + offset)),
+                count: Int(pageSize - offset))
+        }
         return UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: UInt(address)), count: Int(data - address))
     }
 

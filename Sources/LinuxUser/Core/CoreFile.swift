@@ -8,7 +8,7 @@ import GuestMemory
 import HostOS
 
 struct CoreFile {
-    static let pageSize = UserAddressSpace.pageSize
+    static let pageSize = HostProcess.pageSize
     /// Program headers that e_phnum can count, less the notes': more than the kernel lets a process have mappings.
     private static let maxSegments = 0xfffe - 1
 

@@ -59,7 +59,8 @@ struct InitialStack {
         try memory.writeBytes(randomAddress, random)
 
         let fileNameAddress = stringBase + UInt64(offsets[arguments.count + environment.count])
-        let vector = auxiliaryVector(random: randomAddress, fileName: fileNameAddress)
+        let vector = auxiliaryVector(
+            random: randomAddress, fileName: fileNameAddress, pageSize: memory.pageSize)
         var words: [UInt64] = [UInt64(arguments.count)]
         words.reserveCapacity(arguments.count + environment.count + 3 + vector.count)
         for index in 0..<arguments.count { words.append(stringBase + UInt64(offsets[index])) }
@@ -79,12 +80,12 @@ struct InitialStack {
             environmentStrings: environment..<fileNameAddress)
     }
 
-    private func auxiliaryVector(random: UInt64, fileName: UInt64) -> [UInt64] {
+    private func auxiliaryVector(random: UInt64, fileName: UInt64, pageSize: UInt64) -> [UInt64] {
         func id(_ number: Int32) -> UInt64 { UInt64(truncatingIfNeeded: kernel(number)) }
         let secure = UInt64(HostProcess.auxiliaryValue(23))
         return [
             16, hardwareCapabilities,  // AT_HWCAP
-            6, UserAddressSpace.pageSize,  // AT_PAGESZ
+            6, pageSize,  // AT_PAGESZ
             17, 100,  // AT_CLKTCK: USER_HZ is 100 everywhere
             3, image.headers,  // AT_PHDR
             4, UInt64(ELFFile.programHeaderSize),  // AT_PHENT

@@ -31,7 +31,7 @@ struct CopiedOutput {
             copy = .allocate(byteCount: count, alignment: 16)
         } else {
             // The kernel has to find the hole at the same distance: it writes up to there, or nothing.
-            let page = Int(UserAddressSpace.pageSize), offset = Int(address) & (page - 1)
+            let page = Int(HostProcess.pageSize), offset = Int(address) & (page - 1)
             let size = (offset + count + page - 1) & ~(page - 1)
             let flags = HostMemory.privateCopy | HostMemory.anonymous | HostMemory.noReserve
             guard let start = try? HostMemory.map(0, size + page, HostMemory.read | HostMemory.write, flags) else {

@@ -40,7 +40,7 @@ enum ProcMapQuery {
             query.storeBytes(of: line.mapping.start, toByteOffset: 24, as: UInt64.self)
             query.storeBytes(of: line.mapping.end, toByteOffset: 32, as: UInt64.self)
             query.storeBytes(of: rights(line), toByteOffset: 40, as: UInt64.self)
-            query.storeBytes(of: UserAddressSpace.pageSize, toByteOffset: 48, as: UInt64.self)
+            query.storeBytes(of: thread.memory.pageSize, toByteOffset: 48, as: UInt64.self)
             query.storeBytes(of: line.offset, toByteOffset: 56, as: UInt64.self)
             storeObject(line.object, query)
             let id = idSize == 0 ? [] : try buildID(line.mapping.start, room: idSize)

@@ -2,90 +2,95 @@
 // the code that it was made from; to the program's own when it was made from several, or when they are too few for a library's file to
 // be written anew.
 
-import CodeGen
 import GuestMemory
 import HostOS
 
-/// Decides what goes where. Holds the translation lock from the first to the last line.
-struct StoreWriter {
-    private let engine: Engine
-    private let store: Store
-    /// New translations by number of the file of code that they were made from; 0: of several.
-    private var new: [[Int]] = []
+/// A translation of this process.
+public struct NewTranslation {
+    /// The client's number.
+    let id: Int
+    let pc: UInt64, mode: UInt64
+    /// The number of the file of code that all its bytes come from; 0: of several.
+    let file: Int
+    let isOptimized: Bool, canGrow: Bool
+    let counter: UInt16
+    let ranges: UnsafeBufferPointer<GuestRange>
+    /// The bytes of all ranges, one after the other.
+    let code: UnsafeRawBufferPointer
+    /// Bytes of what the host exports.
+    let regionSize: Int
+
+    public init(
+        id: Int, pc: UInt64, mode: UInt64, file: Int, isOptimized: Bool, canGrow: Bool, counter: UInt16,
+        ranges: UnsafeBufferPointer<GuestRange>, code: UnsafeRawBufferPointer, regionSize: Int
+    ) {
+        self.id = id
+        self.pc = pc
+        self.mode = mode
+        self.file = file
+        self.isOptimized = isOptimized
+        self.canGrow = canGrow
+        self.counter = counter
+        self.ranges = ranges
+        self.code = code
+        self.regionSize = regionSize
+    }
+}
+
+/// What a client is asked while its translations are written.
+public struct StoreSupplier {
+    /// Has this process made a translation of that pc and mode that is still in use?
+    public var isMadeAnew: (_ pc: UInt64, _ mode: UInt64) -> Bool
+    /// Writes what the host exports of the translation of that number.
+    public var export: (_ id: Int, UnsafeMutableRawBufferPointer) -> Void
+
+    public init(
+        isMadeAnew: @escaping (UInt64, UInt64) -> Bool, export: @escaping (Int, UnsafeMutableRawBufferPointer) -> Void
+    ) {
+        self.isMadeAnew = isMadeAnew
+        self.export = export
+    }
+}
+
+extension Store {
     /// Fewer new translations than this part of the file are not worth writing.
     private static let leastPart = 32
 
-    /// Nil when there is too little new.
-    init?(_ engine: Engine) {
-        guard let store = engine.store else { return nil }
-        self.engine = engine
-        self.store = store
-        var count = store.newUses
-        guard engine.cache.count + count >= store.firstNew + store.options.leastNew else { return nil }
-        for index in store.firstNew..<engine.cache.count {
-            guard engine.isNewForStore(index), let number = file(of: index) else { continue }
-            while new.count <= number { new.append([]) }
-            new[number].append(index)
-            count += 1
-        }
-        guard count >= store.options.leastNew else { return nil }
-    }
+    /// Can there be enough that is new, when `count` translations are there?
+    public func isWorthSaving(count: Int) -> Bool { count + newUses >= firstNew + options.leastNew }
 
-    /// The number of the file that all bytes of a translation come from, 0 when there are several, nil when its first byte comes from
-    /// none.
-    private func file(of index: Int) -> Int? {
-        let row = engine.cache.rows[index]
-        let number = engine.memory.codeFile(at: row.pc)
-        if number == 0 || row.source == 0 { return nil }
-        let source = engine.cache.sources[row.source]
-        for range in source.ranges
-        where engine.memory.codeFile(at: range.start) != number || engine.memory.codeFile(at: range.end &- 1) != number
-        {
-            return 0
-        }
-        return number
-    }
-
-    func write() {
+    /// Writes new translations to their files, when they are enough. `count` translations are there.
+    public func save(_ new: [NewTranslation], count: Int, from supplier: StoreSupplier) {
+        guard new.count + newUses >= options.leastNew else { return }
         do throws(Errno) {
-            var written = 0
-            let isPrepared = store.counters.written > 0
-            if !isPrepared { try StoreFolder.prepare(store.options) }
-            var rest = new.first ?? []
-            var added: [UInt64] = []
-            for number in 1..<max(new.count, 1) where !new[number].isEmpty {
-                let unit = store.unit(number, engine.memory.codeFileName)
-                let target = StoreTarget(store, unit)
-                if unit !== store.program, isEnough(new[number].count, target.rowCount) {
-                    written += try target.write(engine, new[number], uses: [])
-                    added += new[number].map { engine.cache.rows[$0].pc }
+            if counters.written == 0 { try StoreFolder.prepare(options) }
+            var written = 0, added: [UInt64] = []
+            var rest = new.filter { $0.file == 0 }
+            for number in Set(new.map(\.file)).sorted() where number != 0 {
+                let ofFile = new.filter { $0.file == number }
+                let unit = unit(number), target = StoreTarget(self, unit)
+                if unit !== program, isEnough(ofFile.count, target.rowCount) {
+                    written += try target.write(supplier, ofFile, uses: [])
+                    added += ofFile.map(\.pc)
                 } else {
-                    rest += new[number]
+                    rest += ofFile
                 }
             }
-            let target = StoreTarget(store, store.program)
-            if isEnough(rest.count + added.count + store.newUses, target.rowCount + target.usesCount / 8) {
-                for unit in store.libraries { unit.file?.addInstalled(to: &added) }
-                written += try target.write(engine, rest, uses: added)
+            let target = StoreTarget(self, program)
+            if isEnough(rest.count + added.count + newUses, target.rowCount + target.usesCount / 8) {
+                for unit in libraries { unit.file?.addInstalled(to: &added) }
+                written += try target.write(supplier, rest, uses: added)
             }
-            store.firstNew = engine.cache.count
-            store.newUses = 0
-            store.counters.writtenBytes += written
-            StoreFolder.bound(store.options, written: written)
+            firstNew = count
+            newUses = 0
+            counters.writtenBytes += written
+            StoreFolder.bound(options, written: written)
         } catch {
-            store.counters.error = error.message
+            counters.error = error.message
         }
     }
 
-    private func isEnough(_ new: Int, _ old: Int) -> Bool { new >= max(store.options.leastNew, old / Self.leastPart) }
-}
-
-extension Engine {
-    /// Made by this process, and found by look-up.
-    func isNewForStore(_ index: Int) -> Bool {
-        let row = cache.rows[index]
-        return row.source != 0 && row.isValid && cache.find(row.pc, row.flags) == index
-    }
+    private func isEnough(_ new: Int, _ old: Int) -> Bool { new >= max(options.leastNew, old / Self.leastPart) }
 }
 
 /// One file that is written anew: collects rows and lays them out.
@@ -99,7 +104,7 @@ private struct StoreTarget {
     }
     private enum Source {
         /// A translation of this process.
-        case new(Int)
+        case new(NewTranslation)
         /// A row of a file, with its age now.
         case old(StoredTranslation, age: UInt8)
     }
@@ -126,15 +131,15 @@ private struct StoreTarget {
 
     /// Writes the file with these translations of this process, and these addresses besides the ones that it names already. Returns
     /// its size.
-    func write(_ engine: Engine, _ new: [Int], uses: [UInt64]) throws(Errno) -> Int {
-        var entries = newEntries(engine, new)
-        if let current { entries += oldEntries(engine, current) }
+    func write(_ supplier: StoreSupplier, _ new: [NewTranslation], uses: [UInt64]) throws(Errno) -> Int {
+        var entries = new.map { Entry(pc: $0.pc, source: .new($0), size: $0.bodySize) }
+        if let current { entries += oldEntries(supplier, current) }
         let addresses = merged(uses)
         cut(&entries, addresses.count)
         entries.sort { $0.pc < $1.pc }
         var size = 0
         try StoreFolder.replace(unit.path) { (fd) throws(Errno) in
-            size = try write(engine, entries, addresses, to: fd)
+            size = try write(supplier, entries, addresses, to: fd)
         }
         store.counters.written += entries.count
         return size
@@ -173,22 +178,9 @@ private struct StoreTarget {
         entries.removeLast(entries.count - count)
     }
 
-    /// In the order in which they were made.
-    private func newEntries(_ engine: Engine, _ new: [Int]) -> [Entry] {
-        var result: [Entry] = []
-        for index in new {
-            guard let region = engine.host.exportedSize(engine.cache.compiled[index]) else { continue }
-            let row = engine.cache.rows[index]
-            let source = engine.cache.sources[row.source]
-            let parts = source.ranges.count * StoredRange.stride + source.code.count
-            result.append(Entry(pc: row.pc, source: .new(index), size: aligned8(parts) + region))
-        }
-        return result
-    }
-
     /// Rows of `file` that stay, those first that this run has used. Where their fate in this run is not known they are taken as not
     /// touched.
-    private func oldEntries(_ engine: Engine, _ file: StoreFile) -> [Entry] {
+    private func oldEntries(_ supplier: StoreSupplier, _ file: StoreFile) -> [Entry] {
         var used: [Entry] = []
         var others: [Entry] = []
         for p in 0..<file.pageCount {
@@ -205,11 +197,7 @@ private struct StoreTarget {
                     if age >= Self.lastAge { continue }
                 }
                 // What has been made anew for the same bytes, perhaps better, replaces it.
-                if state != .stale, let index = engine.cache.find(stored.row.pc, stored.row.flags),
-                    engine.isNewForStore(index)
-                {
-                    continue
-                }
+                if state != .stale, supplier.isMadeAnew(stored.pc, stored.mode) { continue }
                 let entry = Entry(pc: stored.row.pc, source: .old(stored, age: age), size: stored.body.count)
                 if state == .installed { used.append(entry) } else { others.append(entry) }
             }
@@ -221,14 +209,14 @@ private struct StoreTarget {
 
     /// Writes the file; `entries` and `addresses` are in ascending order. Returns its size.
     private func write(
-        _ engine: Engine, _ entries: [Entry], _ addresses: [UInt64], to fd: Int32
+        _ supplier: StoreSupplier, _ entries: [Entry], _ addresses: [UInt64], to fd: Int32
     ) throws(Errno) -> Int {
         var pages: [(run: Range<Int>, size: Int)] = []
         var start = 0
         while start < entries.count {
             var end = start
             var size = 0
-            while end < entries.count, entries[end].pc >> 12 == entries[start].pc >> 12 {
+            while end < entries.count, entries[end].pc >> StorePage.bits == entries[start].pc >> StorePage.bits {
                 size += StoreRow.stride + aligned8(entries[end].size)
                 end += 1
             }
@@ -260,10 +248,11 @@ private struct StoreTarget {
             }
             let bytes = UnsafeMutableRawBufferPointer(rebasing: buffer[filled..<(filled + page.size)])
             bytes.initializeMemory(as: UInt8.self, repeating: 0)
-            fill(engine, bytes, entries[page.run])
+            fill(supplier, bytes, entries[page.run])
             let rows = UnsafeRawBufferPointer(rebasing: bytes[..<(page.run.count * StoreRow.stride)])
             let row = StorePage(
-                page: entries[page.run.lowerBound].pc >> 12, offset: UInt64(offset), byteCount: UInt32(page.size),
+                page: entries[page.run.lowerBound].pc >> StorePage.bits, offset: UInt64(offset),
+                byteCount: UInt32(page.size),
                 rowCount: UInt32(page.run.count), firstRow: UInt32(page.run.lowerBound), hash: contentHash(rows))
             first.storeBytes(of: row, toByteOffset: StoreHead.stride + i * StorePage.stride, as: StorePage.self)
             filled += page.size
@@ -274,7 +263,8 @@ private struct StoreTarget {
             first.storeBytes(of: page, toByteOffset: head.usesAt + i * StoreUses.stride, as: StoreUses.self)
         }
         for (i, address) in addresses.enumerated() {
-            first.storeBytes(of: UInt16(address >> 1 & 0x7ff), toByteOffset: head.offsetsAt + i * 2, as: UInt16.self)
+            first.storeBytes(
+                of: UInt16(address & (1 << StorePage.bits - 1)), toByteOffset: head.offsetsAt + i * 2, as: UInt16.self)
         }
         head.size = UInt64(offset)
         head.hash = StoreFile.hash(head, table: UnsafeRawBufferPointer(rebasing: first[StoreHead.stride...]))
@@ -286,7 +276,7 @@ private struct StoreTarget {
     private func usesByPage(_ addresses: [UInt64]) -> [StoreUses] {
         var result: [StoreUses] = []
         for (i, address) in addresses.enumerated() {
-            let page = address >> TranslationCache.pageBits
+            let page = address >> StorePage.bits
             if result.last?.page != page { result.append(StoreUses(page: page, first: UInt32(i), count: 0)) }
             result[result.count - 1].count += 1
         }
@@ -294,14 +284,14 @@ private struct StoreTarget {
     }
 
     /// Rows and bodies of one page.
-    private func fill(_ engine: Engine, _ bytes: UnsafeMutableRawBufferPointer, _ run: ArraySlice<Entry>) {
+    private func fill(_ supplier: StoreSupplier, _ bytes: UnsafeMutableRawBufferPointer, _ run: ArraySlice<Entry>) {
         var offset = run.count * StoreRow.stride
         var rowAt = 0
         for entry in run {
             let body = UnsafeMutableRawBufferPointer(rebasing: bytes[offset..<(offset + entry.size)])
             var row: StoreRow
             switch entry.source {
-            case .new(let index): row = fill(engine, body, index)
+            case .new(let translation): row = fill(supplier, body, translation)
             case .old(let stored, let age):
                 body.copyMemory(from: stored.body)
                 row = stored.row
@@ -316,23 +306,26 @@ private struct StoreTarget {
     }
 
     /// The body of a translation of this process.
-    private func fill(_ engine: Engine, _ body: UnsafeMutableRawBufferPointer, _ index: Int) -> StoreRow {
-        let translation = engine.cache.rows[index]
-        let source = engine.cache.sources[translation.source]
-        for (i, range) in source.ranges.enumerated() {
+    private func fill(
+        _ supplier: StoreSupplier, _ body: UnsafeMutableRawBufferPointer, _ new: NewTranslation
+    ) -> StoreRow {
+        for (i, range) in new.ranges.enumerated() {
             body.storeBytes(
                 of: StoredRange(start: range.start, count: range.end - range.start),
                 toByteOffset: i * StoredRange.stride, as: StoredRange.self)
         }
-        let codeAt = source.ranges.count * StoredRange.stride
-        UnsafeMutableRawBufferPointer(rebasing: body[codeAt...]).copyMemory(from: source.code)
-        engine.host.export(
-            engine.cache.compiled[index],
-            to: UnsafeMutableRawBufferPointer(rebasing: body[aligned8(codeAt + source.code.count)...]))
+        let codeAt = new.ranges.count * StoredRange.stride
+        UnsafeMutableRawBufferPointer(rebasing: body[codeAt...]).copyMemory(from: new.code)
+        supplier.export(new.id, UnsafeMutableRawBufferPointer(rebasing: body[new.regionAt...]))
         return StoreRow(
-            pc: translation.pc, flags: translation.flags, offset: 0, byteCount: 0,
-            rangeCount: UInt16(source.ranges.count), counter: translation.counter,
-            isOptimized: translation.isOptimized, age: 0, canGrow: translation.canGrow,
+            pc: new.pc, mode: new.mode, offset: 0, byteCount: 0, rangeCount: UInt16(new.ranges.count),
+            counter: new.counter, isOptimized: new.isOptimized, age: 0, canGrow: new.canGrow,
             hash: contentHash(UnsafeRawBufferPointer(body)))
     }
+}
+
+extension NewTranslation {
+    /// Where the region starts in its body, and bytes of all of it.
+    fileprivate var regionAt: Int { aligned8(ranges.count * StoredRange.stride + code.count) }
+    fileprivate var bodySize: Int { regionAt + regionSize }
 }

@@ -5,7 +5,7 @@
 //     | StoreHead     |   identity, sizes, hash of itself and the tables
 //     | StorePage ... |   one per guest page, ascending
 //     | StoreUses ... |   one per guest page of other files, ascending: which of their rows the program runs
-//     | UInt16 ...    |   the offsets that they name, in halves of the page; padded to 8
+//     | UInt16 ...    |   the offsets in the page that they name; padded to 8
 //     +---------------+
 //     | page          |   StoreRow ..., ascending by pc, then the rows' bodies, each at a multiple of 8 bytes:
 //     |               |       ranges    StoredRange each: which guest bytes it was made from
@@ -20,7 +20,7 @@
 /// Start of the file.
 struct StoreHead: BitwiseCopyable {
     static let magic = UInt64(littleEndian: 0x74_656c_7472_614d)  // "Martlet"
-    static let currentVersion: UInt32 = 2
+    static let currentVersion: UInt32 = 3
     static let stride = MemoryLayout<StoreHead>.stride
 
     var magic = Self.magic
@@ -45,8 +45,9 @@ struct StoreHead: BitwiseCopyable {
     var tableEnd: Int { aligned8(offsetsAt + Int(offsetCount) * 2) }
 }
 
-/// One guest page in the table.
+/// One guest page in the table. It is the unit in which a file is read, whatever pages the guest has.
 struct StorePage: BitwiseCopyable {
+    static let bits: UInt64 = 12
     static let stride = MemoryLayout<StorePage>.stride
 
     /// Guest address >> 12.
@@ -78,7 +79,7 @@ struct StoreRow: BitwiseCopyable {
     static let stride = MemoryLayout<StoreRow>.stride
 
     var pc: UInt64
-    var flags: UInt64
+    var mode: UInt64
     /// Where its body starts, from the page's first byte.
     var offset: UInt32
     var byteCount: UInt32
@@ -88,7 +89,7 @@ struct StoreRow: BitwiseCopyable {
     var isOptimized: Bool
     /// Runs in a row that saved and found other bytes in its place.
     var age: UInt8
-    /// See `Translation.canGrow`.
+    /// An optimized region that would be larger if calls were followed further.
     var canGrow: Bool
     var unused: UInt8 = 0
     /// Of the body.

@@ -2,7 +2,7 @@
 // may be truncated, damaged, or made by somebody who knows the format. What is installed is copied first and checked then.
 // Files that others than the user could have written are not used at all, since code in them would run as it is.
 
-import GuestKit
+import GuestMemory
 import HostOS
 
 /// What became of a stored row in this run.
@@ -32,7 +32,7 @@ final class StoreFile {
     private let pages: UnsafeRawPointer
     /// By page of the table.
     private let pageStates: UnsafeMutablePointer<StoredPageState>
-    /// By row; guarded by the translation lock, as everything here.
+    /// By row; for one thread at a time, as everything here.
     let states: UnsafeMutablePointer<StoredRowState>
 
     /// Opens and checks a file; nil when there is none, or none that may be used.
@@ -150,8 +150,8 @@ final class StoreFile {
     func address(_ uses: StoreUses, _ index: Int) -> UInt64? {
         let at = Int(uses.first) + index
         guard at < Int(head.offsetCount) else { return nil }
-        let half = (pages - StoreHead.stride).loadUnaligned(fromByteOffset: head.offsetsAt + at * 2, as: UInt16.self)
-        return uses.page &<< TranslationCache.pageBits | UInt64(half & 0x7ff) &<< 1
+        let offset = (pages - StoreHead.stride).loadUnaligned(fromByteOffset: head.offsetsAt + at * 2, as: UInt16.self)
+        return uses.page &<< StorePage.bits | UInt64(offset) & (1 &<< StorePage.bits &- 1)
     }
 
     /// What the program runs on a guest page of another file.
@@ -190,18 +190,26 @@ struct StoredPage {
     func translation(_ index: Int, copiedTo copy: StoredCopy? = nil) -> StoredTranslation? {
         let row = row(index)
         let start = Int(row.offset), end = start + Int(row.byteCount)
-        guard start >= rowCount * StoreRow.stride, end <= bytes.count, row.pc >> 12 == page.page, row.rangeCount > 0
+        guard start >= rowCount * StoreRow.stride, end <= bytes.count, row.pc >> StorePage.bits == page.page,
+            row.rangeCount > 0
         else { return nil }
         let mapped = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
         let body = copy?.hold(mapped) ?? mapped
-        return contentHash(body) == row.hash ? StoredTranslation(row: row, body: body) : nil
+        return contentHash(body) == row.hash ? StoredTranslation(row: row, body: body, copy: copy) : nil
     }
 }
 
 /// Memory for one stored translation at a time.
 final class StoredCopy {
     private var room = UnsafeMutableRawBufferPointer.allocate(byteCount: 16 << 10, alignment: 16)
-    private let ranges = UnsafeMutablePointer<GuestRange>.allocate(capacity: PlanStorage.blockLimit)
+    private let ranges: UnsafeMutablePointer<GuestRange>
+    private let mostRanges: Int
+
+    /// `mostRanges`: a translation is made from no more places.
+    init(mostRanges: Int) {
+        self.mostRanges = mostRanges
+        ranges = .allocate(capacity: mostRanges)
+    }
 
     deinit {
         room.deallocate()
@@ -211,7 +219,7 @@ final class StoredCopy {
     /// The guest bytes that a translation was made from; nil when they are in more places than any of ours has.
     func ranges(of stored: StoredTranslation) -> UnsafeBufferPointer<GuestRange>? {
         let count = Int(stored.row.rangeCount)
-        guard count <= PlanStorage.blockLimit else { return nil }
+        guard count <= mostRanges else { return nil }
         for i in 0..<count {
             let range = stored.range(i)
             ranges[i] = GuestRange(start: range.start, end: range.start &+ range.count)
@@ -229,14 +237,16 @@ final class StoredCopy {
     }
 }
 
-/// One stored translation.
-struct StoredTranslation {
+/// One stored translation. Its bytes are good until the next one is offered.
+public struct StoredTranslation {
     let row: StoreRow
     let body: UnsafeRawBufferPointer
+    private let copy: StoredCopy?
     private let codeAt: Int
     private let regionAt: Int
 
-    init?(row: StoreRow, body: UnsafeRawBufferPointer) {
+    init?(row: StoreRow, body: UnsafeRawBufferPointer, copy: StoredCopy?) {
+        self.copy = copy
         self.row = row
         self.body = body
         codeAt = Int(row.rangeCount) * StoredRange.stride
@@ -255,9 +265,19 @@ struct StoredTranslation {
         body.loadUnaligned(fromByteOffset: index * StoredRange.stride, as: StoredRange.self)
     }
 
+    public var pc: UInt64 { row.pc }
+    public var mode: UInt64 { row.mode }
+    public var isOptimized: Bool { row.isOptimized }
+    public var canGrow: Bool { row.canGrow }
+    /// The execution counter that its code uses.
+    public var counter: Int { Int(row.counter) }
+
+    /// The guest bytes that it was made from; nil when they are in more places than any of ours has.
+    public var ranges: UnsafeBufferPointer<GuestRange>? { copy?.ranges(of: self) }
+
     /// The guest bytes of all ranges, one after the other.
-    var code: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: body[codeAt...]) }
+    public var code: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: body[codeAt...]) }
 
     /// What the host exported.
-    var region: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: body[regionAt...]) }
+    public var region: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: body[regionAt...]) }
 }

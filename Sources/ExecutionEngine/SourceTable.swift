@@ -1,6 +1,7 @@
 // The guest bytes that new translations were made from: to be written to disk, when memory may hold others, and to know again a
 // translation that was dropped with its page (Dormant.swift).
 
+import GuestMemory
 import HostOS
 
 /// Per translation a count of ranges and of bytes, the ranges, the bytes; each at a multiple of 8.
@@ -22,7 +23,7 @@ struct SourceTable {
     /// Adds an entry and returns its place; 0 when there is no room.
     mutating func add(_ ranges: UnsafeBufferPointer<GuestRange>, _ code: UnsafeRawBufferPointer) -> UInt32 {
         let rangesSize = ranges.count * MemoryLayout<GuestRange>.stride
-        let size = aligned8(MemoryLayout<Head>.stride + rangesSize + code.count)
+        let size = (MemoryLayout<Head>.stride + rangesSize + code.count + 7) & ~7
         guard code.count > 0, used + size <= capacity, let first = ranges.baseAddress, let bytes = code.baseAddress
         else {
             return 0

@@ -1,0 +1,94 @@
+// The engine and the store of translations: what earlier runs made goes through `admit` like everything else, and what this run has made
+// is written when it ends.
+
+import CodeGen
+import GuestMemory
+import TranslationStore
+
+extension Engine {
+    /// Takes into use what earlier runs made of the code at `pc` and around. Holds the lock.
+    func installStored(at pc: UInt64, _ mode: UInt64) {
+        guard let store else { return }
+        let first = cache.count
+        let client = StoreClient(wants: { self.cache.find(CodeKey(pc: $0, mode: $1)) == nil }, install: install)
+        store.offer(at: pc, mode, file: memory.codeFile(at: pc), to: client)
+        if options.chaining { for row in first..<cache.count { linkAll(TranslationID(row)) } }
+    }
+
+    /// Takes a stored translation into use, if guest memory holds its bytes.
+    private func install(_ stored: StoredTranslation) -> StoreClient.Outcome {
+        guard let ranges = stored.ranges, reader.holds(ranges, stored.code) else { return .stale }
+        let made = MadeRegion(
+            key: CodeKey(pc: stored.pc, mode: stored.mode), body: .exported(stored.region), ranges: ranges,
+            isOptimized: stored.isOptimized, canGrow: stored.canGrow, storedCounter: stored.counter)
+        return admit(made) == nil ? .refused : .installed
+    }
+
+    /// Links the slots of a translation whose targets are there.
+    private func linkAll(_ source: TranslationID) {
+        let compiled = cache.code(of: source)
+        for slot in 0..<compiled.slotCount where cache.hasRoomForLink {
+            var key = cache[source].key
+            guard let pc = host.target(compiled, slot: slot) else { continue }
+            key.pc = pc
+            guard let target = cache.find(key),
+                host.link(compiled, slot: slot, to: cache[target].entry, pc: pc)
+            else { continue }
+            cache.addLink(source: source, slot: slot, target: target)
+        }
+    }
+
+    /// What the store did, when there is one.
+    public var storeCounters: StoreCounters? { lock.withLock { store?.counters } }
+
+    /// Writes what this process has translated, when that is worth it: before the process ends or executes another program.
+    public func saveTranslations() {
+        guard let store else { return }
+        lock.withLock {
+            guard store.isWorthSaving(count: cache.count) else { return }
+            let new = (store.firstNew..<cache.count).compactMap { newTranslation(TranslationID($0)) }
+            let supplier = StoreSupplier(
+                isMadeAnew: { self.cache.find(CodeKey(pc: $0, mode: $1)).map(self.isNewForStore) ?? false },
+                export: { self.host.export(self.cache.code(of: TranslationID($0)), to: $1) })
+            store.save(new, count: cache.count, from: supplier)
+        }
+    }
+
+    /// Made by this process, and found by look-up.
+    private func isNewForStore(_ index: TranslationID) -> Bool {
+        let row = cache[index]
+        return row.source != 0 && row.isValid && cache.find(row.key) == index
+    }
+
+    /// A translation as the store takes it; nil where its first byte comes from no file.
+    private func newTranslation(_ index: TranslationID) -> NewTranslation? {
+        guard isNewForStore(index), let size = host.exportedSize(cache.code(of: index)) else { return nil }
+        let row = cache[index], source = cache.sources[row.source]
+        let file = memory.codeFile(at: row.key.pc)
+        if file == 0 { return nil }
+        let isOfOne = source.ranges.allSatisfy {
+            memory.codeFile(at: $0.start) == file && memory.codeFile(at: $0.end &- 1) == file
+        }
+        return NewTranslation(
+            id: index.row, pc: row.key.pc, mode: row.key.mode, file: isOfOne ? file : 0, isOptimized: row.isOptimized,
+            canGrow: row.canGrow, counter: row.counter, ranges: source.ranges, code: source.code, regionSize: size)
+    }
+}
+
+/// Equality of the first `count` bytes.
+func areEqual(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer, _ count: Int) -> Bool {
+    guard count <= a.count, count <= b.count else { return false }
+    var at = 0
+    while at &+ 8 <= count {
+        if a.loadUnaligned(fromByteOffset: at, as: UInt64.self) != b.loadUnaligned(fromByteOffset: at, as: UInt64.self)
+        {
+            return false
+        }
+        at &+= 8
+    }
+    while at < count {
+        if a[at] != b[at] { return false }
+        at &+= 1
+    }
+    return true
+}
