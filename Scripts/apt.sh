@@ -1,7 +1,7 @@
 # Packages of another release or architecture, without touching the host's apt.
 #
 # A private apt state lives under $CACHE/apt/ARCH: its own sources, package lists, archive cache and an empty dpkg
-# status. The sources are derived from the host's: the same Debian mirror (whatever it is), the same keyring, with the
+# status; the ARCH `source` has source packages. The sources are derived from the host's: the same Debian mirror (whatever it is), the same keyring, with the
 # release's name replaced. apt itself says which of the host's entries are Debian's, so deb822 and one-line files,
 # comments and third-party entries are all read by the one program that knows how.
 
@@ -47,6 +47,7 @@ entry_keyring() {
 private_apt() {
     local arch=$1 tool=$2 dir=$CACHE/apt/$1
     shift 2
+    [ "$arch" != source ] || arch=$(dpkg --print-architecture)
     "$tool" -qq \
         -o APT::Architecture="$arch" -o APT::Architectures="$arch" -o APT::Install-Recommends=false \
         -o APT::Sandbox::User="$(id -un)" -o APT::Get::Assume-Yes=true \
@@ -61,10 +62,11 @@ private_apt() {
 
 # write_sources ARCH KEYRING|trust: the private sources file.
 write_sources() {
-    local arch=$1 keyring=$2 uri signed
+    local arch=$1 keyring=$2 uri signed type=deb
+    [ "$arch" != source ] || type=deb-src
     while read -r uri signed; do
         [ "$keyring" = host ] || signed=$keyring
-        printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\n' "$uri" "$GUEST_RELEASE"
+        printf 'Types: %s\nURIs: %s\nSuites: %s\nComponents: main\n' "$type" "$uri" "$GUEST_RELEASE"
         case "$signed" in trust) printf 'Trusted: yes\n' ;; -) ;; *) printf 'Signed-By: %s\n' "$signed" ;; esac
         printf '\n'
     done <"$CACHE/apt/$arch/mirrors" >"$CACHE/apt/$arch/debian.sources"
@@ -107,7 +109,7 @@ prepare_apt() {
 update_lists() {
     local output
     output=$(private_apt "$1" apt-get update -o APT::Update::Error-Mode=any 2>&1) || { printf '%s' "$output"; return 1; }
-    ls "$CACHE/apt/$1/lists"/*Packages* >/dev/null 2>&1 || { printf 'no package list: %s' "$output"; return 1; }
+    compgen -G "$CACHE/apt/$1/lists/*_Packages*" >/dev/null || compgen -G "$CACHE/apt/$1/lists/*_Sources*" >/dev/null || { printf 'no package list: %s' "$output"; return 1; }
 }
 
 # fetch_packages ARCH PACKAGE...: downloads packages with all their dependencies (cached); prints the .deb paths.
@@ -132,4 +134,12 @@ fetch_alone() {
     prepare_apt "$arch"
     (cd "$dir/archives" && private_apt "$arch" apt-get download "$package" >&2)
     ls -t "$dir/archives/${package}"_*.deb | head -1
+}
+
+# fetch_source PACKAGE: downloads a source package; prints the path of its upstream archive.
+fetch_source() {
+    local package=$1 dir=$CACHE/apt/source
+    prepare_apt source
+    (cd "$dir/archives" && private_apt source apt-get source --download-only "$package" >&2)
+    ls -t "$dir/archives/${package}"_*.orig.tar.* | grep -v '\.asc$' | head -1
 }

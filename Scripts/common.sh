@@ -5,6 +5,7 @@ CACHE="${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/martlet"
 SCRATCH="${MARTLET_SCRATCH:-$REPO/.build}"        # SwiftPM's build folder
 GUEST_BUILD="$REPO/.build/guest"                  # compiled guest test programs
 GUEST_CC="${GUEST_CC:-riscv64-linux-gnu-gcc}"
+RISCV32_CC="$CACHE/toolchain-riscv32/bin/riscv32-linux-musl-gcc"  # ./devtool toolchain riscv32 makes it
 HOST_CC="${HOST_CC:-gcc}"
 JOBS="${JOBS:-$(nproc)}"
 SWIFT="${SWIFT:-swift}"
