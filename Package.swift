@@ -34,7 +34,7 @@ let package = Package(
         .target(name: "GuestKit", dependencies: ["IR"], swiftSettings: hot),
         // Guests
         .target(
-            name: "GuestRISCV", dependencies: ["IR", "GuestKit", "SoftFloat", "CLinux"],
+            name: "GuestRISCV", dependencies: ["IR", "GuestKit", "SoftFloat"],
             swiftSettings: hot, plugins: ["DecodeTables"]),
         // Engine
         .target(name: "TranslationStore", dependencies: ["GuestMemory", "HostOS"], swiftSettings: hot),
@@ -96,7 +96,7 @@ let package = Package(
             dependencies: [
                 "ExecutionEngine", "CodeGen", "CodeGenX64", "CodeGenInterpreter", "GuestKit", "GuestMemory",
                 "GuestRISCV", "TranslationStore",
-                "HostOS", "Diagnostics", "IR", "Optimizer", "CLinux",
+                "HostOS", "Diagnostics", "IR", "Optimizer", "CLinux", "TestSupport",
             ],
             swiftSettings: quick),
         .testTarget(

@@ -9,7 +9,6 @@
 #include <sys/auxv.h>
 #include <sys/single_threaded.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 #if defined(__x86_64__)
 #include <sys/platform/x86.h>
@@ -79,13 +78,6 @@ static inline void clx_set_fp_status(uint32_t value) {
 #else
     (void)value;
 #endif
-}
-
-/// The monotonic clock in nanoseconds, by way of the vDSO. For guests' counters, which may not import the C library.
-static inline uint64_t clx_monotonic_nanoseconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 /// Whether the C library takes the process for one with a single thread.

@@ -15,8 +15,9 @@ extension Engine {
                 default: UInt64(state.load(fromByteOffset: register.offset, as: UInt8.self))
                 }
             let digits = String(value, radix: 16)
+            let width = register.size * 2
             let name = String(repeating: " ", count: max(0, 5 - register.name.utf8.count)) + register.name
-            text += name + " " + String(repeating: "0", count: 16 - digits.utf8.count) + digits
+            text += name + " " + String(repeating: "0", count: width - digits.utf8.count) + digits
             column += 1
             text += column % 4 == 0 ? "\n" : " "
         }

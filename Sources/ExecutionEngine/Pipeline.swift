@@ -38,11 +38,13 @@ enum PipelineResult {
 /// Guarded by the translation lock, but for `prepare`.
 final class Pipeline {
     private let guest: any GuestArchitecture
+    private let layout: GuestLayout
     private let log: TranslationLog
     private var sampler: VerificationSampler
 
     init(guest: any GuestArchitecture, options: EngineOptions, log: TranslationLog) {
         self.guest = guest
+        layout = GuestLayout(guest)
         self.log = log
         sampler = VerificationSampler(options.verification)
     }
@@ -74,7 +76,7 @@ final class Pipeline {
         workspace.verifies = sampler.next()
         workspace.forgetCode()
         var unit = TranslationUnit(
-            region: region, pc: pc, flags: request.key.mode, plan: plan, code: bytes, pcOffset: guest.pcOffset,
+            region: region, pc: pc, flags: request.key.mode, plan: plan, code: bytes, guest: layout,
             storage: workspace.plans, profile: request.profile)
         var count = 0
         while unit.beginNextBlock() {

@@ -45,16 +45,25 @@ struct TranslationLog {
                 let at = UInt64(bitPattern: region.ops[i].imm)
                 guard let bytes = reader.instruction(at: at) else { continue }
                 let (line, length) = guest.disassemble(bytes, at: at)
-                var hex = ""
-                for k in 0..<min(length, bytes.count) {
-                    let byte = String(bytes[length - 1 - k], radix: 16)
-                    hex += (byte.utf8.count < 2 ? "0" : "") + byte
-                }
+                let hex = digits(bytes.prefix(length))
                 let pad = String(repeating: " ", count: max(1, 18 - hex.utf8.count))
                 text += "0x" + String(at, radix: 16) + ":  " + hex + pad + line + "\n"
             }
         }
         return text + "\n"
+    }
+
+    /// An instruction's units as numbers, the high part of a word first.
+    private func digits(_ bytes: Slice<UnsafeRawBufferPointer>) -> String {
+        let layout = guest.codeLayout
+        let isBig = layout.order == .big || (layout.order == .data && guest.dataIsBig)
+        let units = stride(from: 0, to: bytes.count, by: layout.unit).map { start in
+            let unit = bytes.dropFirst(start).prefix(layout.unit).map { byte in
+                (byte < 16 ? "0" : "") + String(byte, radix: 16)
+            }
+            return (isBig ? unit : unit.reversed()).joined()
+        }
+        return (layout.joinsHigh ? units : units.reversed()).joined()
     }
 
     /// An optimized region has been admitted.

@@ -45,6 +45,11 @@ public enum GuestExit: Int, Sendable {
 public protocol GuestArchitecture: AnyObject, Sendable {
     /// As in `martlet-NAME`: "riscv64".
     var name: String { get }
+    var wordSize: WordSize { get }
+    /// Loads and stores have the most significant byte first.
+    var dataIsBig: Bool { get }
+    /// How instructions lie in memory.
+    var codeLayout: CodeLayout { get }
     /// Guest state that IR ops may name, in temp order.
     var globals: [GlobalDescriptor] { get }
     var helpers: [HelperDescriptor] { get }

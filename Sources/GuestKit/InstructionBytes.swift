@@ -109,9 +109,10 @@
 
 extension TranslationUnit {
     /// The code from `pc` on.
-    @inlinable public func instructionBytes(dataIsBig: Bool = false) -> InstructionBytes {
+    @inlinable public func instructionBytes() -> InstructionBytes {
         let available = available
         let start = available == 0 ? code : code + Int(pc &- codeStart)
-        return InstructionBytes(UnsafeRawBufferPointer(start: start, count: available), dataIsBig: dataIsBig)
+        return InstructionBytes(
+            UnsafeRawBufferPointer(start: start, count: available), dataIsBig: dataIsBig)
     }
 }

@@ -20,6 +20,9 @@ public struct TranslationUnit: ~Copyable {
     public var countsExecutions = false
     /// Offset of the program counter's home in the CPU state.
     public let pcOffset: Int
+    /// The guest's loads and stores have the most significant byte first.
+    public let dataIsBig: Bool
+    @usableFromInline let addressMask: UInt64
     /// Guest instructions translated so far, over all blocks.
     public var instructionCount = 0
     /// How the code has run, where it has run before.
@@ -39,10 +42,12 @@ public struct TranslationUnit: ~Copyable {
     private var planned: UnsafeMutablePointer<PlannedBlock> { storage.blocks }
 
     public init(
-        region: Region, pc: UInt64, flags: UInt64, plan: RegionPlan, code: UnsafeRawBufferPointer, pcOffset: Int,
+        region: Region, pc: UInt64, flags: UInt64, plan: RegionPlan, code: UnsafeRawBufferPointer, guest: GuestLayout,
         storage: PlanStorage, profile: (any ExecutionProfile)? = nil
     ) {
-        self.pcOffset = pcOffset
+        pcOffset = guest.pcOffset
+        dataIsBig = guest.dataIsBig
+        addressMask = guest.wordSize.addressMask
         self.profile = profile
         self.storage = storage
         ir = IRBuilder(region: region)
@@ -62,6 +67,9 @@ public struct TranslationUnit: ~Copyable {
     }
 
     // MARK: For front ends
+
+    /// A guest address modulo two to the power of its width.
+    @inlinable public func wrapped(_ address: UInt64) -> UInt64 { address & addressMask }
 
     /// Number of code bytes readable at `pc` (0 when instruction fetch is impossible).
     @inlinable public var available: Int {

@@ -15,8 +15,8 @@ public struct RISCVState {
     public var x: InlineArray<32, UInt64> = .init(repeating: 0)
     public var f: InlineArray<32, UInt64> = .init(repeating: 0)
     public var pc: UInt64 = 0
-    /// Address that the last load-reserved reserved; `noReservation` when there is none.
-    public var reservationAddress: UInt64 = RISCVState.noReservation
+    /// Address that the last load-reserved reserved; `Reservation.none` when there is none.
+    public var reservationAddress: UInt64 = Reservation.none
     /// What the load-reserved read, extended as it extended it.
     public var reservationValue: UInt64 = 0
     /// Dynamic rounding mode (field of fcsr): 0...7, of which 5...7 are invalid.
@@ -27,9 +27,6 @@ public struct RISCVState {
     public var pairOperands: InlineArray<4, UInt64> = .init(repeating: 0)
 
     public init() {}
-
-    /// An odd address that no load-reserved has.
-    public static let noReservation = UInt64.max
 
     /// Byte offset of a field.
     static func offset<T>(_ field: KeyPath<RISCVState, T>) -> Int {

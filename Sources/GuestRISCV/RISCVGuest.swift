@@ -12,15 +12,18 @@ public final class RISCVGuest: GuestArchitecture {
     public let helpers: [HelperDescriptor]
     public let registers: [RegisterDescriptor]
 
-    public init(cpu: RISCVCPU) {
+    public init(cpu: RISCVCPU, inputs: GuestInputs = .none) {
         self.cpu = cpu
         xlen = cpu.extensions.contains(.rv32) ? .i32 : .i64
         globals = Global.descriptors(xlen: xlen)
-        helpers = Helper.allCases.map(\.descriptor)
+        helpers = Helper.allCases.map { $0.descriptor(inputs) }
         registers = registerDescriptors(xlen: xlen)
     }
 
     public var name: String { xlen == .i32 ? "riscv32" : "riscv64" }
+    public var wordSize: WordSize { xlen == .i32 ? .bits32 : .bits64 }
+    public var dataIsBig: Bool { false }
+    public var codeLayout: CodeLayout { InstructionTable.encodings.layout }
     public var stateSize: Int { MemoryLayout<RISCVState>.size }
     public var pcOffset: Int { StateOffset.pc }
     /// RVWMO. The extension Ztso is not offered.

@@ -6,6 +6,7 @@ import CodeGenX64
 import GuestKit
 import GuestRISCV
 import LinuxABI
+import LinuxUser
 
 /// A guest for one configured CPU model.
 struct ConfiguredGuest: Sendable {
@@ -33,7 +34,7 @@ let allGuests: [GuestRow] = [
             do {
                 let cpu = try specification.map { try RISCVCPU($0) } ?? .standard
                 return ConfiguredGuest(
-                    architecture: RISCVGuest(cpu: cpu), abi: .riscv64(isa: cpu.isaString),
+                    architecture: RISCVGuest(cpu: cpu, inputs: .host), abi: .riscv64(isa: cpu.isaString),
                     hardwareCapabilities: cpu.hardwareCapabilities)
             } catch {
                 throw CommandError("\(error)")

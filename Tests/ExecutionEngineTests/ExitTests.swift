@@ -229,6 +229,9 @@ final class HelperGuest: GuestArchitecture {
     var globals: [GlobalDescriptor] { riscv.globals }
     var registers: [RegisterDescriptor] { riscv.registers }
     var stateSize: Int { riscv.stateSize }
+    var wordSize: WordSize { riscv.wordSize }
+    var dataIsBig: Bool { riscv.dataIsBig }
+    var codeLayout: CodeLayout { riscv.codeLayout }
     var pcOffset: Int { riscv.pcOffset }
     var instructionAlignment: Int { riscv.instructionAlignment }
     var memoryModel: MemoryModel { riscv.memoryModel }

@@ -118,6 +118,9 @@ final class RegistersOnlyGuest: GuestArchitecture {
     let helpers: [HelperDescriptor] = []
     let registers = (0..<32).map { RegisterDescriptor(name: "x\($0)", offset: 8 + $0 * 8, size: 8, group: .general) }
     let stateSize = 8 + 32 * 8
+    let wordSize = WordSize.bits64
+    let dataIsBig = false
+    let codeLayout = CodeLayout(unit: 2, order: .little, joinsHigh: false)
     let pcOffset = 0
     let instructionAlignment = 2
     let memoryModel = MemoryModel.weak

@@ -8,7 +8,7 @@ import IR
 
 extension RISCVTranslator {
     mutating func jal(_ a: Args.J) -> Bool {
-        let target = wrapped(unit.pc &+ UInt64(bitPattern: a.imm))
+        let target = unit.wrapped(unit.pc &+ UInt64(bitPattern: a.imm))
         if isMisaligned(target) {
             exit(.misalignedFetch, at: unit.pc)
             return true
@@ -44,7 +44,7 @@ extension RISCVTranslator {
     mutating func bgeu(_ a: Args.B) -> Bool { branch(a, if: .geu) }
 
     private mutating func branch(_ a: Args.B, if condition: Condition) -> Bool {
-        let target = wrapped(unit.pc &+ UInt64(bitPattern: a.imm))
+        let target = unit.wrapped(unit.pc &+ UInt64(bitPattern: a.imm))
         if isMisaligned(target) {
             exit(.misalignedFetch, if: condition, x(a.rs1), x(a.rs2))
             unit.jump(to: next)

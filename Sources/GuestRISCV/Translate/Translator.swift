@@ -65,10 +65,7 @@ struct RISCVTranslator: RISCVInstructionSet, ~Copyable {
     }
 
     /// Address of the instruction after this one.
-    var next: UInt64 { wrapped(unit.pc &+ length) }
-
-    /// A guest address modulo 2^XLEN.
-    func wrapped(_ address: UInt64) -> UInt64 { xlen == .i64 ? address : address & 0xffff_ffff }
+    var next: UInt64 { unit.wrapped(unit.pc &+ length) }
 
     /// Width of the integer registers in bits.
     var bits: Int { xlen == .i64 ? 64 : 32 }
@@ -120,13 +117,13 @@ struct RISCVTranslator: RISCVInstructionSet, ~Copyable {
         return (ir.zext(offset == 0 ? x(rs1) : ir.add(x(rs1), word(offset))), 0)
     }
 
-    /// Calls a helper; its result, of 64 bits.
+    /// Calls a helper; its result, of 64 bits. Of its descriptor only what it does counts here, not whose function it is.
     func call(_ helper: Helper, _ a: Temp = .none, _ b: Temp = .none, _ c: Temp = .none, _ d: Temp = .none) -> Temp {
-        ir.call(helper.id, helper.descriptor, a, b, c, d)
+        ir.call(helper.id, helper.descriptor(.none), a, b, c, d)
     }
     /// The same, as wide as a register, into one.
     func call(_ helper: Helper, _ a: Temp = .none, into: Temp) -> Temp {
-        if xlen == .i64 { return ir.call(helper.id, helper.descriptor, a, into: into) }
+        if xlen == .i64 { return ir.call(helper.id, helper.descriptor(.none), a, into: into) }
         return narrow(call(helper, a), into: into)
     }
 

@@ -1,5 +1,6 @@
 // The helpers, called as generated code calls them.
 
+import GuestKit
 import IR
 import Testing
 
@@ -23,15 +24,18 @@ import Testing
         #expect(convertModular(.infinity) == (0, 16))
     }
 
-    @Test func clockNeverGoesBack() {
-        let helper = guest.helpers[Helper.clock.rawValue]
+    /// All counters are the embedder's clock.
+    @Test func countersAreTheClockThatTheGuestIsGiven() {
+        let inputs = GuestInputs(clock: { state, _, _, _, _ in state.load(as: UInt64.self) &* 3 })
+        let guest = RISCVGuest(cpu: .standard, inputs: inputs)
         let state = UnsafeMutableRawPointer.allocate(byteCount: guest.stateSize, alignment: 64)
         defer { state.deallocate() }
-        var last: UInt64 = 0
-        for _ in 0..<1000 {
-            let now = helper.function(state, 0, 0, 0, 0)
-            #expect(now >= last && now > 0)
-            last = now
+        guest.reset(state)
+        state.storeBytes(of: 14, as: UInt64.self)
+        #expect(guest.helpers[Helper.clock.rawValue].function(state, 0, 0, 0, 0) == 42)
+        for word in [0xc000_2573, 0xc010_2573, 0xc020_2573] as [UInt32] {  // rdcycle, rdtime, rdinstret a0
+            let calls = Translated(bytes([word]), guest: guest).ops.filter { $0.opcode == .call }
+            #expect(calls.map(\.imm) == [Int64(Helper.clock.rawValue)])
         }
     }
 

@@ -36,7 +36,7 @@ import Testing
         state.initializeMemory(as: UInt8.self, repeating: 0xa5, count: guest.stateSize)
         guest.reset(state)
         let hart = state.assumingMemoryBound(to: RISCVState.self).pointee
-        #expect(hart.pc == 0 && hart.frm == 0 && hart.reservationAddress == RISCVState.noReservation)
+        #expect(hart.pc == 0 && hart.frm == 0 && hart.reservationAddress == Reservation.none)
         for i in 0..<32 { #expect(hart.x[i] == 0 && hart.f[i] == 0) }
     }
 

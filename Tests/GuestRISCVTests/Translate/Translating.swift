@@ -32,7 +32,7 @@ struct Translated {
         var hasLeftOutCalls = false
         (instructions, end) = code.withUnsafeBytes { bytes in
             var unit = TranslationUnit(
-                region: region, pc: testPC, flags: flags, plan: plan, code: bytes, pcOffset: guest.pcOffset,
+                region: region, pc: testPC, flags: flags, plan: plan, code: bytes, guest: GuestLayout(guest),
                 storage: storage, profile: profile)
             while unit.beginNextBlock() {
                 guest.translateBlock(&unit)
