@@ -34,7 +34,7 @@ struct RegionGenerator {
         builder = IRBuilder(region: machine.region)
         integers = (0..<TestMachine.integerGlobals).map { TestMachine.x($0) }
         doubles = (0..<TestMachine.floatGlobals).map { TestMachine.f($0) }
-        words = []
+        words = (0..<TestMachine.wordGlobals).map { TestMachine.w($0) }
         singles = []
         locals = []
         // Loop counters are locals that nothing else assigns.
@@ -95,13 +95,17 @@ struct RegionGenerator {
         if !locals.isEmpty, random.chance(20) { return random.pick(locals) }
         return nil
     }
+    /// The same for an i32 result.
+    private mutating func wordTarget() -> Temp? {
+        random.chance(50) ? TestMachine.w(random.below(TestMachine.wordGlobals)) : nil
+    }
     private mutating func doubleTarget() -> Temp? {
         random.chance(60) ? TestMachine.f(random.below(TestMachine.floatGlobals)) : nil
     }
     private mutating func keep(_ t: Temp) {
         switch machine.region.type(t) {
         case .i64: if !integers.contains(t) { integers.append(t) }
-        case .i32: words.append(t)
+        case .i32: if !words.contains(t) { words.append(t) }
         case .f64: if !doubles.contains(t) { doubles.append(t) }
         default: singles.append(t)
         }
@@ -123,18 +127,21 @@ struct RegionGenerator {
             let k = random.pick(Self.binaries)
             keep(
                 isWide
-                    ? builder.binary(k, integer(), integer(), into: integerTarget()) : builder.binary(k, word(), word())
+                    ? builder.binary(k, integer(), integer(), into: integerTarget())
+                    : builder.binary(k, word(), word(), into: wordTarget())
             )
         case 6:
             let k = random.pick(Self.unaries)
-            keep(isWide ? builder.unary(k, integer(), into: integerTarget()) : builder.unary(k, word()))
+            keep(
+                isWide
+                    ? builder.unary(k, integer(), into: integerTarget()) : builder.unary(k, word(), into: wordTarget()))
         case 7: divide(isWide)
         case 8:
             let width = isWide ? 64 : 32
             let position = random.below(width)
             let length = 1 + random.below(width - position)
             let from = isWide ? integer() : word()
-            let into = isWide ? integerTarget() : nil
+            let into = isWide ? integerTarget() : wordTarget()
             switch random.below(3) {
             case 0: keep(builder.extract(from, position, length, into: into))
             case 1: keep(builder.sextract(from, position, length, into: into))
@@ -145,19 +152,21 @@ struct RegionGenerator {
             keep(
                 isWide
                     ? builder.setcond(condition, integer(), integer(), into: integerTarget())
-                    : builder.setcond(condition, word(), word(), result: random.chance(50) ? .i64 : .i32))
+                    : random.chance(50)
+                        ? builder.setcond(condition, word(), word())
+                        : builder.setcond(condition, word(), word(), result: .i32, into: wordTarget()))
         case 10:
             let condition = random.pick(Condition.allCases)
             let (a, b) = random.chance(70) ? (integer(), integer()) : (word(), word())
             switch random.below(floats ? 4 : 2) {
             case 0: keep(builder.select(condition, a, b, integer(), integer(), into: integerTarget()))
-            case 1: keep(builder.select(condition, a, b, word(), word()))
+            case 1: keep(builder.select(condition, a, b, word(), word(), into: wordTarget()))
             case 2: keep(builder.select(condition, a, b, double(), double(), into: doubleTarget()))
             default: keep(builder.select(condition, a, b, single(), single()))
             }
         case 11:
             switch random.below(3) {
-            case 0: keep(builder.trunc(integer()))
+            case 0: keep(builder.trunc(integer(), into: wordTarget()))
             case 1: keep(builder.zext(word(), into: integerTarget()))
             default: keep(builder.sext(word(), into: integerTarget()))
             }
@@ -173,6 +182,8 @@ struct RegionGenerator {
     private mutating func mov() {
         if floats, random.chance(30) {
             builder.mov(TestMachine.f(random.below(TestMachine.floatGlobals)), double())
+        } else if random.chance(30) {
+            builder.mov(TestMachine.w(random.below(TestMachine.wordGlobals)), word())
         } else if let target = integerTarget() {
             builder.mov(target, integer())
         }
@@ -183,7 +194,7 @@ struct RegionGenerator {
         let type: ValueType = isWide ? .i64 : .i32
         let a = isWide ? integer() : word()
         let b = builder.or(isWide ? integer() : word(), builder.const(1, type))
-        let into = isWide ? integerTarget() : nil
+        let into = isWide ? integerTarget() : wordTarget()
         switch random.below(4) {
         case 0: keep(builder.binary(.divu, a, b, into: into))
         case 1: keep(builder.binary(.remu, a, b, into: into))
@@ -213,7 +224,7 @@ struct RegionGenerator {
         let op = memOp(isWide ? 3 : 2)
         let offset = TestMachine.freeOffset + 8 * random.below(16)
         if random.chance(50) {
-            keep(builder.ld(offset, op, isWide ? .i64 : .i32, into: isWide ? integerTarget() : nil))
+            keep(builder.ld(offset, op, isWide ? .i64 : .i32, into: isWide ? integerTarget() : wordTarget()))
         } else {
             builder.st(isWide ? integer() : word(), offset, op)
         }
@@ -265,7 +276,7 @@ struct RegionGenerator {
             keep(
                 builder.gld(
                     a, displacement + (op.isAligned ? 0 : unaligned), op, isWide ? .i64 : .i32,
-                    into: isWide ? integerTarget() : nil))
+                    into: isWide ? integerTarget() : wordTarget()))
         } else {
             builder.gst(isWide ? integer() : word(), a, displacement + (op.isAligned ? 0 : unaligned), op)
         }
@@ -279,7 +290,7 @@ struct RegionGenerator {
         if random.chance(50) {
             op = MemOp(log2Size: op.log2Size, signed: op.isSigned, bigEndian: op.isBigEndian, aligned: true)
         }
-        let into = isWide ? integerTarget() : nil
+        let into = isWide ? integerTarget() : wordTarget()
         if random.chance(30) {
             var expected = isWide ? integer() : word()
             // Often what is there.
@@ -343,7 +354,8 @@ struct RegionGenerator {
             let from = isDouble ? double() : single()
             keep(
                 builder.ftoi(
-                    from, to: to, unsigned: random.chance(50), rounding(), into: to == .i64 ? integerTarget() : nil))
+                    from, to: to, unsigned: random.chance(50), rounding(),
+                    into: to == .i64 ? integerTarget() : wordTarget()))
         case 13:
             let from = random.chance(60) ? integer() : word()
             keep(builder.itof(from, to: isDouble ? .f64 : .f32, unsigned: random.chance(50), rounding(), into: into))
@@ -358,7 +370,7 @@ struct RegionGenerator {
             case 0: keep(builder.bitcast(integer(), to: .f64, into: doubleTarget()))
             case 1: keep(builder.bitcast(word(), to: .f32))
             case 2: keep(builder.bitcast(double(), to: .i64, into: integerTarget()))
-            default: keep(builder.bitcast(single(), to: .i32))
+            default: keep(builder.bitcast(single(), to: .i32, into: wordTarget()))
             }
         default:
             switch random.below(4) {

@@ -130,19 +130,23 @@ struct Outcome: Equatable {
 final class TestMachine {
     static let integerGlobals = 20
     static let floatGlobals = 20
-    /// x0... at 0, f0... after them, pc, then 16 words that are no globals.
+    static let wordGlobals = 8
+    /// x0... at 0, f0... after them, pc, 16 words that are no globals, then w0..., each in the low half of eight bytes.
     static let pcOffset = (integerGlobals + floatGlobals) * 8
     static let freeOffset = pcOffset + 8
-    static let stateWords = integerGlobals + floatGlobals + 1 + 16
+    static let wordOffset = freeOffset + 16 * 8
+    static let stateWords = wordOffset / 8 + wordGlobals
     static let memoryWords = 1024
 
     static let globals: [GlobalDescriptor] =
         (0..<integerGlobals).map { GlobalDescriptor(name: "x\($0)", type: .i64, offset: 8 * $0) }
         + (0..<floatGlobals).map { GlobalDescriptor(name: "f\($0)", type: .f64, offset: 8 * (integerGlobals + $0)) }
         + [GlobalDescriptor(name: "pc", type: .i64, offset: pcOffset)]
+        + (0..<wordGlobals).map { GlobalDescriptor(name: "w\($0)", type: .i32, offset: wordOffset + 8 * $0) }
     static let pcGlobal = Temp(integerGlobals + floatGlobals)
     static func x(_ n: Int) -> Temp { Temp(n) }
     static func f(_ n: Int) -> Temp { Temp(integerGlobals + n) }
+    static func w(_ n: Int) -> Temp { Temp(integerGlobals + floatGlobals + 1 + n) }
 
     static let helpers: [HelperDescriptor] = [
         HelperDescriptor("mix", mixHelper, arguments: 4, isPure: true),
@@ -310,8 +314,10 @@ final class TestMachine {
                     registers: registers.baseAddress!)
             else { return nil }
             for g in 0..<Self.globals.count where registers[g] != 0 {
-                let number = Int(registers[g]) - 1
-                outcome.state[g] = header.pointee.savedRegisters[number]
+                let value = header.pointee.savedRegisters[Int(registers[g]) - 1]
+                let word = Self.globals[g].offset / 8
+                let kept = Self.globals[g].type.size == 4 ? outcome.state[word] & ~0xffff_ffff : 0
+                outcome.state[word] = kept | (Self.globals[g].type.size == 4 ? value & 0xffff_ffff : value)
             }
             return pc
         }
@@ -348,7 +354,7 @@ final class TestMachine {
         if got.exit != expected.exit { text.append("exit \(hex(got.exit)) not \(hex(expected.exit))") }
         if got.floatFlags != expected.floatFlags { text.append("flags \(got.floatFlags) not \(expected.floatFlags)") }
         for i in 0..<Self.stateWords where got.state[i] != expected.state[i] {
-            let name = i < Self.globals.count ? Self.globals[i].name : "word \(i)"
+            let name = Self.globals.first { $0.offset == 8 * i }?.name ?? "word \(i)"
             text.append("\(name) \(hex(got.state[i])) not \(hex(expected.state[i])), was \(hex(initialState[i]))")
         }
         for i in 0..<got.memory.count where got.memory[i] != expected.memory[i] {
