@@ -2,6 +2,8 @@
 //
 //     NAME[,EXT=on|off | ,+EXT | ,-EXT]...
 
+import GuestKit
+
 /// A RISC-V CPU: what decodes.
 public struct RISCVCPU: Sendable, Equatable {
     /// The model it started from.
@@ -22,8 +24,9 @@ public struct RISCVCPU: Sendable, Equatable {
         }
     }
 
-    /// The model used when none is asked for.
-    public static let standard = RISCVCPU(model: RISCVCPUModel.all[0])
+    /// The models used when none is asked for.
+    public static let standard = RISCVCPU(model: RISCVCPUModel.of64Bits[0])
+    public static let standard32 = RISCVCPU(model: RISCVCPUModel.of32Bits[0])
 
     init(model: RISCVCPUModel) {
         self.model = model.name
@@ -36,25 +39,29 @@ public struct RISCVCPU: Sendable, Equatable {
         self.extensions = extensions.completed
     }
 
-    /// Reads a specification.
-    public init(_ specification: String) throws(RISCVCPUError) {
+    public var wordSize: WordSize { extensions.wordSize }
+
+    /// Reads a specification of a CPU with words of this size.
+    public init(_ specification: String, _ wordSize: WordSize = .bits64) throws(RISCVCPUError) {
         var parts = specification.split(separator: ",", omittingEmptySubsequences: false).map(String.init)[...]
         let name = parts.popFirst() ?? ""
-        guard let model = RISCVCPUModel.named(name) else { throw .unknownModel(name) }
+        guard let model = RISCVCPUModel.all(wordSize).first(where: { $0.name == name.lowercased() }) else {
+            throw .unknownModel(name, wordSize)
+        }
         var result = model.extensions
         for part in parts {
             let (name, isOn) = try Self.option(part)
-            let members = try Self.members(name)
+            let members = try Self.members(name, wordSize)
             if isOn {
                 result.formUnion(members)
-                result = result.completed
+                result = result.completed.intersection(.all(wordSize))
             } else {
                 result.subtract(members)
                 result = Self.withoutOrphans(result, of: members)
             }
         }
         self.model = model.name
-        extensions = result.subtracting(result.contains(.rv32) ? [] : .zcf)
+        extensions = result
         try check()
     }
 
@@ -74,12 +81,12 @@ public struct RISCVCPU: Sendable, Equatable {
     }
 
     /// What a name switches: an extension with its parts, or a group.
-    private static func members(_ name: String) throws(RISCVCPUError) -> RISCVExtensions {
+    private static func members(_ name: String, _ wordSize: WordSize) throws(RISCVCPUError) -> RISCVExtensions {
         if let group = groups.first(where: { $0.name == name }) { return group.members }
         guard let one = RISCVExtensions.named(name), !one.isSubset(of: notExtensions) else {
             throw .unknownExtension(name)
         }
-        guard one.isSubset(of: .implemented) else { throw .unsupportedExtension(name) }
+        guard one.isSubset(of: .implemented(wordSize)) else { throw .unsupportedExtension(name) }
         return one
     }
 
@@ -89,7 +96,7 @@ public struct RISCVCPU: Sendable, Equatable {
         ("b", "zba, zbb, zbs", [.zba, .zbb, .zbs]),
         ("m", "", [.m, .zmmul]),
         ("a", "", [.a, .zaamo, .zalrsc]),
-        ("c", "", [.c, .zca, .zcd]),
+        ("c", "", [.c, .zca, .zcd, .zcf]),
     ]
     /// Bits that gate encodings and are no extensions one can switch.
     static let notExtensions: RISCVExtensions = [.rv32, .rv64, .priv]
@@ -126,12 +133,23 @@ public struct RISCVCPUModel: Sendable {
     public let summary: String
     public let extensions: RISCVExtensions
 
-    /// All models; the first is the default.
-    public static let all: [RISCVCPUModel] = [
-        RISCVCPUModel("rv64", "everything that is supported, except zcmp and zihpm (default)", .usual),
-        RISCVCPUModel("max", "everything that can be combined", .usual.union(.zihpm)),
-        RISCVCPUModel("rv64i", "the base integer instruction set alone", [.rv64, .i]),
-        RISCVCPUModel("rv64gc", "general purpose with compressed instructions", .rv64gc),
+    /// All models with words of this size; the first is the default.
+    public static func all(_ wordSize: WordSize) -> [RISCVCPUModel] { wordSize == .bits32 ? of32Bits : of64Bits }
+
+    static let of32Bits: [RISCVCPUModel] = [
+        RISCVCPUModel("rv32", usualSummary, .usual(.bits32)),
+        RISCVCPUModel("max", maxSummary, .usual(.bits32).union(.zihpm)),
+        RISCVCPUModel("rv32i", baseSummary, [.rv32, .i]),
+        RISCVCPUModel("rv32gc", generalSummary, .general(.bits32)),
+        RISCVCPUModel(
+            "rv32imac", "the same without floating point", .general(.bits32).subtracting([.f, .d])),
+    ]
+
+    static let of64Bits: [RISCVCPUModel] = [
+        RISCVCPUModel("rv64", usualSummary, .usual(.bits64)),
+        RISCVCPUModel("max", maxSummary, .usual(.bits64).union(.zihpm)),
+        RISCVCPUModel("rv64i", baseSummary, [.rv64, .i]),
+        RISCVCPUModel("rv64gc", generalSummary, .rv64gc),
         RISCVCPUModel(
             "rva20u64", "profile RVA20U64: rv64gc and counters", .rv64gc.subtracting([.zifencei, .zihintpause])),
         RISCVCPUModel(
@@ -142,22 +160,25 @@ public struct RISCVCPUModel: Sendable {
         RISCVCPUModel("sifive-u54", "SiFive U54: rv64gc and counters", .rv64gc.subtracting(.zihintpause)),
     ]
 
-    static func named(_ name: String) -> RISCVCPUModel? { all.first { $0.name == name.lowercased() } }
+    private static let usualSummary = "everything that is supported, except zcmp and zihpm (default)"
+    private static let maxSummary = "everything that can be combined"
+    private static let baseSummary = "the base integer instruction set alone"
+    private static let generalSummary = "general purpose with compressed instructions"
 
     private init(_ name: String, _ summary: String, _ extensions: RISCVExtensions) {
         self.name = name
         self.summary = summary
-        self.extensions = extensions.completed.subtracting(.zcf)
+        self.extensions = extensions.completed.intersection(.all(extensions.wordSize))
     }
 
     /// What `-cpu help` prints.
-    public static var help: String {
+    public static func help(_ wordSize: WordSize) -> String {
         var text = "CPU models:\n"
-        for model in all { text += line(model.name, model.summary) }
+        for model in all(wordSize) { text += line(model.name, model.summary) }
         text += "\nExtensions, switched by NAME,EXT=on|off:\n"
         for bit in 0..<RISCVExtensions.count {
             let one = RISCVExtensions(bit: bit)
-            guard one.isSubset(of: .implemented) else { continue }
+            guard one.isSubset(of: .implemented(wordSize)) else { continue }
             text += line(RISCVExtensions.name(bit), RISCVExtensions.summary(bit) + (one == .zacas ? " (w and d)" : ""))
         }
         for group in RISCVCPU.groups where !group.summary.isEmpty { text += line(group.name, group.summary) }
@@ -170,19 +191,29 @@ public struct RISCVCPUModel: Sendable {
 }
 
 extension RISCVExtensions {
-    /// What the translator implements.
-    static let implemented: RISCVExtensions = [
+    public var wordSize: WordSize { contains(.rv32) ? .bits32 : .bits64 }
+
+    /// What may be in a CPU with words of this size: zcf is of RV32 alone.
+    static func all(_ wordSize: WordSize) -> RISCVExtensions {
+        all.subtracting(wordSize == .bits32 ? .rv64 : [.rv32, .zcf])
+    }
+    /// What the translator implements of that.
+    static func implemented(_ wordSize: WordSize) -> RISCVExtensions { implemented.intersection(all(wordSize)) }
+
+    private static let implemented: RISCVExtensions = [
         .i, .m, .a, .f, .d, .c, .zicsr, .zifencei, .zicntr, .zihpm, .zihintpause, .zihintntl, .zicond, .zicbom, .zicbop,
-        .zicboz, .zimop, .zmmul, .zaamo, .zalrsc, .zawrs, .zacas, .zfa, .zfhmin, .zca, .zcb, .zcd, .zcmp, .zcmop, .zba,
-        .zbb, .zbc, .zbs,
+        .zicboz, .zimop, .zmmul, .zaamo, .zalrsc, .zawrs, .zacas, .zfa, .zfhmin, .zca, .zcb, .zcd, .zcf, .zcmp, .zcmop,
+        .zba, .zbb, .zbc, .zbs,
     ]
     /// What a program may count on by default.
-    static let usual = implemented.subtracting([.zcmp, .zihpm]).union(.rv64)
+    static func usual(_ wordSize: WordSize) -> RISCVExtensions {
+        implemented(wordSize).subtracting([.zcmp, .zihpm]).union(wordSize == .bits32 ? .rv32 : .rv64)
+    }
 }
 
 /// What is wrong with a `-cpu` specification.
 public enum RISCVCPUError: Error, Equatable, CustomStringConvertible {
-    case unknownModel(String)
+    case unknownModel(String, WordSize)
     case unknownExtension(String)
     case unsupportedExtension(String)
     case notAnOption(String)
@@ -192,8 +223,8 @@ public enum RISCVCPUError: Error, Equatable, CustomStringConvertible {
 
     public var description: String {
         switch self {
-        case .unknownModel(let name):
-            "unknown CPU model '\(name)'; known: \(RISCVCPUModel.all.map(\.name).joined(separator: ", "))"
+        case .unknownModel(let name, let wordSize):
+            "unknown CPU model '\(name)'; known: \(RISCVCPUModel.all(wordSize).map(\.name).joined(separator: ", "))"
         case .unknownExtension(let name): "unknown CPU extension '\(name)'; '-cpu help' lists them"
         case .unsupportedExtension(let name):
             "CPU extension '\(name)' is not supported; '-cpu help' lists those that are"

@@ -2,16 +2,24 @@
 // rows of Decode/Extensions.decode; this file adds completion, presets and the ISA string (Unprivileged ISA, chapter
 // "ISA extension naming conventions").
 
+import GuestKit
+
 extension RISCVExtensions {
     /// RV64GC as user programs expect it, with counters and hints.
-    public static var rv64gc: RISCVExtensions {
-        let base: RISCVExtensions = [.rv64, .i, .m, .a, .f, .d, .c]
+    public static var rv64gc: RISCVExtensions { general(.bits64) }
+
+    static func general(_ wordSize: WordSize) -> RISCVExtensions {
+        let base: RISCVExtensions = [wordSize == .bits32 ? .rv32 : .rv64, .i, .m, .a, .f, .d, .c]
         return base.union([.zicsr, .zifencei, .zicntr, .zihintpause]).completed
     }
 
     /// All that decodes on a 64-bit hart: without RV32-only encodings and without Zcmp, whose encodings Zcd uses.
     public static var everything64: RISCVExtensions {
         all.subtracting([.rv32, .zcmp])
+    }
+    /// The same on a 32-bit hart.
+    public static var everything32: RISCVExtensions {
+        all.subtracting([.rv64, .zcmp])
     }
 
     /// The set with everything that its members imply.

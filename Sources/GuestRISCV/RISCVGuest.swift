@@ -14,14 +14,14 @@ public final class RISCVGuest: GuestArchitecture {
 
     public init(cpu: RISCVCPU, inputs: GuestInputs = .none) {
         self.cpu = cpu
-        xlen = cpu.extensions.contains(.rv32) ? .i32 : .i64
+        xlen = cpu.wordSize == .bits32 ? .i32 : .i64
         globals = Global.descriptors(xlen: xlen)
         helpers = Helper.allCases.map { $0.descriptor(inputs) }
         registers = registerDescriptors(xlen: xlen)
     }
 
     public var name: String { xlen == .i32 ? "riscv32" : "riscv64" }
-    public var wordSize: WordSize { xlen == .i32 ? .bits32 : .bits64 }
+    public var wordSize: WordSize { cpu.wordSize }
     public var dataIsBig: Bool { false }
     public var codeLayout: CodeLayout { InstructionTable.encodings.layout }
     public var stateSize: Int { MemoryLayout<RISCVState>.size }

@@ -29,7 +29,7 @@ struct GuestRow: Sendable {
 let allGuests: [GuestRow] = [
     GuestRow(
         name: "riscv64",
-        cpuHelp: { RISCVCPUModel.help },
+        cpuHelp: { RISCVCPUModel.help(.bits64) },
         make: { (specification) throws(CommandError) in
             do {
                 let cpu = try specification.map { try RISCVCPU($0) } ?? .standard

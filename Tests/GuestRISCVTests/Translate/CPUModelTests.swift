@@ -1,5 +1,6 @@
 // `-cpu` specifications: what they switch and what is said about wrong ones.
 
+import GuestKit
 import GuestRISCV
 import Testing
 
@@ -50,7 +51,8 @@ import Testing
 
     @Test func wrongSpecificationsAreNamed() {
         let wrong: [(String, RISCVCPUError)] = [
-            ("nonsense", .unknownModel("nonsense")), ("", .unknownModel("")), ("rv64,zzz=on", .unknownExtension("zzz")),
+            ("nonsense", .unknownModel("nonsense", .bits64)), ("", .unknownModel("", .bits64)),
+            ("rv64,zzz=on", .unknownExtension("zzz")),
             ("rv64,", .notAnOption("")), ("rv64,zba", .notAnOption("zba")), ("rv64,=on", .unknownExtension("")),
             ("rv64,zba=maybe", .badValue(option: "zba", value: "maybe")), ("rv64,v=on", .unsupportedExtension("v")),
             ("rv64,priv=on", .unknownExtension("priv")), ("rv64,rv32=on", .unknownExtension("rv32")),
@@ -69,18 +71,33 @@ import Testing
         } catch { return error }
     }
 
-    @Test func helpListsEveryModelAndExtension() {
-        let help = RISCVCPUModel.help
-        for model in RISCVCPUModel.all { #expect(help.contains("  \(model.name) ")) }
+    @Test(arguments: [WordSize.bits32, .bits64]) func helpListsEveryModelAndExtension(_ wordSize: WordSize) {
+        let help = RISCVCPUModel.help(wordSize)
+        for model in RISCVCPUModel.all(wordSize) { #expect(help.contains("  \(model.name) ")) }
         #expect(help.contains("  zfhmin "))
+        #expect(help.contains("  zcf ") == (wordSize == .bits32))
         #expect(!help.contains("  v "))
     }
 
-    @Test func everyModelIsAValidSpecification() throws {
-        for model in RISCVCPUModel.all {
-            let cpu = try RISCVCPU(model.name.uppercased())
+    @Test(arguments: [WordSize.bits32, .bits64]) func everyModelIsAValidSpecification(_ wordSize: WordSize) throws {
+        for model in RISCVCPUModel.all(wordSize) {
+            let cpu = try RISCVCPU(model.name.uppercased(), wordSize)
             #expect(cpu.extensions == model.extensions)
             #expect(cpu.extensions.contains(.i))
+            #expect(cpu.wordSize == wordSize)
         }
+    }
+
+    /// Of the encodings that differ between the two widths a CPU has one half.
+    @Test func narrowModelsHaveWhatIsOfRV32Alone() throws {
+        #expect(RISCVCPU.standard32.isaString.hasPrefix("rv32imafdc_zicsr"))
+        #expect(
+            RISCVCPU.standard32.extensions.symmetricDifference(RISCVCPU.standard.extensions) == [.rv32, .rv64, .zcf])
+        #expect(try RISCVCPU("rv32imac", .bits32).extensions.isDisjoint(with: [.f, .d]))
+        #expect(try RISCVCPU("rv32i,c=on", .bits32).extensions.contains(.zcf))
+        #expect(!(try RISCVCPU("rv64i,c=on").extensions.contains(.zcf)))
+        #expect(!(try RISCVCPU("rv32,c=off", .bits32).extensions.contains(.zcf)))
+        #expect(throws: RISCVCPUError.unknownModel("rv64", .bits32)) { try RISCVCPU("rv64", .bits32) }
+        #expect(throws: RISCVCPUError.unsupportedExtension("zcf")) { try RISCVCPU("rv64,zcf=on") }
     }
 }
