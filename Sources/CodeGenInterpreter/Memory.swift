@@ -59,9 +59,15 @@ extension Machine {
 
     // MARK: Guest memory
 
+    /// The address of a guest access.
+    private func address(_ i: Instruction) -> UInt64 {
+        let sum = get(i.op.a) &+ UInt64(bitPattern: i.op.imm)
+        return i.sourceType == .i32 ? sum & 0xffff_ffff : sum
+    }
+
     mutating func load(_ i: Instruction) -> Outcome {
         let m = i.op.memOp
-        let address = get(i.op.a) &+ UInt64(bitPattern: i.op.imm)
+        let address = address(i)
         if m.refuses(address) { return raise(ExitReason.misaligned, address: address, isWrite: false) }
         var value: UInt64 = 0
         let signal = access.load(address, UInt64(m.log2Size), &value)
@@ -75,7 +81,7 @@ extension Machine {
 
     mutating func store(_ i: Instruction) -> Outcome {
         let m = i.op.memOp
-        let address = get(i.op.a) &+ UInt64(bitPattern: i.op.imm)
+        let address = address(i)
         if m.refuses(address) { return raise(ExitReason.misaligned, address: address, isWrite: true) }
         let signal = access.store(address, UInt64(m.log2Size), m.ordered(get(i.op.b)))
         if signal != 0 {
@@ -103,7 +109,7 @@ extension Machine {
     /// faults.
     mutating func readModifyWrite(_ i: Instruction) -> Outcome {
         let m = i.op.memOp
-        let address = get(i.op.a)
+        let address = address(i)
         if m.refuses(address) { return raise(ExitReason.misaligned, address: address, isWrite: true) }
         let operand = m.extended(get(i.op.b))
         var old: UInt64 = 0
@@ -127,7 +133,7 @@ extension Machine {
 
     mutating func compareAndSwap(_ i: Instruction) -> Outcome {
         let m = i.op.memOp
-        let address = get(i.op.a)
+        let address = address(i)
         if m.refuses(address) { return raise(ExitReason.misaligned, address: address, isWrite: true) }
         var seen: UInt64 = 0
         let expected = m.ordered(get(i.op.b))

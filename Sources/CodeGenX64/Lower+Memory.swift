@@ -51,15 +51,17 @@ extension Lowering {
     }
 
     /// The memory operand of a guest access, perhaps through r11; checks alignment when the access wants it. `isWrite`: what a misaligned
-    /// one is reported as.
+    /// one is reported as. Of an address of 32 bits the register's upper half does not count.
     private mutating func guestAddress(
         _ place: UInt8, _ t: Temp, _ displacement: Int64, _ memOp: MemOp, isWrite: Bool = true
     ) -> Address {
         var m: Address
         var register = GPR.r11
         var isPlain = false
+        let isNarrow = temps[t.i].type == .i32
         if place == Place.constant {
-            let target = value(t) &+ displacement
+            let sum = value(t) &+ displacement
+            let target = isNarrow ? Int64(UInt32(truncatingIfNeeded: sum)) : sum
             if fits(target), !memOp.isAligned {
                 m = .low(Int32(truncatingIfNeeded: target))
             } else {
@@ -67,9 +69,10 @@ extension Lowering {
                 m = Address(.r11)
                 isPlain = true
             }
-        } else if fits(displacement) {
-            m = Address(gpr(place), Int32(truncatingIfNeeded: displacement))
-            if displacement == 0 {
+        } else if isNarrow || fits(displacement) {
+            let low = Int32(truncatingIfNeeded: displacement)
+            m = isNarrow ? .narrow(gpr(place), low) : Address(gpr(place), low)
+            if low == 0 {
                 isPlain = true
                 register = gpr(place)
             }
@@ -82,17 +85,18 @@ extension Lowering {
                 asm.lea(.qword, .r11, m)
                 m = Address(.r11)
             }
-            checkAlignment(register, memOp, isWrite: isWrite)
+            checkAlignment(register, isNarrow: isNarrow && isPlain, memOp, isWrite: isWrite)
         }
         return m
     }
 
-    /// Leaves with `ExitReason.misaligned` unless `register` is a multiple of the access's size.
-    private mutating func checkAlignment(_ register: GPR, _ memOp: MemOp, isWrite: Bool) {
+    /// Leaves with `ExitReason.misaligned` unless `register`, or its low half, is a multiple of the access's size.
+    private mutating func checkAlignment(_ register: GPR, isNarrow: Bool, _ memOp: MemOp, isWrite: Bool) {
         let offset = asm.offset
         point()
         asm.test(.byte, register, imm: Int32(truncatingIfNeeded: memOp.size &- 1))
-        let stub = addCold(isWrite ? .misalignedWrite : .misalignedRead, value: offset, register: register)
+        let stub = addCold(
+            isWrite ? .misalignedWrite : .misalignedRead, value: offset, register: register, isNarrow: isNarrow)
         asm.jcc(.ne, stub.label)
     }
 

@@ -27,8 +27,9 @@ struct ColdStub {
     var back: Label
     /// `sideExit`, `misaligned...`: offset of the recovery point. `float`: index of the op's step.
     var value: Int
-    /// `misaligned...`: the register that holds the address.
+    /// `misaligned...`: the register that holds the address, perhaps in its low half only.
     var register: GPR
+    var isNarrow: Bool
 }
 
 /// What the host's flags are known to tell.
@@ -389,9 +390,13 @@ struct Lowering: ~Copyable {
     /// The next instruction may fault.
     @inline(__always) mutating func point() { writer.point(offset: asm.offset, pc: pc) }
 
-    mutating func addCold(_ kind: ColdStub.Kind, value: Int, register: GPR = .r11) -> ColdStub {
+    mutating func addCold(
+        _ kind: ColdStub.Kind, value: Int, register: GPR = .r11, isNarrow: Bool = false
+    ) -> ColdStub {
         if coldCount == coldCapacity { cold = doubled(cold, coldCount, &coldCapacity) }
-        let stub = ColdStub(kind: kind, label: asm.newLabel(), back: asm.newLabel(), value: value, register: register)
+        let stub = ColdStub(
+            kind: kind, label: asm.newLabel(), back: asm.newLabel(), value: value, register: register,
+            isNarrow: isNarrow)
         cold[coldCount] = stub
         coldCount &+= 1
         return stub
@@ -412,7 +417,8 @@ struct Lowering: ~Copyable {
                 asm.jmp(to: stubs.hot)
             case .misalignedRead, .misalignedWrite:
                 asm.mov(.dword, header.faultIsWrite, imm: stub.kind == .misalignedWrite ? 1 : 0)
-                asm.mov(.qword, header.exitValue, stub.register)
+                if stub.isNarrow { asm.mov(.dword, .r11, stub.register) }
+                asm.mov(.qword, header.exitValue, stub.isNarrow ? .r11 : stub.register)
                 asm.lea(.qword, .r11, .rip(asm.label(at: stub.value)))
                 asm.jmp(to: stubs.misaligned)
             case .float:

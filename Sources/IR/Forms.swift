@@ -95,7 +95,7 @@ enum SourceRule {
 enum OperandForm {
     case value(Int, SourceRule)
     case block(Int)
-    /// `[a + imm]`: a guest address.
+    /// `[a + imm]`: a guest address, modulo 2 to the width of `a`.
     case address
     /// `[a]`: a guest address without displacement.
     case plainAddress

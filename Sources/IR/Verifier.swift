@@ -182,7 +182,7 @@ struct Verifier {
             if op[field].i >= region.blockCount { fail("no such block") }
             return 1 << field
         case .address, .plainAddress:
-            checkSource(op, 0, .i64, resultType)
+            checkSource(op, 0, .integer, resultType)
             return 1
         case .helperCall:
             guard op.imm >= 0, op.imm < helpers.count else {

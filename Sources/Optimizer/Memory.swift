@@ -49,6 +49,8 @@ private struct Place {
     var base: UInt32
     var displacement: UInt64
     var size: UInt64
+    /// The bits that displacements from this base have.
+    var mask: UInt64
 }
 
 extension Propagation {
@@ -56,7 +58,9 @@ extension Propagation {
     private func place(_ op: Op) -> Place {
         var base = a
         var displacement = UInt64(bitPattern: op.imm)
-        while isOp(base, .add, .i64), isConstant(values[Int(base)].b) {
+        let type = temps[op.a.i].type
+        let mask: UInt64 = type == .i32 ? 0xffff_ffff : .max
+        while isOp(base, .add, type), isConstant(values[Int(base)].b) {
             displacement = displacement &+ word(values[Int(base)].b)
             base = values[Int(base)].a
         }
@@ -64,7 +68,9 @@ extension Propagation {
             displacement = displacement &+ word(base)
             base = 0
         }
-        return Place(base: base, displacement: displacement, size: UInt64(truncatingIfNeeded: op.memOp.size))
+        return Place(
+            base: base, displacement: displacement & mask, size: UInt64(truncatingIfNeeded: op.memOp.size),
+            mask: base == 0 ? .max : mask)
     }
 
     /// Makes a load a copy of what memory is known to hold. False when that is not known, or has no name here.
@@ -75,7 +81,7 @@ extension Propagation {
         if place.base != memoryBase { return false }
         for i in 0..<knownCount {
             let known = memory[i]
-            let offset = place.displacement &- known.displacement
+            let offset = (place.displacement &- known.displacement) & place.mask
             guard offset < UInt64(known.size), offset &+ place.size <= UInt64(known.size), newest <= known.time else {
                 continue
             }
@@ -116,8 +122,8 @@ extension Propagation {
         for i in 0..<knownCount {
             let known = memory[i]
             let overlaps =
-                place.displacement &- known.displacement < UInt64(known.size)
-                || known.displacement &- place.displacement < place.size
+                (place.displacement &- known.displacement) & place.mask < UInt64(known.size)
+                || (known.displacement &- place.displacement) & place.mask < place.size
             if overlaps { continue }
             memory[kept] = known
             kept &+= 1

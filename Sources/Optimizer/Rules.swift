@@ -113,10 +113,12 @@ extension Propagation {
 
     // MARK: Memory
 
-    // [(x + c) + displacement] == [x + (c + displacement)]
+    // [(x + c) + displacement] == [x + (c + displacement)], all in the width of x
     private func displace(_ op: inout Op) -> Bool {
-        guard isOp(a, .add, .i64), isConstant(values[Int(a)].b) else { return false }
-        let displacement = op.imm &+ Int64(bitPattern: word(values[Int(a)].b))
+        let type = temps[op.a.i].type
+        guard isOp(a, .add, type), isConstant(values[Int(a)].b) else { return false }
+        var displacement = op.imm &+ Int64(bitPattern: word(values[Int(a)].b))
+        if type == .i32 { displacement = Int64(Int32(truncatingIfNeeded: displacement)) }
         let base = name(values[Int(a)].a)
         if displacement != Int64(Int32(truncatingIfNeeded: displacement)) || base.isNone { return false }
         op.a = base

@@ -471,6 +471,23 @@ import Testing
     ) { $0.vmi(.vpslldq, .xmm1, $1, imm: 4) }
 }
 
+@Test func addressesOf32BitsEncode() {
+    checkEachGPR(
+        "mov rax, qword ptr [{r32}+8]",
+        """
+        67488b4008 67488b4108 67488b4208 67488b4308 67488b442408 67488b4508 67488b4608 67488b4708 67498b4008
+        67498b4108 67498b4208 67498b4308 67498b442408 67498b4508 67498b4608 67498b4708
+        """
+    ) { $0.mov(.qword, .rax, .narrow($1, 8)) }
+    check("mov word ptr [r13d], 0x1234", "676641c745003412") { $0.mov(.word, .narrow(.r13), imm: 0x1234) }
+    check("vmovsd xmm9, qword ptr [ebx-0x12345678]", "67c57b108b88a9cbed") {
+        $0.vmov(.vmovsd, .xmm9, .narrow(.rbx, -0x12345678))
+    }
+    check("lock cmpxchg dword ptr [r12d], ecx", "67f0410fb10c24") { $0.lockCmpxchg(.dword, .narrow(.r12), .rcx) }
+    check("lea r11, [esi-4]", "674c8d5efc") { $0.lea(.qword, .r11, .narrow(.rsi, -4)) }
+    check("movzx eax, byte ptr [ebp]", "670fb64500") { $0.movzx(.rax, .byte, .narrow(.rbp)) }
+}
+
 @Test func addressingFormsEncodes() {
     check("mov eax, dword ptr [rcx*2+0]", "8b044d00000000") { $0.mov(.dword, .rax, Address(index: .rcx, .x2)) }
     check("mov eax, dword ptr [r12*8-0x10]", "428b04e5f0ffffff") {

@@ -234,6 +234,7 @@ struct RegionGenerator {
     private mutating func address() -> (Temp, Int64) {
         let base = Int64(Int(bitPattern: machine.memory))
         let displacement: Int64 = random.chance(50) ? 0 : Int64(8 * random.below(16))
+        if random.chance(25) { return narrowAddress(base) }
         switch random.below(4) {
         case 0: return (builder.const(base + Int64(8 * random.below(1000))), displacement)
         case 1:
@@ -243,6 +244,17 @@ struct RegionGenerator {
             let index = builder.and(integer(), builder.const(0x1ff8 &- 0x800))
             return (builder.add(index, builder.const(base)), displacement)
         }
+    }
+
+    /// An address of 32 bits; the displacement may lead around 4 GiB.
+    private mutating func narrowAddress(_ base: Int64) -> (Temp, Int64) {
+        let displacement =
+            random.chance(50) ? Int64(8 * random.below(16)) : Int64(Int32(truncatingIfNeeded: random.next())) & ~7
+        if random.chance(20) {
+            return (builder.const(base + Int64(8 * random.below(900)) &- displacement, .i32), displacement)
+        }
+        let index = builder.and(word(), builder.const(0x1ff8 &- 0x800, .i32))
+        return (builder.add(index, builder.const(base &- displacement, .i32)), displacement)
     }
 
     private mutating func guestAccess() {
@@ -284,7 +296,7 @@ struct RegionGenerator {
 
     private mutating func atomic() {
         var (a, displacement) = address()
-        a = builder.add(a, builder.const(displacement))
+        a = builder.add(a, builder.const(displacement, machine.region.type(a)))
         let isWide = random.chance(70)
         var op = memOp(isWide ? 3 : 2)
         if random.chance(50) {

@@ -208,7 +208,9 @@ final class TestMachine {
         counters = (block + ExecutionCounters.bytes - ExecutionCounters.rowBytes).bindMemory(
             to: UInt32.self, capacity: ExecutionCounters.count)
         state = block + ExecutionCounters.bytes + VCPUHeader.stride
-        memory = .allocate(byteCount: Self.memoryWords * 8, alignment: 4096)
+        // Where addresses of 32 bits reach.
+        memory = mmap(
+            nil, Self.memoryWords * 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | Int32(MAP_32BIT), -1, 0)
         jumpCache = .allocate(capacity: JumpCache.count)
         jumpCache.initialize(repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: JumpCache.count)
         returnStack = .allocate(capacity: ReturnStack.count)
@@ -227,7 +229,7 @@ final class TestMachine {
         allocation.deallocate()
         traits.deallocate()
         block.deallocate()
-        memory.deallocate()
+        munmap(memory, Self.memoryWords * 8)
         jumpCache.deallocate()
         returnStack.deallocate()
     }

@@ -49,10 +49,14 @@ private func samples(_ opcode: Opcode) -> [String] {
     case .call: ["call nothing()", "a0 = call sum(a1, 3)", "%11 = call all_four(1, 2, 3, 4)"]
     case .ld: ["a0 = ld.i64.s8 [-16]", "s0 = ld.f32.u32 [64]"]
     case .st: ["st.i64.u16.be [0x1000], a0", "st.f64.u64 [8], f0"]
-    case .gld: ["a0 = gld.i64.u32 [a1 + 8]", "w0 = gld.i32.s16.be.al.mmu3 [a0 - 0x1000]", "f0 = gld.f64.u64 [a0]"]
-    case .gst: ["gst.i64.u8 [a1], a0", "gst.f32.u32.al [0x2000 + 4], s0"]
+    case .gld:
+        [
+            "a0 = gld.i64.u32 [a1 + 8]", "w0 = gld.i32.s16.be.al.mmu3 [a0 - 0x1000]", "f0 = gld.f64.u64 [a0]",
+            "w0 = gld.i32.u8 [w1 - 8]",
+        ]
+    case .gst: ["gst.i64.u8 [a1], a0", "gst.f32.u32.al [0x2000 + 4], s0", "gst.i32.u16 [0x1000:i32 + 2], w0"]
     case .grmw: ["a0 = grmw.umax.i64.u32.al [a1], 1", "w0 = grmw.swap.i32.s32 [a0], w1"]
-    case .gcas: ["a0 = gcas.i64.u64.al [a1], 0, a0"]
+    case .gcas: ["a0 = gcas.i64.u64.al [a1], 0, a0", "w0 = gcas.i32.s32.al [w1], w0, 1"]
     case .gcas128: ["gcas128.u128.al [a1], [512]"]
     case .fence: ["fence", "fence.ll.ss", "fence.ll.ls.sl.ss"]
     case .fadd, .fsub, .fmul, .fdiv, .fmin, .fmax, .fminimum, .fmaximum:

@@ -75,7 +75,7 @@ private let end = Op(.exitTB, .i64, imm: 16)
     ("block0:\n  f0 = select.eq.i64 a0, a0, f0, s0\n  exit_tb 16", "operand 3 is f32"),
     ("block0:\n  f0 = itof.f64 f0\n  exit_tb 16", "operand 0 is f64"),
     ("block0:\n  s0 = fcvt.from64.to32 s0\n  exit_tb 16", "operand 0 is f32"),
-    ("block0:\n  a0 = gld.i64.u8 [w0]\n  exit_tb 16", "operand 0 is i32"),
+    ("block0:\n  a0 = gld.i64.u8 [f0]\n  exit_tb 16", "operand 0 is f64"),
     ("block0:\n  lookup_and_goto w0", "operand 0 is i32"),
     ("block0:\n  a0 = call sum(a0, w0)\n  exit_tb 16", "operand 1 is i32"),
     ("block0:\n  f0 = add.f64 f0, f0\n  exit_tb 16", "type f64 is not possible"),

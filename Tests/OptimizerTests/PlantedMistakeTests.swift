@@ -154,7 +154,7 @@ extension Mistake {
     @Test(.seeded(1), arguments: Mistake.malformed)
     func aMalformedRandomRegionIsFoundBehindItsPass(_ mistake: Mistake) throws {
         var found = 0
-        try plant(mistake, rounds: 200) { _, region, failure in
+        try plant(mistake, rounds: 1000) { _, region, failure in
             found += 1
             #expect(
                 failure?.pass == mistake.reported && failure?.problems.isEmpty == false,
@@ -168,7 +168,7 @@ extension Mistake {
     func aWellFormedMistakeInARandomRegionIsForTheInterpreter(_ mistake: Mistake) throws {
         let runner = Runner()
         var differs = false
-        try plant(mistake, rounds: 200) { region, optimized, failure in
+        try plant(mistake, rounds: 1000) { region, optimized, failure in
             #expect(failure == nil)
             for seed in 0..<4 as Range<UInt64> where !differs {
                 differs = try runner.run(region, seed: seed) != runner.run(optimized, seed: seed)

@@ -3,6 +3,7 @@
 
 import CodeGen
 import CodeGenInterpreter
+import Glibc
 import IR
 import TestSupport
 import Testing
@@ -21,7 +22,9 @@ final class Runner {
         compareExchangePair: { $0 < 4096 ? 11 : GuestAccess.direct.compareExchangePair($0, $1) })
     let memory = UnsafeMutableRawPointer.allocate(byteCount: VCPUHeader.stride + stateSize, alignment: 64)
     /// Guest memory: addresses are host addresses.
-    let guest = UnsafeMutableRawPointer.allocate(byteCount: memorySize, alignment: 64)
+    /// They have 32 bits.
+    let guest = mmap(
+        nil, memorySize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | Int32(MAP_32BIT), -1, 0)!
     let code: CodeBuffer
     let cache: UnsafeMutablePointer<JumpCacheEntry>
     let host: InterpreterHost
@@ -41,7 +44,7 @@ final class Runner {
 
     deinit {
         memory.deallocate()
-        guest.deallocate()
+        munmap(guest, Self.memorySize)
         code.writable.deallocate()
         cache.deallocate()
     }
@@ -245,7 +248,9 @@ struct RegionGenerator {
         let m = random.pick(kinds)
         let at = Int64(random.below(48))
         var address = Self.base
-        if random.below(2) == 0 { address = ir.add(address, ir.const(Int64(random.below(8)))) }
+        if random.below(3) == 0 { address = ir.trunc(address) }
+        let type: ValueType = ir.region.type(address)
+        if random.below(2) == 0 { address = ir.add(address, ir.const(Int64(random.below(8)), type)) }
         switch random.below(7) {
         case 0, 1: keep(ir.gld(address, at, m, into: target()))
         case 2: ir.gst(x(), address, at, m)

@@ -3,7 +3,7 @@
 
 /// A memory operand: base and index registers with a displacement, or a place relative to rip.
 public struct Address: BitwiseCopyable, Sendable {
-    enum Form: UInt8 { case base, noBase, label, absolute }
+    enum Form: UInt8 { case base, narrow, noBase, label, absolute }
 
     /// The displacement; the label's index for `.label`; the executable address for `.absolute`.
     var value: Int64
@@ -25,6 +25,12 @@ public struct Address: BitwiseCopyable, Sendable {
     @inline(__always)
     public init(_ base: GPR, _ displacement: Int32 = 0) {
         self.init(value: Int64(displacement), base: base.rawValue, form: .base)
+    }
+
+    /// `[base + displacement]` modulo 2^32, of the low half of the base (SDM volume 2, 2.1.1, address-size override prefix).
+    @inline(__always)
+    public static func narrow(_ base: GPR, _ displacement: Int32 = 0) -> Address {
+        Address(value: Int64(displacement), base: base.rawValue, form: .narrow)
     }
 
     /// `[base + index * scale + displacement]`; the index must not be rsp.

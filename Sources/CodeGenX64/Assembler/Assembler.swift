@@ -176,13 +176,19 @@ extension Assembler {
         return at.put32(0xC4 | second &<< 8 | third &<< 16 | (bits & 0xFF) &<< 24)
     }
 
+    /// Where the instruction goes on, behind the prefix for addresses of 32 bits if the operand has one.
+    @inline(__always)
+    private func addressSize(_ m: Address) -> UnsafeMutableRawPointer {
+        m.form == .narrow ? cursor.put8(0x67) : cursor
+    }
+
     /// ModRM, SIB and displacement (SDM volume 2, 2.1.5). `tail` bytes of immediate follow: rip counts them too.
     @inline(__always)
     private mutating func memory(
         _ at: UnsafeMutableRawPointer, _ reg: UInt8, _ m: Address, tail: Int
     ) -> UnsafeMutableRawPointer {
         let field = (reg & 7) &<< 3
-        guard m.form == .base else { return farMemory(at, field, m, tail: tail) }
+        guard m.form.rawValue <= Address.Form.narrow.rawValue else { return farMemory(at, field, m, tail: tail) }
         let displacement = Int32(truncatingIfNeeded: m.value)
         let low = m.base & 7
         let mod: UInt8
@@ -209,7 +215,7 @@ extension Assembler {
         _ at: UnsafeMutableRawPointer, _ field: UInt8, _ m: Address, tail: Int
     ) -> UnsafeMutableRawPointer {
         switch m.form {
-        case .base, .noBase:
+        case .base, .narrow, .noBase:
             return at.put8(field | 4).put8(m.scale &<< 6 | (m.index & 7) &<< 3 | 5)
                 .put32(UInt32(truncatingIfNeeded: m.value))
         case .label:
@@ -271,7 +277,7 @@ extension Assembler {
                 imm, immLength)
             return
         }
-        let p = Assembler.head(cursor, Encoding(bits: row.bits & ~Encoding.byteRM), reg, m.index, m.base)
+        let p = Assembler.head(addressSize(m), Encoding(bits: row.bits & ~Encoding.byteRM), reg, m.index, m.base)
         cursor = memory(p, reg, m, tail: immLength).put32(UInt32(bitPattern: imm), keep: immLength)
     }
 
@@ -298,7 +304,7 @@ extension Assembler {
         _ row: Encoding, _ reg: UInt8, _ vvvv: UInt8, _ m: Address, _ imm: UInt8 = 0, _ immLength: Int = 0
     ) {
         guard reserve() else { return }
-        let p = Assembler.vexHead(cursor, row, reg, vvvv, m.index, m.base)
+        let p = Assembler.vexHead(addressSize(m), row, reg, vvvv, m.index, m.base)
         cursor = memory(p, reg, m, tail: immLength).put32(UInt32(imm), keep: immLength)
     }
 }

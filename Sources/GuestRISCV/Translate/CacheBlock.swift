@@ -28,5 +28,5 @@ extension RISCVTranslator {
         ir.gld(blockBase(a.rs1), 0, .u8)
         return true
     }
-    private func blockBase(_ rs1: Int32) -> Temp { ir.and(address(rs1).base, ir.const(Int64(-riscvCacheBlockSize))) }
+    private func blockBase(_ rs1: Int32) -> Temp { ir.and(x(rs1), word(Int64(-riscvCacheBlockSize))) }
 }

@@ -2,7 +2,7 @@
 // chapters in this folder share; each chapter is an extension with one function per instruction, called by the generated
 // decoder. A function returns false when its operands make the instruction illegal, before it has emitted anything.
 //
-// Width of the integer registers is a value, `xlen`: chapters say `word(n)` for constants, `address` for guest addresses and
+// Width of the integer registers is a value, `xlen`: chapters say `word(n)` for constants and
 // `narrow`/`wide` between registers and 64-bit values, and never name i32 or i64 for a register.
 
 import GuestKit
@@ -113,8 +113,7 @@ struct RISCVTranslator: RISCVInstructionSet, ~Copyable {
 
     /// Base and displacement of a guest access to x`rs1` + `offset`.
     @inline(__always) func address(_ rs1: Int32, _ offset: Int64 = 0) -> (base: Temp, displacement: Int64) {
-        if xlen == .i64 { return (x(rs1), offset) }
-        return (ir.zext(offset == 0 ? x(rs1) : ir.add(x(rs1), word(offset))), 0)
+        (x(rs1), offset)
     }
 
     /// Calls a helper; its result, of 64 bits. Of its descriptor only what it does counts here, not whose function it is.

@@ -127,7 +127,9 @@ private struct Widening: ~Copyable {
         return count >= 4
     }
 
-    private func isByte(_ op: Op) -> Bool { op.opcode == .gld && op.type == .i64 && op.memOp == .u8 }
+    private func isByte(_ op: Op) -> Bool {
+        op.opcode == .gld && op.type == .i64 && op.memOp == .u8 && region.type(op.a) == .i64
+    }
 
     private mutating func survey(_ b: Int) {
         loads.removeAll(keepingCapacity: true)
