@@ -74,6 +74,10 @@ final class TestMemory: CodeMemory, @unchecked Sendable {
         }
     }
 
+    func write(bytes: [UInt8], at offset: Int) {
+        for (i, byte) in bytes.enumerated() { alias.storeBytes(of: byte, toByteOffset: offset + i, as: UInt8.self) }
+    }
+
     /// A word of the data area.
     subscript(data offset: Int) -> UInt64 {
         get { alias.load(fromByteOffset: Int(Self.codeSize) + offset, as: UInt64.self) }
