@@ -73,6 +73,9 @@ let package = Package(
         .plugin(name: "LinuxTables", capability: .buildTool(), dependencies: ["abitables"]),
         // Tests
         .testTarget(name: "TestSupport"),
+        .target(
+            name: "ToyGuest", dependencies: ["IR", "GuestKit"], path: "Tests/ToyGuest", swiftSettings: quick,
+            plugins: ["DecodeTables"]),
         .testTarget(name: "ArchitectureTests", swiftSettings: quick),
         .testTarget(name: "SoftFloatTests", dependencies: ["SoftFloat", "TestSupport"]),
         .testTarget(
@@ -99,6 +102,12 @@ let package = Package(
                 "HostOS", "Diagnostics", "IR", "Optimizer", "CLinux", "TestSupport",
             ],
             swiftSettings: quick),
+        .testTarget(
+            name: "ToyGuestTests",
+            dependencies: [
+                "ToyGuest", "ExecutionEngine", "CodeGen", "CodeGenX64", "CodeGenInterpreter", "GuestKit", "GuestMemory",
+                "HostOS", "Diagnostics",
+            ], swiftSettings: quick),
         .testTarget(
             name: "LinuxABITests", dependencies: ["LinuxABI", "ABITables", "HostOS", "TestSupport"],
             swiftSettings: quick),

@@ -1,5 +1,5 @@
 // Recovery records: for a host address at which generated code can stop in the middle of a guest instruction, the guest pc and
-// the registers that hold the only copy of a global.
+// the registers that hold the only copy of a global; also the instruction's own word, where the guest gave it one.
 //
 // A region's records are one byte string, a log of changes replayed from the region's start:
 //
@@ -7,6 +7,7 @@
 //     change := global index (1 byte), register + 1 (1 byte; 0 = the home is current)
 //     mark := 0x01, SLEB(host offset - previous), SLEB(guest pc - previous)
 //     end := 0x02
+//     word := 0x03, two bytes, the low one first: the word of the points that follow, 0 at the start
 //
 // Without a point for it, offset 0 is the region's start: every home is current, and the guest pc is the region's.
 //
@@ -27,6 +28,7 @@ public struct RecoveryWriter: ~Copyable {
     private let setCount: Int
     private var lastOffset = 0
     private var lastPC: UInt64 = 0
+    private var lastWord: UInt16 = 0
     public private(set) var overflowed = false
 
     private struct GlobalSets {
@@ -58,6 +60,7 @@ public struct RecoveryWriter: ~Copyable {
         count = 0
         lastOffset = 0
         lastPC = pc
+        lastWord = 0
         overflowed = false
         for i in 0..<setCount { sets[i] = GlobalSets() }
     }
@@ -81,11 +84,18 @@ public struct RecoveryWriter: ~Copyable {
         sets[global &>> 6].touched |= bit
     }
 
-    /// The instruction at `offset` may stop at guest `pc` with the current state.
-    public mutating func point(offset: Int, pc: UInt64) {
+    /// The instruction at `offset` may stop at guest `pc` with the current state and the instruction's word.
+    public mutating func point(offset: Int, pc: UInt64, word: UInt16 = 0) {
         if count > capacity {
             overflowed = true
             return
+        }
+        if word != lastWord {
+            bytes[count] = 3
+            bytes[count &+ 1] = UInt8(truncatingIfNeeded: word)
+            bytes[count &+ 2] = UInt8(truncatingIfNeeded: word &>> 8)
+            count &+= 3
+            lastWord = word
         }
         var at = place(0, offset, pc)
         let changes = at
@@ -162,11 +172,12 @@ public struct RecoveryWriter: ~Copyable {
 
 /// Reads a region's records. Async-signal-safe: no allocation, no reference counting.
 public enum RecoveryReader {
-    /// Finds the point at `offset`. Fills `registers` (one byte per global: register + 1, or 0) and returns the guest pc.
+    /// Finds the point at `offset`. Fills `registers` (one byte per global: register + 1, or 0) and returns the guest pc and the
+    /// instruction's word.
     public static func find(
         _ records: UnsafeRawBufferPointer, pc: UInt64, offset: Int, globalCount: Int,
         registers: UnsafeMutablePointer<UInt8>
-    ) -> UInt64? {
+    ) -> (pc: UInt64, word: UInt16)? {
         for i in 0..<globalCount { registers[i] = 0 }
         var cursor = Cursor(pc: pc)
         while cursor.next(records) {
@@ -174,11 +185,11 @@ public enum RecoveryReader {
                 let change = cursor.at &+ 2 &* i
                 registers[Int(records[change])] = records[change &+ 1]
             }
-            if cursor.offset == offset, cursor.isPoint { return cursor.pc }
+            if cursor.offset == offset, cursor.isPoint { return (cursor.pc, cursor.word) }
         }
         if offset != 0 { return nil }
         for i in 0..<globalCount { registers[i] = 0 }
-        return pc
+        return (pc, 0)
     }
 
     /// The instruction whose code is at `offset`, as far as the records tell: the point or mark with the highest offset that is not
@@ -206,6 +217,7 @@ public enum RecoveryReader {
     private struct Cursor {
         var offset = 0
         var pc: UInt64
+        var word: UInt16 = 0
         var isPoint = false
         /// Where the current point's changes are, and their number.
         var at = 0
@@ -217,6 +229,10 @@ public enum RecoveryReader {
         @inline(__always) mutating func next(_ records: UnsafeRawBufferPointer) -> Bool {
             at &+= 2 &* changes
             changes = 0
+            if at &+ 3 < records.count, records[at] == 3 {
+                word = UInt16(records[at &+ 1]) | UInt16(records[at &+ 2]) &<< 8
+                at &+= 3
+            }
             guard at < records.count, records[at] <= 1 else { return false }
             isPoint = records[at] == 0
             at &+= 1

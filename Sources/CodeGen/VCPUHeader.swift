@@ -134,6 +134,8 @@ public struct VCPUHeader {
     public var faultSignal: UInt32 = 0
     /// Set by a helper that wants to leave generated code; 0 = go on. An `ExitReason`'s raw value.
     public var exitReason: UInt32 = 0
+    /// The word of the instruction at `exitPC`, where the host keeps all globals at home.
+    public var exitWord: UInt32 = 0
     /// More about the exit (faulting address, ...).
     public var exitValue: UInt64 = 0
     /// Guest pc of the instruction that left, where the host knows it (side exits, faults).

@@ -37,6 +37,7 @@ extension Machine {
         header.pointee.exitReason = reason
         header.pointee.exitValue = address
         header.pointee.exitPC = pc
+        header.pointee.exitWord = UInt32(word)
         return leave(ExitValue(reason: reason, payload: isWrite ? 1 : 0))
     }
 
@@ -77,6 +78,7 @@ extension Machine {
         let target = UInt64(bitPattern: i.op.imm)
         storePC(target)
         header.pointee.exitPC = target
+        header.pointee.exitWord = 0
         header.pointee.sideExitAddress = 0  // nothing to recover
         return leave(ExitValue(reason: reason))
     }

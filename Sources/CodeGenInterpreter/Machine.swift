@@ -65,6 +65,8 @@ struct Machine: ~Copyable {
     var next: UnsafePointer<Instruction>
     /// Guest pc of the current instruction.
     var pc: UInt64 = 0
+    /// Its word.
+    var word: UInt16 = 0
     var exit = ExitValue(raw: 0)
 
     init(host: InterpreterHost, state: UnsafeMutableRawPointer) {
@@ -217,7 +219,9 @@ struct Machine: ~Copyable {
         // Engine
         case .insnStart:
             pc = UInt64(bitPattern: i.op.imm)
+            word = i.op.aux
             header.pointee.exitPC = pc
+            header.pointee.exitWord = UInt32(word)
         case .checkExit: return checkExit(i)
         case .countExecution: return countExecution(i)
         case .pushReturn: break  // returns are looked up in the jump cache

@@ -71,6 +71,8 @@ struct Lowering: ~Copyable {
     /// By which a target's key differs from its pc, in the region's mode (`KeyedPC`).
     var salt: UInt64 = 0
     var pc: UInt64 = 0
+    /// Its word.
+    var word: UInt16 = 0
     /// What the flags tell after the steps so far.
     var flags = FlagsContent.none
     /// An addition that does a shift before it, too (`scalesSum`).
@@ -374,6 +376,7 @@ struct Lowering: ~Copyable {
         // Engine
         case .insnStart:
             pc = UInt64(bitPattern: op.pointee.imm)
+            word = op.pointee.aux
             if isProfiled { writer.mark(offset: asm.offset, pc: pc) }
         case .checkExit: checkExit(op)
         case .countExecution: countExecution(op)
@@ -388,7 +391,7 @@ struct Lowering: ~Copyable {
     // MARK: Recovery and cold stubs
 
     /// The next instruction may fault.
-    @inline(__always) mutating func point() { writer.point(offset: asm.offset, pc: pc) }
+    @inline(__always) mutating func point() { writer.point(offset: asm.offset, pc: pc, word: word) }
 
     mutating func addCold(
         _ kind: ColdStub.Kind, value: Int, register: GPR = .r11, isNarrow: Bool = false

@@ -11,6 +11,7 @@ extension VCPU {
         // A host that keeps every global at home reports no address.
         if address == 0 {
             programCounter = header.pointee.exitPC
+            storeWord(UInt16(truncatingIfNeeded: header.pointee.exitWord))
             exitTranslation = nil
             return
         }
@@ -21,7 +22,7 @@ extension VCPU {
         let row = engine.cache[index]
         let records = engine.cache.code(of: index).records
         guard
-            let pc = RecoveryReader.find(
+            let found = RecoveryReader.find(
                 records, pc: row.key.pc, offset: Int(address &- row.entry), globalCount: globals.count,
                 registers: recovered)
         else {
@@ -38,6 +39,13 @@ extension VCPU {
                 state.storeBytes(of: value, toByteOffset: global.offset, as: UInt64.self)
             }
         }
-        programCounter = pc
+        programCounter = found.pc
+        storeWord(found.word)
+    }
+
+    private func storeWord(_ word: UInt16) {
+        if let place = engine.guest.instructionWord {
+            state.storeBytes(of: word, toByteOffset: place, as: UInt16.self)
+        }
     }
 }

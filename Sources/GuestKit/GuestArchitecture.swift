@@ -58,6 +58,9 @@ public protocol GuestArchitecture: AnyObject, Sendable {
     var stateSize: Int { get }
     /// Offset of the 64-bit program counter in the CPU state.
     var pcOffset: Int { get }
+    /// Offset of 16 bits of the CPU state that get the word of an instruction that stops in the middle (`beginInstruction`), such as
+    /// whether it is in a delay slot; 0 where a translation is left between instructions. Nil: the guest gives no words.
+    var instructionWord: Int? { get }
     /// Instructions start at multiples of this many bytes.
     var instructionAlignment: Int { get }
     /// The order of plain accesses that guest code may rely on. Passes that leave out or join accesses obey it.
@@ -74,4 +77,8 @@ public protocol GuestArchitecture: AnyObject, Sendable {
 
     /// Disassembles the instruction at the start of `bytes`: its text and length in bytes.
     func disassemble(_ bytes: UnsafeRawBufferPointer, at pc: UInt64) -> (text: String, length: Int)
+}
+
+extension GuestArchitecture {
+    public var instructionWord: Int? { nil }
 }

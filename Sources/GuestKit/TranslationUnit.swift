@@ -90,6 +90,13 @@ public struct TranslationUnit: ~Copyable {
         instructionCount &+= 1
     }
 
+    /// The instruction behind a branch is to be translated, in the branch's delay slot: it runs before the branch takes effect, and
+    /// where it stops, the guest's pc is the branch's, with a word that says so. The caller has checked `available` for it.
+    @inlinable public mutating func beginDelaySlot(of branch: UInt64, word: UInt16) {
+        ir.region.beginInstruction(branch, word: word)
+        instructionCount &+= 1
+    }
+
     /// True when the block should end before the next instruction (`endBlock`). Mutating, so that no caller copies the unit.
     public var isFull: Bool {
         mutating get {

@@ -7,6 +7,8 @@ enum Qualifier: CaseIterable {
     case rounding, negations, inexact, unsigned, anyNaN
     case source, target, boxed
     case order
+    /// `wordN`: the guest's own word of an instruction, 0 where nothing is written.
+    case word
 
     /// Its bits in `aux`.
     var mask: UInt16 {
@@ -23,6 +25,7 @@ enum Qualifier: CaseIterable {
         case .source: 0x0300
         case .target, .boxed: 0x0c00
         case .order: 0x000f
+        case .word: 0xffff
         }
     }
 
@@ -38,7 +41,7 @@ enum Qualifier: CaseIterable {
     var isRequired: Bool {
         switch self {
         case .condition, .floatCondition, .atomic, .sign, .memory, .source, .target, .boxed: true
-        case .hint, .memoryFlags, .rounding, .negations, .inexact, .unsigned, .anyNaN, .order: false
+        case .hint, .memoryFlags, .rounding, .negations, .inexact, .unsigned, .anyNaN, .order, .word: false
         }
     }
 
@@ -73,6 +76,7 @@ enum Qualifier: CaseIterable {
         case .target: FloatFormat.allCases.map { ("to\($0.bits)", UInt16($0.rawValue) << 10) }
         case .boxed: [("b16", 1 << 10), ("b32", 2 << 10)]
         case .order: [("ll", 1), ("ls", 2), ("sl", 4), ("ss", 8)]
+        case .word: []
         }
     }
 
@@ -80,6 +84,7 @@ enum Qualifier: CaseIterable {
     func print(_ aux: UInt16) -> [String]? {
         let bits = aux & mask
         if bits == unwritten && !isRequired { return [] }
+        if self == .word { return ["word\(bits)"] }
         if !isList { return words.first { $0.bits == bits }.map { [$0.word] } }
         var rest = bits
         var printed: [String] = []
@@ -93,6 +98,11 @@ enum Qualifier: CaseIterable {
 
     /// Adds a word's bits to `aux`. False: not a word of this qualifier, or one that contradicts `aux`.
     func accept(_ word: Substring, _ aux: inout UInt16) -> Bool {
+        if self == .word {
+            guard word.hasPrefix("word"), let number = UInt16(word.dropFirst(4)) else { return false }
+            aux = number
+            return true
+        }
         guard let bits = words.first(where: { $0.word == word })?.bits else { return false }
         if isList {
             if aux & bits != 0 || (bits >= 0x100 && aux & 0xf00 != 0) { return false }

@@ -94,6 +94,7 @@ public struct RegionStorage {
     public var guestLength: Int
     /// Guest address of the instruction being built, and whether its mark has yet to be set in the block being built.
     @usableFromInline var instructionPC: UInt64
+    @usableFromInline var instructionWord: UInt16 = 0
     @usableFromInline var isMarkPending: Bool
     /// Marks every instruction, for dumps; otherwise only those with ops that report their pc.
     public var marksEachInstruction = false
@@ -205,9 +206,11 @@ public struct Region: @unchecked Sendable {
         return t
     }
 
-    /// Starts the guest instruction at `pc`. Its mark is set before its first op that reports the pc: most need none.
-    @inlinable public func beginInstruction(_ pc: UInt64) {
+    /// Starts the guest instruction at `pc`. Its mark is set before its first op that reports the pc: most need none. `word`: what
+    /// else is to be known where it stops (`GuestArchitecture.instructionWord`).
+    @inlinable public func beginInstruction(_ pc: UInt64, word: UInt16 = 0) {
         s.pointee.instructionPC = pc
+        s.pointee.instructionWord = word
         s.pointee.isMarkPending = true
         if s.pointee.marksEachInstruction { markInstruction() }
     }
@@ -216,7 +219,10 @@ public struct Region: @unchecked Sendable {
     @inlinable @inline(__always) public func markInstruction() {
         if !s.pointee.isMarkPending { return }
         s.pointee.isMarkPending = false
-        append(Op(.insnStart, .i64, imm: Int64(bitPattern: s.pointee.instructionPC)))
+        append(
+            Op(
+                .insnStart, .i64, aux: s.pointee.instructionWord,
+                imm: Int64(bitPattern: s.pointee.instructionPC)))
     }
 
     /// Appends an op to the op array (and so to the block being built).

@@ -7,13 +7,15 @@ import Testing
 struct RecoveryRecordTests {
     private static let globals = 70
 
-    private func find(_ records: UnsafeRawBufferPointer, _ offset: Int) -> (pc: UInt64, registers: [UInt8])? {
+    private func find(_ records: UnsafeRawBufferPointer, _ offset: Int) -> (
+        pc: UInt64, word: UInt16, registers: [UInt8]
+    )? {
         var registers = [UInt8](repeating: 99, count: Self.globals)
-        let pc = registers.withUnsafeMutableBufferPointer {
+        let found = registers.withUnsafeMutableBufferPointer {
             RecoveryReader.find(
                 records, pc: 0x4000, offset: offset, globalCount: Self.globals, registers: $0.baseAddress!)
         }
-        return pc.map { ($0, registers) }
+        return found.map { ($0.pc, $0.word, registers) }
     }
 
     @Test(.seeded(5)) func randomPointsGiveBackWhatWasDirty() {
@@ -22,7 +24,7 @@ struct RecoveryRecordTests {
         for _ in 0..<50 {
             writer.begin(pc: 0x4000)
             var current = [UInt8](repeating: 0, count: Self.globals)
-            var points: [(offset: Int, pc: UInt64, registers: [UInt8])] = []
+            var points: [(offset: Int, pc: UInt64, word: UInt16, registers: [UInt8])] = []
             for i in 1...60 {
                 for _ in 0..<random.below(5) {
                     let global = random.below(Self.globals)
@@ -42,13 +44,15 @@ struct RecoveryRecordTests {
                 // Points of out-of-line code go back; pcs jump far in both directions.
                 let offset = i * 200 - (random.chance(20) ? 90 : 0)
                 let pc = random.chance(10) ? random.next() : 0x4000 &+ UInt64(2 * i)
-                writer.point(offset: offset, pc: pc)
-                points.append((offset, pc, current))
+                let word = random.chance(30) ? UInt16(truncatingIfNeeded: random.next()) : points.last?.word ?? 0
+                writer.point(offset: offset, pc: pc, word: word)
+                points.append((offset, pc, word, current))
             }
             let records = writer.finish()
             for point in points {
                 let found = find(records, point.offset)
                 #expect(found?.pc == point.pc)
+                #expect(found?.word == point.word)
                 #expect(found?.registers == point.registers)
             }
             #expect(find(records, 7) == nil)

@@ -311,7 +311,7 @@ final class TestMachine {
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.globals.count) { registers in
             let offset = Int(header.pointee.sideExitAddress &- compiled.entry)
             guard
-                let pc = RecoveryReader.find(
+                let found = RecoveryReader.find(
                     compiled.records, pc: 0x1000, offset: offset, globalCount: Self.globals.count,
                     registers: registers.baseAddress!)
             else { return nil }
@@ -321,7 +321,7 @@ final class TestMachine {
                 let kept = Self.globals[g].type.size == 4 ? outcome.state[word] & ~0xffff_ffff : 0
                 outcome.state[word] = kept | (Self.globals[g].type.size == 4 ? value & 0xffff_ffff : value)
             }
-            return pc
+            return found.pc
         }
     }
 
