@@ -15,6 +15,45 @@ public enum ConstantNames: UInt8, Sendable, BitwiseCopyable {
         resource
     case signalHow, waitKind, usageWho, timerKind, flock, futex, priorityWho, scheduler, ipcControl, syslog, membarrier
 
+    /// The set of the ABIs' tables by which a mask is translated; nil where all ABIs have the same.
+    public var maskSet: MaskSet? {
+        switch self {
+        case .open, .openCreate, .pidfd: .open
+        case .at: .at
+        case .mapProtection: .protection
+        case .mapFlags: .map
+        case .memorySync: .msync
+        case .clone: .clone
+        case .wait: .wait
+        case .eventFD: .eventfd
+        case .timerFD: .timerfd
+        case .epollCreate: .epoll
+        case .inotifyInit, .inotifyMask: .inotify
+        case .memfd: .memfd
+        case .random: .random
+        case .fallocate: .fallocate
+        case .ipc: .ipc
+        case .signalAction: .sigaction
+        case .poll: .poll
+        case .mlockAll: .mlockall
+        default: nil
+        }
+    }
+
+    /// The same for a number.
+    public var valueSet: ValueSet? {
+        switch self {
+        case .fcntl: .fcntl
+        case .clock: .clock
+        case .socketLevel: .socklevel
+        case .madvise: .madvise
+        case .resource: .resource
+        case .signalHow: .sigmask
+        case .ipcControl: .ipcctl
+        default: nil
+        }
+    }
+
     var table: StaticString {
         switch self {
         case .open:

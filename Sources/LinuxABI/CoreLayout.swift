@@ -1,10 +1,10 @@
 // What an ELF core file says of a guest's threads, as tables: core(5), elf(5), Linux include/linux/elfcore.h and
-// fs/binfmt_elf.c. Register sets differ between architectures; the records around them are one layout on all 64-bit ones.
+// fs/binfmt_elf.c. Register sets differ between architectures; the records around them differ in the size of a word.
 
 /// A set of registers as a note of a core file holds it. Offsets are in bytes from the set's start.
 public struct RegisterSetLayout: Sendable {
     public var size: Int
-    /// Where the pc is, 64 bits; nil where the set has none.
+    /// Where the pc is, a word; nil where the set has none.
     public var programCounter: Int?
     public var registers: [SignalFrameLayout.Slot]
     public var floatControl: SignalFrameLayout.FloatControl?
@@ -46,28 +46,49 @@ public struct CoreNote: RawRepresentable, Equatable, Sendable {
     public static let files = CoreNote(rawValue: 0x4649_4c45)  // NT_FILE
 }
 
-/// struct elf_prstatus: these fields, the general registers, and a word that says whether there are floating-point registers.
-public enum ThreadStatusField {
-    public static let signal = Field(0, 4), current = Field(12, 2)
-    public static let held = Field(24, 8)
-    public static let pid = Field(32, 4), parent = Field(36, 4), group = Field(40, 4), session = Field(44, 4)
-    /// struct timeval each: of the thread, or of the process with its first thread; then of its children.
-    public static let userTime = 48, systemTime = 64, childrenUserTime = 80, childrenSystemTime = 96
-    public static let registers = 112
+/// struct elf_prstatus: these fields, the general registers, and an int that says whether there are floating-point
+/// registers.
+public struct ThreadStatusLayout: Sendable {
+    private let word: Int
+    private let registersSize: Int
 
-    public static func size(registers: RegisterSetLayout) -> Int { self.registers + registers.size + 8 }
-    public static func hasFloat(registers: RegisterSetLayout) -> Field {
-        Field(UInt16(self.registers + registers.size), 4)
+    public init(word: Int, registers: RegisterSetLayout) {
+        self.word = word
+        registersSize = registers.size
     }
+
+    /// An int, a short, and a word.
+    public let signal = 0, current = 12
+    public var held: Int { 16 + word }
+    /// Ints.
+    public var pid: Int { 16 + 2 * word }
+    public var parent: Int { pid + 4 }
+    public var group: Int { pid + 8 }
+    public var session: Int { pid + 12 }
+    /// Four struct timeval: in user and system mode, of the thread, or of the process with its first thread; then of its
+    /// children.
+    public var times: Int { pid + 16 }
+    public var registers: Int { times + 8 * word }
+    public var hasFloat: Int { registers + registersSize }
+    public var size: Int { (hasFloat + 4 + word - 1) & -word }
 }
 
 /// struct elf_prpsinfo.
-public enum ProcessInformationField {
-    public static let size = 136
+public struct ProcessInformationLayout: Sendable {
+    private let word: Int
+    public init(word: Int) { self.word = word }
+
     /// The letter of the process's state, and its nice value.
-    public static let stateName = 1, nice = 3
-    public static let user = Field(16, 4), group = Field(20, 4)
-    public static let pid = Field(24, 4), parent = Field(28, 4), processGroup = Field(32, 4), session = Field(36, 4)
+    public let stateName = 1, nice = 3
+    /// Ints.
+    public var user: Int { 2 * word }
+    public var group: Int { user + 4 }
+    public var pid: Int { user + 8 }
+    public var parent: Int { user + 12 }
+    public var processGroup: Int { user + 16 }
+    public var session: Int { user + 20 }
     /// The program's name and its arguments, separated by spaces; both end with a NUL.
-    public static let name = (offset: 40, size: 16), arguments = (offset: 56, size: 80)
+    public var name: (offset: Int, size: Int) { (user + 24, 16) }
+    public var arguments: (offset: Int, size: Int) { (user + 40, 80) }
+    public var size: Int { user + 120 }
 }

@@ -189,6 +189,17 @@ public enum Ioctl {
         }
     }
 
+    /// A request of an ABI with longs of 32 bits, as one with 64 bits numbers it: the size of a long is part of some numbers
+    /// (linux/fs.h).
+    public static func hostRequest(_ request: UInt32) -> UInt32 {
+        switch request {
+        // FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IOC_GETVERSION, FS_IOC_SETVERSION, BLKBSZGET, BLKBSZSET, BLKGETSIZE64
+        case 0x8004_6601, 0x4004_6602, 0x8004_7601, 0x4004_7602, 0x8004_1270, 0x4004_1271, 0x8004_1272:
+            request ^ (4 ^ 8) << 16
+        default: request
+        }
+    }
+
     /// What the number says: direction in bits 30 and 31, size in bits 16 to 29.
     private static func said(by request: UInt32) -> IoctlArgument? {
         let size = Int(request &>> 16 & 0x3fff)

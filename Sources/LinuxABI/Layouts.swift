@@ -1,32 +1,4 @@
-// Places of numbers in structures that only Martlet writes, and sizes of structures that are the same on guest and host.
-
-/// One field: where it lies and how wide it is. Wider targets are zero-extended, narrower ones truncated.
-public struct Field: BitwiseCopyable, Sendable {
-    public var offset: UInt16
-    public var size: UInt16
-    @inlinable public init(_ offset: UInt16, _ size: UInt16) {
-        self.offset = offset
-        self.size = size
-    }
-
-    @inlinable public func load(_ base: UnsafeRawPointer) -> UInt64 {
-        let at = Int(offset)
-        switch size {
-        case 4: return UInt64(base.loadUnaligned(fromByteOffset: at, as: UInt32.self))
-        case 2: return UInt64(base.loadUnaligned(fromByteOffset: at, as: UInt16.self))
-        default: return base.loadUnaligned(fromByteOffset: at, as: UInt64.self)
-        }
-    }
-
-    @inlinable public func store(_ value: UInt64, _ base: UnsafeMutableRawPointer) {
-        let at = Int(offset)
-        switch size {
-        case 4: base.storeBytes(of: UInt32(truncatingIfNeeded: value), toByteOffset: at, as: UInt32.self)
-        case 2: base.storeBytes(of: UInt16(truncatingIfNeeded: value), toByteOffset: at, as: UInt16.self)
-        default: base.storeBytes(of: value, toByteOffset: at, as: UInt64.self)
-        }
-    }
-}
+// Sizes of structures that are the same on guest and host.
 
 /// Sizes in bytes of structures that are the same on guest and host.
 public enum StructSize {

@@ -8,15 +8,19 @@
 public struct LinuxGuestABI: Sendable {
     /// What uname(2) reports as the machine; also the guest's name.
     public var machine: String
-    /// e_machine of its ELF files (ELF gABI, chapter 4).
-    public var elfMachine: UInt16
+    /// Which ELF files are its programs. Class and order are the table's.
+    public let elf: ELFTarget
+    /// The bits of e_flags that must be as `elf` says.
+    public let elfFlagsMask: UInt32
     /// First address past everything a guest may map (task size).
     public var addressLimit: UInt64
     public let table: LinuxTable
+    public let words: Words
     public var convention: Convention
     /// Structures that LinuxUser converts.
-    public let stat, epollEvent, semaphoreSet, loopInformation: StructConversion
+    public let stat, epollEvent, semaphoreSet, messageQueue, sharedMemory, loopInformation, message: StructConversion
     public let signalAction: SignalActionLayout
+    public let alternateStack: StructLayout
     public var signalFrame: SignalFrameLayout
     public var core: CoreLayout
     /// Lines of /proc/cpuinfo for one processor, after its number; they depend on the configured CPU model.
@@ -28,7 +32,8 @@ public struct LinuxGuestABI: Sendable {
     /// - Precondition: the table has the structures that LinuxUser converts. 32-bit ABIs without struct stat have statx(2)
     ///   alone, which is the same everywhere.
     public init(
-        machine: String, elfMachine: UInt16, addressLimit: UInt64, table: LinuxTable, convention: Convention,
+        machine: String, elfMachine: UInt16, elfFlags: (value: UInt32, mask: UInt32) = (0, 0), addressLimit: UInt64,
+        table: LinuxTable, convention: Convention,
         signalFrame: SignalFrameLayout, core: CoreLayout
     ) {
         func conversion(_ id: StructID) -> StructConversion {
@@ -38,7 +43,9 @@ public struct LinuxGuestABI: Sendable {
             return conversion
         }
         self.machine = machine
-        self.elfMachine = elfMachine
+        words = table.words
+        elf = ELFTarget(machine: elfMachine, words: table.words, flags: elfFlags.value)
+        elfFlagsMask = elfFlags.mask
         self.addressLimit = addressLimit
         self.table = table
         self.convention = convention
@@ -47,8 +54,17 @@ public struct LinuxGuestABI: Sendable {
         stat = StructConversion(table, .stat64, host: .stat) ?? conversion(.stat)
         epollEvent = conversion(.epoll_event)
         semaphoreSet = conversion(.semid)
+        messageQueue = conversion(.msqid)
+        sharedMemory = conversion(.shmid)
         loopInformation = conversion(.loop_info)
+        message = conversion(.msghdr)
         signalAction = SignalActionLayout(table)
+        alternateStack = conversion(.sigaltstack).guest
+    }
+
+    /// Its programs are such files.
+    public func runs(_ file: ELFTarget) -> Bool {
+        file.machine == elf.machine && file.words == elf.words && (file.flags ^ elf.flags) & elfFlagsMask == 0
     }
 
     /// The meaning of a system call number; nil when the kernel has not assigned it.
@@ -60,7 +76,9 @@ public struct SignalActionLayout: Sendable {
     public var size: Int
     public var handler: Int
     public var flags: Int
+    /// sa_mask; the size is that of every set of signals.
     public var mask: Int
+    public var maskSize, flagsSize: Int
     /// Offset of sa_restorer; nil where the ABI has none and the kernel supplies the return trampoline.
     public var restorer: Int?
 
@@ -73,6 +91,8 @@ public struct SignalActionLayout: Sendable {
         handler = layout[FieldIndex.sigaction.sa_handler].offset
         flags = layout[FieldIndex.sigaction.sa_flags].offset
         mask = layout[FieldIndex.sigaction.sa_mask].offset
+        maskSize = layout[FieldIndex.sigaction.sa_mask].size
+        flagsSize = layout[FieldIndex.sigaction.sa_flags].size
         self.restorer = restorer.size == 0 ? nil : restorer.offset
     }
 }

@@ -3,9 +3,6 @@
 
 import HostOS
 
-/// Order of the bytes of a number in memory.
-public enum ByteOrder: Sendable { case little, big }
-
 /// Numbers and layouts of one ABI, and how they differ from the host's.
 public struct LinuxTable: Sendable {
     public let name: String
@@ -73,6 +70,19 @@ public struct LinuxTable: Sendable {
     public func hostSignal(_ signal: Int32) -> Int32? {
         if signals.isEmpty || signal >= 32 { return signal }
         return signals.firstIndex { Int32($0) == signal }.map { Int32($0) }
+    }
+
+    /// A set of the host's signals in the ABI's numbers, bit n - 1 for signal n, and back.
+    public func signals(_ host: UInt64) -> UInt64 { mapped(host) { signal($0) } }
+    public func hostSignals(_ set: UInt64) -> UInt64 { mapped(set) { hostSignal($0) } }
+
+    private func mapped(_ set: UInt64, _ number: (Int32) -> Int32?) -> UInt64 {
+        if signals.isEmpty { return set }
+        var result = set & ~(1 << 31 - 1)
+        for signal: Int32 in 1...31 where set >> UInt64(signal - 1) & 1 != 0 {
+            if let other = number(signal), other > 0 { result |= 1 << UInt64(other - 1) }
+        }
+        return result
     }
 
     /// Errors are numbered as on the host.

@@ -3,13 +3,16 @@
 
 /// The frame of one guest's signal handlers. Offsets are in bytes from the frame's start.
 public struct SignalFrameLayout: Sendable {
-    /// One register: its name in the guest's register list and its place, 64 bits.
+    /// One register: its name in the guest's register list, its place and the bytes there. A register that is wider is
+    /// cut, a narrower one extended with zeros.
     public struct Slot: Sendable {
         public var register: String
         public var offset: Int
-        public init(_ register: String, at offset: Int) {
+        public var size: Int
+        public init(_ register: String, at offset: Int, size: Int) {
             self.register = register
             self.offset = offset
+            self.size = size
         }
     }
 
@@ -31,6 +34,7 @@ public struct SignalFrameLayout: Sendable {
     public var size: Int
     /// siginfo_t, ucontext_t, and in the latter stack_t and the signal mask.
     public var info, context, stack, mask: Int
+    /// A word.
     public var programCounter: Int
     public var registers: [Slot]
     public var floatControl: FloatControl?

@@ -130,7 +130,8 @@ public struct StructLayout: Sendable {
 
     /// Writes one field of `target`, laid out as `self`, from `source`, laid out as `other`. False when a number that Linux
     /// checks does not fit.
-    fileprivate func convertField(
+    @discardableResult
+    public func convertField(
         _ index: Int, from other: StructLayout, _ source: UnsafeRawPointer, to target: UnsafeMutableRawPointer
     ) -> Bool {
         let field = self[index], from = other[index]

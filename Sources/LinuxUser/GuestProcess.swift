@@ -17,6 +17,11 @@ public final class GuestProcess: @unchecked Sendable {
     public let architecture: any GuestArchitecture
     public let guest: LinuxGuestABI
     public let registers: GuestRegisters
+    let signalInfo: SignalInfoConversion
+    let contents: ContentConversions
+    let adaptsArguments: Bool
+    /// What certain descriptors give is not what the guest expects: `DescriptorData`.
+    let convertsData: Bool
     public let diagnostics: Diagnostics
 
     /// The -L prefix without a trailing slash; nil when not given.
@@ -28,6 +33,8 @@ public final class GuestProcess: @unchecked Sendable {
     /// Martlet's own file, open (O_PATH) where /proc may not show it: see `OwnFile`. Else -1. Guarded by `lock`.
     var ownFile: Int32 = -1
     public internal(set) var auxiliaryVector: [UInt64] = []
+    /// As the guest has it in memory.
+    var auxiliaryVectorBytes: [UInt8] { guest.words.bytes(auxiliaryVector) }
     /// Where the guest's memory has what it was started with.
     var argumentStrings: Range<UInt64> = 0..<0, environmentStrings: Range<UInt64> = 0..<0
     let procDescriptors = ProcDescriptors()
@@ -69,6 +76,10 @@ public final class GuestProcess: @unchecked Sendable {
         self.architecture = architecture
         self.guest = guest
         self.registers = registers
+        signalInfo = SignalInfoConversion(guest.table)
+        contents = ContentConversions(guest.table)
+        adaptsArguments = guest.adaptsArguments
+        convertsData = guest.words.order != LinuxTable.host.order || !guest.table.hasHostSignals
         self.executablePath = executablePath
         self.image = image
         diagnostics = options.diagnostics

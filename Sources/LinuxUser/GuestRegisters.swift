@@ -4,22 +4,34 @@
 import GuestKit
 import LinuxABI
 
-/// Offsets in the CPU state of the registers that user mode touches.
-public struct GuestRegisters: Sendable {
+/// The registers of one system call: offsets in the CPU state. A value of numbers alone, so that a call costs no reference
+/// counts.
+struct CallRegisters: BitwiseCopyable, Sendable {
+    let number: Int
+    /// Of the first six; -1 for one that is on the stack.
+    let arguments: InlineArray<6, Int>
+    let result: Int
+    /// Registers have 64 bits, all arguments are there, and a result that is negative tells an error: nothing needs a second
+    /// look.
+    let arePlain: Bool
+}
+
+/// Offsets in the CPU state of the registers that user mode touches. Registers hold numbers of the host's byte order.
+public final class GuestRegisters: Sendable {
+    /// 64 bits, whatever the guest's width.
     let pc: Int
+    /// Bytes of an integer register: 4 or 8.
+    let size: Int
     /// Rounding mode of the floating-point control register, 32 bits; -1 when there is none.
     let floatRounding: Int
     /// Where a signal handler's return address goes.
     let returnAddress: Int
-    /// The registers of a signal frame: offsets in the CPU state and in the frame.
-    let frame: [(state: Int, frame: Int)]
-    let systemCallNumber: Int
-    /// Of the first six; -1 for one that is on the stack.
-    let arguments: [Int]
-    let result: Int
+    /// The registers of a signal frame, and of each set of a core file.
+    let frame: [RegisterCopy]
+    let core: (general: [RegisterCopy], others: [[RegisterCopy]])
+    let call: CallRegisters
     /// Bytes above the stack pointer where arguments are that have no register, in order.
     let stackArguments: [Int]
-    let hasStackArguments: Bool
     /// Where a failed call says so; nil when its result is negative.
     let errorFlag: (register: Int, clear: UInt64, set: UInt64)?
     let stackPointer: Int
@@ -28,13 +40,23 @@ public struct GuestRegisters: Sendable {
     /// Nil when the guest has no register of a name that the ABI uses.
     init?(guest: any GuestArchitecture, abi: LinuxGuestABI) {
         let registers = guest.registers
-        var byName: [String: Int] = [:]
+        var byName: [String: Int] = [:], sizes: [String: Int] = [:]
         byName.reserveCapacity(registers.count)
-        for register in registers { byName[register.name] = register.offset }
+        for register in registers {
+            byName[register.name] = register.offset
+            sizes[register.name] = register.size
+        }
+        func copies(_ slots: [SignalFrameLayout.Slot]) -> [RegisterCopy] {
+            slots.compactMap { slot in
+                guard let offset = byName[slot.register], let size = sizes[slot.register] else { return nil }
+                return RegisterCopy(state: offset, stateSize: size, frame: slot.offset, frameSize: slot.size)
+            }
+        }
         let layout = abi.signalFrame
         pc = guest.pcOffset
         floatRounding = layout.floatControl.flatMap { byName[$0.roundingRegister] } ?? -1
-        frame = layout.registers.compactMap { slot in byName[slot.register].map { ($0, slot.offset) } }
+        frame = copies(layout.registers)
+        core = (copies(abi.core.general.registers), abi.core.others.map { copies($0.layout.registers) })
         let convention = abi.convention
         var arguments: [Int] = [], onStack: [Int] = []
         for source in convention.arguments {
@@ -46,9 +68,7 @@ public struct GuestRegisters: Sendable {
             }
         }
         while arguments.count < 6 { arguments.append(-1) }
-        self.arguments = arguments
         stackArguments = onStack
-        hasStackArguments = !onStack.isEmpty
         switch convention.errors {
         case .negative: errorFlag = nil
         case .flag(let name, let clear, let set):
@@ -60,11 +80,50 @@ public struct GuestRegisters: Sendable {
             let thread = byName[convention.threadPointer ?? convention.stackPointer],
             let link = byName[layout.returnAddress], arguments.count + onStack.count >= 6
         else { return nil }
-        systemCallNumber = number
-        self.result = result
+        size = sizes[convention.stackPointer] ?? 8
+        call = CallRegisters(
+            number: number, arguments: InlineArray { arguments[$0] }, result: result,
+            arePlain: size == 8 && abi.words.size == 8 && onStack.isEmpty && errorFlag == nil
+                && abi.table.hasHostErrors)
         stackPointer = stack
         threadPointer = convention.threadPointer == nil ? -1 : thread
         returnAddress = link
+    }
+
+    /// An integer register, extended with zeros; 0 for a negative offset.
+    @inline(__always)
+    func load(_ state: UnsafeMutableRawPointer, _ offset: Int) -> UInt64 {
+        if size == 4 { return offset < 0 ? 0 : UInt64(state.load(fromByteOffset: offset, as: UInt32.self)) }
+        return loadRegister(state, offset)
+    }
+
+    @inline(__always)
+    func store(_ state: UnsafeMutableRawPointer, _ offset: Int, _ value: UInt64) {
+        if size == 8 { return storeRegister(state, offset, value) }
+        if offset >= 0 {
+            state.storeBytes(of: UInt32(truncatingIfNeeded: value), toByteOffset: offset, as: UInt32.self)
+        }
+    }
+}
+
+/// A register and its place in a record in guest memory.
+struct RegisterCopy: BitwiseCopyable, Sendable {
+    var state: Int, stateSize: Int
+    var frame: Int, frameSize: Int
+
+    func save(_ state: UnsafeRawPointer, _ record: UnsafeMutableRawPointer, _ words: Words) {
+        let at = state + self.state
+        let value = stateSize == 4 ? UInt64(at.load(as: UInt32.self)) : at.load(as: UInt64.self)
+        Words(size: frameSize, order: words.order).storeWord(value, record, at: frame)
+    }
+
+    func restore(_ state: UnsafeMutableRawPointer, _ record: UnsafeRawPointer, _ words: Words) {
+        let value = Words(size: frameSize, order: words.order).loadWord(record, at: frame)
+        if stateSize == 4 {
+            state.storeBytes(of: UInt32(truncatingIfNeeded: value), toByteOffset: self.state, as: UInt32.self)
+        } else {
+            storeRegister(state, self.state, value)
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 import ExecutionEngine
 import GuestMemory
 import HostOS
+import LinuxABI
 import Profiling
 import Synchronization
 
@@ -48,8 +49,11 @@ public final class GuestThread {
     /// The `SeccompFilter` of the thread's newest filter; 0: none. Other threads may install one.
     let filters = Atomic<UInt>(0)
 
-    /// Copies of guest memory that the kernel writes in this system call.
+    /// Copies of guest memory that the kernel writes in this system call, and structures in the host's form.
     var copiedOutputs: [CopiedOutput] = []
+    var convertedArguments: [ConvertedArgument] = []
+    /// One of them is not empty.
+    var hasArgumentsToFinish = false
 
     /// The thread's part in a profile that is being taken.
     var profiled: ProfiledThread?
@@ -67,6 +71,7 @@ public final class GuestThread {
     /// The memory is the parent's too.
     var sharesMemory: Bool { isSharedChild || runsBeside }
     var state: UnsafeMutableRawPointer { vcpu.state }
+    var words: Words { process.guest.words }
 
     var pc: UInt64 {
         get { loadRegister(state, process.registers.pc) }
@@ -74,8 +79,8 @@ public final class GuestThread {
     }
 
     var stackPointer: UInt64 {
-        get { loadRegister(state, process.registers.stackPointer) }
-        set { storeRegister(state, process.registers.stackPointer, newValue) }
+        get { process.registers.load(state, process.registers.stackPointer) }
+        set { process.registers.store(state, process.registers.stackPointer, newValue) }
     }
 
     /// A host system call that may wait. Signals for the guest end it: `SystemCallResult.restart` or `.interrupted`.
@@ -102,8 +107,8 @@ struct AlternateStack {
     var size: UInt64 = 0
     var flags: Int32 = 0  // SS_AUTODISARM (1 << 31) only
 
-    /// SS_AUTODISARM.
-    static let autoDisarm: Int32 = .min
+    /// SS_AUTODISARM, SS_DISABLE, SS_ONSTACK.
+    static let autoDisarm: Int32 = .min, disabled: Int32 = 2, inUse: Int32 = 1
 
     func contains(_ address: UInt64) -> Bool { size > 0 && address &- base <= size }
 }

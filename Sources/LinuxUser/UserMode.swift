@@ -7,12 +7,12 @@ import HostOS
 import LinuxABI
 import Profiling
 
-/// Runs a guest program in this process. `guestFor` gives the guest for an ELF machine number, or nil for machines
-/// Martlet does not run; `runs` names those it does, for messages. Does not return when the guest runs to its end (the
+/// Runs a guest program in this process. `guestFor` gives the guest for what an ELF file says of itself, or nil for what
+/// Martlet does not run; `runs` names what it does, for messages. Does not return when the guest runs to its end (the
 /// process ends with the guest's status, or by its signal); returns the exit status after having told the user why the
 /// program could not be started.
 public func runUserProgram(
-    _ options: UserModeOptions, runs: String, guestFor: @escaping (UInt16) -> UserModeGuest?
+    _ options: UserModeOptions, runs: String, guestFor: @escaping (ELFTarget) -> UserModeGuest?
 ) -> Int32 {
     do throws(UserModeError) {
         try start(options, runs: runs, guestFor: guestFor)
@@ -23,7 +23,7 @@ public func runUserProgram(
 }
 
 private func start(
-    _ options: UserModeOptions, runs: String, guestFor: @escaping (UInt16) -> UserModeGuest?
+    _ options: UserModeOptions, runs: String, guestFor: @escaping (ELFTarget) -> UserModeGuest?
 ) throws(UserModeError) -> Never {
     HostLimits.reserveDescriptors()
     guard options.guestBase == 0 else {
@@ -43,7 +43,7 @@ private func start(
         asked.hostPath, shown: shown, limit: resolver.limit, runs: runs, descriptor: asked.descriptor)
     let interpreter = try ProgramLoader.openInterpreter(
         of: file, shown: shown, prefix: options.prefix, limit: resolver.limit, runs: runs)
-    guard let guest = guestFor(file.machine) else { throw UserModeError("\(shown): Martlet runs \(runs)") }
+    guard let guest = guestFor(file.target) else { throw UserModeError("\(shown): Martlet runs \(runs)") }
 
     let memory = try makeMemory(guest, options)
     try checkRoom(memory)
@@ -72,7 +72,7 @@ private func start(
     process.breakEnd = image.dataEnd
 
     let stack = InitialStack(
-        arguments: asked.arguments, environment: options.environment,
+        words: guest.abi.words, arguments: asked.arguments, environment: options.environment,
         fileName: Array(process.guestPath(asked.hostPath).utf8),
         image: image,
         hardwareCapabilities: guest.hardwareCapabilities, seed: options.seed)

@@ -44,21 +44,22 @@ struct UserRun {
         }
 
         // The guest is made before the program is opened, so that a wrong -cpu is told whatever the program is.
-        var guests: [UInt16: UserModeGuest] = [:]
+        var guests: [UserModeGuest] = []
         for row in allGuests where guest == nil || guest?.name == row.name {
             let made = try row.make(line.cpu)
             let perfMap = line.perfMap ? PerfMap() : nil
             let session = EngineSession(line: line, diagnostics: diagnostics, perfMap: perfMap, folder: folder)
-            guests[made.abi.elfMachine] = UserModeGuest(
-                abi: made.abi, architecture: made.architecture, hardwareCapabilities: made.hardwareCapabilities,
-                makeEngine: { memory, program in
-                    try session.makeEngine(made.architecture, memory, name: row.name, program: program)
-                },
-                willExit: { session.finish() })
+            guests.append(
+                UserModeGuest(
+                    abi: made.abi, architecture: made.architecture, hardwareCapabilities: made.hardwareCapabilities,
+                    makeEngine: { memory, program in
+                        try session.makeEngine(made.architecture, memory, name: row.name, program: program)
+                    },
+                    willExit: { session.finish() }))
         }
         let known = guests
         let names = (guest.map { [$0] } ?? allGuests).map(\.name).joined(separator: ", ")
-        return runUserProgram(options, runs: names) { known[$0] }
+        return runUserProgram(options, runs: names) { file in known.first { $0.abi.runs(file) } }
     }
 
     /// The guest's environment: the host's, less -U, plus -E.

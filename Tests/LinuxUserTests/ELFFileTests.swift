@@ -2,6 +2,7 @@
 
 import Foundation
 import HostOS
+import LinuxABI
 import Testing
 
 @testable import LinuxUser
@@ -60,7 +61,7 @@ private struct ELFBuilder {
     }
 
     private func failure(path: String, prefix: String? = nil) -> String? {
-        let limit: (UInt16) -> UInt64? = { $0 == 243 ? 0x40_0000_0000 : nil }
+        let limit: (ELFTarget) -> UInt64? = { LinuxGuestABI.riscv64.runs($0) ? 0x40_0000_0000 : nil }
         do throws(UserModeError) {
             let file = try ProgramLoader.open(path, shown: "prog", limit: limit, runs: "riscv64")
             _ = try ProgramLoader.openInterpreter(
@@ -148,7 +149,8 @@ private struct ELFBuilder {
         _ = FileManager.default.createFile(
             atPath: path, contents: Data(text.utf8), attributes: [.posixPermissions: 0o755])
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let resolver = ProgramResolver(prefix: nil, limit: { $0 == 243 ? 1 << 38 : nil }, runs: "riscv64")
+        let resolver = ProgramResolver(
+            prefix: nil, limit: { LinuxGuestABI.riscv64.runs($0) ? 1 << 38 : nil }, runs: "riscv64")
         return try resolver.resolve(path, shown: "script", arguments: arguments.map { Array($0.utf8) })
     }
 

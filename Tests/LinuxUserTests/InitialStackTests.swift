@@ -2,6 +2,7 @@
 
 import GuestMemory
 import HostOS
+import LinuxABI
 import Testing
 
 @testable import LinuxUser
@@ -20,7 +21,8 @@ import Testing
         image.headers = 0x10040
         image.headerCount = 7
         let stack = InitialStack(
-            arguments: [Array("prog".utf8), [0xff, 0x80], []], environment: [Array("A=b".utf8)],
+            words: LinuxGuestABI.riscv64.words, arguments: [Array("prog".utf8), [0xff, 0x80], []],
+            environment: [Array("A=b".utf8)],
             fileName: Array("/bin/prog".utf8), image: image, hardwareCapabilities: 0x112d, seed: 42)
         let first = try stack.write(to: space, top: top)
         let sp = first.stackPointer

@@ -8,13 +8,15 @@ import LinuxABI
 
 @testable import LinuxUser
 
-func makeTestProcess(_ options: UserModeOptions, _ memory: UserAddressSpace) throws -> GuestProcess {
-    let guest = RegistersOnlyGuest()
+func makeTestProcess(
+    _ options: UserModeOptions, _ memory: UserAddressSpace, _ abi: LinuxGuestABI = .riscv64
+) throws -> GuestProcess {
+    let guest = RegistersOnlyGuest(abi)
     let engine = try Engine(
         guest: guest, host: InterpreterHost(), memory: memory, options: EngineOptions(diagnostics: options.diagnostics))
-    guard let registers = GuestRegisters(guest: guest, abi: .riscv64) else { throw Errno.inval }
+    guard let registers = GuestRegisters(guest: guest, abi: abi) else { throw Errno.inval }
     return GuestProcess(
-        options: options, memory: memory, engine: engine, architecture: guest, guest: .riscv64, registers: registers,
+        options: options, memory: memory, engine: engine, architecture: guest, guest: abi, registers: registers,
         executablePath: "/bin/guest", image: LoadedProgram(),
         resolver: ProgramResolver(prefix: options.prefix, limit: { _ in nil }, runs: "nothing"), willExit: {})
 }

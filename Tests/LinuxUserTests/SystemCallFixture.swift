@@ -23,9 +23,11 @@ final class SystemCallFixture {
     let end: UInt64
     private var next: UInt64
 
-    init(prefix: String? = nil, log: String? = nil, items: String? = nil) throws {
+    init(
+        prefix: String? = nil, log: String? = nil, items: String? = nil, abi: LinuxGuestABI = .riscv64
+    ) throws {
         HostSignals.start()
-        let memory = try UserAddressSpace(limit: LinuxGuestABI.riscv64.addressLimit)
+        let memory = try UserAddressSpace(limit: abi.addressLimit)
         self.memory = memory
         // Fixtures of several tests live at once in one host process: each finds its own free place.
         let size: UInt64 = 1 << 20
@@ -38,7 +40,7 @@ final class SystemCallFixture {
         var options = UserModeOptions(program: "/bin/guest")
         options.prefix = prefix
         options.diagnostics = try Diagnostics(items: items, file: log)
-        process = try makeTestProcess(options, memory)
+        process = try makeTestProcess(options, memory, abi)
         thread = try makeTestThread(process)
         thread.tid = HostProcess.threadID
         process.threads = [thread]
@@ -111,12 +113,12 @@ func removeFile(_ path: String) { _ = withPath(path) { kernel(SYS_unlink, $0) } 
 
 func isError(_ result: Int, _ error: Errno) -> Bool { result == error.negated }
 
-/// A guest with integer registers and no instructions.
+/// A guest with integer registers, a word each, and no instructions.
 final class RegistersOnlyGuest: GuestArchitecture {
-    let name = "riscv64"
+    let name: String
     let globals: [GlobalDescriptor] = []
     let helpers: [HelperDescriptor] = []
-    let registers = (0..<32).map { RegisterDescriptor(name: "x\($0)", offset: 8 + $0 * 8, size: 8, group: .general) }
+    let registers: [RegisterDescriptor]
     let stateSize = 8 + 32 * 8
     let wordSize = WordSize.bits64
     let dataIsBig = false
@@ -124,6 +126,15 @@ final class RegistersOnlyGuest: GuestArchitecture {
     let pcOffset = 0
     let instructionAlignment = 2
     let memoryModel = MemoryModel.weak
+
+    init(_ abi: LinuxGuestABI) {
+        name = abi.machine
+        let size = abi.words.size
+        registers = (0..<32).map {
+            RegisterDescriptor(name: "x\($0)", offset: 8 + $0 * size, size: size, group: .general)
+        }
+    }
+
     func reset(_ state: UnsafeMutableRawPointer) {}
     func mode(_ state: UnsafeMutableRawPointer) -> UInt64 { 0 }
     func translateBlock(_ unit: inout TranslationUnit) {}

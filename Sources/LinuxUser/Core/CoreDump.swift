@@ -28,10 +28,10 @@ extension GuestThread {
         let filter = UInt64(((try? HostFile.text("/proc/self/coredump_filter")) ?? "").prefix { $0 != "\n" }, radix: 16)
         let chosen = filter.map { CoreFilter(rawValue: $0) } ?? .usual
         let file = CoreFile(
-            machine: process.guest.elfMachine,
+            machine: process.guest.elf,
             notes: CoreNotes(process, information, threads: [self] + others, areas: areas).bytes,
             segments: areas.map { area in
-                (area, chosen.size(of: area) { (try? memory.read($0, as: UInt32.self)) == 0x464c_457f })  // "\u{7f}ELF"
+                (area, chosen.size(of: area) { (try? memory.read($0, as: UInt32.self)) == ELFFormat.magic })
             })
         // As the kernel does: what has the name goes, whatever it is, and nothing is written through a link.
         HostFile.remove(path)

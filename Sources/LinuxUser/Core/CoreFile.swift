@@ -1,61 +1,57 @@
 // An ELF core file: header, program headers (PT_NOTE, then PT_LOAD of each area), notes, and the areas' pages from the next page on.
 // Pages that are not there, or zero, are holes.
 //
-// Source: System V gABI, chapters 4 and 5 (ELF-64); core(5); Linux fs/binfmt_elf.c, elf_core_dump.
+// Source: System V gABI, chapters 4 and 5; core(5); Linux fs/binfmt_elf.c, elf_core_dump.
 
 import CLinux
 import GuestMemory
 import HostOS
+import LinuxABI
 
 struct CoreFile {
     static let pageSize = HostProcess.pageSize
     /// Program headers that e_phnum can count, less the notes': more than the kernel lets a process have mappings.
     private static let maxSegments = 0xfffe - 1
 
-    let machine: UInt16
+    let machine: ELFTarget
     let notes: [UInt8]
     /// Areas and how many bytes of each are written.
     let segments: ArraySlice<(area: CoreArea, size: UInt64)>
 
-    init(machine: UInt16, notes: [UInt8], segments: [(area: CoreArea, size: UInt64)]) {
+    init(machine: ELFTarget, notes: [UInt8], segments: [(area: CoreArea, size: UInt64)]) {
         self.machine = machine
         self.notes = notes
         self.segments = segments.prefix(Self.maxSegments)
     }
 
-    private var headerBytes: Int { ELFFile.headerSize + ELFFile.programHeaderSize * (segments.count + 1) }
+    private var format: ELFFormat { ELFFormat(machine.words) }
+    private var headerBytes: Int { format.headerSize + format.programHeaderSize * (segments.count + 1) }
 
     private var dataStart: UInt64 { (UInt64(headerBytes + notes.count) + Self.pageSize - 1) & ~(Self.pageSize - 1) }
 
     /// All before the areas' pages.
     var head: [UInt8] {
-        // 64 bits, the least significant byte first.
-        var bytes: [UInt8] = [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0] + [UInt8](repeating: 0, count: 8)
-        for half in [4, machine] { bytes.append(word: half) }  // ET_CORE
-        bytes.append(word: UInt32(1))  // EV_CURRENT
-        // No entry, program headers, no sections.
-        for word in [0, UInt64(ELFFile.headerSize), 0] { bytes.append(word: word) }
-        bytes.append(word: UInt32(0))
-        for half in [ELFFile.headerSize, ELFFile.programHeaderSize, segments.count + 1, 0, 0, 0] {
-            bytes.append(word: UInt16(half))
+        let format = format
+        var bytes = format.bytes(type: 4, machine: machine, count: segments.count + 1)  // ET_CORE
+        func append(
+            _ type: UInt32, _ flags: UInt32, offset: UInt64, address: UInt64, _ sizes: (UInt64, UInt64),
+            _ alignment: UInt64
+        ) {
+            bytes += format.bytes(
+                ELFFormat.ProgramHeader(
+                    type: type, flags: flags, offset: offset, address: address, fileSize: sizes.0,
+                    memorySize: sizes.1, alignment: alignment))
         }
-        appendHeader(&bytes, type: 4, flags: 0, [UInt64(headerBytes), 0, 0, UInt64(notes.count), 0, 4])  // PT_NOTE
+        append(4, 0, offset: UInt64(headerBytes), address: 0, (UInt64(notes.count), 0), 4)  // PT_NOTE
         var at = dataStart
         for (area, size) in segments {
             let flags = (area.rights.contains(.read) ? 4 : 0) | (area.rights.contains(.write) ? 2 : 0)
-            appendHeader(
-                &bytes, type: 1, flags: UInt32(flags | (area.rights.contains(.execute) ? 1 : 0)),  // PT_LOAD, PF_R ...
-                [at, area.start, 0, size, area.end - area.start, Self.pageSize])
+            append(
+                1, UInt32(flags | (area.rights.contains(.execute) ? 1 : 0)), offset: at, address: area.start,
+                (size, area.end - area.start), Self.pageSize)  // PT_LOAD, PF_R ...
             at += size
         }
         return bytes + notes
-    }
-
-    /// `words`: offset, address, physical address, size in the file, size in memory, alignment.
-    private func appendHeader(_ bytes: inout [UInt8], type: UInt32, flags: UInt32, _ words: [UInt64]) {
-        bytes.append(word: type)
-        bytes.append(word: flags)
-        for word in words { bytes.append(word: word) }
     }
 
     /// Writes at most `limit` bytes, not counting holes; what is beyond is missing, as when the kernel writes.

@@ -9,142 +9,122 @@ import LinuxABI
 
 struct CoreNotes {
     private(set) var bytes: [UInt8] = []
+    private let format: ELFFormat
 
     /// `threads` begins with the one that dies. All stand still.
     init(_ process: GuestProcess, _ information: SignalInfo, threads: [GuestThread], areas: [CoreArea]) {
-        let core = process.guest.core
-        let registers = RegisterPlaces(process)
+        let core = process.guest.core, words = process.guest.words
+        format = ELFFormat(words)
         for (index, thread) in threads.enumerated() {
-            append(.threadStatus, Self.threadStatus(thread, information.signal, core, registers))
+            append(.threadStatus, Self.threadStatus(thread, information.signal, core))
             if index == 0 {
                 append(.processInformation, Self.processInformation(process))
-                append(.signalInformation, withUnsafeBytes(of: information.words) { Array($0) })
-                append(.auxiliaryVector, process.auxiliaryVector.withUnsafeBytes { Array($0) })
-                append(.files, Self.files(areas))
+                var signal = [UInt8](repeating: 0, count: SignalInfoConversion.size)
+                process.signalInfo.toGuest(information, &signal)
+                append(.signalInformation, signal)
+                append(.auxiliaryVector, process.auxiliaryVectorBytes)
+                append(.files, Self.files(areas, words))
             }
-            for set in core.others { append(set.type, registers.bytes(set.layout, thread)) }
+            for (set, copies) in zip(core.others, process.registers.core.others) {
+                append(set.type, Self.registers(set.layout, copies, thread))
+            }
         }
     }
 
     private mutating func append(_ type: CoreNote, _ content: [UInt8]) {
         let name: [UInt8] = Array("CORE".utf8) + [0]
-        for word in [UInt32(name.count), UInt32(content.count), type.rawValue] { bytes.append(word: word) }
+        for word in [UInt32(name.count), UInt32(content.count), type.rawValue] { format.append(word, to: &bytes) }
         for part in [name, content] {
             bytes += part
             while bytes.count & 3 != 0 { bytes.append(0) }
         }
     }
 
-    private static func threadStatus(
-        _ thread: GuestThread, _ signal: Int32, _ core: CoreLayout, _ registers: RegisterPlaces
-    ) -> [UInt8] {
-        typealias F = ThreadStatusField
-        var record = [UInt8](repeating: 0, count: F.size(registers: core.general))
+    private static func threadStatus(_ thread: GuestThread, _ signal: Int32, _ core: CoreLayout) -> [UInt8] {
+        let words = thread.words, place = ThreadStatusLayout(word: words.size, registers: core.general)
+        let number = thread.process.guest.table.signal(signal)
+        var record = [UInt8](repeating: 0, count: place.size)
         record.withUnsafeMutableBytes { buffer in
             guard let base = buffer.baseAddress else { return }
-            F.signal.store(UInt64(signal), base)
-            F.current.store(UInt64(signal), base)
-            F.held.store(thread.signalMask, base)
-            F.pid.store(UInt64(thread.tid), base)
+            words.store(number, base, at: place.signal)
+            words.store(Int16(truncatingIfNeeded: number), base, at: place.current)
+            words.storeWord(thread.process.guest.table.signals(thread.signalMask), base, at: place.held)
+            words.store(thread.tid, base, at: place.pid)
             let ids = ProcessIdentity()
-            F.parent.store(ids.parent, base)
-            F.group.store(ids.group, base)
-            F.session.store(ids.session, base)
-            F.hasFloat(registers: core.general).store(core.others.isEmpty ? 0 : 1, base)
-            // struct rusage begins with the times in user and system mode, as this record has them.
-            if thread.isLeader { resourceUsage(of: 0, to: base + F.userTime) }  // RUSAGE_SELF
-            resourceUsage(of: -1, to: base + F.childrenUserTime)  // RUSAGE_CHILDREN
+            words.store(ids.parent, base, at: place.parent)
+            words.store(ids.group, base, at: place.group)
+            words.store(ids.session, base, at: place.session)
+            words.store(UInt32(core.others.isEmpty ? 0 : 1), base, at: place.hasFloat)
+            if thread.isLeader { resourceUsage(of: 0, to: base + place.times, words) }  // RUSAGE_SELF
+            resourceUsage(of: -1, to: base + place.times + 4 * words.size, words)  // RUSAGE_CHILDREN
         }
         record.replaceSubrange(
-            F.registers..<F.registers + core.general.size, with: registers.bytes(core.general, thread))
+            place.registers..<place.hasFloat,
+            with: registers(core.general, thread.process.registers.core.general, thread))
         return record
     }
 
-    /// Two struct timeval: in user and in system mode.
-    private static func resourceUsage(of whom: Int, to target: UnsafeMutableRawPointer) {
+    /// Two struct timeval: in user and in system mode. struct rusage begins with them.
+    private static func resourceUsage(of whom: Int, to target: UnsafeMutableRawPointer, _ words: Words) {
         var usage: InlineArray<18, UInt64> = .init(repeating: 0)
         _ = withUnsafeMutablePointer(to: &usage) { kernel(SYS_getrusage, whom, Int(bitPattern: $0)) }
-        for index in 0..<4 { target.storeBytes(of: usage[index], toByteOffset: 8 * index, as: UInt64.self) }
+        for index in 0..<4 { words.storeWord(usage[index], target, at: index * words.size) }
     }
 
     private static func processInformation(_ process: GuestProcess) -> [UInt8] {
-        typealias F = ProcessInformationField
-        var record = [UInt8](repeating: 0, count: F.size)
+        let words = process.guest.words, layout = ProcessInformationLayout(word: words.size)
+        var record = [UInt8](repeating: 0, count: layout.size)
         func place(_ text: [UInt8], _ field: (offset: Int, size: Int)) {
             for (index, byte) in text.prefix(field.size - 1).enumerated() { record[field.offset + index] = byte }
         }
-        record[F.stateName] = UInt8(ascii: "R")
-        record[F.nice] = UInt8(truncatingIfNeeded: 20 - kernel(SYS_getpriority, 0, 0))
-        place(Array(((try? HostFile.text("/proc/self/comm")) ?? "").utf8.prefix { $0 != UInt8(ascii: "\n") }), F.name)
+        record[layout.stateName] = UInt8(ascii: "R")
+        record[layout.nice] = UInt8(truncatingIfNeeded: 20 - kernel(SYS_getpriority, 0, 0))
+        place(
+            Array(((try? HostFile.text("/proc/self/comm")) ?? "").utf8.prefix { $0 != UInt8(ascii: "\n") }), layout.name
+        )
         let strings = process.argumentStrings
-        let words = (try? process.memory.readBytes(strings.lowerBound, count: strings.count)) ?? []
-        place(words.dropLast().map { $0 == 0 ? UInt8(ascii: " ") : $0 }, F.arguments)
+        let texts = (try? process.memory.readBytes(strings.lowerBound, count: strings.count)) ?? []
+        place(texts.dropLast().map { $0 == 0 ? UInt8(ascii: " ") : $0 }, layout.arguments)
         record.withUnsafeMutableBytes { buffer in
             guard let base = buffer.baseAddress else { return }
             let ids = ProcessIdentity()
-            F.user.store(ids.userID, base)
-            F.group.store(ids.groupID, base)
-            F.pid.store(UInt64(HostProcess.processID), base)
-            F.parent.store(ids.parent, base)
-            F.processGroup.store(ids.group, base)
-            F.session.store(ids.session, base)
+            words.store(ids.userID, base, at: layout.user)
+            words.store(ids.groupID, base, at: layout.group)
+            words.store(HostProcess.processID, base, at: layout.pid)
+            words.store(ids.parent, base, at: layout.parent)
+            words.store(ids.group, base, at: layout.processGroup)
+            words.store(ids.session, base, at: layout.session)
         }
         return record
     }
 
     /// NT_FILE: count, page size; start, end and page offset of each; then their names.
-    private static func files(_ areas: [CoreArea]) -> [UInt8] {
+    private static func files(_ areas: [CoreArea], _ words: Words) -> [UInt8] {
         let mapped = areas.filter { !$0.file.isEmpty }
-        var bytes: [UInt8] = []
-        for word in [UInt64(mapped.count), CoreFile.pageSize] { bytes.append(word: word) }
-        for area in mapped {
-            for word in [area.start, area.end, area.offset / CoreFile.pageSize] { bytes.append(word: word) }
-        }
-        for area in mapped { bytes += Array(area.file.utf8) + [0] }
-        return bytes
-    }
-}
-
-/// Who the process is, for two records.
-private struct ProcessIdentity {
-    let parent = UInt64(truncatingIfNeeded: kernel(SYS_getppid))
-    let group = UInt64(truncatingIfNeeded: kernel(SYS_getpgid, 0))
-    let session = UInt64(truncatingIfNeeded: kernel(SYS_getsid, 0))
-    let userID = UInt64(truncatingIfNeeded: kernel(SYS_getuid))
-    let groupID = UInt64(truncatingIfNeeded: kernel(SYS_getgid))
-}
-
-/// Where registers are in the CPU state, by name.
-private struct RegisterPlaces {
-    private var offsets: [String: Int] = [:]
-
-    init(_ process: GuestProcess) {
-        for register in process.architecture.registers { offsets[register.name] = register.offset }
+        var values = [UInt64(mapped.count), CoreFile.pageSize]
+        for area in mapped { values += [area.start, area.end, area.offset / CoreFile.pageSize] }
+        return mapped.reduce(words.bytes(values)) { $0 + Array($1.file.utf8) + [0] }
     }
 
     /// One set of a thread's registers.
-    func bytes(_ layout: RegisterSetLayout, _ thread: GuestThread) -> [UInt8] {
+    private static func registers(
+        _ layout: RegisterSetLayout, _ copies: [RegisterCopy], _ thread: GuestThread
+    ) -> [UInt8] {
         var set = [UInt8](repeating: 0, count: layout.size)
-        set.withUnsafeMutableBytes { buffer in
-            if let place = layout.programCounter {
-                buffer.storeBytes(of: thread.pc, toByteOffset: place, as: UInt64.self)
-            }
-            for slot in layout.registers {
-                guard let offset = offsets[slot.register] else { continue }
-                buffer.storeBytes(
-                    of: loadRegister(thread.state, offset), toByteOffset: slot.offset, as: UInt64.self)
-            }
-            if let control = layout.floatControl {
-                buffer.storeBytes(of: thread.floatControlWord(control), toByteOffset: control.offset, as: UInt32.self)
-            }
+        if let place = layout.programCounter { thread.words.storeWord(thread.pc, &set, at: place) }
+        for copy in copies { copy.save(thread.state, &set, thread.words) }
+        if let control = layout.floatControl {
+            thread.words.store(thread.floatControlWord(control), &set, at: control.offset)
         }
         return set
     }
 }
 
-extension [UInt8] {
-    /// Appends an integer in the byte order of all guests: the least significant byte first.
-    mutating func append(word: some FixedWidthInteger) {
-        Swift.withUnsafeBytes(of: word.littleEndian) { append(contentsOf: $0) }
-    }
+/// Who the process is, for two records.
+private struct ProcessIdentity {
+    let parent = Int32(truncatingIfNeeded: kernel(SYS_getppid))
+    let group = Int32(truncatingIfNeeded: kernel(SYS_getpgid, 0))
+    let session = Int32(truncatingIfNeeded: kernel(SYS_getsid, 0))
+    let userID = Int32(truncatingIfNeeded: kernel(SYS_getuid))
+    let groupID = Int32(truncatingIfNeeded: kernel(SYS_getgid))
 }

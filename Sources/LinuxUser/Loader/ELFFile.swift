@@ -1,9 +1,10 @@
 // Reading and checking an ELF program before anything of it is mapped. Every malformed file is one clear error here,
 // so that the loader proper works on values that are known to be consistent.
 //
-// Source: System V gABI, chapters 4 and 5 (ELF-64).
+// Source: System V gABI, chapters 4 and 5.
 
 import HostOS
+import LinuxABI
 
 /// A loadable segment with checked bounds.
 struct ELFSegment {
@@ -22,7 +23,7 @@ struct ELFFile: ~Copyable {
     let fd: Int32
     let status: HostFile.Status
     let inode: (device: UInt64, number: UInt64)
-    let machine: UInt16
+    let target: ELFTarget
     /// ET_DYN: may be placed anywhere.
     let isPositionIndependent: Bool
     let entry: UInt64
@@ -34,22 +35,12 @@ struct ELFFile: ~Copyable {
     /// PT_GNU_STACK asks for an executable stack (the default without one).
     let hasExecutableStack: Bool
 
-    static let headerSize = 64, programHeaderSize = 56
-
     deinit { HostFile.close(fd) }
 
-    /// e_machine of a file that starts like an ELF file; nil for anything else.
-    static func machine(of start: UnsafeRawBufferPointer) -> UInt16? {
-        guard start.count >= 20, start[0] == 0x7f, start[1] == 0x45, start[2] == 0x4c, start[3] == 0x46 else {
-            return nil
-        }
-        return start.loadUnaligned(fromByteOffset: 18, as: UInt16.self)
-    }
-
-    /// Opens and checks `path`, or the file open at `descriptor`, which is closed with this one. `shown` is how the user knows the file. `accepts` names the machines that can run;
-    /// `limit` is the first address that a segment may not reach.
+    /// Opens and checks `path`, or the file open at `descriptor`, which is closed with this one. `shown` is how the user
+    /// knows the file; `limit` gives the first address that a segment may not reach, or nil for what does not run.
     init(
-        path: String, shown: String, needsExecutePermission: Bool, limit: (UInt16) -> UInt64?, runs: String,
+        path: String, shown: String, needsExecutePermission: Bool, limit: (ELFTarget) -> UInt64?, runs: String,
         descriptor: Int32? = nil
     ) throws(UserModeError) {
         func refuse(_ reason: String, _ errno: Errno = .noexec) -> UserModeError {
@@ -75,76 +66,72 @@ struct ELFFile: ~Copyable {
             if information.isDirectory { throw .isdir }
             if !information.isRegular { throw .acces }
             if needsExecutePermission && descriptor == nil && !HostFile.isExecutable(path) { throw .acces }
-            got = try Self.readStart(opened, &start)
+            got = try Self.readAt(opened, &start, offset: 0)
         } catch {
             throw close(
                 error == .isdir ? refuse("is a directory, not a program", .acces) : refuse(error.message, error))
         }
-        func u16(_ at: Int) -> UInt16 {
-            start.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: at, as: UInt16.self) }
-        }
-        func u32(_ at: Int) -> UInt32 {
-            start.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: at, as: UInt32.self) }
-        }
-        func u64(_ at: Int) -> UInt64 {
-            start.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: at, as: UInt64.self) }
-        }
-
         if got == 0 { throw close(refuse("is empty, not a program")) }
         guard got >= 4, start[0] == 0x7f, start[1] == 0x45, start[2] == 0x4c, start[3] == 0x46 else {
             throw close(refuse("is not an ELF program"))
         }
-        if got < Self.headerSize { throw close(refuse("is cut off within its ELF header")) }
-        let machineNumber = u16(18)
-        if start[4] != 2 || start[5] != 1 {
-            let width = start[4] == 1 ? "32-bit" : start[4] == 2 ? "64-bit" : "unknown-width"
-            let order = start[5] == 1 ? "little-endian" : start[5] == 2 ? "big-endian" : "unknown-endian"
-            let number = start[5] == 2 ? machineNumber.byteSwapped : machineNumber
-            throw close(refuse("is a \(width) \(order) \(Self.machineName(number)) program; Martlet runs \(runs)"))
+        // Even what is of no known class has its machine here.
+        let is32 = start[4] == 1, isBig = start[5] == 2
+        let format = ELFFormat(Words(size: is32 ? 4 : 8, order: isBig ? .big : .little))
+        if got < format.headerSize { throw close(refuse("is cut off within its ELF header")) }
+        let kind = start.withUnsafeBytes { ELFTarget($0) }
+        guard let kind, let addressLimit = limit(kind) else {
+            let width = is32 ? "32-bit" : start[4] == 2 ? "64-bit" : "unknown-width"
+            let order = isBig ? "big-endian" : start[5] == 1 ? "little-endian" : "unknown-endian"
+            let name = Self.machineName(format.words.load(start, at: 18, as: UInt16.self))
+            let what = width == "64-bit" && order == "little-endian" ? "an \(name)" : "a \(width) \(order) \(name)"
+            throw close(refuse("is \(what) program; Martlet runs \(runs)"))
         }
-        guard let addressLimit = limit(machineNumber) else {
-            throw close(refuse("is an \(Self.machineName(machineNumber)) program; Martlet runs \(runs)"))
-        }
-        let type = u16(16)
-        guard type == 2 || type == 3 else {
-            let what = type == 1 ? "an object file" : type == 4 ? "a core dump" : "an ELF file of unknown type \(type)"
+        let header = format.header(start)
+        guard header.type == 2 || header.type == 3 else {
+            let what =
+                header.type == 1
+                ? "an object file" : header.type == 4 ? "a core dump" : "an ELF file of unknown type \(header.type)"
             throw close(refuse("is \(what), not a program"))
         }
-        let tableOffset = u64(32), count = Int(u16(56))
-        guard Int(u16(54)) == Self.programHeaderSize else {
-            throw close(refuse("has program headers of \(u16(54)) bytes; 64-bit ELF has \(Self.programHeaderSize)"))
+        let tableOffset = header.tableOffset, count = header.count, entrySize = format.programHeaderSize
+        guard header.programHeaderSize == entrySize else {
+            throw close(
+                refuse(
+                    "has program headers of \(header.programHeaderSize) bytes; \(8 * format.words.size)-bit ELF has "
+                        + "\(entrySize)"))
         }
         guard count > 0 else { throw close(refuse("has no program headers, so nothing to load")) }
-        let tableBytes = UInt64(count * Self.programHeaderSize)
+        let tableBytes = count * entrySize
         guard tableBytes <= 65536 else { throw close(refuse("has too many program headers (\(count))")) }
         let fileSize = UInt64(max(0, information.size))
-        guard tableOffset <= fileSize, tableBytes <= fileSize - tableOffset else {
+        guard tableOffset <= fileSize, UInt64(tableBytes) <= fileSize - tableOffset else {
             throw close(refuse("is cut off within its program headers"))
         }
-        let entryPoint = u64(24)
-        if tableOffset + tableBytes > UInt64(got) || tableOffset != 64 {
-            start = [UInt8](repeating: 0, count: 64 + Int(tableBytes))
+        var table = Array(start[..<got].dropFirst(Int(tableOffset)).prefix(tableBytes))
+        if table.count < tableBytes {
+            table = [UInt8](repeating: 0, count: tableBytes)
             var read = 0
-            do throws(Errno) {
-                read = try Self.readAt(opened, &start, from: 64, offset: Int(tableOffset))
-            } catch { throw close(refuse(error.message, error)) }
-            if read < Int(tableBytes) { throw close(refuse("is cut off within its program headers")) }
+            do throws(Errno) { read = try Self.readAt(opened, &table, offset: Int(tableOffset)) } catch {
+                throw close(refuse(error.message, error))
+            }
+            if read < tableBytes { throw close(refuse("is cut off within its program headers")) }
         }
 
         var loads: [ELFSegment] = []
         var interpreterPath: String?
         var executableStack = true
         for index in 0..<count {
-            let at = 64 + index * Self.programHeaderSize
-            let kind = u32(at), flags = u32(at + 4)
-            let offset = u64(at + 8), address = u64(at + 16), inFile = u64(at + 32), inMemory = u64(at + 40)
+            let row = format.programHeader(table, at: index * entrySize)
+            let flags = row.flags, offset = row.offset, address = row.address
+            let inFile = row.fileSize, inMemory = row.memorySize
             func inside(_ what: String) throws(UserModeError) {
                 guard offset <= fileSize, inFile <= fileSize - offset else {
                     throw refuse("is cut off: \(what) reaches past the end of the file")
                 }
             }
             do throws(UserModeError) {
-                switch kind {
+                switch row.type {
                 case 1:  // PT_LOAD
                     if inMemory == 0 { continue }
                     try inside("segment \(index)")
@@ -173,7 +160,7 @@ struct ELFFile: ~Copyable {
                     try inside("the interpreter's name")
                     guard inFile > 1, inFile <= 4096 else { throw refuse("has no proper interpreter name") }
                     var name = [UInt8](repeating: 0, count: Int(inFile))
-                    let read = (try? Self.readAt(opened, &name, from: 0, offset: Int(offset))) ?? 0
+                    let read = (try? Self.readAt(opened, &name, offset: Int(offset))) ?? 0
                     guard read == name.count, name.last == 0, let end = name.firstIndex(of: 0), end > 0 else {
                         throw refuse("has no proper interpreter name")
                     }
@@ -188,9 +175,9 @@ struct ELFFile: ~Copyable {
         fd = opened
         status = information
         inode = (information.device, information.inode)
-        machine = machineNumber
-        isPositionIndependent = type == 3
-        entry = entryPoint
+        target = kind
+        isPositionIndependent = header.type == 3
+        entry = header.entry
         headerOffset = tableOffset
         headerCount = count
         segments = loads
@@ -203,15 +190,11 @@ struct ELFFile: ~Copyable {
         ((segments.first?.address ?? 0) & ~4095, ((segments.last?.end ?? 0) + 4095) & ~4095)
     }
 
-    private static func readStart(_ fd: Int32, _ bytes: inout [UInt8]) throws(Errno) -> Int {
-        try readAt(fd, &bytes, from: 0, offset: 0)
-    }
-
-    private static func readAt(_ fd: Int32, _ bytes: inout [UInt8], from: Int, offset: Int) throws(Errno) -> Int {
+    private static func readAt(_ fd: Int32, _ bytes: inout [UInt8], offset: Int) throws(Errno) -> Int {
         var failure: Errno?
         let count = bytes.withUnsafeMutableBytes { buffer -> Int in
             do throws(Errno) {
-                return try HostFile.read(fd, into: UnsafeMutableRawBufferPointer(rebasing: buffer[from...]), at: offset)
+                return try HostFile.read(fd, into: buffer, at: offset)
             } catch {
                 failure = error
                 return 0
@@ -235,6 +218,7 @@ struct ELFFile: ~Copyable {
         case 42: "SuperH"
         case 62: "x86-64"
         case 183: "AArch64"
+        case 223: "Moxie"
         case 243: "RISC-V"
         case 258: "LoongArch"
         default: "unknown (machine \(machine))"

@@ -1,6 +1,6 @@
 // The first thing a program sees: its stack, from high to low addresses
 //
-//      8 zero bytes
+//      a zero word
 //      file name (AT_EXECFN), environment strings, argument strings
 //      16 random bytes (AT_RANDOM)
 //      padding
@@ -10,13 +10,15 @@
 //      argument count                          <- stack pointer, 16-byte aligned
 //
 // Source: System V gABI, chapter 3 (process initialization); RISC-V ELF psABI; Linux fs/binfmt_elf.c for the order of
-// strings.
+// strings. Numbers are words of the guest.
 
 import CLinux
 import GuestMemory
 import HostOS
+import LinuxABI
 
 struct InitialStack {
+    var words: Words
     var arguments: [[UInt8]]
     var environment: [[UInt8]]
     var fileName: [UInt8]
@@ -51,7 +53,7 @@ struct InitialStack {
             strings.append(contentsOf: string)
             strings.append(0)
         }
-        strings.append(contentsOf: [UInt8](repeating: 0, count: 8))
+        strings.append(contentsOf: [UInt8](repeating: 0, count: words.size))
         let stringBase = top - UInt64(strings.count)
         let random = randomBytes()
         let randomAddress = (stringBase - 16) & ~15
@@ -61,19 +63,15 @@ struct InitialStack {
         let fileNameAddress = stringBase + UInt64(offsets[arguments.count + environment.count])
         let vector = auxiliaryVector(
             random: randomAddress, fileName: fileNameAddress, pageSize: memory.pageSize)
-        var words: [UInt64] = [UInt64(arguments.count)]
-        words.reserveCapacity(arguments.count + environment.count + 3 + vector.count)
-        for index in 0..<arguments.count { words.append(stringBase + UInt64(offsets[index])) }
-        words.append(0)
-        for index in 0..<environment.count { words.append(stringBase + UInt64(offsets[arguments.count + index])) }
-        words.append(0)
-        words.append(contentsOf: vector)
-        let stackPointer = (randomAddress - UInt64(words.count * 8)) & ~15
-        let failure = words.withUnsafeBytes { bytes -> Errno? in
-            do throws(Errno) { try memory.writeBytes(stackPointer, bytes) } catch { return error }
-            return nil
-        }
-        if let failure { throw failure }
+        var values: [UInt64] = [UInt64(arguments.count)]
+        values.reserveCapacity(arguments.count + environment.count + 3 + vector.count)
+        for index in 0..<arguments.count { values.append(stringBase + UInt64(offsets[index])) }
+        values.append(0)
+        for index in 0..<environment.count { values.append(stringBase + UInt64(offsets[arguments.count + index])) }
+        values.append(0)
+        values.append(contentsOf: vector)
+        let stackPointer = (randomAddress - UInt64(values.count * words.size)) & ~15
+        try memory.writeBytes(stackPointer, words.bytes(values))
         let environment = stringBase + UInt64(offsets[arguments.count])
         return Result(
             stackPointer: stackPointer, auxiliaryVector: vector, argumentStrings: stringBase..<environment,
@@ -88,7 +86,7 @@ struct InitialStack {
             6, pageSize,  // AT_PAGESZ
             17, 100,  // AT_CLKTCK: USER_HZ is 100 everywhere
             3, image.headers,  // AT_PHDR
-            4, UInt64(ELFFile.programHeaderSize),  // AT_PHENT
+            4, UInt64(ELFFormat(words).programHeaderSize),  // AT_PHENT
             5, UInt64(image.headerCount),  // AT_PHNUM
             7, image.interpreterBase,  // AT_BASE
             8, 0,  // AT_FLAGS

@@ -2,6 +2,7 @@
 
 import GuestMemory
 import HostOS
+import LinuxABI
 
 /// What is known of a program once it is mapped.
 public struct LoadedProgram: Sendable {
@@ -24,7 +25,7 @@ struct ProgramLoader {
 
     /// Opens and checks the program at a host path. `descriptor`: it is open, and is closed with the result.
     static func open(
-        _ path: String, shown: String, limit: @escaping (UInt16) -> UInt64?, runs: String, descriptor: Int32? = nil
+        _ path: String, shown: String, limit: @escaping (ELFTarget) -> UInt64?, runs: String, descriptor: Int32? = nil
     ) throws(UserModeError) -> ELFFile {
         try ELFFile(
             path: path, shown: shown, needsExecutePermission: true, limit: limit, runs: runs, descriptor: descriptor)
@@ -32,7 +33,7 @@ struct ProgramLoader {
 
     /// The interpreter of `program`, opened and checked.
     static func openInterpreter(
-        of program: borrowing ELFFile, shown: String, prefix: String?, limit: @escaping (UInt16) -> UInt64?,
+        of program: borrowing ELFFile, shown: String, prefix: String?, limit: @escaping (ELFTarget) -> UInt64?,
         runs: String
     ) throws(UserModeError) -> ELFFile? {
         guard let name = program.interpreter else { return nil }
@@ -65,7 +66,8 @@ struct ProgramLoader {
         if file.inode == program.inode {
             throw UserModeError("\(shown): names itself as its interpreter", status: 126, errno: .libbad)
         }
-        if file.machine != program.machine {
+        let target = file.target, wanted = program.target
+        if target.machine != wanted.machine || target.words != wanted.words {
             throw UserModeError("\(shown): interpreter \(name) is for another machine", status: 126, errno: .libbad)
         }
         return file

@@ -30,7 +30,8 @@ struct CloneRequest {
     func hasAll(_ set: UInt64) -> Bool { flags & set == set }
 
     /// clone(2), whose arguments have an order of the ABI's.
-    init(_ call: SystemCallArguments, _ order: Convention.CloneOrder) {
+    init(_ call: SystemCallArguments, _ thread: GuestThread) {
+        let order = thread.process.guest.convention.clone
         let given = order.arguments(call.a0, call.a1, call.a2, call.a3, call.a4, call.a5)
         flags = given.flags & 0xffff_ff00
         stack = given.stack
@@ -38,18 +39,23 @@ struct CloneRequest {
         childTID = given.childTID
         tls = given.tls
         pidfd = given.parentTID
-        exitSignal = given.flags & 0xff
+        exitSignal = Self.hostSignal(given.flags & 0xff, thread)
+    }
+
+    /// A number that the host does not have stays: it is refused.
+    private static func hostSignal(_ signal: UInt64, _ thread: GuestThread) -> UInt64 {
+        let number = Int32(clamping: signal)
+        return number == 0 ? signal : thread.process.guest.table.hostSignal(number).map { UInt64($0) } ?? signal
     }
 
     /// clone3(2): struct clone_args, with the errors of the kernel's copy_clone_args_from_user and clone3_args_valid.
-    init(structure address: UInt64, size: UInt64, _ memory: UserAddressSpace) throws(Errno) {
+    init(structure address: UInt64, size: UInt64, _ thread: GuestThread) throws(Errno) {
         guard size <= 4096 else { throw .tooBig }
         guard size >= 64 else { throw .inval }
-        let bytes = try memory.readBytes(address, count: Int(size))
+        let bytes = try thread.memory.readBytes(address, count: Int(size)), words = thread.words
         if bytes.dropFirst(88).contains(where: { $0 != 0 }) { throw .tooBig }
         func word(_ index: Int) -> UInt64 {
-            8 * index + 8 <= bytes.count
-                ? bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self) } : 0
+            8 * index + 8 <= bytes.count ? words.load(bytes, at: 8 * index, as: UInt64.self) : 0
         }
         flags = word(0)
         pidfd = word(1)
@@ -61,6 +67,7 @@ struct CloneRequest {
         setTID = word(8)
         setTIDCount = word(9)
         cgroup = word(10)
+        exitSignal = Self.hostSignal(exitSignal, thread)
         let known = 0xffff_ff00 | Self.newTime | Self.clearSighand | Self.intoCgroup
         guard setTIDCount <= 32, (setTID == 0) == (setTIDCount == 0), exitSignal <= 64,
             (word(5) == 0) == (word(6) == 0), flags & ~known == 0, !has(Self.detached),
@@ -84,15 +91,23 @@ struct CloneRequest {
         ~flags & (Self.fs | Self.files | Self.systemVSemaphores) | flags & Self.namespaces
     }
 
-    /// Flags that Martlet serves itself: registers, dispositions of signals, and, where memory is copied, words in the child.
-    private var servedHere: UInt64 {
-        let words = Self.parentSetTID | Self.childSetTID | Self.childClearTID
-        return Self.setTLS | Self.sighand | Self.clearSighand | Self.detached | (has(Self.vm) ? 0 : words)
+    /// The host kernel writes thread ids to memory that parent and child share: where it is shared, and the guest has the
+    /// host's order of bytes.
+    func isToldByHost(_ thread: GuestThread) -> Bool {
+        has(Self.vm) && thread.words.order == LinuxTable.host.order
+    }
+
+    /// Flags that Martlet serves itself: registers, dispositions of signals, and words in memory that it writes. A zero when
+    /// the child ends has no order.
+    private func servedHere(_ thread: GuestThread) -> UInt64 {
+        let words = Self.parentSetTID | Self.childSetTID
+        return Self.setTLS | Self.sighand | Self.clearSighand | Self.detached
+            | (isToldByHost(thread) ? 0 : words) | (has(Self.vm) ? 0 : Self.childClearTID)
     }
 
     /// A fork(2) and nothing else, for the host.
-    var isPlainFork: Bool {
-        flags & ~servedHere == 0 && exitSignal == UInt64(SignalNumber.chld) && setTIDCount == 0
+    func isPlainFork(_ thread: GuestThread) -> Bool {
+        flags & ~servedHere(thread) == 0 && exitSignal == UInt64(SignalNumber.chld) && setTIDCount == 0
     }
 
     /// What the host kernel is asked for.
@@ -100,13 +115,15 @@ struct CloneRequest {
         func pointer(_ flag: UInt64, _ address: UInt64) -> UInt64 {
             has(flag) ? UInt64(bitPattern: Int64(thread.output(address, 4))) : 0
         }
-        var clone = HostClone(flags: flags & ~servedHere, exitSignal: exitSignal)
-        clone.processFD = pointer(Self.pidfdFlag, pidfd)
+        var clone = HostClone(flags: flags & ~servedHere(thread), exitSignal: exitSignal)
+        if has(Self.pidfdFlag) { clone.processFD = UInt64(bitPattern: Int64(thread.output(pidfd, .int32))) }
         if has(Self.vm) {
             clone.parentID = pointer(Self.parentSetTID, parentTID)
             clone.childID = pointer(Self.childSetTID | Self.childClearTID, childTID)
         }
-        if setTIDCount != 0 { clone.setIDs = UInt64(bitPattern: Int64(thread.input(setTID, 4 &* setTIDCount))) }
+        if setTIDCount != 0 {
+            clone.setIDs = UInt64(bitPattern: Int64(thread.input(setTID, .int32, count: Int(setTIDCount))))
+        }
         clone.setIDCount = setTIDCount
         clone.cgroup = cgroup
         return clone

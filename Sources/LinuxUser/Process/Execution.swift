@@ -7,6 +7,7 @@
 import CLinux
 import GuestMemory
 import HostOS
+import LinuxABI
 
 /// A program as the kernel will start it.
 struct ResolvedProgram {
@@ -19,8 +20,8 @@ struct ResolvedProgram {
 
 struct ProgramResolver {
     let prefix: String?
-    /// e_machine values that Martlet runs, with address limits; and their names for messages.
-    let limit: (UInt16) -> UInt64?
+    /// The address limits of what Martlet runs; and its names for messages.
+    let limit: (ELFTarget) -> UInt64?
     let runs: String
     /// Files that are open for writing are refused, as by execve(2).
     var refusesWritten = false
@@ -52,8 +53,8 @@ struct ProgramResolver {
                 opened = nil
                 continue
             }
-            let machine = start.withUnsafeBytes { ELFFile.machine(of: $0) }
-            let isGuest = machine.map { limit($0) != nil } ?? false
+            let target = start.withUnsafeBytes { ELFTarget($0) }
+            let isGuest = target.map { limit($0) != nil } ?? false
             return ResolvedProgram(hostPath: path, arguments: arguments, isGuest: isGuest, descriptor: opened)
         }
         throw UserModeError("\(told): too many levels of script interpreters", errno: .loop)
@@ -261,11 +262,11 @@ extension ProcessCalls {
         if address == 0 { return result }
         var at = address
         while true {
-            let pointer = try thread.memory.read(at, as: UInt64.self)
+            let pointer = try thread.loadWord(at)
             if pointer == 0 { return result }
             result.append(try thread.memory.readPointer(pointer, 1))
             if result.count > 1 << 20 { throw .tooBig }
-            at &+= 8
+            at &+= UInt64(thread.words.size)
         }
     }
 

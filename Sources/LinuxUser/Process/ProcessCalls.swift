@@ -8,11 +8,11 @@ import HostOS
 
 enum ProcessCalls {
     static func clone(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        try perform(thread, CloneRequest(call, thread.process.guest.convention.clone))
+        try perform(thread, CloneRequest(call, thread))
     }
 
     static func clone3(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        try perform(thread, CloneRequest(structure: call.a0, size: call.a1, thread.memory))
+        try perform(thread, CloneRequest(structure: call.a0, size: call.a1, thread))
     }
 
     private static func perform(_ thread: GuestThread, _ request: CloneRequest) throws(Errno) -> Int {
@@ -59,10 +59,9 @@ enum ProcessCalls {
                 }
                 child.main {
                     child.tid = HostProcess.threadID
-                    let memory = child.memory
                     let tid = UInt32(bitPattern: child.tid)
-                    if request.has(CloneRequest.parentSetTID) { try? memory.write(request.parentTID, tid) }
-                    if request.has(CloneRequest.childSetTID) { try? memory.write(request.childTID, tid) }
+                    if request.has(CloneRequest.parentSetTID) { try? child.store(request.parentTID, tid) }
+                    if request.has(CloneRequest.childSetTID) { try? child.store(request.childTID, tid) }
                     id.publish(tid)
                 }
             }
@@ -73,7 +72,7 @@ enum ProcessCalls {
         let result = Int(Int32(bitPattern: id.wait()))
         if result > 0, request.has(CloneRequest.pidfdFlag) {
             let fd = kernel(SYS_pidfd_open, result, 0o200)  // PIDFD_THREAD
-            try? thread.memory.write(request.pidfd, Int32(truncatingIfNeeded: fd))
+            try? thread.store(request.pidfd, Int32(truncatingIfNeeded: fd))
         }
         return result
     }
@@ -84,9 +83,9 @@ enum ProcessCalls {
     /// Registers that differ in the child.
     private static func prepareChild(_ child: GuestThread, _ request: CloneRequest) {
         let registers = child.process.registers
-        storeRegister(child.state, registers.result, 0)
+        child.storeResult(0)
         if request.stack != 0 { child.stackPointer = request.stack }
-        if request.has(CloneRequest.setTLS) { storeRegister(child.state, registers.threadPointer, request.tls) }
+        if request.has(CloneRequest.setTLS) { registers.store(child.state, registers.threadPointer, request.tls) }
     }
 
     // MARK: Processes
@@ -108,7 +107,7 @@ enum ProcessCalls {
 
     private static func fork(_ thread: GuestThread, _ request: CloneRequest) throws(Errno) -> Int {
         let process = thread.process
-        let clone = request.isPlainFork ? nil : request.forHost(thread)
+        let clone = request.isPlainFork(thread) ? nil : request.forHost(thread)
         // Our own signals too: what comes to the child from now on is the child's.
         HostSignals.blockAll()
         process.lock.lock()
@@ -147,7 +146,7 @@ enum ProcessCalls {
         }
         let pid = try result.get()
         if pid != 0, request.has(CloneRequest.parentSetTID) {
-            try? thread.memory.write(request.parentTID, UInt32(bitPattern: pid))
+            try? thread.store(request.parentTID, UInt32(bitPattern: pid))
         }
         return Int(pid)
     }
@@ -162,10 +161,9 @@ enum ProcessCalls {
         thread.mailbox.pointee.empty()
         if request.has(CloneRequest.clearSighand) { thread.clearActions() }
         prepareChild(thread, request)
-        if request.has(CloneRequest.vm) { return }
-        thread.openForSignals()
-        if request.has(CloneRequest.childSetTID) {
-            try? thread.memory.write(request.childTID, UInt32(bitPattern: thread.tid))
+        if !request.has(CloneRequest.vm) { thread.openForSignals() }
+        if request.has(CloneRequest.childSetTID), !request.isToldByHost(thread) {
+            try? thread.store(request.childTID, UInt32(bitPattern: thread.tid))
         }
     }
 
@@ -179,15 +177,33 @@ enum ProcessCalls {
 
     /// wait4(2).
     static func wait4(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let status = thread.optionalOutput(call.a1, 4)
-        let usage = thread.optionalOutput(call.a3, 144)
-        return thread.blocking(SYS_wait4, Int(call.int32(0)), status, call.word(2), usage)
+        let status = thread.optionalOutput(call.a1, .int32)
+        let usage = thread.optionalOutput(call.a3, .usage)
+        let result = thread.blocking(SYS_wait4, Int(call.int32(0)), status, call.word(2), usage)
+        if result > 0, call.a1 != 0 { try translateStatus(thread, call.a1) }
+        return result
     }
 
     /// waitid(2), with the kernel's fifth argument.
     static func waitid(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let information = thread.optionalOutput(call.a2, 128)
-        let usage = thread.optionalOutput(call.a4, 144)
-        return thread.blocking(SYS_waitid, call.word(0), Int(call.int32(1)), information, call.word(3), usage)
+        let usage = thread.optionalOutput(call.a4, .usage)
+        return try SignalCalls.withSignalInfo(thread, call.a2) { information in
+            thread.blocking(SYS_waitid, call.word(0), Int(call.int32(1)), information, call.word(3), usage)
+        }
+    }
+
+    /// The signal within a status, where the ABI's numbers are other than the host's: the lowest seven bits, or those from 8
+    /// to 15 when these say that the process has stopped (include/uapi/linux/wait.h).
+    private static func translateStatus(_ thread: GuestThread, _ address: UInt64) throws(Errno) {
+        let table = thread.process.guest.table
+        if table.hasHostSignals { return }
+        thread.finishArguments()
+        let status = try thread.load(address, as: UInt32.self), low = status & 0x7f
+        func number(_ signal: UInt32) -> UInt32 { UInt32(bitPattern: table.signal(Int32(signal))) }
+        switch low {
+        case 0: break
+        case 0x7f: if status != 0xffff { try thread.store(address, status & ~0xff00 | number(status >> 8 & 0xff) << 8) }
+        default: try thread.store(address, status & ~0x7f | number(low))
+        }
     }
 }

@@ -92,7 +92,7 @@ extension SignalInfo {
 extension LinuxGuestABI {
     /// AUDIT_ARCH_* (include/uapi/linux/audit.h): e_machine, with bits for 64-bit words and little-endian order.
     var auditArchitecture: UInt32 {
-        UInt32(elfMachine) | (table.word == 8 ? 0x8000_0000 : 0) | (table.order == .little ? 0x4000_0000 : 0)
+        UInt32(elf.machine) | (table.word == 8 ? 0x8000_0000 : 0) | (table.order == .little ? 0x4000_0000 : 0)
     }
 }
 
@@ -159,12 +159,8 @@ enum SeccompCalls {
             throw .inval
         }
         // struct sock_fprog: a length and a pointer, which its size aligns.
-        let word = UInt64(thread.process.guest.table.word)
         let count = Int(try thread.load(address, as: UInt16.self))
-        let pointer =
-            word == 8
-            ? try thread.load(address &+ word, as: UInt64.self)
-            : UInt64(try thread.load(address &+ word, as: UInt32.self))
+        let pointer = try thread.loadWord(address &+ UInt64(thread.words.size))
         guard (1...SeccompProgram.most).contains(count) else { throw .inval }
         // Whether the thread may have a filter: with an unusable one the kernel fails after that.
         let permission = host(flags, count: 1, instructions: GuestThread.unusablePointer)

@@ -18,7 +18,9 @@ import HostOS
 enum SharedChild {
     /// vfork(2): runs the child until it has executed a program or ended. The caller has blocked all signals. Returns the child's id.
     static func run(_ thread: GuestThread, _ request: CloneRequest) throws(Errno) -> Int {
+        let clone = request.forHost(thread)
         let kept = KeptState(thread), actions = thread.withActions { $0 }
+        thread.setArgumentsAside()
         let pending = UnsafeMutablePointer<PendingSignals>.allocate(capacity: 1)
         pending.initialize(to: PendingSignals())
         defer { pending.deallocate() }
@@ -27,7 +29,7 @@ enum SharedChild {
         do throws(Errno) {
             result = .success(
                 try thread.still { () throws(Errno) in
-                    try HostProcess.forkSharing(request.forHost(thread)) { refusal in
+                    try HostProcess.forkSharing(clone) { refusal in
                         if isNew {
                             isNew = false
                             thread.mailbox.pointee.shared = pending
@@ -40,7 +42,11 @@ enum SharedChild {
                 })
         } catch { result = .failure(error) }
         kept.putBack(thread)
-        return Int(try result.get())
+        let pid = try result.get()
+        if pid > 0, request.has(CloneRequest.parentSetTID), !request.isToldByHost(thread) {
+            try? thread.store(request.parentTID, pid)
+        }
+        return Int(pid)
     }
 
     /// CLONE_VM: starts the child. The caller has blocked all signals. Returns the child's id.
@@ -85,7 +91,7 @@ enum SharedChild {
         } catch { throw .again }
         let result = Int(Int32(bitPattern: id.wait()))
         if result > 0, request.has(CloneRequest.parentSetTID) {
-            try? thread.memory.write(request.parentTID, Int32(truncatingIfNeeded: result))
+            try? thread.store(request.parentTID, Int32(truncatingIfNeeded: result))
         }
         return result
     }
@@ -117,6 +123,13 @@ final class SharedWord: @unchecked Sendable {
 }
 
 extension GuestThread {
+    /// What this call has yet to store is its parent's, and not for the calls of a child to finish.
+    fileprivate func setArgumentsAside() {
+        copiedOutputs = []
+        convertedArguments = []
+        hasArgumentsToFinish = false
+    }
+
     /// Lets the signals come that the guest has not blocked: here nothing is held. One is recorded at most.
     func openForSignals() {
         if mailbox.pointee.signal == 0 { HostSignals.setMask(signalMask, own: waitMask ?? signalMask) }
@@ -172,6 +185,7 @@ private struct KeptState {
     private let robustList: UInt64
     private let isLeader: Bool
     private let isSharedChild: Bool
+    private let arguments: ([CopiedOutput], [ConvertedArgument])
     private let memoryLimits: MemoryLimitValues
     private let ownFile: Int32
     private let filters: UInt
@@ -188,6 +202,7 @@ private struct KeptState {
         robustList = thread.robustList
         isLeader = thread.isLeader
         isSharedChild = thread.isSharedChild
+        arguments = (thread.copiedOutputs, thread.convertedArguments)
         memoryLimits = thread.memory.limits.values
         ownFile = thread.process.ownFile
         filters = thread.filters.load(ordering: .relaxed)
@@ -206,6 +221,8 @@ private struct KeptState {
         thread.filters.store(filters, ordering: .relaxed)
         thread.isLeader = isLeader
         thread.isSharedChild = isSharedChild
+        (thread.copiedOutputs, thread.convertedArguments) = arguments
+        thread.hasArgumentsToFinish = !arguments.0.isEmpty || !arguments.1.isEmpty
         thread.memory.limits.values = memoryLimits
         thread.process.ownFile = ownFile
         thread.isFinished = false

@@ -4,6 +4,7 @@ import CLinux
 import ExecutionEngine
 import GuestMemory
 import HostOS
+import LinuxABI
 
 extension GuestThread {
     /// Body of the host thread: from here until the guest thread has ended. The process's first thread never returns
@@ -69,14 +70,16 @@ extension GuestThread {
         }
     }
 
-    private func systemCall() {
-        let registers = process.registers, state = self.state
-        var call = SystemCallArguments(
-            number: loadRegister(state, registers.systemCallNumber), loadRegister(state, registers.arguments[0]),
-            loadRegister(state, registers.arguments[1]), loadRegister(state, registers.arguments[2]),
-            loadRegister(state, registers.arguments[3]), loadRegister(state, registers.arguments[4]),
-            loadRegister(state, registers.arguments[5]))
-        if registers.hasStackArguments { call = withStackArguments(call) }
+    func systemCall() {
+        let registers = process.registers.call, state = self.state
+        func register(_ offset: Int) -> UInt64 { state.load(fromByteOffset: offset, as: UInt64.self) }
+        let call =
+            registers.arePlain
+            ? SystemCallArguments(
+                number: register(registers.number), register(registers.arguments[0]),
+                register(registers.arguments[1]), register(registers.arguments[2]), register(registers.arguments[3]),
+                register(registers.arguments[4]), register(registers.arguments[5]))
+            : gatheredArguments()
         finishSystemCall(process.profile.map { performProfiled(call, $0) } ?? performSystemCall(self, call))
     }
 
@@ -92,36 +95,45 @@ extension GuestThread {
                 deliverPendingSignals()
             }
         default:
-            if process.registers.errorFlag != nil { return storeFlagged(result) }
-            storeRegister(state, process.registers.result, UInt64(bitPattern: Int64(result)))
+            let registers = process.registers.call
+            if !registers.arePlain { return storeResult(result) }
+            state.storeBytes(of: result, toByteOffset: registers.result, as: Int.self)
         }
     }
 
-    /// Arguments that have no register (MIPS o32). Where they cannot be read they are zero: the kernel fails then.
+    /// Arguments of registers of 32 bits, and those that have no register (MIPS o32). Where these cannot be read they are
+    /// zero: the kernel fails then.
     @inline(never)
-    private func withStackArguments(_ call: SystemCallArguments) -> SystemCallArguments {
-        let registers = process.registers
-        var words = [call.a0, call.a1, call.a2, call.a3, call.a4, call.a5, call.a6]
-        var next = registers.arguments.firstIndex(of: -1) ?? 6
-        let stack = loadRegister(state, registers.stackPointer), order = process.guest.table.order
-        for offset in registers.stackArguments where next < words.count {
-            let word = (try? memory.read(stack &+ UInt64(offset), as: UInt32.self)) ?? 0
-            words[next] = UInt64(order == .big ? word.byteSwapped : word)
-            next += 1
+    private func gatheredArguments() -> SystemCallArguments {
+        let registers = process.registers, mask = words.mask
+        var values: [UInt64] = []
+        for index in 0..<6 where registers.call.arguments[index] >= 0 {
+            values.append(registers.load(state, registers.call.arguments[index]) & mask)
         }
+        for offset in registers.stackArguments where values.count < 7 {
+            values.append((try? loadWord(stackPointer &+ UInt64(offset))) ?? 0)
+        }
+        while values.count < 7 { values.append(0) }
         return SystemCallArguments(
-            number: call.number, words[0], words[1], words[2], words[3], words[4], words[5], words[6])
+            number: registers.load(state, registers.call.number) & mask, values[0], values[1], values[2], values[3],
+            values[4], values[5], values[6])
     }
 
-    /// The result where a flag of its own tells an error, and its number in the ABI is the result.
+    /// The result in the ABI's numbers, and where a flag of its own tells an error.
     @inline(never)
-    private func storeFlagged(_ result: Int) {
-        guard let flag = process.registers.errorFlag else { return }
-        let failed = result < 0 && result >= -4095
-        let old = loadRegister(state, flag.register) & ~flag.clear
-        storeRegister(state, flag.register, failed ? old | flag.set : old)
-        let value = failed ? 0 &- result : result
-        storeRegister(state, process.registers.result, UInt64(bitPattern: Int64(value)))
+    func storeResult(_ result: Int) {
+        let registers = process.registers
+        var value = result
+        if result < 0, result >= -4095 {
+            value = 0 &- Int(process.guest.table.error(Errno(Int32(truncatingIfNeeded: 0 &- result))))
+        }
+        if let flag = registers.errorFlag {
+            let failed = result < 0 && result >= -4095
+            let old = registers.load(state, flag.register) & ~flag.clear
+            registers.store(state, flag.register, failed ? old | flag.set : old)
+            if failed { value = 0 &- value }
+        }
+        registers.store(state, registers.call.result, UInt64(bitPattern: Int64(value)))
     }
 
     private func raiseFault(_ address: UInt64, _ kind: MemoryFaultKind) {
@@ -136,8 +148,8 @@ extension GuestThread {
     /// What others may wait for when this thread ends: robust futexes, then the thread id word (set_tid_address(2)).
     func finish() {
         if robustList != 0 {
-            RobustList(memory: memory, tid: UInt32(bitPattern: tid)).walk(head: robustList)
-            _ = kernel(SYS_set_robust_list, 0, 24)
+            RobustList(thread: self).walk(head: robustList)
+            if words.areHosts { _ = kernel(SYS_set_robust_list, 0, 24) }
         }
         if clearChildTID != 0 {
             try? memory.storeWord(clearChildTID, 0)
@@ -161,19 +173,21 @@ extension GuestProcess {
 /// Marks the futexes that an ending thread holds (get_robust_list(2); Linux Documentation/locking/robust-futexes.rst).
 /// The list is the guest's: every step is checked and their number is bounded.
 struct RobustList {
-    let memory: UserAddressSpace
-    let tid: UInt32
+    let thread: GuestThread
+    private var memory: UserAddressSpace { thread.memory }
+    private var tid: UInt32 { UInt32(bitPattern: thread.tid) }
+    private var order: ByteOrder { thread.words.order }
 
     private static let waiters: UInt32 = 0x8000_0000, ownerDied: UInt32 = 0x4000_0000, tidMask: UInt32 = 0x3fff_ffff
 
     func walk(head: UInt64) {
-        guard var entry = try? memory.read(head, as: UInt64.self),
-            let offset = try? memory.read(head &+ 8, as: Int64.self),
-            let pending = try? memory.read(head &+ 16, as: UInt64.self)
-        else { return }
+        // struct robust_list_head: the first entry, the distance of a futex from its entry, an entry that is being changed.
+        guard let words: InlineArray<3, UInt64> = try? thread.loadWords(head) else { return }
+        var entry = words[0]
+        let offset = thread.words.signed(words[1]), pending = words[2]
         for _ in 0..<2048 {
             if entry & ~1 == head { break }
-            let next = try? memory.read(entry & ~1, as: UInt64.self)
+            let next = try? thread.loadWord(entry & ~1)
             if entry & ~1 != pending & ~1 { release(entry, offset) }
             guard let next else { break }
             entry = next
@@ -182,13 +196,14 @@ struct RobustList {
     }
 
     private func release(_ entry: UInt64, _ offset: Int64) {
-        let address = (entry & ~1) &+ UInt64(bitPattern: offset)
+        let address = ((entry & ~1) &+ UInt64(bitPattern: offset)) & thread.words.mask
         guard address & 3 == 0, var seen = try? memory.loadWord(address) else { return }
-        while seen & Self.tidMask == tid {
-            let new = (seen & Self.waiters) | Self.ownerDied
+        while order.swapping(seen) & Self.tidMask == tid {
+            let waiters = order.swapping(seen) & Self.waiters
+            let new = order.swapping(waiters | Self.ownerDied)
             guard let now = try? memory.compareExchangeWord(address, expected: seen, desired: new) else { return }
             if now == seen {
-                if seen & Self.waiters != 0 { Futex.wake(UInt64(UInt(bitPattern: memory.hostAddress(address)))) }
+                if waiters != 0 { Futex.wake(UInt64(UInt(bitPattern: memory.hostAddress(address)))) }
                 return
             }
             seen = now

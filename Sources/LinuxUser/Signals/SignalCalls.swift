@@ -37,46 +37,49 @@ enum SignalCalls {
     private static func withInformation(
         _ thread: GuestThread, _ address: UInt64, for target: Int32, _ send: (Int) -> Int
     ) throws(Errno) -> Int {
-        let pointer = thread.input(address, 128)
-        guard target == thread.tid else { return send(pointer) }
-        let words = HostSignals.sentWords(try thread.memory.read(address, as: SignalWords.self))
+        let conversion = thread.process.signalInfo
+        if target != thread.tid, conversion.isIdentical {
+            return send(thread.input(address, UInt64(SignalInfoConversion.size)))
+        }
+        let bytes = try thread.memory.readBytes(address, count: SignalInfoConversion.size)
+        let given = conversion.toHost(bytes).words
+        let words = target == thread.tid ? HostSignals.sentWords(given) : given
         return withUnsafePointer(to: words) { send(Int(bitPattern: $0)) }
     }
 
     /// rt_sigaction(2).
     static func sigaction(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         let signal = call.int32(0), layout = thread.process.guest.signalAction
-        guard call.a3 == 8 else { throw .inval }
+        guard call.a3 == UInt64(layout.maskSize) else { throw .inval }
         var new: SignalAction?
         if call.a1 != 0 {
             var action = SignalAction(isSet: true)
-            action.handler = try thread.memory.read(call.a1 &+ UInt64(layout.handler), as: UInt64.self)
-            action.flags = try thread.memory.read(call.a1 &+ UInt64(layout.flags), as: UInt64.self)
-            action.mask = try thread.memory.read(call.a1 &+ UInt64(layout.mask), as: UInt64.self)
+            action.handler = try thread.loadWord(call.a1 &+ UInt64(layout.handler))
+            action.flags = thread.hostFlags(try thread.loadFlags(call.a1 &+ UInt64(layout.flags), layout.flagsSize))
+            action.mask = try thread.loadSignals(call.a1 &+ UInt64(layout.mask)) & ~SignalNumber.untouchable
             if let restorer = layout.restorer {
-                action.restorer = try thread.memory.read(call.a1 &+ UInt64(restorer), as: UInt64.self)
+                action.restorer = try thread.loadWord(call.a1 &+ UInt64(restorer))
             }
-            action.mask &= ~SignalNumber.untouchable
             new = action
         }
         guard signal >= 1, signal <= SignalNumber.count else { throw .inval }
         guard new == nil || HostSignals.bit(signal) & SignalNumber.untouchable == 0 else { throw .inval }
         let old = thread.exchangeAction(signal, new)
         if call.a2 != 0 {
-            try thread.memory.write(call.a2 &+ UInt64(layout.handler), old.handler)
-            try thread.memory.write(call.a2 &+ UInt64(layout.flags), old.flags)
-            try thread.memory.write(call.a2 &+ UInt64(layout.mask), old.mask)
-            if let restorer = layout.restorer { try thread.memory.write(call.a2 &+ UInt64(restorer), old.restorer) }
+            try thread.storeWord(call.a2 &+ UInt64(layout.handler), old.handler)
+            try thread.storeFlags(call.a2 &+ UInt64(layout.flags), thread.guestFlags(old.flags), layout.flagsSize)
+            try thread.storeSignals(call.a2 &+ UInt64(layout.mask), old.mask)
+            if let restorer = layout.restorer { try thread.storeWord(call.a2 &+ UInt64(restorer), old.restorer) }
         }
         return 0
     }
 
     /// rt_sigprocmask(2).
     static func sigprocmask(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        guard call.a3 == 8 else { throw .inval }
+        guard call.a3 == thread.signalSetSize else { throw .inval }
         let old = thread.signalMask
         if call.a1 != 0 {
-            let set = try thread.memory.read(call.a1, as: UInt64.self)
+            let set = try thread.loadSignals(call.a1)
             let new: UInt64
             switch call.int32(0) {
             case 0: new = old | set  // SIG_BLOCK
@@ -88,32 +91,26 @@ enum SignalCalls {
             // While a recorded signal waits, everything stays blocked; delivery sets the mask.
             if thread.mailbox.pointee.signal == 0 && thread.signalMask != old { HostSignals.setMask(thread.signalMask) }
         }
-        if call.a2 != 0 { try thread.memory.write(call.a2, old) }
+        if call.a2 != 0 { try thread.storeSignals(call.a2, old) }
         return 0
     }
 
     /// rt_sigpending(2): the recorded signal has not been delivered yet, but the guest could not see it as pending
     /// natively either, since it is not blocked.
     static func sigpending(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        guard call.a1 <= 8 else { throw .inval }
-        let result = kernel(SYS_rt_sigpending, thread.output(call.a0, call.a1), Int(call.a1))
-        let ours = thread.mailbox.pointee.waiting & thread.signalMask
-        if result != 0 || ours == 0 || call.a1 == 0 { return result }
-        // These are in the first two bytes, and in the last.
-        var set = ours
-        try withUnsafeMutableBytes(of: &set) { (bytes) throws(Errno) in
-            for index in 0..<Int(call.a1) where bytes[index] != 0 {
-                let at = call.a0 &+ UInt64(index)
-                try thread.store(at, try thread.load(at, as: UInt8.self) | bytes[index])
-            }
-        }
+        guard call.a1 <= thread.signalSetSize else { throw .inval }
+        var set: UInt64 = 0
+        let result = withUnsafeMutablePointer(to: &set) { kernel(SYS_rt_sigpending, Int(bitPattern: $0), 8) }
+        if result != 0 { return result }
+        set |= thread.mailbox.pointee.waiting & thread.signalMask
+        try thread.storeSignals(call.a0, set, count: Int(call.a1))
         return 0
     }
 
     /// rt_sigsuspend(2).
     static func sigsuspend(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        guard call.a1 == 8 else { throw .inval }
-        let mask = try thread.memory.read(call.a0, as: UInt64.self) & ~SignalNumber.untouchable
+        guard call.a1 == thread.signalSetSize else { throw .inval }
+        let mask = try thread.loadSignals(call.a0) & ~SignalNumber.untouchable
         let result = thread.waiting(with: mask) { thread.blocking(SYS_rt_sigsuspend, $0, 8) }
         // A signal that came just before ends the call as well; it is never restarted after a handler.
         guard result == SystemCallResult.restart, thread.mailbox.pointee.signal != 0 else { return result }
@@ -123,17 +120,41 @@ enum SignalCalls {
 
     /// rt_sigtimedwait(2).
     static func sigtimedwait(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        guard call.a3 == 8 else { throw .inval }
-        let own = try thread.load(call.a0, as: UInt64.self) & HostSignals.ownSignals
-        let set = thread.input(call.a0, 8)
-        let information = thread.optionalOutput(call.a1, 128)
-        let timeout = thread.optionalInput(call.a2, 16)
-        if own == 0 { return thread.blocking(SYS_rt_sigtimedwait, set, information, timeout, 8) }
-        thread.mailbox.pointee.awaited = own
-        defer { thread.mailbox.pointee.awaited = 0 }
-        return HostSignals.lend(alsoBlocked: own) {
-            thread.blocking(SYS_rt_sigtimedwait, set, information, timeout, 8)
+        guard call.a3 == thread.signalSetSize else { throw .inval }
+        let wanted = try thread.loadSignals(call.a0), own = wanted & HostSignals.ownSignals
+        let timeout = thread.optionalInput(call.a2, .timespec)
+        let result = try withSignalInfo(thread, call.a1) { information in
+            withUnsafePointer(to: wanted) {
+                let set = Int(bitPattern: $0)
+                if own == 0 { return thread.blocking(SYS_rt_sigtimedwait, set, information, timeout, 8) }
+                thread.mailbox.pointee.awaited = own
+                defer { thread.mailbox.pointee.awaited = 0 }
+                return HostSignals.lend(alsoBlocked: own) {
+                    thread.blocking(SYS_rt_sigtimedwait, set, information, timeout, 8)
+                }
+            }
         }
+        return result > 0 ? Int(thread.process.guest.table.signal(Int32(truncatingIfNeeded: result))) : result
+    }
+
+    /// A call that tells about a signal in a siginfo_t at `address`, which may be null; `body` gets the host's form.
+    static func withSignalInfo(
+        _ thread: GuestThread, _ address: UInt64, _ body: (_ information: Int) -> Int
+    ) throws(Errno) -> Int {
+        let conversion = thread.process.signalInfo
+        if address == 0 || conversion.isIdentical {
+            return body(thread.optionalOutput(address, UInt64(SignalInfoConversion.size)))
+        }
+        guard thread.memory.allows(.write, at: address, length: UInt64(SignalInfoConversion.size)) else {
+            return body(GuestThread.unusablePointer)
+        }
+        var words = InlineArray<16, UInt64>(repeating: 0)
+        let result = withUnsafeMutablePointer(to: &words) { body(Int(bitPattern: $0)) }
+        if result < 0 { return result }
+        var bytes = [UInt8](repeating: 0, count: SignalInfoConversion.size)
+        conversion.toGuest(SignalInfo(words: words), &bytes)
+        try thread.memory.writeBytes(address, bytes)
+        return result
     }
 
     /// rt_sigreturn(2).
@@ -145,26 +166,23 @@ enum SignalCalls {
     /// sigaltstack(2).
     static func sigaltstack(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         let old = thread.alternateStack, stackPointer = thread.stackPointer
+        let size = thread.process.guest.alternateStack.size
         var new: AlternateStack?
         if call.a0 != 0 {
-            let base = try thread.memory.read(call.a0, as: UInt64.self)
-            let flags = try thread.memory.read(call.a0 &+ 8, as: Int32.self)
-            let size = try thread.memory.read(call.a0 &+ 16, as: UInt64.self)
+            let bytes = try thread.memory.readBytes(call.a0, count: size)
+            let (stack, flags) = thread.loadStack(bytes)
             if old.flags & AlternateStack.autoDisarm == 0 && old.contains(stackPointer) { throw .perm }
-            switch flags & ~AlternateStack.autoDisarm {
-            case 2: new = AlternateStack()  // SS_DISABLE
-            case 0, 1:
-                guard size >= 2048 else { throw .nomem }  // MINSIGSTKSZ
-                new = AlternateStack(base: base, size: size, flags: flags & AlternateStack.autoDisarm)
+            switch flags {
+            case AlternateStack.disabled: new = AlternateStack()
+            case 0, AlternateStack.inUse:
+                guard stack.size >= 2048 else { throw .nomem }  // MINSIGSTKSZ
+                new = stack
             default: throw .inval
             }
         }
         if call.a1 != 0 {
-            let bytes = withUnsafeTemporaryAllocation(byteCount: 24, alignment: 8) { buffer -> [UInt8] in
-                buffer.initializeMemory(as: UInt8.self, repeating: 0)
-                thread.storeStack(buffer, 0, at: stackPointer)
-                return Array(buffer)
-            }
+            var bytes = [UInt8](repeating: 0, count: size)
+            thread.storeStack(&bytes, at: stackPointer)
             try thread.memory.writeBytes(call.a1, bytes)
         }
         if let new { thread.alternateStack = new }
@@ -173,6 +191,47 @@ enum SignalCalls {
 }
 
 extension GuestThread {
+    /// Bytes of a set of signals, which calls are told.
+    var signalSetSize: UInt64 { UInt64(process.guest.signalAction.maskSize) }
+
+    /// A set of signals in the guest's memory, in the host's numbers.
+    func loadSignals(_ address: UInt64) throws(Errno) -> UInt64 {
+        if words.areHosts { return process.guest.table.hostSignals(try memory.read(address, as: UInt64.self)) }
+        return try withScratch(8) { (buffer) throws(Errno) in
+            try memory.readBytes(address, into: buffer)
+            guard let base = buffer.baseAddress else { return 0 }
+            return process.guest.table.hostSignals(words.loadSignals(base))
+        }
+    }
+
+    /// Stores the first `count` bytes of a set of the ABI's size.
+    func storeSignals(_ address: UInt64, _ set: UInt64, count: Int? = nil) throws(Errno) {
+        let size = process.guest.signalAction.maskSize
+        try withScratch(max(size, 8)) { (buffer) throws(Errno) in
+            if let base = buffer.baseAddress { words.storeSignals(process.guest.table.signals(set), base) }
+            try memory.writeBytes(address, UnsafeRawBufferPointer(rebasing: buffer[..<min(count ?? size, size)]))
+        }
+    }
+
+    /// sa_flags, which some ABIs have in an int.
+    fileprivate func loadFlags(_ address: UInt64, _ size: Int) throws(Errno) -> UInt64 {
+        size == 8 ? try load(address, as: UInt64.self) : UInt64(try load(address, as: UInt32.self))
+    }
+
+    fileprivate func storeFlags(_ address: UInt64, _ flags: UInt64, _ size: Int) throws(Errno) {
+        if size == 8 { try store(address, flags) } else { try store(address, UInt32(truncatingIfNeeded: flags)) }
+    }
+
+    fileprivate func hostFlags(_ flags: UInt64) -> UInt64 {
+        let table = process.guest.table
+        return table.isHosts(.sigaction) ? flags : UInt64(table.toHost(UInt32(truncatingIfNeeded: flags), .sigaction))
+    }
+
+    fileprivate func guestFlags(_ flags: UInt64) -> UInt64 {
+        let table = process.guest.table
+        return table.isHosts(.sigaction) ? flags : UInt64(table.fromHost(UInt32(truncatingIfNeeded: flags), .sigaction))
+    }
+
     /// The dispositions of signals that count for this thread, under the lock that they need.
     func withActions<R>(_ body: (inout [SignalAction]) -> R) -> R {
         if ownActions != nil { return body(&ownActions!) }

@@ -8,6 +8,7 @@
 import CLinux
 import GuestMemory
 import HostOS
+import LinuxABI
 
 extension GuestThread {
     /// Delivers the recorded signal, and those that the kernel lets through once it is gone.
@@ -78,7 +79,7 @@ extension GuestThread {
             // The call has done nothing: it is issued again after the handler, or fails.
             if action.flags & SignalAction.restart == 0 {
                 pc = call &+ process.guest.convention.instructionLength
-                storeRegister(state, process.registers.result, UInt64(bitPattern: Int64(Errno.intr.negated)))
+                storeResult(Errno.intr.negated)
             }
             interruptedCall = nil
         }
@@ -93,26 +94,28 @@ extension GuestThread {
         if fits {
             fits = withUnsafeTemporaryAllocation(byteCount: layout.size, alignment: 16) { buffer in
                 buffer.initializeMemory(as: UInt8.self, repeating: 0)
-                for index in 0..<16 {
-                    buffer.storeBytes(of: information.words[index], toByteOffset: 8 * index, as: UInt64.self)
-                }
-                storeStack(buffer, layout.stack, at: old)
-                buffer.storeBytes(of: signalMask, toByteOffset: layout.mask, as: UInt64.self)
-                saveRegisters(buffer)
+                guard let base = buffer.baseAddress else { return false }
+                process.signalInfo.toGuest(information, base + layout.info)
+                storeStack(base + layout.stack, at: old)
+                storeMask(signalMask, base + layout.mask)
+                saveRegisters(base)
                 do throws(Errno) { try memory.writeBytes(frame, UnsafeRawBufferPointer(buffer)) } catch { return false }
                 return true
             }
         }
         guard fits else {
-            let byKernel: Int32 = 0x80  // SI_KERNEL
-            die(by: SignalInfo(signal: SignalNumber.segv, code: byKernel, address: 0))
+            die(by: SignalInfo(signal: SignalNumber.segv, code: SignalInfo.byKernel, address: 0))
         }
         if alternateStack.flags & AlternateStack.autoDisarm != 0 && onStack { alternateStack = AlternateStack() }
         let registers = process.registers
-        storeRegister(state, registers.arguments[0], UInt64(UInt32(bitPattern: signal)))
-        storeRegister(state, registers.arguments[1], frame &+ UInt64(layout.info))
-        storeRegister(state, registers.arguments[2], frame &+ UInt64(layout.context))
-        storeRegister(state, registers.returnAddress, process.signalTrampoline)
+        let arguments = [
+            UInt64(UInt32(bitPattern: process.guest.table.signal(signal))), frame &+ UInt64(layout.info),
+            frame &+ UInt64(layout.context),
+        ]
+        for (index, value) in arguments.enumerated() {
+            registers.store(state, registers.call.arguments[index], value)
+        }
+        registers.store(state, registers.returnAddress, process.signalTrampoline)
         stackPointer = frame
         pc = action.handler
         var mask = (handlerBaseMask ?? signalMask) | action.mask
@@ -122,18 +125,37 @@ extension GuestThread {
         if action.flags & SignalAction.resetHandler != 0 { resetAction(signal) }
     }
 
-    /// stack_t as sigaltstack(2) shows it.
-    func storeStack(_ buffer: UnsafeMutableRawBufferPointer, _ offset: Int, at stackPointer: UInt64) {
-        let disabled: Int32 = 2, inUse: Int32 = 1
+    /// stack_t as sigaltstack(2) shows it: a pointer, an int, a long.
+    func storeStack(_ target: UnsafeMutableRawPointer, at stackPointer: UInt64) {
         var flags = alternateStack.flags
         if alternateStack.size == 0 {
-            flags |= disabled
+            flags |= AlternateStack.disabled
         } else if alternateStack.contains(stackPointer) {
-            flags |= inUse
+            flags |= AlternateStack.inUse
         }
-        buffer.storeBytes(of: alternateStack.base, toByteOffset: offset, as: UInt64.self)
-        buffer.storeBytes(of: flags, toByteOffset: offset + 8, as: Int32.self)
-        buffer.storeBytes(of: alternateStack.size, toByteOffset: offset + 16, as: UInt64.self)
+        let layout = process.guest.alternateStack
+        layout.store(alternateStack.base, FieldIndex.sigaltstack.ss_sp, target)
+        layout.store(UInt64(UInt32(bitPattern: flags)), FieldIndex.sigaltstack.ss_flags, target)
+        layout.store(alternateStack.size, FieldIndex.sigaltstack.ss_size, target)
+    }
+
+    /// The alternate stack that a stack_t says, and its other flags.
+    func loadStack(_ source: UnsafeRawPointer) -> (stack: AlternateStack, flags: Int32) {
+        let layout = process.guest.alternateStack
+        let flags = Int32(truncatingIfNeeded: layout.load(FieldIndex.sigaltstack.ss_flags, source))
+        let stack = AlternateStack(
+            base: layout.load(FieldIndex.sigaltstack.ss_sp, source),
+            size: layout.load(FieldIndex.sigaltstack.ss_size, source), flags: flags & AlternateStack.autoDisarm)
+        return (stack, flags & ~AlternateStack.autoDisarm)
+    }
+
+    /// A set of signals in the ABI's numbers.
+    func storeMask(_ mask: UInt64, _ target: UnsafeMutableRawPointer) {
+        words.storeSignals(process.guest.table.signals(mask), target)
+    }
+
+    func loadMask(_ source: UnsafeRawPointer) -> UInt64 {
+        process.guest.table.hostSignals(words.loadSignals(source)) & ~SignalNumber.untouchable
     }
 
     /// rt_sigreturn(2).
@@ -141,17 +163,11 @@ extension GuestThread {
         let frame = stackPointer, layout = frameLayout
         let ok = withUnsafeTemporaryAllocation(byteCount: layout.size, alignment: 16) { buffer in
             do throws(Errno) { try memory.readBytes(frame, into: buffer) } catch { return false }
-            signalMask =
-                buffer.loadUnaligned(fromByteOffset: layout.mask, as: UInt64.self) & ~SignalNumber.untouchable
-            restoreRegisters(UnsafeRawBufferPointer(buffer))
-            let base = buffer.loadUnaligned(fromByteOffset: layout.stack, as: UInt64.self)
-            let flags = buffer.loadUnaligned(fromByteOffset: layout.stack + 8, as: Int32.self)
-            let size = buffer.loadUnaligned(fromByteOffset: layout.stack + 16, as: UInt64.self)
-            if flags & 2 != 0 {
-                alternateStack = AlternateStack()
-            } else {
-                alternateStack = AlternateStack(base: base, size: size, flags: flags & AlternateStack.autoDisarm)
-            }
+            guard let base = buffer.baseAddress else { return false }
+            signalMask = loadMask(base + layout.mask)
+            restoreRegisters(base)
+            let (stack, flags) = loadStack(base + layout.stack)
+            alternateStack = flags & AlternateStack.disabled != 0 ? AlternateStack() : stack
             return true
         }
         guard ok else { return raise(SignalNumber.segv, code: 1, address: frame) }

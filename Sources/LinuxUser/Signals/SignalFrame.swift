@@ -9,13 +9,12 @@ extension GuestThread {
     var frameLayout: SignalFrameLayout { process.guest.signalFrame }
 
     /// Copies the CPU state into a frame buffer.
-    func saveRegisters(_ frame: UnsafeMutableRawBufferPointer) {
-        frame.storeBytes(of: pc, toByteOffset: frameLayout.programCounter, as: UInt64.self)
-        for slot in process.registers.frame {
-            frame.storeBytes(of: loadRegister(state, slot.state), toByteOffset: slot.frame, as: UInt64.self)
-        }
+    func saveRegisters(_ frame: UnsafeMutableRawPointer) {
+        let words = words
+        words.storeWord(pc, frame, at: frameLayout.programCounter)
+        for copy in process.registers.frame { copy.save(state, frame, words) }
         guard let control = frameLayout.floatControl else { return }
-        frame.storeBytes(of: floatControlWord(control), toByteOffset: control.offset, as: UInt32.self)
+        words.store(floatControlWord(control), frame, at: control.offset)
     }
 
     /// The floating-point control word in the form that `control` says.
@@ -26,13 +25,12 @@ extension GuestThread {
     }
 
     /// Puts a frame's registers back into the CPU state.
-    func restoreRegisters(_ frame: UnsafeRawBufferPointer) {
-        pc = frame.loadUnaligned(fromByteOffset: frameLayout.programCounter, as: UInt64.self)
-        for slot in process.registers.frame {
-            storeRegister(state, slot.state, frame.loadUnaligned(fromByteOffset: slot.frame, as: UInt64.self))
-        }
+    func restoreRegisters(_ frame: UnsafeRawPointer) {
+        let words = words
+        pc = words.loadWord(frame, at: frameLayout.programCounter)
+        for copy in process.registers.frame { copy.restore(state, frame, words) }
         guard let control = frameLayout.floatControl else { return }
-        let word = frame.loadUnaligned(fromByteOffset: control.offset, as: UInt32.self)
+        let word = words.load(frame, at: control.offset, as: UInt32.self)
         let rounding = word >> UInt32(control.roundingShift) & 7, offset = process.registers.floatRounding
         if offset >= 0 { state.storeBytes(of: rounding, toByteOffset: offset, as: UInt32.self) }
         vcpu.floatFlags = word >> UInt32(control.flagsShift) & 31

@@ -1,4 +1,4 @@
-// Guest signals as data. Numbers, sets and siginfo are the same on the host and on every asm-generic guest.
+// Guest signals as data, in the numbers and with the siginfo_t of the host.
 
 import HostOS
 
@@ -20,7 +20,7 @@ struct SignalAction: Sendable {
 
 enum SignalNumber {
     static let trap: Int32 = 5, kill: Int32 = 9, bus: Int32 = 7, segv: Int32 = 11, ill: Int32 = 4, chld: Int32 = 17
-    static let stop: Int32 = 19, cont: Int32 = 18, sys: Int32 = 31
+    static let fpe: Int32 = 8, stop: Int32 = 19, cont: Int32 = 18, sys: Int32 = 31
     static let count: Int32 = 64
     /// SIGKILL and SIGSTOP: cannot be caught, ignored or blocked.
     static let untouchable = HostSignals.bit(9) | HostSignals.bit(19)
@@ -32,6 +32,9 @@ enum SignalNumber {
 
 /// siginfo_t: 128 bytes; signo, errno and code, then a union at 16.
 struct SignalInfo {
+    /// SI_KERNEL.
+    static let byKernel: Int32 = 0x80
+
     var words: InlineArray<16, UInt64> = .init(repeating: 0)
 
     init(words: InlineArray<16, UInt64>) { self.words = words }

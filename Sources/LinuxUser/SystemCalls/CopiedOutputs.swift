@@ -84,23 +84,39 @@ extension GuestThread {
         guard address < memory.limit else { return nil }
         if memory.mayGetCode(address, length), let output = CopiedOutput(memory, address, length) {
             copiedOutputs.append(output)
+            hasArgumentsToFinish = true
             return output.pointer
         }
         return memory.hostAddress(address)
     }
 
-    /// After a system call: what the kernel wrote to copies goes to the guest.
+    /// After a system call: what the kernel wrote to copies goes to the guest. Returns the call's result, which is an error
+    /// where something does not fit the guest's structures.
     @inline(__always)
-    func storeCopiedOutputs() {
-        if !copiedOutputs.isEmpty { storeAllCopiedOutputs() }
+    func finishArguments(_ result: Int) -> Int {
+        hasArgumentsToFinish ? finishAllArguments(result) : result
     }
 
+    /// Before a call is over, where its handler has still to change something.
+    func finishArguments() { _ = finishArguments(0) }
+
     @inline(never)
-    private func storeAllCopiedOutputs() {
+    private func finishAllArguments(_ result: Int) -> Int {
+        hasArgumentsToFinish = false
+        var result = result
+        let succeeded = result >= 0
+        for argument in convertedArguments {
+            do throws(Errno) { try argument.store(self, succeeded: succeeded) } catch {
+                if succeeded { result = error.negated }
+            }
+            argument.deallocate()
+        }
+        convertedArguments.removeAll()
         for output in copiedOutputs {
             output.store(memory)
             output.deallocate()
         }
         copiedOutputs.removeAll()
+        return result
     }
 }

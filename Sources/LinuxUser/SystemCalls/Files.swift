@@ -14,16 +14,32 @@ enum FileCalls {
         }
     }
 
-    /// openat2(2): struct open_how has the same layout everywhere. A name with restrictions on how it is resolved is the
+    /// openat2(2): struct open_how has the same layout everywhere, but for the order of bytes. A name with restrictions on how it is resolved is the
     /// kernel's to judge as it is.
     static func openat2(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let flags = (try? thread.load(call.a2, as: UInt64.self)) ?? 0
+        let table = thread.process.guest.table
+        var flags = (try? thread.load(call.a2, as: UInt64.self)) ?? 0
+        if !table.isHosts(.open) { flags = UInt64(table.toHost(UInt32(truncatingIfNeeded: flags), .open)) }
         let onlyCached: UInt64 = 0x20  // RESOLVE_CACHED
         let resolve = ((try? thread.load(call.a2 &+ 16, as: UInt64.self)) ?? 0) & ~onlyCached
-        let how = thread.input(call.a2, call.a3)
-        return try open(thread, directory: call.int32(0), path: call.a1, flags: flags, isRestricted: resolve != 0) {
-            path in
-            thread.blocking(Int32(SYS_openat2), Int(call.int32(0)), path, how, call.word(3))
+        func open(_ how: Int) throws(Errno) -> Int {
+            try self.open(thread, directory: call.int32(0), path: call.a1, flags: flags, isRestricted: resolve != 0) {
+                path in
+                thread.blocking(Int32(SYS_openat2), Int(call.int32(0)), path, how, call.word(3))
+            }
+        }
+        let isHosts = thread.words.order == LinuxTable.host.order && table.isHosts(.open)
+        if isHosts || call.a3 < 24 || call.a3 > 4096 { return try open(thread.input(call.a2, call.a3)) }
+        return try withScratch(Int(call.a3)) { (how) throws(Errno) in
+            do throws(Errno) { try thread.memory.readBytes(call.a2, into: how) } catch {
+                return try open(GuestThread.unusablePointer)
+            }
+            for at in stride(from: 0, through: how.count - 8, by: 8) {
+                let value = how.load(fromByteOffset: at, as: UInt64.self)
+                how.storeBytes(of: thread.words.order.swapping(value), toByteOffset: at, as: UInt64.self)
+            }
+            how.storeBytes(of: flags, as: UInt64.self)
+            return try open(how.word)
         }
     }
 
@@ -130,7 +146,7 @@ enum FileCalls {
         }
     }
 
-    /// struct statx is the same everywhere.
+    /// struct statx is the same everywhere, but for the order of bytes.
     static func statx(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         let path = try namedFile(thread, call.int32(0), call.a1, flags: call.a2)
         defer { path?.release() }
@@ -148,8 +164,15 @@ enum FileCalls {
                     kernel(SYS_statx, AT.currentDirectory, $0, call.word(2), call.word(3), buffer.word)
                 }
             }
-            if result == 0 { try thread.memory.writeBytes(call.a4, UnsafeRawBufferPointer(buffer)) }
-            return result
+            guard result == 0 else { return result }
+            if thread.words.order == LinuxTable.host.order {
+                try thread.memory.writeBytes(call.a4, UnsafeRawBufferPointer(buffer))
+            } else if let statx = StructConversion(thread.process.guest.table, .statx), let base = buffer.baseAddress {
+                var converted = [UInt8](repeating: 0, count: statx.guest.size)
+                try statx.toGuest(base, &converted)
+                try thread.memory.writeBytes(call.a4, converted)
+            }
+            return 0
         }
     }
 
@@ -253,9 +276,35 @@ enum FileCalls {
         let path = try GuestPaths.hostPath(thread, call.a1, from: call.int32(0), followLink: call.a4 & 0x400 != 0)
         defer { path.release() }
         let room = (try? thread.load(call.a2, as: UInt32.self)) ?? 0
-        let handle = thread.output(call.a2, 8 &+ UInt64(room))
-        let mount = thread.output(call.a3, 8)
-        return kernel(Int32(SYS_name_to_handle_at), Int(call.int32(0)), path.address, handle, mount, call.word(4))
+        func name(_ handle: Int) -> Int {
+            // With AT_HANDLE_MNT_ID_UNIQUE the mount's number has 64 bits.
+            let mount = thread.output(call.a3, call.a4 & 1 == 0 ? .int32 : .uint64)
+            return kernel(
+                Int32(SYS_name_to_handle_at), Int(call.int32(0)), path.address, handle, mount, call.word(4))
+        }
+        if thread.words.order == LinuxTable.host.order { return name(thread.output(call.a2, 8 &+ UInt64(room))) }
+        return try withScratch(8 &+ Int(min(room, 4096))) { (buffer) throws(Errno) in
+            buffer.storeBytes(of: room, as: UInt32.self)
+            let result = name(buffer.word)
+            try thread.storeHandle(call.a2, buffer, isWhole: result == 0)
+            return result
+        }
+    }
+
+    static func openByHandle(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        func open(_ handle: Int) -> Int {
+            thread.blocking(Int32(SYS_open_by_handle_at), call.word(0), handle, call.word(2))
+        }
+        if thread.words.order == LinuxTable.host.order { return open(thread.input(call.a1, 136)) }
+        let size = try thread.load(call.a1, as: UInt32.self)
+        return try withScratch(8 &+ Int(min(size, 4096))) { (buffer) throws(Errno) in
+            try thread.memory.readBytes(call.a1, into: buffer)
+            for offset in [0, 4] {
+                let value = thread.words.load(UnsafeRawPointer(buffer.baseAddress!), at: offset, as: UInt32.self)
+                buffer.storeBytes(of: value, toByteOffset: offset, as: UInt32.self)
+            }
+            return open(buffer.word)
+        }
     }
 
     // MARK: From file to file
@@ -264,7 +313,7 @@ enum FileCalls {
     // own errors.
 
     static func sendfile(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let offset = thread.optionalOutput(call.a2, 8)
+        let offset = thread.optionalOutput(call.a2, .uint64, reads: true)
         return withRealFile(thread, call.int32(1)) { from in
             thread.blocking(Int32(SYS_sendfile), call.word(0), from, offset, call.word(3))
         }
@@ -281,7 +330,8 @@ enum FileCalls {
     private static func fromFileToFile(
         _ thread: GuestThread, _ call: SystemCallArguments, _ number: Int32
     ) throws(Errno) -> Int {
-        let fromOffset = thread.optionalOutput(call.a1, 8), toOffset = thread.optionalOutput(call.a3, 8)
+        let fromOffset = thread.optionalOutput(call.a1, .uint64, reads: true)
+        let toOffset = thread.optionalOutput(call.a3, .uint64, reads: true)
         return withRealFile(thread, call.int32(0)) { from in
             thread.blocking(number, from, fromOffset, call.word(2), toOffset, call.word(4), call.word(5))
         }
@@ -304,17 +354,26 @@ enum FileCalls {
         try vectored(thread, call, Int32(SYS_writev), writes: false)
     }
     static func preadv(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        try vectored(thread, call, Int32(SYS_preadv), writes: true)
+        try vectored(thread, withPosition(call, thread.words), Int32(SYS_preadv), writes: true)
     }
     static func pwritev(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        try vectored(thread, call, Int32(SYS_pwritev), writes: false)
+        try vectored(thread, withPosition(call, thread.words), Int32(SYS_pwritev), writes: false)
     }
     static func preadv2(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        try vectored(thread, call, Int32(SYS_preadv2), writes: true)
+        try vectored(thread, withPosition(call, thread.words), Int32(SYS_preadv2), writes: true)
     }
     static func pwritev2(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        try vectored(thread, call, Int32(SYS_pwritev2), writes: false)
+        try vectored(thread, withPosition(call, thread.words), Int32(SYS_pwritev2), writes: false)
     }
+
+    /// The position comes in two longs, the low half first in every byte order (fs/read_write.c, pos_from_hilo).
+    private static func withPosition(_ call: SystemCallArguments, _ words: Words) -> SystemCallArguments {
+        if words.size == 8 { return call }
+        var call = call
+        call.a3 = call.a4 &<< 32 | call.a3 & words.mask
+        return call
+    }
+
     /// vmsplice(2) fills the vectors from a pipe's reading end, and makes the pages of theirs part of the pipe at its writing end.
     static func vmsplice(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         let status = kernel(SYS_fcntl, call.word(0), 3)  // F_GETFL
@@ -355,18 +414,21 @@ enum FileCalls {
     static func fcntl(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         if isReserved(thread, call.int32(0)) { throw .badf }
         func pass(_ argument: Int) -> Int { thread.blocking(Int32(SYS_fcntl), call.word(0), call.word(1), argument) }
+        let table = thread.process.guest.table
         switch call.int32(1) {
-        case 0, 1, 2, 3, 4, 8, 9, 10, 11: return pass(call.word(2))  // F_DUPFD ... F_SETFL, F_SETOWN ... F_GETSIG
-        case 5, 36: return pass(thread.output(call.a2, UInt64(StructSize.flock)))  // F_GETLK, F_OFD_GETLK
-        // F_SETLK, F_SETLKW, F_OFD_*
-        case 6, 7, 37, 38: return pass(thread.input(call.a2, UInt64(StructSize.flock)))
-        case 15: return pass(thread.input(call.a2, 8))  // F_SETOWN_EX
-        case 16: return pass(thread.output(call.a2, 8))  // F_GETOWN_EX
-        case 17: return pass(thread.output(call.a2, 8))  // F_GETOWNER_UIDS
+        case 0, 1, 2, 8, 9: return pass(call.word(2))  // F_DUPFD, F_GETFD, F_SETFD, F_SETOWN, F_GETOWN
+        case 3: return pass(0).mapResult { Int(table.fromHost(UInt32($0), .open)) }  // F_GETFL
+        case 4: return pass(table.isHosts(.open) ? call.word(2) : Int(table.toHost(call.uint32(2), .open)))  // F_SETFL
+        case 10: return pass(Int(table.hostSignal(call.int32(2)) ?? -1))  // F_SETSIG
+        case 11: return pass(0).mapResult { Int(table.signal(Int32($0))) }  // F_GETSIG
+        case 5, 36: return pass(thread.output(call.a2, .lock, reads: true))  // F_GETLK, F_OFD_GETLK
+        case 6, 7, 37, 38: return pass(thread.input(call.a2, .lock))  // F_SETLK, F_SETLKW, F_OFD_*
+        case 15: return pass(thread.input(call.a2, .int32Pair))  // F_SETOWN_EX
+        case 16, 17: return pass(thread.output(call.a2, .int32Pair))  // F_GETOWN_EX, F_GETOWNER_UIDS
         // leases, F_DUPFD_CLOEXEC, seals
         case 1024, 1025, 1026, 1027, 1028, 1030, 1031, 1032, 1033, 1034: return pass(call.word(2))
-        case 1035, 1037: return pass(thread.output(call.a2, 8))  // F_GET_RW_HINT, F_GET_FILE_RW_HINT
-        case 1036, 1038: return pass(thread.input(call.a2, 8))  // F_SET_RW_HINT, F_SET_FILE_RW_HINT
+        case 1035, 1037: return pass(thread.output(call.a2, .uint64))  // F_GET_RW_HINT, F_GET_FILE_RW_HINT
+        case 1036, 1038: return pass(thread.input(call.a2, .uint64))  // F_SET_RW_HINT, F_SET_FILE_RW_HINT
         default:
             _ = try Errno.check(kernel(SYS_fcntl, call.word(0), 1, 0))  // F_GETFD: is there such a descriptor?
             reportUnimplemented(thread, "fcntl command \(call.int32(1))")

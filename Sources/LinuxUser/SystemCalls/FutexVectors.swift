@@ -13,7 +13,7 @@ enum FutexVectors {
 
     /// futex_waitv(2). Its time limit is absolute: a call that a signal interrupts can be made again as it is.
     static func wait(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let timeout = thread.optionalInput(call.a3, 16)
+        let timeout = thread.optionalInput(call.a3, .timespec)
         return try withWords(thread, call.a0, count: Int(call.uint32(1))) { words in
             thread.blocking(
                 SystemCallID.futex_waitv.hostNumber, words, call.word(1), call.word(2), timeout, call.word(4))
@@ -26,6 +26,16 @@ enum FutexVectors {
         }
     }
 
+    /// What the kernel compares with the word has the word's order; flags have the host's.
+    private static func swapFutex(_ buffer: UnsafeMutableRawBufferPointer, _ offset: Int) {
+        let value = UInt32(truncatingIfNeeded: buffer.load(fromByteOffset: offset, as: UInt64.self).byteSwapped)
+        buffer.storeBytes(of: UInt64(value.byteSwapped), toByteOffset: offset, as: UInt64.self)
+        for field in [offset + 16, offset + 20] {
+            let word = buffer.load(fromByteOffset: field, as: UInt32.self)
+            buffer.storeBytes(of: word.byteSwapped, toByteOffset: field, as: UInt32.self)
+        }
+    }
+
     /// Gives `body` a copy of the array that names words of the host; what the kernel will refuse goes to it as it is.
     private static func withWords(
         _ thread: GuestThread, _ address: UInt64, count: Int, _ body: (Int) -> Int
@@ -35,9 +45,11 @@ enum FutexVectors {
             do throws(Errno) { try thread.memory.readBytes(address, into: buffer) } catch {
                 return body(GuestThread.unusablePointer)
             }
+            let order = thread.words.order
             for offset in stride(from: wordOffset, to: buffer.count, by: size) {
-                let word = buffer.load(fromByteOffset: offset, as: UInt64.self)
+                let word = order.swapping(buffer.load(fromByteOffset: offset, as: UInt64.self))
                 buffer.storeBytes(of: thread.input(word, 4), toByteOffset: offset, as: Int.self)
+                if order != LinuxTable.host.order { swapFutex(buffer, offset - wordOffset) }
             }
             return body(buffer.word)
         }

@@ -19,7 +19,7 @@ enum LegacyCalls {
 
     /// poll(2): a number of milliseconds; negative: for ever.
     static func poll(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let descriptors = thread.output(call.a0, UInt64(call.uint32(1)) &* 8)
+        let descriptors = thread.output(call.a0, .pollDescriptors, count: Int(call.uint32(1)), reads: true)
         let limit = Int(call.int32(2))
         func wait(_ time: Int) -> Int {
             thread.blocking(Int32(SYS_ppoll), descriptors, Int(call.uint32(1)), time, 0, 8)
@@ -32,20 +32,20 @@ enum LegacyCalls {
     /// select(2): as pselect6(2) without a mask, with microseconds.
     static func select(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         let count = call.int32(0)
-        let bytes = (UInt64(max(0, min(count, 1 << 20))) &+ 63) / 64 &* 8
-        let read = thread.optionalOutput(call.a1, bytes), write = thread.optionalOutput(call.a2, bytes)
-        let except = thread.optionalOutput(call.a3, bytes)
+        let read = thread.descriptorSet(call.a1, count), write = thread.descriptorSet(call.a2, count)
+        let except = thread.descriptorSet(call.a3, count)
         func wait(_ time: Int) -> Int {
             thread.blocking(Int32(SYS_pselect6), Int(count), read, write, except, time, 0)
         }
         if call.a4 == 0 { return wait(0) }
-        let given = try thread.load(call.a4, as: SIMD2<Int>.self)
-        if given.x < 0 || given.y < 0 { throw .inval }
-        let (seconds, overflows) = given.x.addingReportingOverflow(given.y / 1_000_000)
-        var time = SIMD2(overflows ? Int.max : seconds, given.y % 1_000_000 * 1000)
+        let given: InlineArray<2, UInt64> = try thread.loadWords(call.a4)
+        let (seconds, microseconds) = (thread.words.signed(given[0]), thread.words.signed(given[1]))
+        if seconds < 0 || microseconds < 0 { throw .inval }
+        let (sum, overflows) = seconds.addingReportingOverflow(microseconds / 1_000_000)
+        var time = SIMD2(overflows ? Int64.max : sum, microseconds % 1_000_000 * 1000)
         let result = withUnsafeMutablePointer(to: &time) { wait(Int(bitPattern: $0)) }
         // What is left of the time; as in the kernel, where it cannot be written nothing is said.
-        try? thread.store(call.a4, SIMD2(time.x, time.y / 1000))
+        try? thread.storeWords(call.a4, [UInt64(bitPattern: time.x), UInt64(bitPattern: time.y / 1000)])
         return result
     }
 
@@ -53,7 +53,7 @@ enum LegacyCalls {
 
     static func time(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         let now = try HostClock.read(HostClock.realtimeClock).seconds
-        if call.a0 != 0 { try thread.store(call.a0, now) }
+        if call.a0 != 0 { try thread.storeWord(call.a0, UInt64(bitPattern: now)) }
         return Int(now)
     }
 
@@ -71,10 +71,10 @@ enum LegacyCalls {
 
     /// utime(2): two times in seconds, or null for now.
     static func utime(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        var times: SIMD4<Int>?
+        var times: SIMD4<Int64>?
         if call.a1 != 0 {
-            let seconds = try thread.load(call.a1, as: SIMD2<Int>.self)
-            times = SIMD4(seconds.x, 0, seconds.y, 0)
+            let seconds: InlineArray<2, UInt64> = try thread.loadWords(call.a1)
+            times = SIMD4(thread.words.signed(seconds[0]), 0, thread.words.signed(seconds[1]), 0)
         }
         return try setTimes(thread, Int32(AT.currentDirectory), call.a0, times)
     }
@@ -87,15 +87,16 @@ enum LegacyCalls {
         try setTimes(thread, call.int32(0), call.a1, try microseconds(thread, call.a2))
     }
 
-    private static func microseconds(_ thread: GuestThread, _ address: UInt64) throws(Errno) -> SIMD4<Int>? {
+    private static func microseconds(_ thread: GuestThread, _ address: UInt64) throws(Errno) -> SIMD4<Int64>? {
         if address == 0 { return nil }
-        let times = try thread.load(address, as: SIMD4<Int>.self)
-        for part in [times.y, times.w] where part < 0 || part >= 1_000_000 { throw .inval }
-        return SIMD4(times.x, times.y * 1000, times.z, times.w * 1000)
+        let given: InlineArray<4, UInt64> = try thread.loadWords(address)
+        func part(_ index: Int) -> Int64 { thread.words.signed(given[index]) }
+        for index in [1, 3] where part(index) < 0 || part(index) >= 1_000_000 { throw .inval }
+        return SIMD4(part(0), part(1) * 1000, part(2), part(3) * 1000)
     }
 
     private static func setTimes(
-        _ thread: GuestThread, _ directory: Int32, _ path: UInt64, _ times: SIMD4<Int>?
+        _ thread: GuestThread, _ directory: Int32, _ path: UInt64, _ times: SIMD4<Int64>?
     ) throws(Errno) -> Int {
         func set(_ path: Int) -> Int {
             guard var times else { return kernel(SYS_utimensat, Int(directory), path, 0, 0) }
@@ -117,7 +118,7 @@ enum LegacyCalls {
         let offset = UInt64(call.uint32(1)) << 32 | UInt64(call.uint32(2))
         let result = kernel(SYS_lseek, call.word(0), Int(truncatingIfNeeded: offset), Int(call.int32(4)))
         if result < 0 { return result }
-        try thread.store(call.a3, thread.process.guest.table.order == .big ? Int64(result).bigEndian : Int64(result))
+        try thread.store(call.a3, Int64(result))
         return 0
     }
 
@@ -158,6 +159,7 @@ enum LegacyCalls {
         case 12...14, 36...38: structure = .flock64
         default: return try FileCalls.fcntl(thread, call)
         }
+        if FileCalls.isReserved(thread, call.int32(0)) { throw .badf }
         guard let layout = StructConversion(thread.process.guest.table, structure, host: .flock) else { throw .inval }
         let number = Int(command >= 12 && command <= 14 ? command - 7 : command)
         return try withScratch(layout.host.size &+ layout.guest.size) { (buffer) throws(Errno) in

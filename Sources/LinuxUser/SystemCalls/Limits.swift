@@ -8,12 +8,17 @@ import HostOS
 enum LimitCalls {
     static func getLimit(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         try perform(thread, process: 0, call.int32(0), new: nil) { (old) throws(Errno) in
-            try store(thread, call.a1, old)
+            let words = thread.words
+            // What does not fit into a long is no limit (kernel/sys.c, getrlimit of 32-bit programs).
+            try thread.storeWords(call.a1, [min(old.soft, words.mask), min(old.hard, words.mask)])
         }
     }
 
     static func setLimit(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        try perform(thread, process: 0, call.int32(0), new: try load(thread, call.a1)) { _ throws(Errno) in }
+        let given: InlineArray<2, UInt64> = try thread.loadWords(call.a1)
+        func limit(_ value: UInt64) -> UInt64 { value == thread.words.mask ? ResourceLimit.unlimited : value }
+        let new = ResourceLimit(soft: limit(given[0]), hard: limit(given[1]))
+        return try perform(thread, process: 0, call.int32(0), new: new) { _ throws(Errno) in }
     }
 
     static func processLimit(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {

@@ -35,6 +35,7 @@ enum MiscCalls {
         if call.a4 != 0 { throw .inval }
         let count = min(call.a1, 4096)
         for index in 0..<count {
+            // struct riscv_hwprobe: both have 64 bits.
             let pair = call.a0 &+ index &* 16
             let key = try thread.load(pair, as: Int64.self)
             let value = thread.process.guest.hardwareProbe(key)
@@ -52,11 +53,64 @@ enum MiscCalls {
         return 0
     }
 
+    // MARK: Scheduling
+
     /// sched_setattr(2): the structure says its own size in its first word, where the kernel writes the size that it
     /// knows when it is another.
     static func setSchedulerAttributes(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         let size = (try? thread.load(call.a1, as: UInt32.self)) ?? 0
-        let attributes = thread.optionalOutput(call.a1, UInt64(max(size, 48)))
+        let attributes =
+            thread.process.contents[.scheduling] == nil
+            ? thread.optionalOutput(call.a1, UInt64(max(size, 48)))
+            : thread.optionalOutput(call.a1, .scheduling, reads: true)
         return kernel(Int32(SYS_sched_setattr), call.word(0), attributes, call.word(2))
+    }
+
+    /// sched_getattr(2): as much of the structure as the caller has room for, from its first version on.
+    static func schedulerAttributes(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        func get(_ attributes: Int, _ size: Int) -> Int {
+            kernel(Int32(SYS_sched_getattr), call.word(0), attributes, size, call.word(3))
+        }
+        let size = call.uint32(2)
+        guard case .structure(let pair) = thread.process.contents[.scheduling] else {
+            return get(thread.optionalOutput(call.a1, UInt64(size)), Int(size))
+        }
+        guard call.a1 != 0, size >= 48, size <= 4096 else { return get(0, Int(size)) }
+        return try withScratch(pair.host.size &+ pair.guest.size) { (buffer) throws(Errno) in
+            let result = get(buffer.word, pair.host.size)
+            guard result == 0, let host = buffer.baseAddress else { return result }
+            try pair.toGuest(host, host + pair.host.size)
+            let count = min(Int(size), pair.guest.size)
+            thread.words.store(UInt32(count), host + pair.host.size)
+            try thread.memory.writeBytes(call.a1, UnsafeRawBufferPointer(start: host + pair.host.size, count: count))
+            return 0
+        }
+    }
+
+    /// sched_setaffinity(2): a set of processors is an array of longs.
+    static func setAffinity(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        let size = call.uint32(1)
+        func set(_ mask: Int, _ size: Int) -> Int {
+            kernel(SYS_sched_setaffinity, Int(call.int32(0)), size, mask)
+        }
+        if thread.words.areHosts { return set(thread.optionalInput(call.a2, UInt64(size)), Int(size)) }
+        let bytes = try thread.memory.readBytes(call.a2, count: Int(min(size, 1 << 13)))
+        var mask = BitArray(bytes, thread.words).hostBytes
+        return mask.withUnsafeMutableBytes { set($0.word, $0.count) }
+    }
+
+    static func affinity(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        let size = call.uint32(1)
+        func get(_ mask: Int, _ size: Int) -> Int {
+            kernel(SYS_sched_getaffinity, Int(call.int32(0)), size, mask)
+        }
+        if thread.words.areHosts { return get(thread.optionalOutput(call.a2, UInt64(size)), Int(size)) }
+        guard size & UInt32(thread.words.size - 1) == 0 else { throw .inval }
+        var mask = [UInt8](repeating: 0, count: Int(min(size, 1 << 13) + 7) & ~7)
+        let result = mask.withUnsafeMutableBytes { get($0.word, $0.count) }
+        if result < 0 { return result }
+        let bytes = BitArray(host: mask, thread.words).bytes.prefix(min(result, Int(size)))
+        try thread.memory.writeBytes(call.a2, Array(bytes))
+        return bytes.count
     }
 }

@@ -44,6 +44,12 @@ func passThrough(
             words[index] = value == 0 ? 0 : thread.input(value, 1)
         case .input, .output, .both:
             if value == 0 { continue }
+            if thread.process.contents.areNeeded, argument.content.mayDiffer {
+                let count = elementCount(thread, argument, arguments)
+                words[index] = thread.converted(
+                    value, argument.content, count, reads: argument.form != .output, writes: argument.form != .input)
+                continue
+            }
             let length = byteCount(thread, argument, arguments)
             words[index] =
                 argument.form == .input ? thread.input(value, length) : thread.output(value, length)
@@ -54,6 +60,16 @@ func passThrough(
         ? thread.blocking(number, words[0], words[1], words[2], words[3], words[4], words[5])
         : kernel(number, words[0], words[1], words[2], words[3], words[4], words[5])
     return result
+}
+
+/// How many elements a pointer argument covers.
+private func elementCount(_ thread: GuestThread, _ argument: Argument, _ arguments: SystemCallArguments) -> Int {
+    switch argument.length {
+    case .fixed: return 1
+    case .argument: return Int(arguments.uint32(Int(argument.lengthArgument)))
+    case .pointedTo, .bitset:
+        return Int(clamping: byteCount(thread, argument, arguments))
+    }
 }
 
 /// How many bytes a pointer argument covers.

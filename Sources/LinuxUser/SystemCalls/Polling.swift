@@ -7,30 +7,29 @@ import LinuxABI
 
 enum PollingCalls {
     static func ppoll(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let descriptors = thread.output(call.a0, UInt64(call.uint32(1)) &* 8)
-        let limit = thread.optionalOutput(call.a2, 16)
+        let descriptors = thread.output(call.a0, .pollDescriptors, count: Int(call.uint32(1)), reads: true)
+        let limit = thread.optionalOutput(call.a2, .timespec, reads: true)
         return withMask(thread, call.a3) { mask in
-            thread.blocking(Int32(SYS_ppoll), descriptors, Int(call.uint32(1)), limit, mask, call.word(4))
+            thread.blocking(
+                Int32(SYS_ppoll), descriptors, Int(call.uint32(1)), limit, mask, thread.hostSetSize(call.a4))
         }
     }
 
     /// The sixth argument points to a mask pointer and a size.
     static func pselect6(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         let count = call.int32(0)
-        let bytes = (UInt64(max(0, min(count, 1 << 20))) &+ 63) / 64 &* 8
-        let read = thread.optionalOutput(call.a1, bytes)
-        let write = thread.optionalOutput(call.a2, bytes)
-        let except = thread.optionalOutput(call.a3, bytes)
-        let limit = thread.optionalOutput(call.a4, 16)
+        let read = thread.descriptorSet(call.a1, count), write = thread.descriptorSet(call.a2, count)
+        let except = thread.descriptorSet(call.a3, count)
+        let limit = thread.optionalOutput(call.a4, .timespec, reads: true)
         func select(_ mask: Int) -> Int {
             thread.blocking(Int32(SYS_pselect6), Int(count), read, write, except, limit, mask)
         }
         if call.a5 == 0 { return select(0) }
-        guard let pair = try? thread.load(call.a5, as: SIMD2<UInt64>.self) else {
+        guard let pair: InlineArray<2, UInt64> = try? thread.loadWords(call.a5) else {
             return select(GuestThread.unusablePointer)
         }
-        return withMask(thread, pair.x) { mask in
-            let host = SIMD2(mask, Int(truncatingIfNeeded: pair.y))
+        return withMask(thread, pair[0]) { mask in
+            let host = SIMD2(mask, thread.hostSetSize(pair[1]))
             return withUnsafePointer(to: host) { select(Int(bitPattern: $0)) }
         }
     }
@@ -55,14 +54,16 @@ enum PollingCalls {
 
     static func epollWait(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         try epollWait(thread, call) { events, count, mask in
-            thread.blocking(Int32(SYS_epoll_pwait), call.word(0), events, count, call.word(3), mask, call.word(5))
+            thread.blocking(
+                Int32(SYS_epoll_pwait), call.word(0), events, count, call.word(3), mask, thread.hostSetSize(call.a5))
         }
     }
 
     static func epollWait2(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let limit = thread.optionalInput(call.a3, 16)
+        let limit = thread.optionalInput(call.a3, .timespec)
         return try epollWait(thread, call) { events, count, mask in
-            thread.blocking(Int32(SYS_epoll_pwait2), call.word(0), events, count, limit, mask, call.word(5))
+            thread.blocking(
+                Int32(SYS_epoll_pwait2), call.word(0), events, count, limit, mask, thread.hostSetSize(call.a5))
         }
     }
 
@@ -97,7 +98,23 @@ enum PollingCalls {
         _ thread: GuestThread, _ address: UInt64, _ body: (_ mask: Int) -> Int
     ) -> Int {
         if address == 0 { return body(0) }
-        guard let wanted = try? thread.load(address, as: UInt64.self) else { return body(GuestThread.unusablePointer) }
+        guard let wanted = try? thread.loadSignals(address) else { return body(GuestThread.unusablePointer) }
         return thread.waiting(with: wanted, body)
+    }
+}
+
+extension GuestThread {
+    /// A set of descriptors below `count` that the kernel reads and writes: longs.
+    func descriptorSet(_ address: UInt64, _ count: Int32) -> Int {
+        let bits = Int(max(0, min(count, 1 << 20)))
+        if words.areHosts { return optionalOutput(address, UInt64((bits + 63) / 64 * 8)) }
+        // The same bits in longs of another size or order; the host's last long may reach behind the guest's.
+        let longs = (bits + 8 * words.size - 1) / (8 * words.size)
+        return optionalOutput(address, .bitSet, count: longs, reads: true)
+    }
+
+    /// The size of a set of signals as the host has it, where the guest's is right; else one that is wrong there too.
+    func hostSetSize(_ size: UInt64) -> Int {
+        size == signalSetSize ? 8 : size == 8 ? 0 : Int(truncatingIfNeeded: size)
     }
 }

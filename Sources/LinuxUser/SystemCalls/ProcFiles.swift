@@ -86,7 +86,7 @@ enum ProcFile: Equatable {
         case .mapTotals: ProcMaps(process, details: true).totals()
         case .commandLine: Self.commandLine(process)
         case .environment: Self.bytes(process, process.environmentStrings)
-        case .auxiliaryVector: process.auxiliaryVector.withUnsafeBytes { Array($0) }
+        case .auxiliaryVector: process.auxiliaryVectorBytes
         case .stat: ProcStatus.content(isStat: true, process)
         case .status: ProcStatus.content(isStat: false, process)
         case .limits: Array(LimitCalls.text(process, host: (try? HostFile.text("/proc/self/limits")) ?? "").utf8)

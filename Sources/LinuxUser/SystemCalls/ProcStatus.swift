@@ -4,6 +4,7 @@
 import CLinux
 import GuestMemory
 import HostOS
+import LinuxABI
 
 enum ProcStatus {
     private enum Kind { case status, stat, threads }
@@ -39,7 +40,30 @@ enum ProcStatus {
     static func list(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         let process = thread.process
         if process.listsThreads, !thread.isSharedChild, !thread.runsBeside { process.engine.endOwnThreads() }
-        return kernel(SYS_getdents64, call.word(0), thread.output(call.a1, call.a2), call.word(2))
+        let result = kernel(SYS_getdents64, call.word(0), thread.output(call.a1, call.a2), call.word(2))
+        if result > 0, thread.words.order != LinuxTable.host.order { try swapEntries(thread, call.a1, result) }
+        return result
+    }
+
+    /// struct linux_dirent64 has the same layout everywhere, but for the order of bytes: two numbers of 64 bits, and the
+    /// entry's length.
+    private static func swapEntries(_ thread: GuestThread, _ address: UInt64, _ count: Int) throws(Errno) {
+        thread.finishArguments()
+        let order = thread.words.order
+        try withScratch(count) { (buffer) throws(Errno) in
+            try thread.memory.readBytes(address, into: buffer)
+            var at = 0
+            while at + 19 <= count {
+                let length = Int(buffer.loadUnaligned(fromByteOffset: at + 16, as: UInt16.self))
+                for field in [at, at + 8] {
+                    let value = buffer.loadUnaligned(fromByteOffset: field, as: UInt64.self)
+                    buffer.storeBytes(of: order.swapping(value), toByteOffset: field, as: UInt64.self)
+                }
+                buffer.storeBytes(of: order.swapping(UInt16(length)), toByteOffset: at + 16, as: UInt16.self)
+                at += max(length, 19)
+            }
+            try thread.memory.writeBytes(address, UnsafeRawBufferPointer(buffer))
+        }
     }
 
     /// What is asked for, and the thread when it is one thread's.

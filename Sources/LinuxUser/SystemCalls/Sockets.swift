@@ -1,14 +1,11 @@
-// Socket calls whose arguments contain pointers: messages. struct msghdr, struct mmsghdr and control messages are the
-// same on every 64-bit Linux, so a message is checked and copied, never converted. (send(2), recv(2), sendmmsg(2),
-// recvmmsg(2).)
+// Socket calls whose arguments contain pointers: messages. A header is always copied, since its pointers are checked.
+// (send(2), recv(2), sendmmsg(2), recvmmsg(2).)
 
 import CLinux
 import HostOS
 import LinuxABI
 
 enum SocketCalls {
-    // struct msghdr: name 0, namelen 8, iov 16, iovlen 24, control 32, controllen 40, flags 48; 56 bytes.
-
     static func sendmsg(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         try withMessage(thread, call.a1, receives: false) { header in
             thread.blocking(Int32(SYS_sendmsg), call.word(0), header, call.word(2))
@@ -31,12 +28,13 @@ enum SocketCalls {
     /// Messages one by one: the first as `flags` say, later ones without waiting when MSG_WAITFORONE is set. The time
     /// limit is looked at between messages only, which is what the kernel does too (recvmmsg(2), BUGS).
     static func recvmmsg(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let limit = thread.optionalInput(call.a4, 16)
+        let limit = thread.optionalInput(call.a4, .timespec)
         _ = try Errno.check(kernel(SYS_recvmmsg, call.word(0), 0, 0, call.word(3), limit))
         var deadline: UInt64?
         if call.a4 != 0 {
-            let time = try thread.load(call.a4, as: SIMD2<UInt64>.self)
-            deadline = HostClock.monotonic() &+ min(time.x, 1 << 32) &* 1_000_000_000 &+ time.y
+            let time = try thread.loadTime(call.a4)
+            let seconds = UInt64(clamping: min(time.seconds, 1 << 32))
+            deadline = HostClock.monotonic() &+ seconds &* 1_000_000_000 &+ UInt64(clamping: time.nanoseconds)
         }
         return messages(thread, call, receives: true, until: deadline)
     }
@@ -48,16 +46,19 @@ enum SocketCalls {
         let waitForOne = 0x1_0000, dontWait = 0x40
         var flags = receives ? call.word(3) & ~waitForOne : call.word(3)
         let number = receives ? Int32(SYS_recvmsg) : Int32(SYS_sendmsg)
+        // struct mmsghdr: a header, then the length, to a whole number of words.
+        let word = thread.words.size, lengthOffset = thread.process.guest.message.guest.size
+        let entrySize = (lengthOffset + 4 + word - 1) & -word
         var done = 0
         while done < Int(count) {
-            let entry = call.a1 &+ UInt64(done &* StructSize.mmsghdr)
+            let entry = call.a1 &+ UInt64(done &* entrySize)
             var result: Int
             do throws(Errno) {
                 result = try withMessage(thread, entry, receives: receives) { header in
                     thread.blocking(number, call.word(0), header, flags)
                 }
                 if result >= 0 {
-                    try thread.store(entry &+ UInt64(StructSize.msghdr), UInt32(truncatingIfNeeded: result))
+                    try thread.store(entry &+ UInt64(lengthOffset), UInt32(truncatingIfNeeded: result))
                 }
             } catch {
                 result = error.negated
@@ -75,30 +76,49 @@ enum SocketCalls {
     private static func withMessage(
         _ thread: GuestThread, _ address: UInt64, receives: Bool, _ body: (_ header: Int) -> Int
     ) throws(Errno) -> Int {
-        try withScratch(StructSize.msghdr) { (header) throws(Errno) in
+        typealias F = FieldIndex.msghdr
+        let layout = thread.process.guest.message, guest = layout.guest, host = layout.host
+        return try withScratch(host.size &+ guest.size) { (buffer) throws(Errno) in
+            guard let header = buffer.baseAddress else { return 0 }
+            let given = UnsafeMutableRawBufferPointer(rebasing: buffer[host.size...])
             do throws(Errno) {
-                try thread.memory.readBytes(address, into: header)
+                try thread.memory.readBytes(address, into: given)
+                try layout.toHost(header + host.size, header)
             } catch {
                 return body(GuestThread.unusablePointer)
             }
-            func range(_ pointer: Int, _ length: UInt64) {
-                let guest = header.load(fromByteOffset: pointer, as: UInt64.self)
-                if guest == 0 { return }
-                let host = receives ? thread.output(guest, length) : thread.input(guest, length)
-                header.storeBytes(of: host, toByteOffset: pointer, as: Int.self)
+            let nameLength = Int32(truncatingIfNeeded: host.load(F.msg_namelen, header))
+            let name = host.load(F.msg_name, header)
+            if name != 0 {
+                let count = Int(max(0, nameLength))
+                let pointer =
+                    receives
+                    ? thread.output(name, .socketAddress, count: count)
+                    : thread.input(name, .socketAddress, count: count)
+                host.store(UInt64(bitPattern: Int64(pointer)), F.msg_name, header)
             }
-            range(0, UInt64(max(0, header.load(fromByteOffset: 8, as: Int32.self))))
-            range(32, header.load(fromByteOffset: 40, as: UInt64.self))
-            let vectors = header.load(fromByteOffset: 16, as: UInt64.self)
-            let count = header.load(fromByteOffset: 24, as: UInt64.self)
-            let result = try withVectors(thread, vectors, count: count, writes: receives) { host, _ in
-                header.storeBytes(of: host, toByteOffset: 16, as: Int.self)
-                return body(header.word)
+            let control = try ControlMessages(
+                thread, host.load(F.msg_control, header), host.load(F.msg_controllen, header), receives: receives)
+            defer { control.release() }
+            host.store(UInt64(bitPattern: Int64(control.pointer)), F.msg_control, header)
+            host.store(control.length, F.msg_controllen, header)
+            let vectors = host.load(F.msg_iov, header), count = host.load(F.msg_iovlen, header)
+            let result = try withVectors(thread, vectors, count: count, writes: receives) { pointer, _ in
+                host.store(UInt64(bitPattern: Int64(pointer)), F.msg_iov, header)
+                return body(buffer.word)
             }
             if receives && result >= 0 {
-                try thread.store(address &+ 8, header.load(fromByteOffset: 8, as: UInt32.self))
-                try thread.store(address &+ 40, header.load(fromByteOffset: 40, as: UInt64.self))
-                try thread.store(address &+ 48, header.load(fromByteOffset: 48, as: UInt32.self))
+                var flags = host.load(F.msg_flags, header)
+                let length = try control.store(host.load(F.msg_controllen, header), &flags)
+                guest.store(host.load(F.msg_namelen, header), F.msg_namelen, header + host.size)
+                guest.store(length, F.msg_controllen, header + host.size)
+                guest.store(flags, F.msg_flags, header + host.size)
+                for field in [F.msg_namelen, F.msg_controllen, F.msg_flags] {
+                    let place = guest[field]
+                    try thread.memory.writeBytes(
+                        address &+ UInt64(place.offset),
+                        UnsafeRawBufferPointer(start: header + host.size + place.offset, count: place.size))
+                }
             }
             return result
         }

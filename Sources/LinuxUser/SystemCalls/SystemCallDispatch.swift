@@ -20,11 +20,10 @@ public func performSystemCall(_ thread: GuestThread, _ arguments: SystemCallArgu
 func performSystemCall(_ thread: GuestThread, _ id: SystemCallID, _ given: SystemCallArguments) -> Int {
     let row = SystemCallTable.row(id)
     var arguments = given
-    if thread.process.guest.convention.pairs != .single { arguments = joinPairs(thread, row, given) }
+    if thread.process.adaptsArguments { arguments = thread.process.guest.adapted(given, row) }
     let shown = thread.process.diagnostics.isEnabled(.systemCalls)
     if shown { SystemCallTrace.showEntry(thread, id, row, arguments) }
-    let result = perform(thread, id, row, arguments)
-    thread.storeCopiedOutputs()
+    let result = thread.finishArguments(perform(thread, id, row, arguments))
     if shown { SystemCallTrace.showResult(thread, row, result) }
     return result
 }
@@ -37,6 +36,7 @@ private func perform(
         if thread.process.procDescriptors.hasMemoryFiles, let result = try ProcMemory.perform(thread, id, arguments) {
             return result
         }
+        if thread.process.convertsData, let result = try performOnData(thread, id, arguments) { return result }
         switch row.action {
         case .handler(let handler): return try handler(thread, arguments)
         case .passThrough: return try passThrough(thread, id, row, arguments, blocking: false)
@@ -51,23 +51,21 @@ private func perform(
     }
 }
 
+/// Calls that read or write the kernel's own numbers through a descriptor.
+@inline(never)
+private func performOnData(
+    _ thread: GuestThread, _ id: SystemCallID, _ arguments: SystemCallArguments
+) throws(Errno) -> Int? {
+    switch id {
+    case .read: try FileCalls.convertedRead(thread, arguments)
+    case .write: try FileCalls.convertedWrite(thread, arguments)
+    default: nil
+    }
+}
+
 @inline(never)
 private func performRewritten(_ thread: GuestThread, _ other: RewrittenCall, _ arguments: SystemCallArguments) -> Int {
     perform(thread, other.call, SystemCallTable.row(other.call), other.arguments(arguments))
-}
-
-/// The arguments of a call of a 32-bit ABI: those of 64 bits come in two registers.
-@inline(never)
-private func joinPairs(
-    _ thread: GuestThread, _ row: SystemCallRow, _ given: SystemCallArguments
-) -> SystemCallArguments {
-    let wide = row.wideArguments
-    if wide == 0 { return given }
-    let words = (0..<6).map { given.uint32($0) } + [UInt32(truncatingIfNeeded: given.a6)]
-    let guest = thread.process.guest
-    let joined = guest.convention.pairs.join(words, wide: wide, order: guest.table.order)
-    return SystemCallArguments(
-        number: given.number, joined[0], joined[1], joined[2], joined[3], joined[4], joined[5])
 }
 
 /// Logs something the guest asked for and Martlet does not have.

@@ -13,3 +13,8 @@ public enum SystemCallResult {
     /// The guest's registers are already as they must be (signal return).
     public static let unchanged = -514
 }
+
+extension Int {
+    /// A call's value changed; an error stays.
+    func mapResult(_ body: (Int) -> Int) -> Int { self < 0 ? self : body(self) }
+}

@@ -230,19 +230,93 @@ public struct Argument: BitwiseCopyable, Sendable {
     }
 }
 
-/// What a pointer argument points to: the size of one element, and how `-strace` shows it.
-public enum Content: UInt8, Sendable, BitwiseCopyable {
-    case opaque, bytes, int32, int32Pair, uint64, timespec, timespecPair, timeval, timevalPair, itimerspec, signalSet
-    case socketAddress, pollDescriptors, rlimit, vectors, epollEvent, semaphoreOperations
+/// What a pointer argument points to: how one element differs between guest and host, and how `-strace` shows it.
+public enum Content: UInt8, CaseIterable, Sendable, BitwiseCopyable {
+    /// Bytes that are alike everywhere, or whose form is a handler's to know.
+    case opaque, bytes
+    case int16, int32, int32Pair, capabilities, uint64, uint64Pair, uint64Quintuple, long
+    case timespec, timespecPair, timeval, timevalPair, itimerspec, timex, times
+    case signalSet, signalEvent, socketAddress, pollDescriptors, rlimit, rlimit64, usage, systemInformation, vectors
+    case bitSet, epollEvent, semaphoreOperations, queueAttributes, fileSystem, fileSystem64, lock, scheduling
+    case terminal, terminal2, oldTerminal
 
+    /// How its numbers lie in memory.
+    enum Shape {
+        /// One byte after the other.
+        case bytes
+        /// So many numbers of so many bytes each.
+        case numbers(Int, Int)
+        /// So many longs.
+        case words(Int)
+        /// A long of the guest's, also on the host: part of a set of bits.
+        case ownWords
+        case structure(StructID)
+    }
+
+    var shape: Shape {
+        switch self {
+        case .opaque, .bytes, .socketAddress, .signalSet: .bytes
+        case .int16: .numbers(1, 2)
+        case .int32: .numbers(1, 4)
+        case .int32Pair: .numbers(2, 4)
+        case .capabilities: .numbers(6, 4)
+        case .uint64: .numbers(1, 8)
+        case .uint64Pair: .numbers(2, 8)
+        case .uint64Quintuple: .numbers(5, 8)
+        case .long: .words(1)
+        case .timespec: .structure(.timespec64)
+        case .timespecPair: .structure(.itimerspec64)
+        case .timeval: .structure(.timeval)
+        case .timevalPair: .structure(.itimerval)
+        case .itimerspec: .structure(.itimerspec64)
+        case .timex: .structure(.timex64)
+        case .times: .structure(.tms)
+        case .signalEvent: .structure(.sigevent)
+        case .pollDescriptors: .structure(.pollfd)
+        case .rlimit: .structure(.rlimit)
+        case .rlimit64: .structure(.rlimit64)
+        case .usage: .structure(.rusage)
+        case .systemInformation: .structure(.sysinfo)
+        case .vectors: .structure(.iovec)
+        case .bitSet: .ownWords
+        case .epollEvent: .structure(.epoll_event)
+        case .semaphoreOperations: .structure(.sembuf)
+        case .queueAttributes: .structure(.mq_attr)
+        case .fileSystem: .structure(.statfs)
+        case .fileSystem64: .structure(.statfs64)
+        case .lock: .structure(.flock)
+        case .scheduling: .structure(.sched_attr)
+        case .terminal: .structure(.termios)
+        case .terminal2: .structure(.termios2)
+        case .oldTerminal: .structure(.termio)
+        }
+    }
+
+    /// False for what has the same bytes in every ABI.
+    var mayDiffer: Bool { self != .bytes && self != .opaque }
+
+    /// Bytes of one element on the host.
     var size: UInt16 {
         switch self {
         case .opaque, .bytes, .socketAddress: 1
+        case .int16: 2
         case .int32: 4
         case .semaphoreOperations: 6
-        case .int32Pair, .uint64, .signalSet, .pollDescriptors: 8
-        case .timespec, .timeval, .rlimit, .vectors, .epollEvent: 16
-        case .timespecPair, .timevalPair, .itimerspec: 32
+        case .int32Pair, .uint64, .long, .bitSet, .signalSet, .pollDescriptors: 8
+        case .epollEvent: 12
+        case .timespec, .timeval, .rlimit, .rlimit64, .vectors, .uint64Pair: 16
+        case .capabilities: 24
+        case .timespecPair, .timevalPair, .itimerspec, .times, .lock: 32
+        case .oldTerminal: 18
+        case .terminal: 36
+        case .uint64Quintuple: 40
+        case .terminal2: 44
+        case .scheduling: 56
+        case .signalEvent, .queueAttributes: 64
+        case .systemInformation: 112
+        case .fileSystem, .fileSystem64: 120
+        case .usage: 144
+        case .timex: 208
         }
     }
 }

@@ -69,16 +69,18 @@ enum SystemCallTrace {
     private static func describeContent(
         _ thread: GuestThread, _ argument: Argument, _ address: UInt64, _ arguments: SystemCallArguments
     ) -> String? {
-        func word(_ offset: UInt64) -> String? {
-            guard let value = try? thread.load(address &+ offset, as: Int64.self) else { return nil }
-            return "\(value)"
-        }
-        func pair(_ offset: UInt64, _ first: String, _ second: String) -> String? {
-            guard let a = word(offset), let b = word(offset &+ 8) else { return nil }
+        func pair(_ index: UInt64, _ first: String, _ second: String, size: Int = 8) -> String? {
+            let at = address &+ index &* UInt64(2 * size)
+            func number(_ address: UInt64) -> Int64? {
+                size == 8
+                    ? try? thread.load(address, as: Int64.self)
+                    : (try? thread.load(address, as: Int32.self)).map { Int64($0) }
+            }
+            guard let a = number(at), let b = number(at &+ UInt64(size)) else { return nil }
             return "{\(first)=\(a),\(second)=\(b)}"
         }
+        let long = thread.words.size
         switch argument.content {
-        case .opaque, .vectors, .semaphoreOperations, .pollDescriptors, .epollEvent: return nil
         case .bytes: return quotedBytes(thread, address, count: arguments[Int(argument.lengthArgument)])
         case .int32:
             guard let value = try? thread.load(address, as: Int32.self) else { return nil }
@@ -88,22 +90,25 @@ enum SystemCallTrace {
                 let b = try? thread.load(address &+ 4, as: Int32.self)
             else { return nil }
             return "[\(a),\(b)]"
-        case .uint64: return word(0).map { "[\($0)]" }
+        case .uint64: return (try? thread.load(address, as: Int64.self)).map { "[\($0)]" }
         case .timespec: return pair(0, "tv_sec", "tv_nsec")
-        case .timeval: return pair(0, "tv_sec", "tv_usec")
-        case .rlimit: return pair(0, "rlim_cur", "rlim_max")
+        case .timeval: return pair(0, "tv_sec", "tv_usec", size: long)
+        case .rlimit: return pair(0, "rlim_cur", "rlim_max", size: long)
+        case .rlimit64: return pair(0, "rlim_cur", "rlim_max")
         case .timespecPair, .itimerspec:
-            guard let a = pair(0, "tv_sec", "tv_nsec"), let b = pair(16, "tv_sec", "tv_nsec") else { return nil }
+            guard let a = pair(0, "tv_sec", "tv_nsec"), let b = pair(1, "tv_sec", "tv_nsec") else { return nil }
             return "{\(a),\(b)}"
         case .timevalPair:
-            guard let a = pair(0, "tv_sec", "tv_usec"), let b = pair(16, "tv_sec", "tv_usec") else { return nil }
+            guard let a = pair(0, "tv_sec", "tv_usec", size: long), let b = pair(1, "tv_sec", "tv_usec", size: long)
+            else { return nil }
             return "{\(a),\(b)}"
         case .signalSet:
-            guard let set = try? thread.load(address, as: UInt64.self) else { return nil }
+            guard let set = try? thread.loadSignals(address) else { return nil }
             let names = (1...64).filter { set &>> UInt64($0 - 1) & 1 != 0 }.map { signalName(Int32($0)) }
             return "[" + names.joined(separator: " ") + "]"
         case .socketAddress:
             return describeSocketAddress(thread, address, length: arguments[Int(argument.lengthArgument)])
+        default: return nil
         }
     }
 
@@ -111,7 +116,7 @@ enum SystemCallTrace {
         guard length >= 2, length <= 128, let bytes = try? thread.memory.readBytes(address, count: Int(length)) else {
             return nil
         }
-        let family = UInt64(bytes[0]) | UInt64(bytes[1]) << 8
+        let family = UInt64(thread.words.load(bytes, as: UInt16.self))
         let name = ConstantNames.socketFamily.name(of: family) ?? "\(family)"
         switch family {
         case 1:

@@ -1,19 +1,29 @@
-// The riscv64 Linux ABI: its table, and from Linux's arch/riscv the signal frame, the hardware probe, /proc/cpuinfo.
+// The Linux ABIs of RISC-V, which differ in the width of a register: their tables, and from Linux's arch/riscv the signal
+// frame, the hardware probe, /proc/cpuinfo.
 
 extension LinuxGuestABI {
     /// The ABI for a processor with the instruction set `isa`, an ISA string such as "rv64imafdc_zicsr_zba".
     public static func riscv64(isa: String) -> LinuxGuestABI {
+        // sv39: the layout every Linux program on this architecture works with
+        riscv("riscv64", isa, translation: "sv39", addressLimit: 0x40_0000_0000, .riscv64, .riscv64)
+    }
+
+    /// The same with registers of 32 bits. Programs get all addresses but the last page, which every layout leaves free:
+    /// more than a kernel of 32 bits has for them, and as much as one of 64 bits.
+    public static func riscv32(isa: String) -> LinuxGuestABI {
+        riscv("riscv32", isa, translation: "sv32", addressLimit: 0xffff_f000, .riscv32, .riscv32)
+    }
+
+    private static func riscv(
+        _ machine: String, _ isa: String, translation: String, addressLimit: UInt64, _ table: LinuxTable,
+        _ convention: Convention
+    ) -> LinuxGuestABI {
         var abi = LinuxGuestABI(
-            machine: "riscv64",
-            elfMachine: 243,
-            addressLimit: 0x40_0000_0000,  // sv39: the layout every Linux program on this architecture works with
-            table: .riscv64,
-            convention: .riscv64,
-            signalFrame: .riscv64,
-            core: .riscv64)
+            machine: machine, elfMachine: 243, addressLimit: addressLimit, table: table, convention: convention,
+            signalFrame: .riscv(table.word), core: .riscv(table.word))
         abi.processorDescription = """
             isa\t\t: \(isa)
-            mmu\t\t: sv39
+            mmu\t\t: \(translation)
             uarch\t\t: martlet
             mvendorid\t: 0x0
             marchid\t\t: 0x0
@@ -28,42 +38,52 @@ extension LinuxGuestABI {
 
     /// With the instruction set that every distribution expects.
     public static let riscv64 = riscv64(isa: "rv64imafdc_zicntr_zicsr_zifencei")
+    public static let riscv32 = riscv32(isa: "rv32imafdc_zicntr_zicsr_zifencei")
 }
 
 extension SignalFrameLayout {
-    ///      0     siginfo_t                     128 bytes
-    ///      128   ucontext: flags, link         16
-    ///      144     stack: sp, flags, size      24
-    ///      168     signal mask, padding        8 + 120
-    ///      304     pc, x1 ... x31              256 (sigcontext is 16-byte aligned)
-    ///      560     f0 ... f31, fcsr            264 of 528; the rest, with the end marker of extensions, is zero
+    ///     64     32
+    ///      0      0   siginfo_t                     128 bytes
+    ///    128    128   ucontext: flags, link         2 words
+    ///    144    136     stack: sp, flags, size      3 words
+    ///    168    148     signal mask, padding        8 + 120
+    ///    304    288     pc, x1 ... x31              32 words (sigcontext is 16-byte aligned)
+    ///    560    416     f0 ... f31, fcsr            264 of 528; the rest, with the end marker of extensions, is zero
     ///
     /// Source: Linux arch/riscv/include/uapi/asm/{ucontext,sigcontext,ptrace}.h, arch/riscv/kernel/signal.c.
-    static let riscv64 = SignalFrameLayout(
-        size: 1088, info: 0, context: 128, stack: 144, mask: 168, programCounter: 304,
-        registers: (1..<32).map { Slot("x\($0)", at: 304 + 8 * $0) }
-            + (0..<32).map { Slot("f\($0)", at: 560 + 8 * $0) },
-        floatControl: FloatControl(offset: 816, flagsShift: 0, roundingShift: 5, roundingRegister: "frm"),
-        returnAddress: "x1",
-        trampoline: [0x93, 0x08, 0xb0, 0x08, 0x73, 0x00, 0x00, 0x00])  // li a7, 139; ecall
+    static func riscv(_ word: Int) -> SignalFrameLayout {
+        let context = 128, stack = context + 2 * word, mask = stack + 3 * word
+        let pc = (mask + 128 + 15) & ~15, floats = pc + 32 * word
+        return SignalFrameLayout(
+            size: floats + 528, info: 0, context: context, stack: stack, mask: mask, programCounter: pc,
+            registers: (1..<32).map { Slot("x\($0)", at: pc + word * $0, size: word) }
+                + (0..<32).map { Slot("f\($0)", at: floats + 8 * $0, size: 8) },
+            floatControl: FloatControl(offset: floats + 256, flagsShift: 0, roundingShift: 5, roundingRegister: "frm"),
+            returnAddress: "x1",
+            trampoline: [0x93, 0x08, 0xb0, 0x08, 0x73, 0x00, 0x00, 0x00])  // li a7, 139; ecall
+    }
 }
 
 extension CoreLayout {
     /// struct user_regs_struct: pc, x1 ... x31. struct __riscv_d_ext_state: f0 ... f31, fcsr, padding.
     ///
     /// Source: Linux arch/riscv/include/uapi/asm/{elf,ptrace}.h, arch/riscv/kernel/ptrace.c.
-    static let riscv64 = CoreLayout(
-        general: RegisterSetLayout(
-            size: 256, programCounter: 0, registers: (1..<32).map { SignalFrameLayout.Slot("x\($0)", at: 8 * $0) }),
-        others: [
-            (
-                .floatRegisters,
-                RegisterSetLayout(
-                    size: 264, registers: (0..<32).map { SignalFrameLayout.Slot("f\($0)", at: 8 * $0) },
-                    floatControl: SignalFrameLayout.FloatControl(
-                        offset: 256, flagsShift: 0, roundingShift: 5, roundingRegister: "frm"))
-            )
-        ])
+    static func riscv(_ word: Int) -> CoreLayout {
+        typealias Slot = SignalFrameLayout.Slot
+        return CoreLayout(
+            general: RegisterSetLayout(
+                size: 32 * word, programCounter: 0,
+                registers: (1..<32).map { Slot("x\($0)", at: word * $0, size: word) }),
+            others: [
+                (
+                    .floatRegisters,
+                    RegisterSetLayout(
+                        size: 264, registers: (0..<32).map { Slot("f\($0)", at: 8 * $0, size: 8) },
+                        floatControl: SignalFrameLayout.FloatControl(
+                            offset: 256, flagsShift: 0, roundingShift: 5, roundingRegister: "frm"))
+                )
+            ])
+    }
 }
 
 /// Answers of riscv_hwprobe(2). Source: Linux Documentation/arch/riscv/hwprobe.rst, arch/riscv uapi asm/hwprobe.h.
