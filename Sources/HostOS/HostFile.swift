@@ -204,6 +204,12 @@ public enum HostFile {
         }
     }
 
+    /// Of a struct stat that the kernel has written.
+    public static func identity(ofStatus raw: UnsafeRawPointer) -> (device: UInt64, inode: UInt64) {
+        let status = raw.assumingMemoryBound(to: stat.self)
+        return (UInt64(status.pointee.st_dev), UInt64(status.pointee.st_ino))
+    }
+
     /// The absolute name of an existing file without symbolic links; nil when there is none.
     public static func realPath(_ path: String) -> String? {
         let fd = withPath(path) { path in

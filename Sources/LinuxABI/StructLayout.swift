@@ -22,6 +22,12 @@ public struct StructField: BitwiseCopyable, Sendable, Equatable {
         case raw, opaque
 
         var isSigned: Bool { self == .signed || self == .checkedSigned }
+        var isNumber: Bool {
+            switch self {
+            case .raw, .opaque, .signalSet: false
+            default: true
+            }
+        }
         var isChecked: Bool { self == .checkedUnsigned || self == .checkedSigned || self == .checkedOrNone }
     }
 
@@ -167,36 +173,63 @@ public struct StructLayout: Sendable {
     private func placeOfSignals(_ half: Int) -> Int { 4 * (order == .big && word == 8 ? half ^ 1 : half) }
 }
 
-/// One direction of a conversion, decided beforehand: runs of bytes that are copied, and fields that need more than that.
-struct ConversionPlan: Sendable {
+/// One direction of a conversion, decided beforehand: runs of bytes that are copied, numbers that change their size or the
+/// order of their bytes, and fields that need more than that. Its steps are plain memory, so that a system call's conversion
+/// counts no references.
+struct ConversionPlan: @unchecked Sendable {
     private struct Step: BitwiseCopyable {
+        enum Kind: UInt8, BitwiseCopyable { case bytes, number, field }
         var source, target: UInt16
-        /// Bytes to copy; 0: a field.
+        var kind: Kind
+        /// Bytes of a run, or the field's number.
         var count: UInt16
-        var field: UInt16
+        var sourceSize: UInt8 = 0, targetSize: UInt8 = 0
+        /// The source's number has a sign; the target's has; what does not fit there is an error.
+        var isSigned = false, keepsSign = false, isChecked = false
     }
 
+    private let steps: UnsafeMutableBufferPointer<Step>
+    private let swapsSource, swapsTarget: Bool
+    private let targetSize: Int
+    /// For fields that need more.
     private let source, target: StructLayout
-    private var steps: [Step] = []
 
     init(from source: StructLayout, to target: StructLayout) {
-        self.source = source
-        self.target = target
+        var steps: [Step] = []
         for index in 0..<min(source.count, target.count) {
             let from = source[index], to = target[index]
             if from.size == 0 || to.size == 0 { continue }
+            var step = Step(
+                source: UInt16(from.offset), target: UInt16(to.offset), kind: .field, count: UInt16(index),
+                sourceSize: UInt8(truncatingIfNeeded: from.size), targetSize: UInt8(truncatingIfNeeded: to.size))
             let count = Self.bytesToCopy(from, source, to, target)
-            let step = Step(
-                source: UInt16(from.offset), target: UInt16(to.offset), count: UInt16(count), field: UInt16(index))
-            if count != 0, let last = steps.last, last.count != 0, last.source + last.count == step.source,
-                last.target + last.count == step.target
-            {
-                steps[steps.count - 1].count += step.count
-            } else {
-                steps.append(step)
+            if count != 0 {
+                step.kind = .bytes
+                step.count = UInt16(count)
+                if let last = steps.last, last.kind == .bytes, last.source + last.count == step.source,
+                    last.target + last.count == step.target
+                {
+                    steps[steps.count - 1].count += step.count
+                    continue
+                }
+            } else if from.kind.isNumber, to.kind.isNumber, to.kind != .checkedOrNone, from.size <= 8, to.size <= 8 {
+                step.kind = .number
+                step.isSigned = from.kind.isSigned
+                step.keepsSign = to.kind.isSigned
+                step.isChecked = to.kind.isChecked && to.size < from.size
             }
+            steps.append(step)
         }
+        self.steps = .allocate(capacity: steps.count)
+        _ = self.steps.initialize(from: steps)
+        swapsSource = source.order.swapping(UInt16(1)) != 1
+        swapsTarget = target.order.swapping(UInt16(1)) != 1
+        targetSize = target.size
+        self.source = source
+        self.target = target
     }
+
+    func deallocate() { steps.deallocate() }
 
     /// 0 when the field is not the same bytes on both sides.
     private static func bytesToCopy(
@@ -214,18 +247,66 @@ struct ConversionPlan: Sendable {
     /// Writes to `target` what `source` says; what it does not say becomes zero. False when a number that Linux checks does
     /// not fit: EOVERFLOW.
     func run(_ from: UnsafeRawPointer, _ to: UnsafeMutableRawPointer) -> Bool {
-        to.initializeMemory(as: UInt8.self, repeating: 0, count: target.size)
+        to.initializeMemory(as: UInt8.self, repeating: 0, count: targetSize)
         var fits = true
         for step in steps {
             let at = from + Int(step.source), there = to + Int(step.target)
-            switch step.count {
-            case 8: there.storeBytes(of: at.loadUnaligned(as: UInt64.self), as: UInt64.self)
-            case 4: there.storeBytes(of: at.loadUnaligned(as: UInt32.self), as: UInt32.self)
-            case 0: if !target.convertField(Int(step.field), from: source, from, to: to) { fits = false }
-            default: there.copyMemory(from: at, byteCount: Int(step.count))
+            switch step.kind {
+            case .bytes:
+                switch step.count {
+                case 8: there.storeBytes(of: at.loadUnaligned(as: UInt64.self), as: UInt64.self)
+                case 4: there.storeBytes(of: at.loadUnaligned(as: UInt32.self), as: UInt32.self)
+                default: there.copyMemory(from: at, byteCount: Int(step.count))
+                }
+            case .number:
+                let value = load(at, step)
+                store(value, there, step)
+                if step.isChecked {
+                    let bits = UInt64(step.targetSize) * 8
+                    let kept =
+                        step.keepsSign
+                        ? UInt64(bitPattern: Int64(bitPattern: value << (64 - bits)) >> Int64(64 - bits))
+                        : value & (1 << bits - 1)
+                    if kept != value { fits = false }
+                }
+            case .field: if !target.convertField(Int(step.count), from: source, from, to: to) { fits = false }
             }
         }
         return fits
+    }
+
+    @inline(__always)
+    private func load(_ at: UnsafeRawPointer, _ step: Step) -> UInt64 {
+        func number<N: FixedWidthInteger & BitwiseCopyable>(_ type: N.Type) -> N {
+            let value = at.loadUnaligned(as: N.self)
+            return swapsSource ? value.byteSwapped : value
+        }
+        switch step.sourceSize {
+        case 8: return number(UInt64.self)
+        case 4:
+            let value = number(UInt32.self)
+            return step.isSigned ? UInt64(bitPattern: Int64(Int32(bitPattern: value))) : UInt64(value)
+        case 2:
+            let value = number(UInt16.self)
+            return step.isSigned ? UInt64(bitPattern: Int64(Int16(bitPattern: value))) : UInt64(value)
+        default:
+            let value = number(UInt8.self)
+            return step.isSigned ? UInt64(bitPattern: Int64(Int8(bitPattern: value))) : UInt64(value)
+        }
+    }
+
+    @inline(__always)
+    private func store(_ value: UInt64, _ there: UnsafeMutableRawPointer, _ step: Step) {
+        func put<N: FixedWidthInteger & BitwiseCopyable>(_ type: N.Type) {
+            let cut = N(truncatingIfNeeded: value)
+            there.storeBytes(of: swapsTarget ? cut.byteSwapped : cut, as: N.self)
+        }
+        switch step.targetSize {
+        case 8: put(UInt64.self)
+        case 4: put(UInt32.self)
+        case 2: put(UInt16.self)
+        default: put(UInt8.self)
+        }
     }
 }
 
@@ -234,6 +315,8 @@ struct ConversionPlan: Sendable {
 public final class StructConversion: Sendable {
     public let guest: StructLayout
     public let host: StructLayout
+    /// Bytes of each.
+    public let guestSize, hostSize: Int
     private let guestToHost, hostToGuest: ConversionPlan
     /// Decided once, when the guest's ABI is made.
     public let isIdentical: Bool
@@ -241,9 +324,16 @@ public final class StructConversion: Sendable {
     public init(guest: StructLayout, host: StructLayout) {
         self.guest = guest
         self.host = host
+        guestSize = guest.size
+        hostSize = host.size
         guestToHost = ConversionPlan(from: guest, to: host)
         hostToGuest = ConversionPlan(from: host, to: guest)
         isIdentical = guest.isIdentical(to: host)
+    }
+
+    deinit {
+        guestToHost.deallocate()
+        hostToGuest.deallocate()
     }
 
     /// `other`: what the host calls the structure where it has another name for it (`stat` for `stat64`). Nil when one of
@@ -255,10 +345,12 @@ public final class StructConversion: Sendable {
 
     /// - Throws: EOVERFLOW. The structure is written then too, with what does not fit cut.
     public func toGuest(_ source: UnsafeRawPointer, _ target: UnsafeMutableRawPointer) throws(Errno) {
+        if isIdentical { return target.copyMemory(from: source, byteCount: host.size) }
         if !hostToGuest.run(source, target) { throw .overflow }
     }
 
     public func toHost(_ source: UnsafeRawPointer, _ target: UnsafeMutableRawPointer) throws(Errno) {
+        if isIdentical { return target.copyMemory(from: source, byteCount: host.size) }
         if !guestToHost.run(source, target) { throw .overflow }
     }
 }

@@ -138,6 +138,11 @@ enum FileCalls {
     }
 
     static func newfstatat(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        // How the C library makes fstat(3): no name, and a descriptor.
+        let emptyPath: UInt32 = 0x1000
+        if call.uint32(3) == emptyPath, call.int32(0) >= 0, (try? thread.load(call.a1, as: UInt8.self)) == 0 {
+            return try fstat(thread, SystemCallArguments(number: call.number, call.a0, call.a2))
+        }
         let path = try namedFile(thread, call.int32(0), call.a1, flags: call.a3)
         defer { path?.release() }
         return try status(thread, call.a2) { buffer in
@@ -186,9 +191,9 @@ enum FileCalls {
 
     /// Replaces the host's status in `buffer` where the guest must see that of another file.
     private static func realStatus(_ thread: GuestThread, _ directory: Int32, _ path: HostPath?, _ buffer: Int) -> Int {
+        if path == nil, !thread.process.procDescriptors.hasStandIns { return 0 }
         guard let raw = UnsafeRawPointer(bitPattern: buffer) else { return 0 }
-        let layout = thread.process.guest.stat.host
-        let device = layout.load(FieldIndex.stat.st_dev, raw), inode = layout.load(FieldIndex.stat.st_ino, raw)
+        let (device, inode) = HostFile.identity(ofStatus: raw)
         guard let name = realName(thread, directory, path, device, inode) else { return 0 }
         return withPath(name) { kernel(SYS_newfstatat, AT.currentDirectory, $0, buffer, 0) }
     }
@@ -214,14 +219,15 @@ enum FileCalls {
         _ thread: GuestThread, _ address: UInt64, _ body: (_ buffer: Int) -> Int
     ) throws(Errno) -> Int {
         let layout = thread.process.guest.stat
-        return try withScratch(layout.host.size &+ layout.guest.size) { (buffer) throws(Errno) in
-            let result = body(buffer.word)
+        let hostSize = layout.hostSize, guestSize = layout.guestSize
+        return try withUnsafeTemporaryAllocation(byteCount: hostSize &+ guestSize, alignment: 16) {
+            (buffer) throws(Errno) in
+            guard let source = buffer.baseAddress else { return 0 }
+            let result = body(Int(bitPattern: source))
             if result != 0 { return result }
-            let guest = UnsafeMutableRawBufferPointer(rebasing: buffer[layout.host.size...])
-            if let source = buffer.baseAddress, let target = guest.baseAddress {
-                try layout.toGuest(source, target)
-            }
-            try thread.memory.writeBytes(address, UnsafeRawBufferPointer(guest))
+            let target = source + hostSize
+            try layout.toGuest(source, target)
+            try thread.memory.writeBytes(address, UnsafeRawBufferPointer(start: target, count: guestSize))
             return 0
         }
     }

@@ -19,11 +19,11 @@ func passThrough(
         path?.release()
         secondPath?.release()
     }
-    for index in 0..<6 {
+    arguments: for index in 0..<6 {
         let argument = row.arguments[index]
         let value = arguments[index]
         switch argument.form {
-        case .none: break
+        case .none: break arguments
         case .signed, .wide, .unsigned, .hexadecimal, .octal, .descriptor, .directory, .signal, .bits, .value:
             words[index] = Int(truncatingIfNeeded: value)
         case .address: throw .nosys  // such a row needs a handler
