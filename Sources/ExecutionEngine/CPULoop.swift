@@ -177,6 +177,7 @@ extension VCPU {
         case .systemCall: return .systemCall
         case .breakpoint: return .breakpoint
         case .illegalInstruction, nil: return .illegalInstruction
+        case .divisionByZero: return .divisionByZero
         case .instructionFence:
             engine.synchronizeCode(everywhere: false)
             return nil

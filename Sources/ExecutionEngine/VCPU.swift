@@ -19,6 +19,8 @@ public enum VCPUExit: Sendable {
     case breakpoint
     /// An illegal instruction; pc is at it.
     case illegalInstruction
+    /// An integer division by zero; pc is at it.
+    case divisionByZero
     /// A guest memory access that is not possible; pc is at the instruction, the state is exact.
     case memoryFault(address: UInt64, access: MemoryAccess, kind: MemoryFaultKind)
     /// The exit flag was set; it is clear again. May be spurious.

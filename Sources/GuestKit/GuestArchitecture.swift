@@ -39,6 +39,8 @@ public enum GuestExit: Int, Sendable {
     case yield = 21
     /// A jump to an address where no instruction can start; pc is at the jump.
     case misalignedFetch = 22
+    /// An integer division that the architecture refuses; pc is at it.
+    case divisionByZero = 23
 }
 
 /// A guest architecture, configured.

@@ -157,6 +157,16 @@ public struct TranslationUnit: ~Copyable {
         ir.exitTB(reason.rawValue)
     }
 
+    /// Leaves with the pc at this instruction when cond(a, b); goes on in a new block otherwise.
+    public mutating func exit(_ reason: GuestExit, if condition: Condition, _ a: Temp, _ b: Temp) {
+        let leave = ir.newBlock(isCold: true)
+        let stay = ir.newBlock()
+        ir.brcond(condition, a, b, leave, stay)
+        ir.begin(leave)
+        exit(reason, at: pc)
+        ir.begin(stay)
+    }
+
     // MARK: For the engine
 
     /// Moves to the planned block that runs most often of those that are not translated; false when none is left. Once the

@@ -129,6 +129,7 @@ extension VCPUExit {
         case .systemCall: "systemCall"
         case .breakpoint: "breakpoint"
         case .illegalInstruction: "illegalInstruction"
+        case .divisionByZero: "divisionByZero"
         case .memoryFault(let address, let access, let kind): "\(access) \(kind) \(String(address, radix: 16))"
         case .interrupted: "interrupted"
         case .outOfCodeMemory: "outOfCodeMemory"

@@ -46,7 +46,7 @@ extension RISCVTranslator {
     private mutating func branch(_ a: Args.B, if condition: Condition) -> Bool {
         let target = unit.wrapped(unit.pc &+ UInt64(bitPattern: a.imm))
         if isMisaligned(target) {
-            exit(.misalignedFetch, if: condition, x(a.rs1), x(a.rs2))
+            unit.exit(.misalignedFetch, if: condition, x(a.rs1), x(a.rs2))
             unit.jump(to: next)
         } else {
             unit.branch(condition, x(a.rs1), x(a.rs2), taken: target, next: next)
@@ -55,16 +55,6 @@ extension RISCVTranslator {
     }
 
     private mutating func exitIfMisaligned(_ target: Temp) {
-        exit(.misalignedFetch, if: .tstne, target, ir.const(2))
-    }
-
-    /// Leaves with the pc at this instruction when cond(a, b); goes on in a new block otherwise.
-    private mutating func exit(_ reason: GuestExit, if condition: Condition, _ a: Temp, _ b: Temp) {
-        let leave = ir.newBlock(isCold: true)
-        let stay = ir.newBlock()
-        ir.brcond(condition, a, b, leave, stay)
-        ir.begin(leave)
-        exit(reason, at: unit.pc)
-        ir.begin(stay)
+        unit.exit(.misalignedFetch, if: .tstne, target, ir.const(2))
     }
 }

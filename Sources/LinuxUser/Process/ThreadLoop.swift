@@ -61,6 +61,7 @@ extension GuestThread {
             case .interrupted: break
             case .breakpoint: raise(SignalNumber.trap, code: 1, address: pc)  // TRAP_BRKPT
             case .illegalInstruction: raise(SignalNumber.ill, code: 1, address: pc)  // ILL_ILLOPC
+            case .divisionByZero: raise(SignalNumber.fpe, code: 1, address: pc)  // FPE_INTDIV
             case .memoryFault(let address, _, let kind): raiseFault(address, kind)
             case .outOfCodeMemory:
                 writeStandardError(
