@@ -2,6 +2,8 @@
 // the decode tables: the generated half of RISCVDisassembler has one function per instruction, which calls `show`.
 // Reserved and disabled encodings have no text.
 
+import GuestKit
+
 /// The text of the instruction in the low bits of `word` (`addi a0,a0,1`); nil when it does not decode.
 ///
 /// - Parameters:
@@ -20,38 +22,18 @@ public func disassemble(
 }
 
 /// The instruction set whose functions write their own text.
-struct RISCVDisassembler {
+struct RISCVDisassembler: InstructionText {
     let extensions: RISCVExtensions
     let pc: UInt64
-    private(set) var text = ""
+    var text = ""
 
     init(extensions: RISCVExtensions, pc: UInt64) {
         self.extensions = extensions
         self.pc = pc
     }
 
-    /// Writes the template with operands in place of `{kind}`, in order. Always true, for the callers' convenience.
-    @inline(never)
-    mutating func show(
-        _ template: StaticString, _ first: Int64 = 0, _ second: Int64 = 0, _ third: Int64 = 0, _ fourth: Int64 = 0,
-        _ fifth: Int64 = 0
-    ) -> Bool {
-        let operands = [first, second, third, fourth, fifth]
-        var index = 0
-        var rest = template.description[...]
-        while let open = rest.firstIndex(of: "{"), let close = rest[open...].firstIndex(of: "}") {
-            text += rest[..<open]
-            let kind = rest[rest.index(after: open)..<close]
-            text += operand(kind, operands[index], after: index == 0 ? 0 : operands[index - 1])
-            if index < operands.count - 1 { index += 1 }
-            rest = rest[rest.index(after: close)...]
-        }
-        text += rest
-        return true
-    }
-
-    /// How the tables' kinds of operand look. `previous` is the operand before this one.
-    private func operand(_ kind: Substring, _ value: Int64, after previous: Int64) -> String {
+    /// How the tables' kinds of operand look.
+    func operand(_ kind: Substring, _ value: Int64, after previous: Int64) -> String {
         switch kind {
         case "x": integerRegisterName(value)
         case "f": floatingRegisterName(value)
