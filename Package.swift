@@ -72,7 +72,7 @@ let package = Package(
         .executableTarget(name: "abitables", dependencies: ["ABITables"]),
         .plugin(name: "LinuxTables", capability: .buildTool(), dependencies: ["abitables"]),
         // Tests
-        .testTarget(name: "TestSupport"),
+        .testTarget(name: "TestSupport", dependencies: ["IR", "GuestKit"]),
         .target(
             name: "ToyGuest", dependencies: ["IR", "GuestKit"], path: "Tests/ToyGuest", swiftSettings: quick,
             plugins: ["DecodeTables"]),

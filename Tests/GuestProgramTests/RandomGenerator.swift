@@ -3,6 +3,7 @@
 
 import GuestKit
 import GuestRISCV
+import TestSupport
 
 /// What a program may contain.
 struct RandomProfile: Sendable {
@@ -28,10 +29,8 @@ struct RandomProfile: Sendable {
 
 /// The rows of the tables by what they need.
 struct RowClasses {
-    enum Kind: CaseIterable { case plain, float, load, store, atomic, loadReserved, storeConditional, jump, csr, none }
-
     let extensions: RISCVExtensions
-    private(set) var rows: [Kind: [Int]] = [:]
+    private(set) var rows: [RowKind: [Int]] = [:]
 
     init(_ profile: RandomProfile) {
         extensions = profile.extensions
@@ -41,20 +40,12 @@ struct RowClasses {
         }
     }
 
-    static func kind(_ row: Int) -> Kind {
-        let classes = InstructionTable.classes(row)
-        if !classes.isDisjoint(with: [.trap, .privileged, .wait]) { return .none }
-        if !classes.isDisjoint(with: .control) { return .jump }
-        if classes.contains(.exclusive) { return classes.contains(.load) ? .loadReserved : .storeConditional }
-        // Not in the CPU models: it needs pairs of registers.
-        if classes.contains(.atomic) { return InstructionTable.name(row) == "amocas_q" ? .none : .atomic }
-        if classes.contains(.load) { return .load }
-        if classes.contains(.store) { return .store }
-        if classes.contains(.system) { return .csr }
-        return classes.contains(.fp) ? .float : .plain
+    /// amocas.q is not in the CPU models: it needs pairs of registers.
+    static func kind(_ row: Int) -> RowKind {
+        InstructionTable.name(row) == "amocas_q" ? .none : RowKind(InstructionTable.classes(row))
     }
 
-    subscript(kind: Kind) -> [Int] { rows[kind] ?? [] }
+    subscript(kind: RowKind) -> [Int] { rows[kind] ?? [] }
 
     /// Whether this is no instruction of a more specific row, which Martlet may know also where the reference does not.
     func isItself(_ instruction: EncodedInstruction) -> Bool {
@@ -173,20 +164,7 @@ struct RandomGenerator {
         _ = rows.set(operand, to: Int64(value), in: &made)
     }
 
-    /// Whether it writes x`register`.
-    private func writes(_ made: EncodedInstruction, _ register: Int) -> Bool {
-        rows.operands(made.row).contains {
-            $0.kind == "x" && $0.access.contains(.write) && rows.value($0, of: made) == Int64(register)
-        }
-    }
-
-    /// Makes it access memory at x`base`; false when the encoding has another base.
-    private func setBase(_ base: Int, in made: inout EncodedInstruction) -> Bool {
-        for operand in rows.operands(made.row) where operand.access.contains(.address) {
-            return rows.set(operand, to: Int64(base), in: &made)
-        }
-        return false
-    }
+    private func writes(_ made: EncodedInstruction, _ register: Int) -> Bool { rows.writes(made, register, of: "x") }
 
     /// The distance of an access from its base, where it has one.
     private func distance(_ row: Int) -> InstructionOperand? {
@@ -198,7 +176,7 @@ struct RandomGenerator {
             ? .half(UInt16(truncatingIfNeeded: made.word)) : .word(UInt32(truncatingIfNeeded: made.word))
     }
 
-    private mutating func plainItem(_ kind: RowClasses.Kind = .plain, avoiding: [Int] = []) -> Item {
+    private mutating func plainItem(_ kind: RowKind = .plain, avoiding: [Int] = []) -> Item {
         let row = random.pick(classes[kind])
         return Item([piece(instruction(row, avoiding: avoiding))])
     }
@@ -219,7 +197,7 @@ struct RandomGenerator {
         let base = random.chance(40) ? 8 + random.below(8) : random.chance(15) ? 2 : register()
         var pieces = sandboxAddress(base, isAligned: isAligned)
         for _ in 0..<(1 + random.below(4)) {
-            let kind: RowClasses.Kind = random.pick(
+            let kind: RowKind = random.pick(
                 isAligned ? [.load, .store, .load, .store, .atomic] : [.load, .store])
             let row = random.pick(classes[kind])
             guard let access = access(row, base: base, isAligned: isAligned) else { continue }
@@ -255,7 +233,7 @@ struct RandomGenerator {
                 let row = random.pick(classes[random.chance(50) ? .load : .store])
                 guard rows.width(row) == 32, let distance = distance(row) else { continue }
                 var made = instruction(row, avoiding: [base, other])
-                guard setBase(through, in: &made) else { continue }
+                guard rows.setBase(through, in: &made) else { continue }
                 set(distance, near + random.below(12) * (random.chance(70) ? 4 : 1) - moved[way], in: &made)
                 pieces.append(piece(made))
             }
@@ -266,7 +244,7 @@ struct RandomGenerator {
     /// The access of `row` relative to `base`, or nil when its encoding has another base.
     private mutating func access(_ row: Int, base: Int, isAligned: Bool) -> EncodedInstruction? {
         var made = instruction(row)
-        guard setBase(base, in: &made) else { return nil }
+        guard rows.setBase(base, in: &made) else { return nil }
         if isAligned, let distance = distance(row), let value = rows.value(distance, of: made) {
             set(distance, Int(value) & ~7, in: &made)
         }
@@ -299,14 +277,14 @@ struct RandomGenerator {
         guard let load else { return plainItem() }
         if random.chance(80) {
             var first = instruction(load, avoiding: [base])
-            guard setBase(base, in: &first) else { return plainItem() }
+            guard rows.setBase(base, in: &first) else { return plainItem() }
             pieces.append(piece(first))
             for _ in 0..<random.below(3) {
                 pieces.append(.word(Encode.add(register(not: base), random.below(32), random.below(32))))
             }
         }
         var second = instruction(store)
-        guard setBase(base, in: &second) else { return plainItem() }
+        guard rows.setBase(base, in: &second) else { return plainItem() }
         return Item(pieces + [piece(second)])
     }
 
@@ -315,11 +293,11 @@ struct RandomGenerator {
     private mutating func fault() -> Item {
         let base = register()
         let way = random.below(4)
-        let kind: RowClasses.Kind = random.pick(
+        let kind: RowKind = random.pick(
             way == 3 ? [.store] : way == 2 ? [.load, .store] : [.load, .store, .atomic])
         let row = random.pick(classes[kind].filter { InstructionTable.width($0) == 32 })
         var made = instruction(row, avoiding: [base])
-        guard setBase(base, in: &made) else { return plainItem() }
+        guard rows.setBase(base, in: &made) else { return plainItem() }
         if let distance = distance(row) { set(distance, 0, in: &made) }
         let address: [UInt32]
         switch way {
@@ -402,7 +380,7 @@ struct RandomGenerator {
 
     /// Something with fflags, frm or fcsr, and then, nearly always, a valid rounding mode.
     private mutating func csr() -> Item {
-        let row = random.pick(classes[.csr])
+        let row = random.pick(classes[.system])
         let isUnknown = !isHot && random.chance(3)
         var made = instruction(row)
         for operand in rows.operands(row) where operand.kind == "csr" {

@@ -2,6 +2,7 @@
 
 import GuestKit
 import IR
+import TestSupport
 import Testing
 
 @testable import GuestRISCV

@@ -2,6 +2,7 @@
 
 import GuestKit
 import IR
+import TestSupport
 import Testing
 
 /// Counts by offset from `testPC`; offsets that are not named ran 1000 times.

@@ -4,6 +4,7 @@
 import Foundation
 import GuestKit
 import IR
+import TestSupport
 import Testing
 
 @Suite struct TranslationTextTests {
