@@ -36,6 +36,8 @@ let package = Package(
         .target(
             name: "GuestRISCV", dependencies: ["IR", "GuestKit", "SoftFloat"],
             swiftSettings: hot, plugins: ["DecodeTables"]),
+        .target(
+            name: "GuestMoxie", dependencies: ["IR", "GuestKit"], swiftSettings: hot, plugins: ["DecodeTables"]),
         // Engine
         .target(name: "TranslationStore", dependencies: ["GuestMemory", "HostOS"], swiftSettings: hot),
         .target(
@@ -93,6 +95,13 @@ let package = Package(
             exclude: ["Goldens"]),
         .testTarget(
             name: "GuestRISCVTests", dependencies: ["IR", "GuestKit", "GuestRISCV", "SoftFloat", "TestSupport"],
+            swiftSettings: quick),
+        .testTarget(
+            name: "GuestMoxieTests",
+            dependencies: [
+                "IR", "GuestKit", "GuestMoxie", "GuestMemory", "ExecutionEngine", "CodeGen", "CodeGenX64",
+                "CodeGenInterpreter", "HostOS", "Diagnostics", "TestSupport",
+            ],
             swiftSettings: quick),
         .testTarget(
             name: "ExecutionEngineTests",
