@@ -14,7 +14,8 @@ usage: ./devtool COMMAND [ARGUMENTS]
                           narrow a wrong result: to a tier, an optimizer pass, a translation; dump that translation
   root DIR [PACKAGE...]   make a Debian 13 riscv64 tree in DIR (--arch amd64 for the native one)
   abi [ARCH...]           write Sources/LinuxABI/Tables/ARCH.abi from the kernel's headers (--list: which; no ARCH: all there are)
-  toolchain ARCH          what compiles programs for a guest that Debian has no C library for (riscv32); `test` makes it
+  toolchain ARCH          what compiles programs for a guest that Debian has no C library for: riscv32 (`test` makes it), moxie (with a
+                          simulator; half an hour; only to make Tests/Guest/moxie anew)
   build                   the release build alone: prints the path of the file
   help                    this text
 

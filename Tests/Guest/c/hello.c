@@ -1,3 +1,4 @@
+// fixtures: moxie
 // The smallest useful program, by the same name in every test of options and of bad inputs that needs a good program.
 #include <stdio.h>
 #include <stdlib.h>
