@@ -39,9 +39,14 @@ extension SwiftGenerator {
                 }
 
             \(gateFunctions(arrays))
+                /// How the words lie in memory.
+                public static var layout: CodeLayout {
+                    \(layoutText(entry.layout))
+                }
+
                 /// The rows with their operands.
                 public static let encodings = InstructionEncodings(
-                    layout: \(layoutText(entry.layout)),
+                    layout: layout,
                     names: \(arrays)Names, widths: (0..<count).map { UInt8(width($0)) }, masks: \(arrays)Masks,
                     matches: \(arrays)Matches, classes: \(arrays)Classes, operandEnds: \(arrays)OperandEnds,
                     operands: \(arrays)Operands, records: \(arrays)OperandRecords, strings: \(arrays)OperandStrings)

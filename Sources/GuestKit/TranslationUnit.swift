@@ -76,13 +76,6 @@ public struct TranslationUnit: ~Copyable {
         let offset = pc &- codeStart
         return offset < UInt64(codeLength) ? codeLength &- Int(offset) : 0
     }
-    /// Little-endian fetches at `pc + offset`; the caller has checked `available`.
-    @inlinable public func fetch16(_ offset: Int = 0) -> UInt16 {
-        (code + (Int(pc &- codeStart) &+ offset)).loadUnaligned(as: UInt16.self)
-    }
-    @inlinable public func fetch32(_ offset: Int = 0) -> UInt32 {
-        (code + (Int(pc &- codeStart) &+ offset)).loadUnaligned(as: UInt32.self)
-    }
 
     /// Call before each instruction's ops: marks it and counts it.
     @inlinable public mutating func beginInstruction() {

@@ -23,7 +23,7 @@ public final class RISCVGuest: GuestArchitecture {
     public var name: String { xlen == .i32 ? "riscv32" : "riscv64" }
     public var wordSize: WordSize { cpu.wordSize }
     public var dataIsBig: Bool { false }
-    public var codeLayout: CodeLayout { InstructionTable.encodings.layout }
+    public var codeLayout: CodeLayout { InstructionTable.layout }
     public var stateSize: Int { MemoryLayout<RISCVState>.size }
     public var pcOffset: Int { StateOffset.pc }
     /// RVWMO. The extension Ztso is not offered.

@@ -242,8 +242,9 @@ final class HelperGuest: GuestArchitecture {
     }
 
     func translateBlock(_ unit: inout TranslationUnit) {
-        guard unit.available >= 4, unit.fetch32() & 0x7f == 0x0b else { return riscv.translateBlock(&unit) }
-        let which = Int(unit.fetch32() >> 20) & 1
+        var code = unit.instructionBytes()
+        guard code.reaches(4), code.peek(4, codeLayout) & 0x7f == 0x0b else { return riscv.translateBlock(&unit) }
+        let which = Int(code.peek(4, codeLayout) >> 20) & 1
         unit.beginInstruction()
         let helper = riscv.helpers.count + which
         let x = { (i: Int) in Temp(i - 1) }  // the global of x`i`

@@ -36,16 +36,16 @@ struct RISCVTranslator: RISCVInstructionSet, ~Copyable {
     mutating func translateBlock() {
         var isFirst = true
         repeat {
-            let available = unit.available
-            let isLong = available >= 2 && unit.fetch16() & 3 == 3
-            if available < (isLong ? 4 : 2) {
+            var code = unit.instructionBytes()
+            let bytes = code.reaches(2) ? InstructionTable.length(code.peek(2, InstructionTable.layout)) : 2
+            if !code.reaches(bytes) {
                 if isFirst { return unit.missCode() }
                 break
             }
             isFirst = false
             unit.beginInstruction()
-            length = isLong ? 4 : 2
-            let isLegal = isLong ? decode32(unit.fetch32(), into: &self) : decode16(unit.fetch16(), into: &self)
+            length = UInt64(truncatingIfNeeded: bytes)
+            let isLegal = decode(&code, into: &self)
             if !isLegal { exit(.illegalInstruction, at: unit.pc) }
             unit.pc = next
         } while ir.isBlockOpen && !unit.isFull
