@@ -3,16 +3,18 @@
 
 import Foundation
 import GuestKit
+import GuestRISCV
 import IR
 import TestSupport
 import Testing
 
 @Suite struct TranslationTextTests {
-    /// A case: lines `WORD  assembly`, then the indented ops.
+    /// A case: `riscv32` where it is not riscv64, lines `WORD  assembly`, then the indented ops.
     struct Case {
         var head: [String] = []
         var ops: [String] = []
         var flags: UInt64 = 0
+        var isNarrow = false
     }
 
     @Test func instructionsTranslateToTheExpectedOps() throws {
@@ -22,7 +24,8 @@ import Testing
             let words = one.head.compactMap { UInt32($0.prefix { $0 != " " }, radix: 16) }
             try #require(words.count == one.head.count, "not a hexadecimal word: \(one.head)")
             let translated = Translated(
-                bytes(words), flags: one.flags, plan: RegionPlan(maxBlocks: 1, maxInstructions: words.count))
+                bytes(words), guest: RISCVGuest(cpu: one.isNarrow ? .standard32 : .standard), flags: one.flags,
+                plan: RegionPlan(maxBlocks: 1, maxInstructions: words.count))
             #expect(translated.problems.isEmpty, "\(one.head)")
             let ops = body(translated.text)
             if ops != one.ops {
@@ -33,6 +36,7 @@ import Testing
                     )
                 }
             }
+            if one.isNarrow { blessed += "riscv32\n" }
             if one.flags != 0 { blessed += "rounding class \(one.flags)\n" }
             blessed += (one.head + ops).joined(separator: "\n") + "\n\n"
         }
@@ -53,7 +57,9 @@ import Testing
         for paragraph in text.components(separatedBy: "\n\n") {
             var one = Case()
             for line in paragraph.split(separator: "\n").map(String.init) {
-                if line.hasPrefix("rounding class ") {
+                if line == "riscv32" {
+                    one.isNarrow = true
+                } else if line.hasPrefix("rounding class ") {
                     one.flags = UInt64(line.suffix(1)) ?? 0
                 } else if line.hasPrefix(" ") || line.hasPrefix("block") {
                     one.ops.append(line)

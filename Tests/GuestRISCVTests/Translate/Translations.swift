@@ -558,4 +558,114 @@ let translations = """
       exit_tb 19
     block1:
 
+    riscv32
+    0085a503  lw a0,8(a1)
+      x10 = gld.i32.s32 [x11 + 8]
+
+    riscv32
+    fea12e23  sw a0,-4(sp)
+      gst.i32.u32 [x2 - 4], x10
+
+    riscv32
+    00b53507  fld fa0,11(a0)
+      f10 = gld.f64.u64 [x10 + 11]
+
+    riscv32
+    80000537  lui a0,0x80000
+      x10 = mov.i32 -0x80000000
+
+    riscv32
+    2011  c.jal .+4
+      x1 = mov.i32 0x10002
+      push_return 0, 0x10002
+      goto_tb 1, 0x10004
+
+    riscv32
+    00008067  ret
+      %64 = and.i32 x1, -2
+      %65 = zext %64
+      lookup_and_goto.return %65
+
+    riscv32
+    c8002573  rdcycleh a0
+      %64 = call clock()
+      %66 = shr.i64 %64, 32
+      x10 = trunc %66
+
+    riscv32
+    18b6252f  sc.w a0,a1,(a2)
+      %63 = ld.i32.u32 [520]
+      st.i64.u64 [520], -1
+      brcond.eq.i32 x12, %63, block1, block2
+    block1:
+      %65 = ld.i32.u32 [528]
+      %66 = gcas.i32.s32.al [x12], %65, x11
+      x10 = setcond.ne.i32 %66, %65
+      br block3
+    block2 cold:
+      %67 = gld.i32.s32.al [x12]
+      x10 = mov.i32 1
+      br block3
+    block3:
+
+    riscv32
+    28c7352f  amocas.d a0,a2,(a4)
+      %63 = zext x10
+      %64 = zext x11
+      %65 = deposit.i64 %63, %64, 32, 32
+      %66 = zext x12
+      %67 = zext x13
+      %68 = deposit.i64 %66, %67, 32, 32
+      %69 = gcas.i64.u64.al [x14], %65, %68
+      x10 = trunc %69
+      %71 = shr.i64 %69, 32
+      x11 = trunc %71
+
+    riscv32
+    b2b50553  fmvp.d.x fa0,a0,a1
+      %63 = zext x10
+      %64 = zext x11
+      %65 = deposit.i64 %63, %64, 32, 32
+      f10 = bitcast.f64 %65
+
+    riscv32
+    e2150553  fmvh.x.d a0,fa0
+      %63 = bitcast.i64 f10
+      %65 = shr.i64 %63, 32
+      x10 = trunc %65
+
+    riscv32
+    08054533  zext.h a0,a0
+      x10 = extract.i32 x10, 0, 16
+
+    riscv32
+    69855513  rev8 a0,a0
+      x10 = bswap.i32 x10
+
+    riscv32
+    6108  c.flw fa0,0(a0)
+      %63 = gld.f32.u32 [x10]
+      f10 = boxf.b32 %63
+
+    riscv32
+    02c5a533  mulhsu a0,a1,a2
+      %64 = sar.i32 x11, 31
+      %65 = and.i32 %64, x12
+      %66 = mulhu.i32 x11, x12
+      x10 = sub.i32 %66, %65
+
+    riscv32
+    0ac5b533  clmulh a0,a1,a2
+      %63 = zext x11
+      %64 = zext x12
+      %65 = clmul.i64 %63, %64
+      %67 = shr.i64 %65, 32
+      x10 = trunc %67
+
+    riscv32
+    a2b52553  feq.d a0,fa0,fa1
+      %63 = fsetcond.eq.f64 f10, f11
+      %64 = trunc %63
+      x10 = mov.i32 %64
+
     """
