@@ -4,6 +4,7 @@
 #   // cflags: ...     more compiler flags          // libs: ...    libraries, after the sources
 #   // link: dynamic | static-pie                   // args: ...    arguments, quoted as for a shell
 #   // oracle: none. why                            its expectation is written by hand, `bless` leaves it alone
+#   // guests: riscv32                              it is built for that guest too, with -O0 and with -O2
 #
 # Programs in compared/ are built for the host too: what they print there is what they must print.
 #
@@ -20,7 +21,7 @@ build_guest() {
     header=$(ls -t "$GUEST_SOURCES"/*/*.h | sed -n 1p)  # the one that changed last
     prefix=$("$GUEST_CC" -print-sysroot)
     [ -n "$prefix" ] && [ "$prefix" != / ] && [ -e "$prefix/lib" ] || prefix=/usr/riscv64-linux-gnu
-    mkdir -p "$GUEST_BUILD"/{asm,c,fatal,compared}
+    mkdir -p "$GUEST_BUILD"/{asm,c,fatal,compared,riscv32}
     rm -f "$GUEST_BUILD"/*/*.failed
     : >"$manifest.new"
     for source in "$GUEST_SOURCES"/asm/*.S "$GUEST_SOURCES"/{c,fatal,compared}/*.c; do
@@ -34,11 +35,30 @@ build_guest() {
         if [ $((jobs % JOBS)) = 0 ]; then wait; fi
     done
     wait
+    build_riscv32 "$header"
     for output in "$GUEST_BUILD"/*/*.failed; do
         if [ -e "$output" ]; then failed=1; note "not built: ${output%.failed}"; fi
     done
     [ $failed = 0 ] || fail "some guest programs were not built"
     mv "$manifest.new" "$manifest"
+}
+
+# Programs for riscv32, one for each level of optimization.
+build_riscv32() {
+    local header=$1 source name level output
+    [ -x "$RISCV32_CC" ] || fail "no $RISCV32_CC: run ./devtool toolchain riscv32"
+    for source in "$GUEST_SOURCES"/c/*.c; do
+        case " $(directive "$source" guests) " in *" riscv32 "*) ;; *) continue ;; esac
+        for level in O0 O2; do
+            name=riscv32/$(basename "$source" .c)-$level
+            output="$GUEST_BUILD/$name"
+            guest_row "$source" "$name" - >>"$manifest.new"
+            if [ "$output" -nt "$source" ] && [ "$output" -nt "$header" ] && [ "$output" -nt "$RISCV32_CC" ]; then continue; fi
+            # shellcheck disable=SC2046
+            "$RISCV32_CC" -march=rv32imafdc_zicsr_zifencei -$level -Wall -Wextra -ffp-contract=off $(directive "$source" cflags) -pthread -o "$output" \
+                "$source" $(directive "$source" libs) || : >"$output.failed"
+        done
+    done
 }
 
 compile_guest() {
@@ -90,7 +110,7 @@ bless_guest() {
         mapfile -t -d $'\t' arguments < <(printf '%s' "$line")
         name=${arguments[0]} source=${arguments[1]} prefix=${arguments[2]}
         arguments=("${arguments[@]:3}")
-        case "$name" in fatal/* | compared/*) continue ;; esac
+        case "$name" in fatal/* | compared/* | riscv32/*) continue ;; esac
         if [ -n "$(directive "$source" oracle)" ]; then note "$name: kept (written by hand)"; continue; fi
         output="${source%.*}.expected" status=0
         if [ "$prefix" = - ]; then prefix=/; fi

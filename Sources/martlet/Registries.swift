@@ -20,6 +20,8 @@ struct ConfiguredGuest: Sendable {
 struct GuestRow: Sendable {
     /// As in `martlet-NAME` and `qemu-NAME`.
     let name: String
+    /// What its programs' files say they are for.
+    let elf: ELFTarget
     /// The text of `-cpu help`.
     let cpuHelp: @Sendable () -> String
     /// Builds the guest for a `-cpu` argument (nil: the default model).
@@ -27,17 +29,25 @@ struct GuestRow: Sendable {
 }
 
 let allGuests: [GuestRow] = [
+    riscv("riscv64", .bits64, .standard, LinuxGuestABI.riscv64(isa:)),
+    riscv("riscv32", .bits32, .standard32, LinuxGuestABI.riscv32(isa:)),
+]
+
+private func riscv(
+    _ name: String, _ wordSize: WordSize, _ standard: RISCVCPU, _ abi: @escaping @Sendable (String) -> LinuxGuestABI
+) -> GuestRow {
     GuestRow(
-        name: "riscv64",
-        cpuHelp: { RISCVCPUModel.help(.bits64) },
+        name: name,
+        elf: ELFTarget(machine: 243, words: Words(size: wordSize.bytes, order: .little)),
+        cpuHelp: { RISCVCPUModel.help(wordSize) },
         make: { (specification) throws(CommandError) in
             do {
-                let cpu = try specification.map { try RISCVCPU($0) } ?? .standard
+                let cpu = try specification.map { try RISCVCPU($0, wordSize) } ?? standard
                 return ConfiguredGuest(
-                    architecture: RISCVGuest(cpu: cpu, inputs: .host), abi: .riscv64(isa: cpu.isaString),
+                    architecture: RISCVGuest(cpu: cpu, inputs: .host), abi: abi(cpu.isaString),
                     hardwareCapabilities: cpu.hardwareCapabilities)
             } catch {
                 throw CommandError("\(error)")
             }
         })
-]
+}

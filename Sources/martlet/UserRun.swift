@@ -43,23 +43,47 @@ struct UserRun {
             options.relaunchArguments += [Array("-profile".utf8), Array(path.utf8)]
         }
 
-        // The guest is made before the program is opened, so that a wrong -cpu is told whatever the program is.
-        var guests: [UserModeGuest] = []
-        for row in allGuests where guest == nil || guest?.name == row.name {
-            let made = try row.make(line.cpu)
-            let perfMap = line.perfMap ? PerfMap() : nil
-            let session = EngineSession(line: line, diagnostics: diagnostics, perfMap: perfMap, folder: folder)
-            guests.append(
-                UserModeGuest(
-                    abi: made.abi, architecture: made.architecture, hardwareCapabilities: made.hardwareCapabilities,
-                    makeEngine: { memory, program in
-                        try session.makeEngine(made.architecture, memory, name: row.name, program: program)
-                    },
-                    willExit: { session.finish() }))
+        let rows = try rowsWithCPU()
+        var made: [UserModeGuest] = []
+        return runUserProgram(options, runs: rows.map(\.name).joined(separator: ", ")) { file in
+            if let known = made.first(where: { $0.abi.runs(file) }) { return known }
+            guard let row = rows.first(where: { $0.elf.machine == file.machine && $0.elf.words == file.words }),
+                let new = try? userModeGuest(row, folder), new.abi.runs(file)
+            else { return nil }
+            made.append(new)
+            return new
         }
-        let known = guests
-        let names = (guest.map { [$0] } ?? allGuests).map(\.name).joined(separator: ", ")
-        return runUserProgram(options, runs: names) { file in known.first { $0.abi.runs(file) } }
+    }
+
+    /// The guests that may be run: those that have the CPU that is asked for. It is looked at before the program is opened, so that a
+    /// wrong one is told whatever the program is.
+    private func rowsWithCPU() throws(CommandError) -> [GuestRow] {
+        let rows = guest.map { [$0] } ?? allGuests
+        guard line.cpu != nil else { return rows }
+        var refusal: CommandError?
+        let able = rows.filter { row in
+            do throws(CommandError) {
+                _ = try row.make(line.cpu)
+                return true
+            } catch {
+                refusal = refusal ?? error
+                return false
+            }
+        }
+        if able.isEmpty, let refusal { throw refusal }
+        return able
+    }
+
+    private func userModeGuest(_ row: GuestRow, _ folder: String?) throws(CommandError) -> UserModeGuest {
+        let made = try row.make(line.cpu)
+        let perfMap = line.perfMap ? PerfMap() : nil
+        let session = EngineSession(line: line, diagnostics: diagnostics, perfMap: perfMap, folder: folder)
+        return UserModeGuest(
+            abi: made.abi, architecture: made.architecture, hardwareCapabilities: made.hardwareCapabilities,
+            makeEngine: { memory, program in
+                try session.makeEngine(made.architecture, memory, name: row.name, program: program)
+            },
+            willExit: { session.finish() })
     }
 
     /// The guest's environment: the host's, less -U, plus -E.

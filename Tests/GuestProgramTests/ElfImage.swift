@@ -1,6 +1,6 @@
 // Small ELF files, good and broken, made byte by byte for the tests of what the loader refuses.
 
-/// A 64-bit ELF executable as its fields; every test changes what it wants broken, then asks for the bytes.
+/// An ELF executable as its fields, of 64 bits unless `makeNarrow` is called; every test changes what it wants broken, then asks for the bytes.
 struct ElfImage {
     var magic: [UInt8] = [0x7f, 0x45, 0x4c, 0x46]
     var elfClass: UInt8 = 2  // ELFCLASS64
@@ -13,6 +13,8 @@ struct ElfImage {
     var headerSize: UInt16 = 56
     var headerCount: UInt16?
     var segments: [Segment] = [Segment()]
+    /// Addresses and offsets have 32 bits.
+    private(set) var isNarrow = false
     var interpreter: String?
     /// Code at file offset 0x1000.
     var code: [UInt32] = ElfImage.exit(7)
@@ -28,6 +30,13 @@ struct ElfImage {
         var alignment: UInt64 = 0x1000
     }
 
+    mutating func makeNarrow() {
+        isNarrow = true
+        elfClass = 1  // ELFCLASS32
+        headersAt = 52
+        headerSize = 32
+    }
+
     /// `li a7, 93; li a0, code; ecall`: the smallest program.
     static func exit(_ code: UInt32) -> [UInt32] { [0x05d0_0893, 0x0000_0513 | code << 20, 0x0000_0073] }
 
@@ -41,12 +50,20 @@ struct ElfImage {
         for (index, byte) in (magic + [elfClass, byteOrder, 1, 0]).enumerated() { file[index] = byte }
         put(type, at: 16)
         put(machine, at: 18)
+        /// Puts words of the class one after another, and returns where they end.
+        func putWords(_ values: [UInt64], at offset: Int) -> Int {
+            for (index, value) in values.enumerated() {
+                isNarrow
+                    ? put(UInt32(truncatingIfNeeded: value), at: offset + 4 * index)
+                    : put(value, at: offset + 8 * index)
+            }
+            return offset + values.count * (isNarrow ? 4 : 8)
+        }
         put(UInt32(1), at: 20)
-        put(entry, at: 24)
-        put(headersAt, at: 32)
-        put(flags, at: 48)
-        put(UInt16(64), at: 52)
-        put(headerSize, at: 54)
+        let rest = putWords([entry, headersAt, 0], at: 24)
+        put(flags, at: rest)
+        put(UInt16(isNarrow ? 52 : 64), at: rest + 4)
+        put(headerSize, at: rest + 6)
         var all = segments
         if let interpreter {
             let text = Array(interpreter.utf8) + [0]
@@ -56,17 +73,14 @@ struct ElfImage {
                     type: 3, flags: 4, offset: 0x800, address: 0x10800, fileSize: UInt64(text.count),
                     memorySize: UInt64(text.count), alignment: 1), at: 0)
         }
-        put(headerCount ?? UInt16(all.count), at: 56)
+        put(headerCount ?? UInt16(all.count), at: rest + 8)
         for (index, segment) in all.enumerated() where headersAt < 0x700 {
-            let at = Int(headersAt) + index * 56
+            let at = Int(headersAt) + index * (isNarrow ? 32 : 56)
             put(segment.type, at: at)
-            put(segment.flags, at: at + 4)
-            put(segment.offset, at: at + 8)
-            put(segment.address, at: at + 16)
-            put(segment.address, at: at + 24)
-            put(segment.fileSize, at: at + 32)
-            put(segment.memorySize, at: at + 40)
-            put(segment.alignment, at: at + 48)
+            put(segment.flags, at: isNarrow ? at + 24 : at + 4)
+            let sizes = [segment.offset, segment.address, segment.address, segment.fileSize, segment.memorySize]
+            let end = putWords(sizes, at: isNarrow ? at + 4 : at + 8)
+            _ = putWords([segment.alignment], at: isNarrow ? end + 4 : end)
         }
         for (index, word) in code.enumerated() { put(word, at: 0x1000 + index * 4) }
         return Array(file.prefix(length))

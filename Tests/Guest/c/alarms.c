@@ -1,5 +1,6 @@
 // Timer signals in hot loops: a loop without calls, loops with calls and with floating point; each must notice the
 // handler and finish with the value it would have without signals.
+// guests: riscv32
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 // oracle: none. What is counted besides is the emulator's own (LeakTests.swift).
 // Makes things and lets go of them: threads, children, mappings of a file, functions at ever new addresses. With arguments "KIND ROUNDS"
 // it stops itself before and after the rounds, so that somebody may look how large the process is.
+// guests: riscv32
 #define _GNU_SOURCE
 #include "code.h"
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 // Time: clocks go forward, sleeps last as long as asked, timers and resource usage, broken-down time of a fixed moment.
+// guests: riscv32
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>

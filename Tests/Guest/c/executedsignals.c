@@ -1,5 +1,6 @@
 // What execve(2) leaves as it is: the mask, the signals that are ignored and those that wait, of SIGSEGV and SIGBUS too.
 // oracle: none. qemu-user does not keep the latter; the native kernel says this.
+// guests: riscv32
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdio.h>

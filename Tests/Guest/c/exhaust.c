@@ -1,6 +1,7 @@
 // oracle: none. How much there is depends on the limits that it is run under (LimitTests.swift).
 // args: none
 // Takes memory, threads or children until there are no more, and goes on.
+// guests: riscv32
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>

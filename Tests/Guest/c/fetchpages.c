@@ -1,6 +1,7 @@
 // An instruction or a block that lies on a page without execute permission faults, once; it runs as soon as the page may be
 // executed, in whatever way that came about, also where the code before it runs hot.
 // oracle: none. qemu-user keeps the fault.
+// guests: riscv32
 #define _GNU_SOURCE
 #include "code.h"
 #include <pthread.h>

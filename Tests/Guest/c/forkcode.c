@@ -1,6 +1,7 @@
 // A parent, a child that gives up its rights, and a grandchild all run code that was translated before and after they parted. With
 // "wait" they then stay for as many milliseconds as the second argument says: who looks at them from outside finds no memory that
 // one may write and another executes.
+// guests: riscv32
 #define _GNU_SOURCE
 #include "code.h"
 #include <stdio.h>

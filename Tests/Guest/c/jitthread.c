@@ -24,7 +24,7 @@ int main(void) {
     page = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     pthread_t thread;
     pthread_create(&thread, NULL, writer, NULL);
-    unsigned long sum = 0;
+    uint64_t sum = 0;
     int wrong = 0;
     for (int i = 0; i < 2000; i++) {
         while (atomic_load(&turn) != 1) sched_yield();
@@ -35,6 +35,6 @@ int main(void) {
         atomic_store(&turn, 0);
     }
     pthread_join(thread, NULL);
-    printf("%lu wrong %d\n", sum, wrong);
+    printf("%llu wrong %d\n", (unsigned long long)sum, wrong);
     return 0;
 }

@@ -1,6 +1,7 @@
 // oracle: none. qemu-user keeps no limits of memory.
 // Limits of memory are what the program makes of them: read back, in force for what it maps, inherited over fork and exec, and the main
 // stack has as much as RLIMIT_STACK says.
+// guests: riscv32
 #define _GNU_SOURCE
 #include "limits.h"
 #include <errno.h>

@@ -1,6 +1,7 @@
 // Signals while fresh blocks are being linked: a signal between a block's first exit and the link to its successor must not
 // change where the block goes.
 // oracle: none. What races here is Martlet itself; the sums hold for any interleaving.
+// guests: riscv32
 #include <signal.h>
 #include <stdio.h>
 #include <stdint.h>

@@ -1,5 +1,6 @@
 // cflags: -Wno-infinite-recursion -Wno-array-bounds
 // setjmp and longjmp: out of deep recursion, many times, with live registers of both kinds; sigsetjmp out of a handler.
+// guests: riscv32
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 // Assorted calls that programs make at start: limits, identities, names, priorities, prctl, CPU sets, random numbers, sysinfo.
 // oracle: none. qemu-user knows no address of the thread id word.
+// guests: riscv32
 #define _GNU_SOURCE
 #include <errno.h>
 #include <grp.h>

@@ -2,6 +2,7 @@
 // allowed nothing is mounted.
 // link: dynamic
 // oracle: none. qemu-user may run where namespaces are not allowed.
+// guests: riscv32
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sched.h>

@@ -1,4 +1,5 @@
 // Waiting for descriptors: poll, ppoll, select, pselect, epoll (level, edge, one-shot), eventfd, timerfd, signalfd, inotify.
+// guests: riscv32
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

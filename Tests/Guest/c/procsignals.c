@@ -1,6 +1,7 @@
 // /proc tells of the guest's threads and signals, whatever Martlet has besides: /proc/self/status, stat and task, of the process and of
 // one of its threads; after code has become hot too.
 // oracle: none. qemu-user shows its own; the native kernel says this.
+// guests: riscv32
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,5 +1,6 @@
 // Loads from an address that somebody else writes into a file, and stores what it has read beside it: a guest program reaches all of
 // the process's memory. Without an argument it only says so.
+// guests: riscv32
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 // Code pages that change under their address: mprotect round trips, munmap and mmap of other code, MAP_FIXED over code,
 // mremap of a code page, a file mapping replaced by another file's.
+// guests: riscv32
 #define _GNU_SOURCE
 #include "code.h"
 #include <fcntl.h>
@@ -18,7 +19,7 @@ static int code_file(int value) {
 int main(void) {
     unsigned char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     Function f = (Function)page;
-    unsigned long sum = 0;
+    uint64_t sum = 0;
     for (int i = 0; i < 500; i++) {
         mprotect(page, 4096, PROT_READ | PROT_WRITE);
         emit(page, li_a0(i), RET);
@@ -26,7 +27,7 @@ int main(void) {
         flush(page, 8);
         sum = sum * 7 + (unsigned long)f(0);
     }
-    printf("mprotect %lu\n", sum);
+    printf("mprotect %llu\n", (unsigned long long)sum);
 
     sum = 0;
     for (int i = 0; i < 500; i++) {
@@ -37,7 +38,7 @@ int main(void) {
         flush(page, 8);
         sum = sum * 7 + (unsigned long)f(0);
     }
-    printf("munmap %lu\n", sum);
+    printf("munmap %llu\n", (unsigned long long)sum);
 
     int fds[4];
     for (int i = 0; i < 4; i++) fds[i] = code_file(100 + i);
@@ -46,7 +47,7 @@ int main(void) {
         mmap(page, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fds[i & 3], 0);
         sum = sum * 7 + (unsigned long)f(0);
     }
-    printf("files %lu\n", sum);
+    printf("files %llu\n", (unsigned long long)sum);
 
     unsigned char *other = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     emit(other, li_a0(55), RET);

@@ -1,5 +1,6 @@
 // A program that rewrites its code: through fence.i, through the compiler's cache flush and the system call behind it;
 // code that changes the very block it runs in; data on the same page as code.
+// guests: riscv32
 #define _GNU_SOURCE
 #include "code.h"
 #include <stdio.h>
@@ -30,9 +31,9 @@ int main(void) {
     memcpy(page + 256, block, sizeof block);
     flush(page + 256, sizeof block);
     long (*patch)(long, long, void *) = (long (*)(long, long, void *))(page + 256);
-    unsigned long sum = 0;
+    uint64_t sum = 0;
     for (int i = 0; i < 100; i++) sum = sum * 3 + (unsigned long)patch(i, addi_a0(i), page + 256);
-    printf("%lu\n", sum);
+    printf("%llu\n", (unsigned long long)sum);
 
     // A loop writes data next to the code that it calls: the code stays what it is.
     volatile long *data = (volatile long *)(page + 2048);

@@ -1,5 +1,6 @@
 // setuid with threads: the C library interrupts every thread by a signal of its own to change them all. Also in a forked child,
 // whose first thread comes anew.
+// guests: riscv32
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>

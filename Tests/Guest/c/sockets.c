@@ -1,5 +1,6 @@
 // Sockets over loopback only: stream and datagram, socketpair, names, options, vectors with descriptors and credentials
 // in control messages, shutdown, non-blocking connects, errors.
+// guests: riscv32
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,5 +1,6 @@
 // Signals and threads together: directed signals, a mask per thread, a thread that spins while it is signalled,
 // exit of the whole process while other threads run.
+// guests: riscv32
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>

@@ -1,6 +1,7 @@
 // One page of memory at two addresses, one to write and one to run, as just-in-time compilers map it; also in one
 // mapping shared with a child process that writes the code.
 // oracle: none. qemu-user does not see a write through another mapping; the sums are computed by hand.
+// guests: riscv32
 #define _GNU_SOURCE
 #include "code.h"
 #include <stdio.h>
@@ -15,13 +16,13 @@ int main(void) {
     unsigned char *x = mmap(NULL, 8192, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
     unsigned char *again = mmap(NULL, 8192, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
     Function f = (Function)(x + 64), g = (Function)(again + 64);
-    unsigned long sum = 0;
+    uint64_t sum = 0;
     for (int i = 0; i < 2000; i++) {
         emit(w + 64, addi_a0(i), RET);
         flush(x + 64, 8);
         sum = sum * 5 + (unsigned long)(f(1) + 2 * g(2));
     }
-    printf("%lu\n", sum);
+    printf("%llu\n", (unsigned long long)sum);
     for (int i = 0; i < 20; i++) {
         pid_t child = fork();
         if (child == 0) {
@@ -35,6 +36,6 @@ int main(void) {
         flush(x + 64, 8);
         sum += (unsigned long)f(0);
     }
-    printf("%lu\n", sum);
+    printf("%llu\n", (unsigned long long)sum);
     return 0;
 }
