@@ -1,6 +1,8 @@
 // The few instructions that generated programs need around their random bodies (Unprivileged ISA, chapter 2), and code
 // made of them.
 
+import GuestKit
+
 /// Encodings with registers and immediates as numbers. Immediates are cut to their fields.
 enum Encode {
     static func i(_ opcode: UInt32, _ funct3: UInt32, _ rd: Int, _ rs1: Int, _ imm: Int) -> UInt32 {
@@ -54,12 +56,15 @@ enum Encode {
     static func add(_ rd: Int, _ rs1: Int, _ rs2: Int) -> UInt32 { r(0x33, 0, 0, rd, rs1, rs2) }
     static func slt(_ rd: Int, _ rs1: Int, _ rs2: Int) -> UInt32 { r(0x33, 2, 0, rd, rs1, rs2) }
     static func ld(_ rd: Int, _ base: Int, _ offset: Int) -> UInt32 { i(0x03, 3, rd, base, offset) }
+    static func lw(_ rd: Int, _ base: Int, _ offset: Int) -> UInt32 { i(0x03, 2, rd, base, offset) }
     static func lhu(_ rd: Int, _ base: Int, _ offset: Int) -> UInt32 { i(0x03, 5, rd, base, offset) }
     static func sd(_ rs2: Int, _ base: Int, _ offset: Int) -> UInt32 { s(0x23, 3, rs2, base, offset) }
+    static func sw(_ rs2: Int, _ base: Int, _ offset: Int) -> UInt32 { s(0x23, 2, rs2, base, offset) }
     static func sb(_ rs2: Int, _ base: Int, _ offset: Int) -> UInt32 { s(0x23, 0, rs2, base, offset) }
     static func fld(_ rd: Int, _ base: Int, _ offset: Int) -> UInt32 { i(0x07, 3, rd, base, offset) }
     static func fsd(_ rs2: Int, _ base: Int, _ offset: Int) -> UInt32 { s(0x27, 3, rs2, base, offset) }
     static func moveDouble(toInteger rd: Int, _ rs1: Int) -> UInt32 { i(0x53, 0, rd, rs1, 0xe20) }
+    static func moveSingle(toInteger rd: Int, _ rs1: Int) -> UInt32 { i(0x53, 0, rd, rs1, 0xe00) }
     static func csrrw(_ rd: Int, _ csr: Int, _ rs1: Int) -> UInt32 { i(0x73, 1, rd, rs1, csr) }
     static func csrrs(_ rd: Int, _ csr: Int, _ rs1: Int) -> UInt32 { i(0x73, 2, rd, rs1, csr) }
     static func csrrwi(_ rd: Int, _ csr: Int, _ value: Int) -> UInt32 { i(0x73, 5, rd, value, csr) }
@@ -67,6 +72,14 @@ enum Encode {
     static func jal(_ rd: Int, _ offset: Int = 0) -> UInt32 { 0x6f | UInt32(rd) << 7 | immediateJ(offset) }
     static func beqz(_ rs1: Int, _ offset: Int) -> UInt32 { 0x63 | UInt32(rs1) << 15 | immediateB(offset) }
     static func bnez(_ rs1: Int, _ offset: Int) -> UInt32 { 0x1063 | UInt32(rs1) << 15 | immediateB(offset) }
+
+    /// Loads and stores of a whole register.
+    static func load(_ wordSize: WordSize, _ rd: Int, _ base: Int, _ offset: Int) -> UInt32 {
+        wordSize == .bits32 ? lw(rd, base, offset) : ld(rd, base, offset)
+    }
+    static func store(_ wordSize: WordSize, _ rs2: Int, _ base: Int, _ offset: Int) -> UInt32 {
+        wordSize == .bits32 ? sw(rs2, base, offset) : sd(rs2, base, offset)
+    }
 
     /// A positive number of at most 31 bits into `rd`.
     static func li(_ rd: Int, _ value: Int) -> [UInt32] {

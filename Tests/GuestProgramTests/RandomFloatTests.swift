@@ -62,7 +62,7 @@ import Testing
         let known = Self.expectations.filter {
             FloatInstruction.all[$0.variant.instruction].row.map { InstructionTable.isAllowed($0, by: common) } ?? false
         }
-        try check(known, .reference, folder)
+        try check(known, .reference(), folder)
     }
 
     private func check(

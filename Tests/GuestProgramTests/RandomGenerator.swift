@@ -16,24 +16,36 @@ struct RandomProfile: Sendable {
     /// 32 for a word of zeros. (Such instructions are compared among Martlet's modes by the other profile.)
     static let wrongInReference: Set<String> = ["ctzw"]
 
-    /// What `qemu-riscv64-static` 7.2 knows.
-    static let common: RandomProfile = {
-        let base: RISCVExtensions = [.rv64, .i, .m, .a, .f, .d, .c]
-        let more: RISCVExtensions = [.zicsr, .zifencei, .zihintpause, .zba, .zbb, .zbc, .zbs, .zfhmin]
-        return RandomProfile(
-            name: "common", extensions: base.union(more).completed.subtracting(.zcf), hasReference: true)
-    }()
+    /// What `qemu-riscv64-static` and `qemu-riscv32-static` 7.2 know.
+    static let common = common(.rv64)
+    static let common32 = common(.rv32)
     /// All that Martlet knows.
     static let all = RandomProfile(name: "all", extensions: RISCVCPU.standard.extensions, hasReference: false)
+    static let all32 = RandomProfile(name: "all32", extensions: RISCVCPU.standard32.extensions, hasReference: false)
+
+    private static func common(_ width: RISCVExtensions) -> RandomProfile {
+        let base: RISCVExtensions = [.i, .m, .a, .f, .d, .c, .zicsr, .zifencei, .zihintpause]
+        let more: RISCVExtensions = [.zba, .zbb, .zbc, .zbs, .zfhmin]
+        let isNarrow = width == .rv32
+        return RandomProfile(
+            name: isNarrow ? "common32" : "common",
+            extensions: width.union(base).union(more).completed.subtracting(isNarrow ? [] : .zcf), hasReference: true)
+    }
+
+    var wordSize: WordSize { extensions.wordSize }
+    /// The CPU that has at least this.
+    var cpu: RISCVCPU { wordSize == .bits32 ? .standard32 : .standard }
 }
 
 /// The rows of the tables by what they need.
 struct RowClasses {
     let extensions: RISCVExtensions
+    private let cpu: RISCVCPU
     private(set) var rows: [RowKind: [Int]] = [:]
 
     init(_ profile: RandomProfile) {
         extensions = profile.extensions
+        cpu = profile.cpu
         for row in 0..<InstructionTable.count where InstructionTable.isAllowed(row, by: extensions) {
             if profile.hasReference, RandomProfile.wrongInReference.contains(InstructionTable.name(row)) { continue }
             rows[Self.kind(row), default: []].append(row)
@@ -49,7 +61,7 @@ struct RowClasses {
 
     /// Whether this is no instruction of a more specific row, which Martlet may know also where the reference does not.
     func isItself(_ instruction: EncodedInstruction) -> Bool {
-        let known = extensions.union(RISCVCPU.standard.extensions)
+        let known = extensions.union(cpu.extensions)
         return InstructionTable.encodings.isItself(instruction) { InstructionTable.isAllowed($0, by: known) }
     }
 }
@@ -108,7 +120,9 @@ struct RandomGenerator {
         }
         return RandomProgram(
             seed: seed, extensions: profile.extensions,
-            frame: ProgramFrame(counter: counter, random: RandomSource(seed: random.next())), collector: collector,
+            frame: ProgramFrame(
+                wordSize: profile.wordSize, counter: counter, random: RandomSource(seed: random.next())),
+            collector: collector,
             segments: segments, functions: functions)
     }
 
@@ -164,7 +178,12 @@ struct RandomGenerator {
         _ = rows.set(operand, to: Int64(value), in: &made)
     }
 
-    private func writes(_ made: EncodedInstruction, _ register: Int) -> Bool { rows.writes(made, register, of: "x") }
+    /// Whether it writes x`register`.
+    private func writes(_ made: EncodedInstruction, _ register: Int) -> Bool {
+        if rows.writes(made, register, of: "x") { return true }
+        // The result of this one is a pair of registers, of which the even one is its operand.
+        return rows.name(made.row) == "amocas_d_32" && rows.writes(made, register & ~1, of: "x")
+    }
 
     /// The distance of an access from its base, where it has one.
     private func distance(_ row: Int) -> InstructionOperand? {
@@ -228,7 +247,7 @@ struct RandomGenerator {
                 moved[way] += step
             case 2 where !isHot || faults == 0:
                 faults += 1
-                pieces.append(.word(Encode.sd(register(), 0, random.below(64))))
+                pieces.append(.word(Encode.store(profile.wordSize, register(), 0, random.below(64))))
             default:
                 let row = random.pick(classes[random.chance(50) ? .load : .store])
                 guard rows.width(row) == 32, let distance = distance(row) else { continue }
@@ -302,6 +321,7 @@ struct RandomGenerator {
         let address: [UInt32]
         switch way {
         case 0: address = [Encode.addi(base, 0, random.below(128) * 8)]
+        case 1 where profile.wordSize == .bits32: address = [Encode.lui(base, 0x60000 + random.below(0x40000))]
         case 1: address = [Encode.addi(base, 0, 1 + random.below(500)), Encode.slli(base, base, 48 + random.below(8))]
         case 2:
             // Every wider access crosses; a byte at the last address does not.
@@ -322,7 +342,7 @@ struct RandomGenerator {
         for _ in 0..<(2 + random.below(5)) {
             let offset = random.below(256) * 8
             switch random.below(6) {
-            case 0, 1: words.append(Encode.ld(register(not: base), base, offset))
+            case 0, 1: words.append(Encode.load(profile.wordSize, register(not: base), base, offset))
             case 2, 3, 4: words.append(Encode.fld(random.below(32), base, offset))
             default: words.append(Encode.i(0x07, 2, random.below(32), base, offset))
             }
@@ -343,6 +363,7 @@ struct RandomGenerator {
         let near = Piece.Target.item(index + 1 + random.below(3))
         switch name {
         case "c_j": return Item([.shortJump(0xa001, near)])
+        case "c_jal": return Item([.shortJump(0x2001, near)])
         case "c_beqz", "c_bnez":
             let half = (name == "c_beqz" ? 0xc001 : 0xe001) | UInt16(random.below(8)) << 7
             return Item([.shortBranch(half, near)])
@@ -404,8 +425,11 @@ struct RandomGenerator {
         }
         let temporary = register()
         for _ in 0..<6 {
+            let float = random.below(32)
             words += [
-                Encode.moveDouble(toInteger: temporary, random.below(32)), Encode.rori(collector, collector, 9),
+                profile.wordSize == .bits32
+                    ? Encode.moveSingle(toInteger: temporary, float) : Encode.moveDouble(toInteger: temporary, float),
+                Encode.rori(collector, collector, 9),
                 Encode.add(collector, collector, temporary),
             ]
         }

@@ -7,9 +7,9 @@ import Testing
 
 @Suite(.serialized) struct RandomIllegalTests {
     /// Random words of both lengths that match no row, each with words in between that do.
-    static func program(seed: UInt64, count: Int) -> RandomProgram {
+    static func program(seed: UInt64, count: Int, _ profile: RandomProfile) -> RandomProgram {
         var random = RandomSource(seed: seed)
-        let extensions = RandomProfile.all.extensions
+        let extensions = profile.extensions
         var items: [Item] = []
         while items.count < count {
             let word = UInt32(truncatingIfNeeded: random.next())
@@ -19,13 +19,15 @@ import Testing
             if random.chance(30) { items.append(Item([.half(Encode.shortNop)])) }
         }
         return RandomProgram(
-            seed: seed, extensions: extensions, frame: ProgramFrame(counter: 31, random: random), collector: 30,
+            seed: seed, extensions: extensions,
+            frame: ProgramFrame(wordSize: profile.wordSize, counter: 31, random: random), collector: 30,
             segments: [Segment(iterations: 2, items: items)], functions: [])
     }
 
-    @Test(.seeded(1)) func everyWordThatIsNoInstructionRaisesOneSignal() throws {
+    @Test(.seeded(1), arguments: [RandomProfile.all, .all32])
+    func everyWordThatIsNoInstructionRaisesOneSignal(_ profile: RandomProfile) throws {
         _ = try Workspace.requireMartlet()
-        let program = Self.program(seed: Seed.current, count: 3000)
+        let program = Self.program(seed: Seed.current, count: 3000, profile)
         let illegal = program.segments[0].items.filter {
             if case .half(Encode.shortNop) = $0.pieces[0] { false } else { true }
         }

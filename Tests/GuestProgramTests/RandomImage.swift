@@ -9,6 +9,8 @@
 // The handler of SIGILL, SIGSEGV and SIGBUS folds all registers of the interrupted instruction into a hash and
 // continues after it: state must be exact wherever a fault can be.
 
+import GuestKit
+
 enum ProgramMap {
     static let text = 0x11000
     static let results = 0x40_0000
@@ -42,7 +44,27 @@ private enum PoolOffset {
     static let action = 0x1230
 }
 
+/// Where things are in what a signal handler and system calls get (Linux, arch/riscv/include/uapi/asm/{ucontext,sigcontext,ptrace}.h).
+private struct SignalLayout {
+    /// In the ucontext: pc and x1...x31; right behind them f0...f31 and fcsr.
+    var registers: Int
+    var wordSize: WordSize
+
+    init(_ wordSize: WordSize) {
+        self.wordSize = wordSize
+        registers = wordSize == .bits32 ? 160 : 176
+    }
+
+    /// Words from pc to f31.
+    var count: Int { 32 + 256 / wordSize.bytes }
+    var fcsr: Int { registers + 32 * wordSize.bytes + 256 }
+    /// In struct sigaction and stack_t.
+    var actionFlags: Int { wordSize.bytes }
+    var stackBytes: Int { wordSize == .bits32 ? 8 : 16 }
+}
+
 struct ProgramFrame {
+    var wordSize = WordSize.bits64
     /// The register that no body writes, except to count loops: it is the base of results at the end.
     var counter: Int
     var random: RandomSource
@@ -56,16 +78,16 @@ struct ProgramFrame {
         }
         code += Encode.li(counter, ProgramMap.pool + PoolOffset.registers)
         for i in 0..<32 { code.append(Encode.fld(i, counter, 256 + 8 * i)) }
-        code += [Encode.ld(1, counter, PoolOffset.fcsr - PoolOffset.registers), Encode.csrrw(0, 3, 1)]
-        for i in 1..<32 where i != counter { code.append(Encode.ld(i, counter, 8 * i)) }
+        code += [Encode.lw(1, counter, PoolOffset.fcsr - PoolOffset.registers), Encode.csrrw(0, 3, 1)]
+        for i in 1..<32 where i != counter { code.append(Encode.load(wordSize, i, counter, 8 * i)) }
         return code
     }
 
     func epilogue() -> [UInt32] {
         var code = Encode.li(counter, ProgramMap.results)
-        for i in 0..<32 where i != counter { code.append(Encode.sd(i, counter, 8 * i)) }
+        for i in 0..<32 where i != counter { code.append(Encode.store(wordSize, i, counter, 8 * i)) }
         for i in 0..<32 { code.append(Encode.fsd(i, counter, ResultOffset.floats + 8 * i)) }
-        code += [Encode.csrrs(1, 3, 0), Encode.sd(1, counter, ResultOffset.fcsr)]
+        code += [Encode.csrrs(1, 3, 0), Encode.sw(1, counter, ResultOffset.fcsr)]
         return code + Self.finish(output: ProgramMap.results, size: ProgramMap.outputSize)
     }
 
@@ -74,30 +96,35 @@ struct ProgramFrame {
         Encode.call(64, [1, output, size]) + Encode.call(94, [0])
     }
 
-    /// a2 is the ucontext: pc and x1...x31 at 176, f0...f31 at 432, fcsr at 688.
-    static let handler: [UInt32] = {
+    /// a2 is the ucontext.
+    var handler: [UInt32] {
         let (t0, t1, t2, t3, t4, t5, a2) = (5, 6, 7, 28, 29, 30, 12)
+        let layout = SignalLayout(wordSize)
+        func load(_ rd: Int, _ base: Int, _ offset: Int) -> UInt32 { Encode.load(wordSize, rd, base, offset) }
+        func store(_ rs2: Int, _ base: Int, _ offset: Int) -> UInt32 { Encode.store(wordSize, rs2, base, offset) }
         var code = Encode.li(t2, ProgramMap.results)
-        code += [Encode.ld(t3, t2, ResultOffset.hash), Encode.addi(t4, a2, 176), Encode.addi(t5, 0, 64)]
+        code += [
+            load(t3, t2, ResultOffset.hash), Encode.addi(t4, a2, layout.registers), Encode.addi(t5, 0, layout.count),
+        ]
         code += [  // hash = rotate(hash, 7) + value, for pc and all registers
-            Encode.ld(t0, t4, 0), Encode.rori(t3, t3, 7), Encode.add(t3, t3, t0),
-            Encode.addi(t4, t4, 8), Encode.addi(t5, t5, -1), Encode.bnez(t5, -20),
+            load(t0, t4, 0), Encode.rori(t3, t3, 7), Encode.add(t3, t3, t0),
+            Encode.addi(t4, t4, wordSize.bytes), Encode.addi(t5, t5, -1), Encode.bnez(t5, -20),
         ]
         code += [
-            Encode.i(0x03, 6, t0, a2, 688), Encode.rori(t3, t3, 7), Encode.add(t3, t3, t0),
-            Encode.sd(t3, t2, ResultOffset.hash),
+            Encode.lw(t0, a2, layout.fcsr), Encode.rori(t3, t3, 7), Encode.add(t3, t3, t0),
+            store(t3, t2, ResultOffset.hash),
         ]
         code += [  // log and count
-            Encode.ld(t3, t2, ResultOffset.faults), Encode.andi(t4, t3, 31), Encode.slli(t4, t4, 3),
-            Encode.add(t4, t4, t2), Encode.ld(t0, a2, 176), Encode.sd(t0, t4, ResultOffset.log),
-            Encode.addi(t3, t3, 1), Encode.sd(t3, t2, ResultOffset.faults),
+            load(t3, t2, ResultOffset.faults), Encode.andi(t4, t3, 31), Encode.slli(t4, t4, 3),
+            Encode.add(t4, t4, t2), load(t0, a2, layout.registers), store(t0, t4, ResultOffset.log),
+            Encode.addi(t3, t3, 1), store(t3, t2, ResultOffset.faults),
         ]
         code += [  // pc += length of the instruction there
             Encode.lhu(t1, t0, 0), Encode.andi(t1, t1, 3), Encode.xori(t1, t1, 3), Encode.sltiu(t1, t1, 1),
-            Encode.slli(t1, t1, 1), Encode.addi(t1, t1, 2), Encode.add(t0, t0, t1), Encode.sd(t0, a2, 176),
+            Encode.slli(t1, t1, 1), Encode.addi(t1, t1, 2), Encode.add(t0, t0, t1), store(t0, a2, layout.registers),
         ]
         return code + [Encode.jalr(0, 1, 0)]
-    }()
+    }
 
     // MARK: Data
 
@@ -107,9 +134,10 @@ struct ProgramFrame {
         for i in 0..<64 { page.put(random.registerValue(), at: PoolOffset.registers + 8 * i) }
         page.put(UInt64(random.below(5) << 5 | random.below(32)), at: PoolOffset.fcsr)
         page.put(UInt64(ProgramMap.stack), at: PoolOffset.signalStack)
-        page.put(UInt64(ProgramMap.stackSize), at: PoolOffset.signalStack + 16)
+        let layout = SignalLayout(wordSize)
+        page.put(UInt32(ProgramMap.stackSize), at: PoolOffset.signalStack + layout.stackBytes)
         page.put(UInt64(handler), at: PoolOffset.action)
-        page.put(UInt64(0x0800_0004), at: PoolOffset.action + 8)  // SA_ONSTACK, SA_SIGINFO
+        page.put(UInt32(0x0800_0004), at: PoolOffset.action + layout.actionFlags)  // SA_ONSTACK, SA_SIGINFO
         return page
     }
 
@@ -120,12 +148,13 @@ struct ProgramFrame {
         for offset in stride(from: ProgramMap.sandbox - ProgramMap.results, to: sandbox.count, by: 8) {
             sandbox.put(random.registerValue(), at: offset)
         }
-        return elf([
+        let sections = [
             Section(address: ProgramMap.text, flags: 5, bytes: text),
             Section(address: ProgramMap.results, flags: 6, bytes: sandbox),
             Section(address: ProgramMap.pool, flags: 4, bytes: pool),
             Section(address: ProgramMap.stack, flags: 6, bytes: [UInt8](repeating: 0, count: ProgramMap.stackSize)),
-        ])
+        ]
+        return elf(sections, wordSize)
     }
 }
 
@@ -138,8 +167,9 @@ struct Section {
 }
 
 /// An executable that begins at the first section's first byte.
-func elf(_ sections: [Section]) -> [UInt8] {
+func elf(_ sections: [Section], _ wordSize: WordSize = .bits64) -> [UInt8] {
     var image = ElfImage()
+    if wordSize == .bits32 { image.makeNarrow() }
     var offset = 0x1000
     image.code = []
     image.segments = []

@@ -140,7 +140,7 @@ private struct Layout {
         }
         if here & 2 != 0 { bytes.append(half: Encode.shortNop) }
         append(program.frame.epilogue())
-        append(ProgramFrame.handler)
+        append(program.frame.handler)
         return (bytes, handler)
     }
 

@@ -1,5 +1,6 @@
 // Runs one generated program in many ways and explains the first difference; makes a failing program small.
 
+import GuestKit
 import GuestRISCV
 import Glibc
 
@@ -11,8 +12,11 @@ struct RandomMode: Sendable {
     var isReference = false
 
     static let interpreter = RandomMode(name: "interpreter", options: ["-accel", "tcg,tier=interpreter"])
-    static let reference = RandomMode(
-        name: "qemu-riscv64-static", options: ["-cpu", "rv64,Zfhmin=true"], isReference: true)
+    static func reference(_ wordSize: WordSize = .bits64) -> RandomMode {
+        RandomMode(
+            name: "qemu-riscv\(wordSize.rawValue)-static", options: ["-cpu", "rv\(wordSize.rawValue),Zfhmin=true"],
+            isReference: true)
+    }
 
     /// Those that MARTLET_MODES names, else all.
     static let others: [RandomMode] = {
@@ -29,11 +33,11 @@ struct RandomMode: Sendable {
         return all.filter { wanted.contains($0.name) }
     }()
 
-    static let referencePath = "/usr/bin/qemu-riscv64-static"
-    static let hasReference = access(referencePath, X_OK) == 0
+    static let hasReference = [WordSize.bits32, .bits64].allSatisfy { access(reference($0).referencePath, X_OK) == 0 }
+    private var referencePath: String { "/usr/bin/\(name)" }
 
     func run(_ path: String, seconds: Int) throws -> ProcessRun {
-        if isReference { return try runProcess(Self.referencePath, options + [path], seconds: seconds) }
+        if isReference { return try runProcess(referencePath, options + [path], seconds: seconds) }
         return try runProcess(
             Workspace.requireMartlet(), ["run", "-accel", "tcg,cache=off"] + options + [path], seconds: seconds)
     }
@@ -72,7 +76,8 @@ struct RandomRunner {
     /// The modes to compare for a profile; the first is the expectation.
     static func modes(_ profile: RandomProfile) -> [RandomMode] {
         let first =
-            profile.hasReference && RandomMode.hasReference ? [RandomMode.reference, .interpreter] : [.interpreter]
+            profile.hasReference && RandomMode.hasReference
+            ? [RandomMode.reference(profile.wordSize), .interpreter] : [.interpreter]
         return first + RandomMode.others
     }
 

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 @Suite(.serialized) struct RandomStreamTests {
-    @Test(.seeded(1), arguments: [RandomProfile.common, .all])
+    @Test(.seeded(1), arguments: [RandomProfile.common, .all, .common32, .all32])
     func statesAndMemoryAreTheSameInAllModes(_ profile: RandomProfile) throws {
         _ = try Workspace.requireMartlet()
         let runner = try RandomRunner()
