@@ -62,7 +62,7 @@ let package = Package(
         .executableTarget(
             name: "martlet",
             dependencies: [
-                "CodeGen", "CodeGenX64", "CodeGenInterpreter", "GuestKit", "GuestMemory", "GuestRISCV",
+                "CodeGen", "CodeGenX64", "CodeGenInterpreter", "GuestKit", "GuestMemory", "GuestRISCV", "GuestMoxie",
                 "TranslationStore", "ExecutionEngine", "HostOS",
                 "LinuxABI", "LinuxUser", "ProfileReport", "Diagnostics", "Optimizer", "CCapstone",
             ]),

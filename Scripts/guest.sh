@@ -4,7 +4,7 @@
 #   // cflags: ...     more compiler flags          // libs: ...    libraries, after the sources
 #   // link: dynamic | static-pie                   // args: ...    arguments, quoted as for a shell
 #   // oracle: none. why                            its expectation is written by hand, `bless` leaves it alone
-#   // guests: riscv32                              it is built for that guest too, with -O0 and with -O2
+#   // guests: riscv32 moxie                        it is built for riscv32 too, and kept as a file for moxie, with -O0 and with -O2
 #
 # Programs in compared/ are built for the host too: what they print there is what they must print.
 #
@@ -36,6 +36,7 @@ build_guest() {
     done
     wait
     build_riscv32 "$header"
+    copy_moxie
     for output in "$GUEST_BUILD"/*/*.failed; do
         if [ -e "$output" ]; then failed=1; note "not built: ${output%.failed}"; fi
     done
@@ -58,6 +59,26 @@ build_riscv32() {
             "$RISCV32_CC" -march=rv32imafdc_zicsr_zifencei -$level -Wall -Wextra -ffp-contract=off $(directive "$source" cflags) -pthread -o "$output" \
                 "$source" $(directive "$source" libs) || : >"$output.failed"
         done
+    done
+}
+
+# Programs for Moxie, one for each level of optimization: no compiler is at hand, they are kept (Tests/Guest/moxie).
+copy_moxie() {
+    local source level name
+    mkdir -p "$GUEST_BUILD/moxie"
+    for source in $(moxie_sources); do
+        for level in O0 O2; do
+            name=moxie/$(basename "$source" .c)-$level
+            guest_row "$source" "$name" - >>"$manifest.new"
+            cp -u "$GUEST_SOURCES/$name" "$GUEST_BUILD/$name"
+        done
+    done
+}
+
+moxie_sources() {
+    local source
+    for source in "$GUEST_SOURCES"/c/*.c; do
+        case " $(directive "$source" guests) " in *" moxie "*) printf '%s\n' "$source" ;; esac
     done
 }
 
@@ -110,7 +131,7 @@ bless_guest() {
         mapfile -t -d $'\t' arguments < <(printf '%s' "$line")
         name=${arguments[0]} source=${arguments[1]} prefix=${arguments[2]}
         arguments=("${arguments[@]:3}")
-        case "$name" in fatal/* | compared/* | riscv32/*) continue ;; esac
+        case "$name" in fatal/* | compared/* | riscv32/* | moxie/*) continue ;; esac
         if [ -n "$(directive "$source" oracle)" ]; then note "$name: kept (written by hand)"; continue; fi
         output="${source%.*}.expected" status=0
         if [ "$prefix" = - ]; then prefix=/; fi

@@ -63,15 +63,15 @@ moxie_step() {
         fail "toolchain: $name: $step failed: $(grep -E 'error|Error' "$log" | tail -1); the whole output is in $log"
 }
 
-# The programs that say `fixtures: moxie`, and the benchmark's kernels.
+# The programs that say `guests: moxie`, and the benchmark's kernels.
 moxie_fixtures() {
     local dir=$GUEST_SOURCES/moxie source level
-    for source in $(grep -l '^// fixtures: moxie$' "$GUEST_SOURCES"/c/*.c) "$REPO/Benchmarks/kernels.c"; do
+    for source in $(moxie_sources) "$REPO/Benchmarks/kernels.c"; do
         for level in O0 O2; do
             "$MOXIE_TARGET-gcc" "-$level" -ffp-contract=off -ffunction-sections -fdata-sections -Wl,--gc-sections -s -nostartfiles \
-                -Wl,-N -T "$dir/program.ld" -o "$dir/$(basename "$source" .c).$level" "$dir/start.S" "$source" -lm >"$log" 2>&1 ||
+                -Wl,-N -T "$dir/program.ld" -o "$dir/$(basename "$source" .c)-$level" "$dir/start.S" "$source" -lm >"$log" 2>&1 ||
                 fail "toolchain: $source does not compile: $(grep -m1 -E 'error|undefined' "$log"); the whole output is in $log"
         done
     done
-    note "$dir: $(du -ch "$dir"/*.O? | tail -1 | cut -f1) of programs"
+    note "$dir: $(du -ch "$dir"/*-O? | tail -1 | cut -f1) of programs"
 }

@@ -4,6 +4,7 @@ import CodeGen
 import CodeGenInterpreter
 import CodeGenX64
 import GuestKit
+import GuestMoxie
 import GuestRISCV
 import LinuxABI
 import LinuxUser
@@ -31,6 +32,16 @@ struct GuestRow: Sendable {
 let allGuests: [GuestRow] = [
     riscv("riscv64", .bits64, .standard, LinuxGuestABI.riscv64(isa:)),
     riscv("riscv32", .bits32, .standard32, LinuxGuestABI.riscv32(isa:)),
+    GuestRow(
+        name: "moxie",
+        elf: LinuxGuestABI.moxie.elf,
+        cpuHelp: { "Moxie has one CPU model: any\n" },
+        make: { (specification) throws(CommandError) in
+            guard specification == nil || specification == "any" else {
+                throw CommandError("-cpu \(specification ?? ""): Moxie has one CPU model: any")
+            }
+            return ConfiguredGuest(architecture: MoxieGuest(), abi: .moxie, hardwareCapabilities: 0)
+        }),
 ]
 
 private func riscv(

@@ -1,4 +1,4 @@
-// fixtures: moxie
+// guests: moxie
 // The C library's memory and string functions over all small sizes and alignments, sorting, allocation: checksums, the same on all
 // machines.
 #include <stdint.h>

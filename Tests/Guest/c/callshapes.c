@@ -1,4 +1,4 @@
-// fixtures: moxie
+// guests: moxie
 // Everything that a calling convention and control flow can do: structures by value, many and variable arguments, function
 // pointers, deep recursion, tail calls, labels as values, large switches, bit fields, setjmp. The same on all machines.
 #include <setjmp.h>

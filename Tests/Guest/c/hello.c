@@ -1,6 +1,5 @@
-// fixtures: moxie
+// guests: moxie riscv32
 // The smallest useful program, by the same name in every test of options and of bad inputs that needs a good program.
-// guests: riscv32
 #include <stdio.h>
 #include <stdlib.h>
 int main(int argc, char **argv) {
