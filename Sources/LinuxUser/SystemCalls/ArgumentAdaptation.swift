@@ -6,7 +6,8 @@ import LinuxABI
 extension LinuxGuestABI {
     /// Arguments are not yet what the host has. False for most 64-bit guests: then calls cost nothing here.
     var adaptsArguments: Bool {
-        words.size == 4 || convention.pairs != .single || !table.hasHostSignals
+        words.size == 4 || words.order != LinuxTable.host.order || convention.pairs != .single
+            || !table.hasHostSignals
             || !MaskSet.allCases.allSatisfy { table.isHosts($0) } || !ValueSet.allCases.allSatisfy { table.isHosts($0) }
     }
 

@@ -61,27 +61,28 @@ enum DescriptorData {
     }
 }
 
-extension FileCalls {
-    /// read(2) of a guest whose numbers may need conversion.
-    static func convertedRead(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int? {
-        guard let data = DescriptorData(call.int32(0)) else { return nil }
+extension DescriptorData {
+    /// read(2).
+    func read(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         let result = thread.blocking(
             Int32(SYS_read), call.word(0), thread.output(call.a1, call.a2), call.word(2))
         guard result > 0 else { return result }
         thread.finishArguments()
         return try withScratch(result) { (buffer) throws(Errno) in
             try thread.memory.readBytes(call.a1, into: buffer)
-            data.toGuest(buffer, thread.process.guest.table)
+            toGuest(buffer, thread.process.guest.table)
             try thread.memory.writeBytes(call.a1, UnsafeRawBufferPointer(buffer))
             return result
         }
     }
 
-    /// write(2) likewise: a number that is added to a counter.
-    static func convertedWrite(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int? {
-        guard call.a2 >= 8, DescriptorData(call.int32(0)) == .counter else { return nil }
-        var value = try thread.load(call.a1, as: UInt64.self)
-        return withUnsafeMutablePointer(to: &value) {
+    /// write(2): a number that is added to a counter; the other kinds take nothing.
+    func write(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
+        let given = try? thread.load(call.a1, as: UInt64.self)
+        guard self == .counter, call.a2 >= 8, let given else {
+            return kernel(SYS_write, call.word(0), thread.input(call.a1, call.a2), call.word(2))
+        }
+        return withUnsafePointer(to: given) {
             thread.blocking(Int32(SYS_write), call.word(0), Int(bitPattern: $0), 8)
         }
     }

@@ -19,8 +19,28 @@ public func performSystemCall(_ thread: GuestThread, _ arguments: SystemCallArgu
 @inline(__always)
 func performSystemCall(_ thread: GuestThread, _ id: SystemCallID, _ given: SystemCallArguments) -> Int {
     let row = SystemCallTable.row(id)
-    var arguments = given
-    if thread.process.adaptsArguments { arguments = thread.process.guest.adapted(given, row) }
+    if thread.process.adaptsArguments { return performAdapted(thread, id, row, given) }
+    return performShown(thread, id, row, given)
+}
+
+/// The same for a guest whose arguments are not yet what the host has.
+@inline(never)
+private func performAdapted(
+    _ thread: GuestThread, _ id: SystemCallID, _ row: SystemCallRow, _ given: SystemCallArguments
+) -> Int {
+    let process = thread.process, arguments = process.guest.adapted(given, row)
+    if process.convertsData, id == .read || id == .write, let data = DescriptorData(arguments.int32(0)) {
+        var converting = row
+        converting.action = id == .read ? .handler(data.read) : .handler(data.write)
+        return performShown(thread, id, converting, arguments)
+    }
+    return performShown(thread, id, row, arguments)
+}
+
+@inline(__always)
+private func performShown(
+    _ thread: GuestThread, _ id: SystemCallID, _ row: SystemCallRow, _ arguments: SystemCallArguments
+) -> Int {
     let shown = thread.process.diagnostics.isEnabled(.systemCalls)
     if shown { SystemCallTrace.showEntry(thread, id, row, arguments) }
     let result = thread.finishArguments(perform(thread, id, row, arguments))
@@ -36,7 +56,6 @@ private func perform(
         if thread.process.procDescriptors.hasMemoryFiles, let result = try ProcMemory.perform(thread, id, arguments) {
             return result
         }
-        if thread.process.convertsData, let result = try performOnData(thread, id, arguments) { return result }
         switch row.action {
         case .handler(let handler): return try handler(thread, arguments)
         case .passThrough: return try passThrough(thread, id, row, arguments, blocking: false)
@@ -48,18 +67,6 @@ private func perform(
         }
     } catch {
         return error.negated
-    }
-}
-
-/// Calls that read or write the kernel's own numbers through a descriptor.
-@inline(never)
-private func performOnData(
-    _ thread: GuestThread, _ id: SystemCallID, _ arguments: SystemCallArguments
-) throws(Errno) -> Int? {
-    switch id {
-    case .read: try FileCalls.convertedRead(thread, arguments)
-    case .write: try FileCalls.convertedWrite(thread, arguments)
-    default: nil
     }
 }
 
