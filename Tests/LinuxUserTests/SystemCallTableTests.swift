@@ -77,4 +77,27 @@ import Testing
         #expect(isError(guest.call(.io_uring_setup, 8, guest.room(120)), .nosys))
         #expect(isError(guest.call(.reboot), .perm))
     }
+
+    /// Sizes that pointers are checked by, where they pass as they are.
+    @Test func contentsHaveTheHostsSizes() {
+        for content in Content.allCases {
+            let size = Int(content.size)
+            switch content.shape {
+            case .bytes: #expect(size == 1 || content == .signalSet && size == 8)
+            case .numbers(let count, let bytes): #expect(size == count * bytes, "\(content)")
+            case .words(let count): #expect(size == count * LinuxTable.host.word, "\(content)")
+            case .ownWords: #expect(size == LinuxTable.host.word)
+            case .structure(let id): #expect(size == LinuxTable.host.layout(id)?.size, "\(content)")
+            }
+        }
+    }
+
+    /// For riscv64 a pointer passes as it is, whatever it points to, but for what its own structures say.
+    @Test func riscv64NeedsNoConversionOfArguments() {
+        let contents = ContentConversions(.riscv64)
+        #expect(Content.allCases.filter { contents[$0] != nil } == [])
+        #expect(!contents.areNeeded && !LinuxGuestABI.riscv64.adaptsArguments)
+        #expect(ContentConversions(.riscv32)[.usage] != nil && ContentConversions(.riscv32)[.itimerspec] != nil)
+        #expect(LinuxGuestABI.riscv32.adaptsArguments)
+    }
 }

@@ -236,8 +236,8 @@ public enum Content: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case opaque, bytes
     case int16, int32, int32Pair, capabilities, uint64, uint64Pair, uint64Quintuple, long
     case timespec, timespecPair, timeval, timevalPair, itimerspec, timex, times
-    case signalSet, signalEvent, socketAddress, pollDescriptors, rlimit, rlimit64, usage, systemInformation, vectors
-    case bitSet, epollEvent, semaphoreOperations, queueAttributes, fileSystem, fileSystem64, lock, scheduling
+    case signalSet, signalEvent, socketAddress, pollDescriptors, rlimit, rlimit64, usage, systemInformation
+    case bitSet, semaphoreOperations, queueAttributes, fileSystem, lock, scheduling
     case terminal, terminal2, oldTerminal
 
     /// How its numbers lie in memory.
@@ -277,13 +277,10 @@ public enum Content: UInt8, CaseIterable, Sendable, BitwiseCopyable {
         case .rlimit64: .structure(.rlimit64)
         case .usage: .structure(.rusage)
         case .systemInformation: .structure(.sysinfo)
-        case .vectors: .structure(.iovec)
         case .bitSet: .ownWords
-        case .epollEvent: .structure(.epoll_event)
         case .semaphoreOperations: .structure(.sembuf)
         case .queueAttributes: .structure(.mq_attr)
         case .fileSystem: .structure(.statfs)
-        case .fileSystem64: .structure(.statfs64)
         case .lock: .structure(.flock)
         case .scheduling: .structure(.sched_attr)
         case .terminal: .structure(.termios)
@@ -303,8 +300,7 @@ public enum Content: UInt8, CaseIterable, Sendable, BitwiseCopyable {
         case .int32: 4
         case .semaphoreOperations: 6
         case .int32Pair, .uint64, .long, .bitSet, .signalSet, .pollDescriptors: 8
-        case .epollEvent: 12
-        case .timespec, .timeval, .rlimit, .rlimit64, .vectors, .uint64Pair: 16
+        case .timespec, .timeval, .rlimit, .rlimit64, .uint64Pair: 16
         case .capabilities: 24
         case .timespecPair, .timevalPair, .itimerspec, .times, .lock: 32
         case .oldTerminal: 18
@@ -314,7 +310,7 @@ public enum Content: UInt8, CaseIterable, Sendable, BitwiseCopyable {
         case .scheduling: 56
         case .signalEvent, .queueAttributes: 64
         case .systemInformation: 112
-        case .fileSystem, .fileSystem64: 120
+        case .fileSystem: 120
         case .usage: 144
         case .timex: 208
         }
