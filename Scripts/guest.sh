@@ -47,7 +47,10 @@ build_guest() {
 # Programs for riscv32, one for each level of optimization.
 build_riscv32() {
     local header=$1 source name level output
-    [ -x "$RISCV32_CC" ] || fail "no $RISCV32_CC: run ./devtool toolchain riscv32"
+    if [ ! -x "$RISCV32_CC" ]; then
+        note "no programs of riscv32: run ./devtool toolchain riscv32"
+        return
+    fi
     for source in "$GUEST_SOURCES"/c/*.c; do
         case " $(directive "$source" guests) " in *" riscv32 "*) ;; *) continue ;; esac
         for level in O0 O2; do

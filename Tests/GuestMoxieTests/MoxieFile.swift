@@ -1,6 +1,7 @@
 // 32-bit big-endian ELF files as programs for the simulator are: read for the tests' own loader, written for generated ones.
 
 import Glibc
+import Testing
 
 struct MoxieFile {
     struct Segment {
@@ -84,9 +85,32 @@ struct MoxieFile {
     }
 }
 
+extension MoxieFile {
+    /// What a shell command with the file's path prints.
+    func run(_ command: (String) -> String) throws -> [UInt8] {
+        var name = Array("/tmp/martlet-moxie-XXXXXX".utf8CString)
+        let descriptor = mkstemp(&name)
+        try #require(descriptor >= 0)
+        let path = name.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+        defer { unlink(path) }
+        let bytes = bytes
+        let written = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+        fchmod(descriptor, 0o700)
+        close(descriptor)
+        try #require(written == bytes.count)
+        let pipe = try #require(popen(command(path), "r"))
+        defer { pclose(pipe) }
+        return readAll(pipe)
+    }
+}
+
 func readFile(_ path: String) -> [UInt8]? {
     guard let file = fopen(path, "r") else { return nil }
     defer { fclose(file) }
+    return readAll(file)
+}
+
+private func readAll(_ file: UnsafeMutablePointer<FILE>) -> [UInt8] {
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 65536)
     while case let count = fread(&buffer, 1, buffer.count, file), count > 0 { bytes += buffer[..<count] }

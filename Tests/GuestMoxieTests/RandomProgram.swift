@@ -343,8 +343,8 @@ struct RandomMoxieProgram {
             entry: Self.text,
             segments: [
                 .init(address: Self.text, flags: 5, bytes: bytes, memorySize: bytes.count),
-                .init(address: UInt32(Self.sandbox), flags: 6, bytes: sandbox, memorySize: 0x2000),
                 .init(address: UInt32(Self.results), flags: 6, bytes: [], memorySize: 0x1000),
+                .init(address: UInt32(Self.sandbox), flags: 6, bytes: sandbox, memorySize: 0x2000),
             ])
     }
 

@@ -49,20 +49,7 @@ private enum Simulator {
 
     static func output(_ file: MoxieFile) throws -> [UInt8] {
         let path = try #require(path)
-        var name = Array("/tmp/martlet-moxie-XXXXXX".utf8CString)
-        let descriptor = mkstemp(&name)
-        try #require(descriptor >= 0)
-        let program = name.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
-        defer { unlink(program) }
-        let bytes = file.bytes
-        try #require(bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) } == bytes.count)
-        close(descriptor)
-        let pipe = try #require(popen("timeout 60 '\(path)' '\(program)' 2>/dev/null", "r"))
-        defer { pclose(pipe) }
-        var output: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65536)
-        while case let count = fread(&buffer, 1, buffer.count, pipe), count > 0 { output += buffer[..<count] }
-        return output
+        return try file.run { "timeout 60 '\(path)' '\($0)' 2>/dev/null" }
     }
 }
 
