@@ -71,11 +71,11 @@ run_built_tests() {
     local log="$scratch/test.log"
     if [ $# -gt 0 ]; then filter=(--filter "$1"); fi
     (cd "$REPO" && MARTLET_BIN="${MARTLET_BIN:-$scratch/release/martlet}" MARTLET_GUEST="$GUEST_BUILD" \
-        timeout --kill-after=10 900 "$SWIFT" test --skip-build "${TEST_FLAGS[@]}" --scratch-path "$scratch" "${filter[@]}") >"$log" 2>&1 || status=$?
+        timeout --kill-after=10 1500 "$SWIFT" test --skip-build "${TEST_FLAGS[@]}" --scratch-path "$scratch" "${filter[@]}") >"$log" 2>&1 || status=$?
     # What failed, without the noise of what passed.
     grep -vE '^(◇|✔)|^Test (Suite|Case)|Executed 0 tests' "$log" | head -400 >&2 || true
     counts=$(count_tests "$log" "$status")
-    if [ "$status" = 124 ] || [ "$status" = 137 ]; then note "stopped after 15 minutes"; fi
+    if [ "$status" = 124 ] || [ "$status" = 137 ]; then note "stopped after 25 minutes"; fi
     printf '%s\n' "$counts"
     case "$counts" in *", 0 failed") return 0 ;; *) return 1 ;; esac
 }
