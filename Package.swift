@@ -27,11 +27,11 @@ let package = Package(
         .target(name: "IR", swiftSettings: hot),
         .target(name: "Optimizer", dependencies: ["IR"], swiftSettings: hot),
         .target(name: "CodeGen", dependencies: ["IR", "SoftFloat"], swiftSettings: hot),
-        .target(name: "CodeGenX64", dependencies: ["IR", "CodeGen"], swiftSettings: hot),
+        .target(name: "CodeGenX64", dependencies: ["IR", "CodeGen", "SoftFloat"], swiftSettings: hot),
         .target(name: "CodeGenInterpreter", dependencies: ["IR", "CodeGen", "SoftFloat"], swiftSettings: hot),
         // Contract
         .target(name: "GuestMemory", dependencies: ["HostOS", "CLinux"], swiftSettings: hot),
-        .target(name: "GuestKit", dependencies: ["IR"], swiftSettings: hot),
+        .target(name: "GuestKit", dependencies: ["IR", "SoftFloat"], swiftSettings: hot),
         // Guests
         .target(
             name: "GuestRISCV", dependencies: ["IR", "GuestKit", "SoftFloat"],

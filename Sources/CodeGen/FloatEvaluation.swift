@@ -5,15 +5,15 @@ import SoftFloat
 
 /// One op's meaning without its operands, in 64 bits, so that generated code can name it as a constant.
 ///
-///     bits 0-7 opcode, 8-15 type, 16-31 aux, 32-39 type of the result, 40-47 type of operand a
+///     bits 0-7 opcode, 8-15 type, 16-31 aux, 32-39 type of the result, 40-47 type of operand a, 48-55 rules
 public struct FloatOperation: Sendable {
     public let word: UInt64
     @inlinable public init(word: UInt64) { self.word = word }
 
-    public init(_ op: Op, result: ValueType, operand: ValueType) {
+    public init(_ op: Op, result: ValueType, operand: ValueType, rules: FloatRules) {
         word =
             UInt64(op.opcode.rawValue) | UInt64(op.type.rawValue) &<< 8 | UInt64(op.aux) &<< 16
-            | UInt64(result.rawValue) &<< 32 | UInt64(operand.rawValue) &<< 40
+            | UInt64(result.rawValue) &<< 32 | UInt64(operand.rawValue) &<< 40 | UInt64(rules.byte) &<< 48
     }
 
     private var op: Op {
@@ -27,8 +27,11 @@ public struct FloatOperation: Sendable {
 
     /// The result's bits. `dynamic`: the current rounding mode, 0...4. Raised flags are added to `flags` in the numbering of the IR.
     public func evaluate(_ a: UInt64, _ b: UInt64, _ c: UInt64, dynamic: UInt32, flags: inout UInt32) -> UInt64 {
-        FloatEvaluation(op: op, isWideResult: result == .i64, isWideOperand: operand == .i64)
-            .evaluate(a, b, c, dynamic: dynamic, flags: &flags)
+        FloatEvaluation(
+            op: op, isWideResult: result == .i64, isWideOperand: operand == .i64,
+            rules: FloatRules(byte: UInt8(truncatingIfNeeded: word &>> 48))
+        )
+        .evaluate(a, b, c, dynamic: dynamic, flags: &flags)
     }
 }
 
@@ -38,17 +41,19 @@ public struct FloatEvaluation {
     /// Of the integers that it converts to or from: 64 bits.
     let isWideResult: Bool
     let isWideOperand: Bool
+    let rules: FloatRules
 
-    public init(op: Op, isWideResult: Bool, isWideOperand: Bool) {
+    public init(op: Op, isWideResult: Bool, isWideOperand: Bool, rules: FloatRules) {
         self.op = op
         self.isWideResult = isWideResult
         self.isWideOperand = isWideOperand
+        self.rules = rules
     }
 
     /// As `FloatOperation.evaluate`.
     public func evaluate(_ a: UInt64, _ b: UInt64, _ c: UInt64, dynamic: UInt32, flags: inout UInt32) -> UInt64 {
         let mode = op.rounding == .dynamic ? UInt8(truncatingIfNeeded: dynamic) : op.rounding.rawValue
-        var status = Status(rounding: RoundingMode(rawValue: mode) ?? .nearestEven)
+        var status = Status(rounding: RoundingMode(rawValue: mode) ?? .nearestEven, rules)
         let result =
             op.opcode == .fcvt
             ? convert(a, &status)

@@ -2,6 +2,7 @@
 // interpreter, which runs IR directly and is the oracle of the other.
 
 import IR
+import SoftFloat
 
 /// What a host made of one region.
 public struct CompiledRegion: BitwiseCopyable, @unchecked Sendable {
@@ -50,16 +51,19 @@ public struct HostConfiguration {
     /// Offset of the pc global from the CPU-state pointer, and its size in bytes.
     public var pcOffset: Int
     public var stateSize: Int
+    /// What floating-point ops deliver where IEEE 754 leaves a choice.
+    public var floatRules: FloatRules
     /// Code is made for a profile: the recovery records say where each instruction starts.
     public var isProfiled: Bool
     public init(
         helpers: [HelperDescriptor], globals: [GlobalDescriptor], pcOffset: Int, stateSize: Int,
-        isProfiled: Bool = false
+        floatRules: FloatRules = .canonical, isProfiled: Bool = false
     ) {
         self.helpers = helpers
         self.globals = globals
         self.pcOffset = pcOffset
         self.stateSize = stateSize
+        self.floatRules = floatRules
         self.isProfiled = isProfiled
     }
 }

@@ -1,5 +1,4 @@
-// Floating point by SoftFloat. The flags accrue in the header and the dynamic rounding mode is there; every NaN result
-// is the positive quiet NaN without payload.
+// Floating point by SoftFloat, by the guest's rules. The flags accrue in the header and the dynamic rounding mode is there.
 
 import CodeGen
 import IR
@@ -15,7 +14,7 @@ extension Machine {
     mutating func evaluateFloat(_ i: Instruction) {
         let op = i.op
         let evaluation = FloatEvaluation(
-            op: op, isWideResult: i.resultType == .i64, isWideOperand: i.sourceType == .i64)
+            op: op, isWideResult: i.resultType == .i64, isWideOperand: i.sourceType == .i64, rules: floatRules)
         let result = evaluation.evaluate(
             get(op.a), op.b.isNone ? 0 : get(op.b), op.c.isNone ? 0 : get(op.c), dynamic: header.pointee.fpRounding,
             flags: &header.pointee.fpFlags)
@@ -60,7 +59,9 @@ extension Machine {
         let mask = format.valueMask
         let a = get(i.op.a)
         let isBoxed = a & ~mask == ~mask
-        put(i, isBoxed ? a & mask : format == .binary16 ? UInt64(Binary16.canonicalNaN) : UInt64(Binary32.canonicalNaN))
+        let rule = floatRules.nan
+        let other = format == .binary16 ? UInt64(Binary16.defaultNaN(rule)) : UInt64(Binary32.defaultNaN(rule))
+        put(i, isBoxed ? a & mask : other)
     }
 }
 

@@ -15,6 +15,7 @@
 
 import CodeGen
 import IR
+import SoftFloat
 import Synchronization
 
 /// Head of a compiled region. Addresses are in the executable view.
@@ -52,6 +53,7 @@ public final class InterpreterHost: HostBackEnd, @unchecked Sendable {
     /// Written by `configure` only.
     let access: GuestAccess
     private(set) var pcOffset = 0
+    private(set) var floatRules = FloatRules.canonical
     private(set) var helpers: UnsafeMutablePointer<HelperEntry>
     private var code: CodeBuffer?
 
@@ -64,6 +66,7 @@ public final class InterpreterHost: HostBackEnd, @unchecked Sendable {
 
     public func configure(_ configuration: HostConfiguration, code: CodeBuffer) {
         pcOffset = configuration.pcOffset
+        floatRules = configuration.floatRules
         self.code = code
         helpers.deallocate()
         helpers = .allocate(capacity: configuration.helpers.count)

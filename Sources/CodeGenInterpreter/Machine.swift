@@ -57,6 +57,7 @@ struct Machine: ~Copyable {
     let pcOffset: Int
     let helpers: UnsafeMutablePointer<HelperEntry>
     let access: GuestAccess
+    let floatRules: FloatRules
     /// The region that runs. Set by the caller before the first `run`.
     var region: UnsafePointer<RegionCode>
     var frame: UnsafeMutablePointer<UInt64>
@@ -75,6 +76,7 @@ struct Machine: ~Copyable {
         pcOffset = host.pcOffset
         helpers = host.helpers
         access = host.access
+        floatRules = host.floatRules
         // Replaced before use.
         region = UnsafePointer(bitPattern: 8)!
         frame = UnsafeMutablePointer(bitPattern: 8)!

@@ -1,13 +1,15 @@
 // Floating-point arithmetic on the host's FPU with the guest's results and flags.
 //
 // - Flags accrue in MXCSR while generated code runs; the dynamic rounding mode is MXCSR's.
-// - A NaN result becomes the guest's: the positive quiet NaN without payload. The check is in line, the rest a cold stub.
+// - The FPU does what guests need that have `FloatRules.canonical`: a NaN result becomes the positive default NaN. The check is in
+//   line, the rest a cold stub. Arithmetic by other rules goes to SoftFloat: no guest has them yet.
 // - An op with a rounding of its own changes MXCSR around its instruction, or has the mode in an immediate. Ties to away, which
 //   the host lacks, go to SoftFloat (`softFloat`).
 // Scalar instructions leave garbage above the value in a register; nothing here lets it raise a flag.
 
 import CodeGen
 import IR
+import SoftFloat
 
 extension Lowering {
     // MARK: Rounding
@@ -48,10 +50,15 @@ extension Lowering {
         return UInt8(truncatingIfNeeded: RoundingControl.bits(UInt32(rounding.rawValue)) &>> 13)
     }
 
+    /// It goes to SoftFloat.
+    private func isSoft(_ op: OpPointer) -> Bool {
+        !usesFPU || op.pointee.rounding == .nearestMaxMagnitude
+    }
+
     // MARK: Arithmetic
 
     mutating func arithmetic(_ row: RVM, _ s: StepPointer, _ op: OpPointer) {
-        if op.pointee.rounding == .nearestMaxMagnitude { return softFloat(s, op) }
+        if isSoft(op) { return softFloat(s, op) }
         let d = xmm(s.pointee.dst)
         let restores = applyRounding(op)
         if s.pointee.b == Place.memory {
@@ -72,7 +79,7 @@ extension Lowering {
     }
 
     mutating func squareRoot(_ s: StepPointer, _ op: OpPointer) {
-        if op.pointee.rounding == .nearestMaxMagnitude { return softFloat(s, op) }
+        if isSoft(op) { return softFloat(s, op) }
         let d = xmm(s.pointee.dst)
         let a = floatInRegister(s, op)
         let restores = applyRounding(op)
@@ -90,7 +97,7 @@ extension Lowering {
 
     /// The result is in no source's register: the cold stub looks at a and b again.
     mutating func multiplyAdd(_ s: StepPointer, _ op: OpPointer) {
-        if op.pointee.rounding == .nearestMaxMagnitude { return softFloat(s, op) }
+        if isSoft(op) { return softFloat(s, op) }
         let d = xmm(s.pointee.dst), a = xmm(s.pointee.a), b = xmm(s.pointee.b), c = xmm(s.pointee.c)
         let t = op.pointee.type.fp
         let restores = applyRounding(op)
@@ -110,6 +117,7 @@ extension Lowering {
     /// The host's instructions take the second operand for NaNs and zeros, and raise invalid for quiet NaNs: so NaNs go out of
     /// line before them, and both orders are taken together, which for zeros of different signs leaves the right one.
     mutating func minMax(_ s: StepPointer, _ op: OpPointer) {
+        if isSoft(op) { return softFloat(s, op) }
         let d = xmm(s.pointee.dst), a = xmm(s.pointee.a), b = xmm(s.pointee.b)
         let t = op.pointee.type.fp
         let isMin = op.pointee.opcode == .fmin || op.pointee.opcode == .fminimum
@@ -351,7 +359,8 @@ extension Lowering {
         if sources > 1 { passOperand(1, s.pointee.b, op.pointee.b) }
         if sources > 2 { passOperand(2, s.pointee.c, op.pointee.c) }
         let result = temps[op.pointee.dst.i].type
-        let operation = FloatOperation(op.pointee, result: result, operand: temps[op.pointee.a.i].type)
+        let operation = FloatOperation(
+            op.pointee, result: result, operand: temps[op.pointee.a.i].type, rules: floatRules)
         asm.mov(.r11, imm: Int64(bitPattern: operation.word))
         asm.call(to: stubs.softFloat, scratch: .r11)
         let from = softOperand(3)
@@ -382,7 +391,7 @@ extension Lowering {
     // MARK: Rounding and conversions
 
     mutating func roundToIntegral(_ s: StepPointer, _ op: OpPointer) {
-        if op.pointee.rounding == .nearestMaxMagnitude { return softFloat(s, op) }
+        if isSoft(op) { return softFloat(s, op) }
         let d = xmm(s.pointee.dst), a = xmm(s.pointee.a)
         let quiet: UInt8 = op.pointee.raisesInexact ? 0 : 8
         asm.rvmi(.vround(op.pointee.type.fp), d, a, a, imm: roundingImmediate(op) | quiet)
@@ -390,7 +399,7 @@ extension Lowering {
     }
 
     mutating func convertFormat(_ s: StepPointer, _ op: OpPointer) {
-        if op.pointee.rounding == .nearestMaxMagnitude { return softFloat(s, op) }
+        if isSoft(op) { return softFloat(s, op) }
         let d = xmm(s.pointee.dst), a = xmm(s.pointee.a)
         switch (op.pointee.sourceFormat, op.pointee.targetFormat) {
         case (.binary64, .binary32):

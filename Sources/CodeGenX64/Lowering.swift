@@ -10,6 +10,7 @@
 
 import CodeGen
 import IR
+import SoftFloat
 
 /// What the lowering needs of a helper.
 struct HelperEntry {
@@ -92,6 +93,9 @@ struct Lowering: ~Copyable {
     let helpers: UnsafeMutablePointer<HelperEntry>
     let pcHome: Address
     let isProfiled: Bool
+    let floatRules: FloatRules
+    /// The FPU computes by the guest's rules.
+    let usesFPU: Bool
 
     // Owned, reused.
     var cold: UnsafeMutablePointer<ColdStub>
@@ -115,6 +119,8 @@ struct Lowering: ~Copyable {
         }
         pcHome = Address(.rbp, Int32(configuration.pcOffset - StateRegister.bias))
         isProfiled = configuration.isProfiled
+        floatRules = configuration.floatRules
+        usesFPU = floatRules == .canonical
         cold = .allocate(capacity: coldCapacity)
         slots = .allocate(capacity: Lowering.slotLimit)
         // Placeholders until the first region.

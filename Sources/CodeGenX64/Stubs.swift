@@ -3,6 +3,7 @@
 
 import CodeGen
 import IR
+import SoftFloat
 
 /// Displacements of the header's fields from rbp.
 struct HeaderFields {
@@ -109,7 +110,7 @@ struct Stubs {
 
     /// Emits everything at the assembler's position.
     static func emit(
-        _ asm: inout Assembler, _ header: HeaderFields, pcHome: Address, _ helpers: [HelperDescriptor]
+        _ asm: inout Assembler, _ header: HeaderFields, pcHome: Address, _ configuration: HostConfiguration
     ) -> Stubs {
         var stubs = Stubs()
         asm.align(16)
@@ -183,9 +184,9 @@ struct Stubs {
         }
         stubs.softFloat = asm.address
         emitSoftFloat(&asm)
-        stubs.pool = emitPool(&asm)
+        stubs.pool = emitPool(&asm, configuration.floatRules.nan)
         stubs.helperTable = asm.address
-        for helper in helpers { asm.data(UInt64(unsafeBitCast(helper.function, to: UInt.self))) }
+        for helper in configuration.helpers { asm.data(UInt64(unsafeBitCast(helper.function, to: UInt.self))) }
         return stubs
     }
 
@@ -200,7 +201,7 @@ struct Stubs {
         asm.mov(.qword, header.sideExitAddress, .r11)
     }
 
-    private static func emitPool(_ asm: inout Assembler) -> ConstantPool {
+    private static func emitPool(_ asm: inout Assembler, _ nan: NaNRule) -> ConstantPool {
         var pool = ConstantPool()
         asm.align(16)
         func pair(_ low: UInt64, _ high: UInt64) -> UInt {
@@ -214,9 +215,9 @@ struct Stubs {
         pool.magnitude32 = pair(0x7fff_ffff, 0)
         pool.magnitude64 = pair(~(1 << 63), 0)
         pool.ones = pair(.max, .max)
-        pool.nan32 = pair(0x7fc0_0000, 0)
-        pool.nan64 = pair(0x7ff8_0000_0000_0000, 0)
-        pool.nan16 = pair(0x7e00, 0)
+        pool.nan32 = pair(UInt64(Binary32.defaultNaN(nan)), 0)
+        pool.nan64 = pair(Binary64.defaultNaN(nan), 0)
+        pool.nan16 = pair(UInt64(Binary16.defaultNaN(nan)), 0)
         pool.reverse64 = pair(0x0001_0203_0405_0607, 0x8080_8080_8080_8080)
         pool.reverse32 = pair(0x8080_8080_0001_0203, 0x8080_8080_8080_8080)
         pool.two63Double = pair(0x43e0_0000_0000_0000, 0)

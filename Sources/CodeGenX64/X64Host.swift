@@ -54,7 +54,7 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
             start: code.writable + code.used, end: code.writable + code.size, rxDelta: code.executableDelta)
         stubs = Stubs.emit(
             &asm, HeaderFields(), pcHome: Address(.rbp, Int32(configuration.pcOffset - StateRegister.bias)),
-            configuration.helpers)
+            configuration)
         precondition(!asm.overflowed, "the code buffer is too small for the host's stubs")
         code.used += asm.offset
         stubsEnd = code.used

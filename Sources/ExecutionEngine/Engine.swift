@@ -71,7 +71,7 @@ public final class Engine: @unchecked Sendable {
         host.configure(
             HostConfiguration(
                 helpers: guest.helpers, globals: guest.globals, pcOffset: guest.pcOffset, stateSize: guest.stateSize,
-                isProfiled: options.isProfiled),
+                floatRules: guest.floatRules, isProfiled: options.isProfiled),
             code: code)
         let stubBytes = code.used
         self.stubBytes = stubBytes

@@ -4,6 +4,7 @@
 // engine. All its state lives in one relocatable block of memory that tables describe.
 
 import IR
+import SoftFloat
 
 /// A register as debuggers, dumps, signal frames and system-call glue see it.
 public struct RegisterDescriptor: Sendable {
@@ -67,6 +68,8 @@ public protocol GuestArchitecture: AnyObject, Sendable {
     var instructionAlignment: Int { get }
     /// The order of plain accesses that guest code may rely on. Passes that leave out or join accesses obey it.
     var memoryModel: MemoryModel { get }
+    /// What its floating-point instructions deliver where IEEE 754 leaves a choice. By default as if it had none.
+    var floatRules: FloatRules { get }
 
     /// Puts a CPU state into its reset (user mode: process start) condition.
     func reset(_ state: UnsafeMutableRawPointer)
@@ -83,4 +86,5 @@ public protocol GuestArchitecture: AnyObject, Sendable {
 
 extension GuestArchitecture {
     public var instructionWord: Int? { nil }
+    public var floatRules: FloatRules { .canonical }
 }

@@ -2,6 +2,7 @@
 
 import GuestKit
 import IR
+import SoftFloat
 
 /// A RISC-V hart's architecture, configured.
 public final class RISCVGuest: GuestArchitecture {
@@ -28,6 +29,8 @@ public final class RISCVGuest: GuestArchitecture {
     public var pcOffset: Int { StateOffset.pc }
     /// RVWMO. The extension Ztso is not offered.
     public var memoryModel: MemoryModel { .weak }
+    /// Unprivileged ISA, "NaN Generation and Propagation" and "Subnormal Arithmetic".
+    public var floatRules: FloatRules { .canonical }
     public var instructionAlignment: Int { cpu.extensions.contains(.zca) ? 2 : 4 }
 
     /// All registers 0, no reservation, round to nearest even. The accrued flags and the host's rounding mode are the

@@ -97,6 +97,10 @@ extension BinaryFormat {
     public static var quietBit: Bits { 1 &<< Bits(truncatingIfNeeded: fractionBits &- 1) }
     /// The positive quiet NaN without payload: RISC-V's canonical NaN.
     public static var canonicalNaN: Bits { infinity | quietBit }
+    /// The quiet NaN without payload that an invalid operation delivers.
+    public static func defaultNaN(_ rule: NaNRule) -> Bits {
+        rule.defaultIsNegative ? canonicalNaN | signMask : canonicalNaN
+    }
     public static var largestFinite: Bits { infinity &- 1 }
     public static var smallestNormal: Bits { 1 &<< Bits(truncatingIfNeeded: fractionBits) }
 }

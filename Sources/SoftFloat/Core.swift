@@ -64,7 +64,7 @@ enum Core<F: WorkingFormat> {
     @inline(__always)
     static func cancelledZero(_ status: Status) -> Bits { signed(0, status.rounding == .down) }
 
-    static func defaultNaN(_ rule: NaNRule) -> Bits { signed(F.canonicalNaN, rule.defaultIsNegative) }
+    static func defaultNaN(_ rule: NaNRule) -> Bits { F.defaultNaN(rule) }
 
     /// The result of an invalid operation on numbers.
     @inline(never)

@@ -69,6 +69,32 @@ public enum Tininess: UInt8, Sendable {
     case beforeRounding
 }
 
+/// What an architecture adds to IEEE 754, where that leaves a choice.
+public struct FloatRules: Sendable, Hashable {
+    public var nan: NaNRule
+    public var tininess: Tininess
+
+    public init(nan: NaNRule, tininess: Tininess) {
+        self.nan = nan
+        self.tininess = tininess
+    }
+
+    /// Every NaN result is the positive default NaN; tiny is what is tiny after rounding.
+    public static var canonical: FloatRules { FloatRules(nan: .canonicalPositive, tininess: .afterRounding) }
+
+    /// The rules in one byte: bits 0-1 propagation, 2 sign of the default NaN, 3 the addend's precedence, 4 tininess.
+    public init(byte: UInt8) {
+        nan = NaNRule(
+            propagation: NaNRule.Propagation(rawValue: byte & 3) ?? .none, defaultIsNegative: byte & 4 != 0,
+            quietAddendHidesInvalidProduct: byte & 8 != 0)
+        tininess = byte & 16 != 0 ? .beforeRounding : .afterRounding
+    }
+    public var byte: UInt8 {
+        nan.propagation.rawValue | (nan.defaultIsNegative ? 4 : 0) | (nan.quietAddendHidesInvalidProduct ? 8 : 0)
+            | (tininess == .beforeRounding ? 16 : 0)
+    }
+}
+
 /// The environment of an operation: attributes that it obeys and the flags that it adds to.
 public struct Status: Sendable, Hashable {
     public var rounding: RoundingMode
@@ -84,6 +110,10 @@ public struct Status: Sendable, Hashable {
         self.flags = flags
         self.nan = nan
         self.tininess = tininess
+    }
+
+    public init(rounding: RoundingMode, _ rules: FloatRules) {
+        self.init(rounding: rounding, nan: rules.nan, tininess: rules.tininess)
     }
 
     @inline(__always)

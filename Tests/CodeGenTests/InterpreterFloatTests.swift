@@ -3,6 +3,7 @@
 
 import CodeGen
 import IR
+import SoftFloat
 import Testing
 
 private let inexact: UInt32 = 1, underflow: UInt32 = 2, overflow: UInt32 = 4, divideByZero: UInt32 = 8,
@@ -45,6 +46,27 @@ private func flags(_ bench: Bench, _ line: String, f: [UInt64] = [], s: [UInt64]
             #expect(bench["s0"] == (single.isNaN ? nan32 : b32(single)), "\(name) f32 \(x) \(y)")
         }
     }
+}
+
+@inline(never) private func sumOnHost(_ x: Double, _ y: Double) -> Double { x + y }
+
+/// With the rules of SSE, results with NaNs are the host's own.
+@Test func rulesSayWhichNaNAndWhenTiny() throws {
+    let hosts = Bench(floatRules: FloatRules(nan: .propagateFirst, tininess: .afterRounding))
+    let payload = Double(bitPattern: 0x7ff8_0000_0000_1234), zero = b(0)
+    for (x, y) in [(payload, 1), (1, payload), (.infinity, -.infinity)] as [(Double, Double)] {
+        _ = try flags(hosts, "f0 = fadd.f64 f1, f2", f: [b(x), b(y)])
+        #expect(hosts["f0"] == b(sumOnHost(x, y)), "\(x) \(y)")
+    }
+    #expect(try flags(hosts, "f0 = fma.f64 f1, f2, f3", f: [inf64, zero, b(payload)]) == 0)
+    let arm = Bench(floatRules: FloatRules(nan: .propagateSignalingFirst, tininess: .beforeRounding))
+    #expect(try flags(arm, "f0 = fadd.f64 f1, f2", f: [b(payload), signaling64]) == invalid)
+    #expect(arm["f0"] == signaling64 | 1 << 51)
+    #expect(try flags(arm, "f0 = fma.f64 f1, f2, f3", f: [inf64, zero, b(payload)]) == invalid)
+    // Rounds up to the smallest normal number: tiny before, not after.
+    let below = [b(0x1p-1022 * (1 + 0x1p-52)), b(1 - 0x1p-52)]
+    #expect(try flags(arm, "f0 = fmul.f64 f1, f2", f: below) == underflow | inexact)
+    #expect(try flags(hosts, "f0 = fmul.f64 f1, f2", f: below) == inexact)
 }
 
 @Test func eachFlagIsRaisedByItsCause() throws {

@@ -4,6 +4,7 @@
 import CodeGen
 import CodeGenInterpreter
 import IR
+import SoftFloat
 import Testing
 
 /// A vCPU's memory, a code buffer and an interpreter.
@@ -45,7 +46,7 @@ final class Bench {
     let code: CodeBuffer
     let host: InterpreterHost
 
-    init(access: GuestAccess = .direct, codeSize: Int = 1 << 20) {
+    init(access: GuestAccess = .direct, codeSize: Int = 1 << 20, floatRules: FloatRules = .canonical) {
         let below = ExecutionCounters.bytes + VCPUHeader.stride
         memory = .allocate(byteCount: below + Self.stateSize, alignment: 64)
         memory.initializeMemory(as: UInt8.self, repeating: 0, count: below + Self.stateSize)
@@ -59,7 +60,8 @@ final class Bench {
         host = InterpreterHost(access: access)
         host.configure(
             HostConfiguration(
-                helpers: Self.helpers, globals: Self.globals, pcOffset: Self.pcOffset, stateSize: Self.stateSize),
+                helpers: Self.helpers, globals: Self.globals, pcOffset: Self.pcOffset, stateSize: Self.stateSize,
+                floatRules: floatRules),
             code: code)
     }
 

@@ -6,6 +6,7 @@ import CodeGenInterpreter
 import CodeGenX64
 import Glibc
 import IR
+import SoftFloat
 import Testing
 
 /// Numbers that repeat from run to run (SplitMix64).
@@ -186,13 +187,14 @@ final class TestMachine {
 
     static let codeSize = 1 << 20
 
-    init() {
+    init(floatRules: FloatRules = .canonical) {
         mapping = mmap(nil, Self.codeSize, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         code = CodeBuffer(writable: mapping, executable: UnsafeRawPointer(mapping), size: Self.codeSize)
         let other = UnsafeMutableRawPointer.allocate(byteCount: Self.codeSize, alignment: 64)
         interpreterCode = CodeBuffer(writable: other, executable: UnsafeRawPointer(other), size: Self.codeSize)
         let configuration = HostConfiguration(
-            helpers: Self.helpers, globals: Self.globals, pcOffset: Self.pcOffset, stateSize: Self.stateWords * 8)
+            helpers: Self.helpers, globals: Self.globals, pcOffset: Self.pcOffset, stateSize: Self.stateWords * 8,
+            floatRules: floatRules)
         x64.configure(configuration, code: code)
         interpreter.configure(configuration, code: interpreterCode)
         x64Base = code.used
