@@ -1,10 +1,10 @@
 // Recovery records: for a host address at which generated code can stop in the middle of a guest instruction, the guest pc and
-// the registers that hold the only copy of a global; also the instruction's own word, where the guest gave it one.
+// where each global's value is whose home is stale; also the instruction's own word, where the guest gave it one.
 //
 // A region's records are one byte string, a log of changes replayed from the region's start:
 //
 //     point := 0x00, SLEB(host offset - previous), SLEB(guest pc - previous), count, change * count
-//     change := global index (1 byte), register + 1 (1 byte; 0 = the home is current)
+//     change := global index (1 byte), source (1 byte), and what `RecoverySource` says that follows
 //     mark := 0x01, SLEB(host offset - previous), SLEB(guest pc - previous)
 //     end := 0x02
 //     word := 0x03, two bytes, the low one first: the word of the points that follow, 0 at the start
@@ -15,14 +15,42 @@
 // the check that led to it. Points are in ascending order of emission, not necessarily of address. A mark says where the code of
 // a guest instruction starts; only translations made for a profile have marks.
 
+/// Where the value of a global is.
+public struct RecoverySource: Equatable, Sendable {
+    /// 0: in the global's home. 1...64: in register `kind - 1`. 65: it is the constant `payload`; SLEB(payload) follows. 66: it is
+    /// the value that global `payload` has at the same point; one byte follows.
+    @usableFromInline let kind: UInt8
+    @usableFromInline let payload: Int64
+
+    @inlinable @inline(__always) init(kind: UInt8, payload: Int64 = 0) {
+        self.kind = kind
+        self.payload = payload
+    }
+    @inlinable @inline(__always) public static var home: RecoverySource { RecoverySource(kind: 0) }
+    @inlinable @inline(__always) public static func register(_ r: UInt8) -> RecoverySource {
+        RecoverySource(kind: r &+ 1)
+    }
+    @inlinable @inline(__always) public static func constant(_ value: Int64) -> RecoverySource {
+        RecoverySource(kind: 65, payload: value)
+    }
+    @inlinable @inline(__always) public static func global(_ index: Int) -> RecoverySource {
+        RecoverySource(kind: 66, payload: Int64(truncatingIfNeeded: index))
+    }
+
+    @inlinable @inline(__always) public var isHome: Bool { kind == 0 }
+    @inlinable @inline(__always) public var register: Int? { kind != 0 && kind <= 64 ? Int(kind) &- 1 : nil }
+    @inlinable @inline(__always) public var constant: Int64? { kind == 65 ? payload : nil }
+    @inlinable @inline(__always) public var global: Int? { kind == 66 ? Int(truncatingIfNeeded: payload) : nil }
+}
+
 /// Writes a region's records while a host emits code.
 public struct RecoveryWriter: ~Copyable {
     private let bytes: UnsafeMutablePointer<UInt8>
     private let capacity: Int
     public private(set) var count = 0
-    /// By global: register + 1 as the log has it, and as it is now. They count only where the sets below have the global.
-    private let logged: UnsafeMutablePointer<UInt8>
-    private let current: UnsafeMutablePointer<UInt8>
+    /// By global: its source as the log has it, and as it is now. They count only where the sets below have the global.
+    private let logged: UnsafeMutablePointer<RecoverySource>
+    private let current: UnsafeMutablePointer<RecoverySource>
     /// By 64 globals: those dirty in the log, those dirty now, and those that may differ between the two.
     private let sets: UnsafeMutablePointer<GlobalSets>
     private let setCount: Int
@@ -40,7 +68,7 @@ public struct RecoveryWriter: ~Copyable {
     public init(capacity: Int, globalCount: Int) {
         precondition(globalCount <= 256)
         self.capacity = capacity
-        bytes = .allocate(capacity: capacity + 64 + 2 * globalCount)
+        bytes = .allocate(capacity: capacity + 64 + 12 * globalCount)
         logged = .allocate(capacity: globalCount)
         current = .allocate(capacity: globalCount)
         setCount = (globalCount + 63) / 64
@@ -72,8 +100,8 @@ public struct RecoveryWriter: ~Copyable {
             sets[i].dirty = 0
         }
     }
-    public mutating func dirty(_ global: Int, register: UInt8) {
-        current[global] = register &+ 1
+    public mutating func dirty(_ global: Int, _ source: RecoverySource) {
+        current[global] = source
         let bit: UInt64 = 1 &<< UInt64(truncatingIfNeeded: global & 63)
         sets[global &>> 6].dirty |= bit
         sets[global &>> 6].touched |= bit
@@ -99,14 +127,16 @@ public struct RecoveryWriter: ~Copyable {
         }
         var at = place(0, offset, pc)
         let changes = at
+        changes.pointee = 0
         at += 1
-        for i in 0..<setCount where sets[i].touched != 0 { at = logChanges(i, at) }
-        changes.pointee = UInt8(truncatingIfNeeded: (at - changes) &>> 1)
+        for i in 0..<setCount where sets[i].touched != 0 { at = logChanges(i, at, &changes.pointee) }
         count = at - bytes
     }
 
-    /// Appends what has changed among 64 globals.
-    private func logChanges(_ i: Int, _ start: UnsafeMutablePointer<UInt8>) -> UnsafeMutablePointer<UInt8> {
+    /// Appends what has changed among 64 globals, and counts it.
+    private func logChanges(_ i: Int, _ start: UnsafeMutablePointer<UInt8>, _ changes: inout UInt8)
+        -> UnsafeMutablePointer<UInt8>
+    {
         var at = start
         let set = sets[i]
         var left = set.touched
@@ -114,12 +144,19 @@ public struct RecoveryWriter: ~Copyable {
             let bit = left & (0 &- left)
             let global = i &<< 6 | left.trailingZeroBitCount
             left ^= bit
-            let was = set.inLog & bit != 0 ? logged[global] : 0
-            let now = set.dirty & bit != 0 ? current[global] : 0
+            let was = set.inLog & bit != 0 ? logged[global] : .home
+            let now = set.dirty & bit != 0 ? current[global] : .home
             if was == now { continue }
             at[0] = UInt8(truncatingIfNeeded: global)
-            at[1] = now
+            at[1] = now.kind
             at += 2
+            if let value = now.constant {
+                at = Self.append(Int(value), at)
+            } else if let other = now.global {
+                at[0] = UInt8(truncatingIfNeeded: other)
+                at += 1
+            }
+            changes &+= 1
             logged[global] = now
         }
         sets[i].inLog = set.dirty
@@ -172,44 +209,54 @@ public struct RecoveryWriter: ~Copyable {
 
 /// Reads a region's records. Async-signal-safe: no allocation, no reference counting.
 public enum RecoveryReader {
-    /// Finds the point at `offset`. Fills `registers` (one byte per global: register + 1, or 0) and returns the guest pc and the
-    /// instruction's word.
+    /// Finds the point at `offset`. Fills `sources` (one per global) and returns the guest pc and the instruction's word.
     public static func find(
         _ records: UnsafeRawBufferPointer, pc: UInt64, offset: Int, globalCount: Int,
-        registers: UnsafeMutablePointer<UInt8>
+        sources: UnsafeMutablePointer<RecoverySource>
     ) -> (pc: UInt64, word: UInt16)? {
-        for i in 0..<globalCount { registers[i] = 0 }
+        sources.update(repeating: .home, count: globalCount)
         var cursor = Cursor(pc: pc)
         while cursor.next(records) {
-            for i in 0..<cursor.changes {
-                let change = cursor.at &+ 2 &* i
-                registers[Int(records[change])] = records[change &+ 1]
-            }
+            while let change = cursor.change(records) { sources[change.global] = change.source }
             if cursor.offset == offset, cursor.isPoint { return (cursor.pc, cursor.word) }
         }
         if offset != 0 { return nil }
-        for i in 0..<globalCount { registers[i] = 0 }
+        sources.update(repeating: .home, count: globalCount)
         return (pc, 0)
     }
 
+    /// The value of `global` at a point that `find` has found: nil where its home has it. `home` reads the home of a global.
+    @inlinable @inline(__always)
+    public static func value(
+        of global: Int, in sources: UnsafePointer<RecoverySource>, registers: (Int) -> UInt64, home: (Int) -> UInt64
+    ) -> UInt64? {
+        var source = sources[global]
+        if source.isHome { return nil }
+        while let other = source.global {
+            source = sources[other]
+            if source.isHome { return home(other) }
+        }
+        if let value = source.constant { return UInt64(bitPattern: value) }
+        return registers(source.register ?? 0)
+    }
+
     /// The instruction whose code is at `offset`, as far as the records tell: the point or mark with the highest offset that is not
-    /// beyond it. `register` holds `global` there: register + 1, or 0 where its home is current.
+    /// beyond it; and where the value of `global` is there: its home, a register, a constant, or the home of another global.
     public static func nearest(
         _ records: UnsafeRawBufferPointer, pc: UInt64, offset: Int, global: Int
-    ) -> (pc: UInt64, register: UInt8) {
+    ) -> (pc: UInt64, global: Int, source: RecoverySource) {
         var cursor = Cursor(pc: pc)
-        var best = (pc: pc, register: UInt8(0))
+        var best = (pc: pc, global: global, source: RecoverySource.home)
         var bestOffset = -1
-        var register: UInt8 = 0
+        var source = RecoverySource.home
         while cursor.next(records) {
-            for i in 0..<cursor.changes where Int(records[cursor.at &+ 2 &* i]) == global {
-                register = records[cursor.at &+ 2 &* i &+ 1]
-            }
+            while let change = cursor.change(records) { if change.global == global { source = change.source } }
             if cursor.offset <= offset, cursor.offset >= bestOffset {
                 bestOffset = cursor.offset
-                best = (cursor.pc, register)
+                best = (cursor.pc, global, source)
             }
         }
+        if let other = best.source.global { return nearest(records, pc: pc, offset: offset, global: other) }
         return best
     }
 
@@ -219,7 +266,7 @@ public enum RecoveryReader {
         var pc: UInt64
         var word: UInt16 = 0
         var isPoint = false
-        /// Where the current point's changes are, and their number.
+        /// Where the log goes on, and how many changes of the current point come first.
         var at = 0
         var changes = 0
 
@@ -227,8 +274,7 @@ public enum RecoveryReader {
 
         /// Goes on to the next point or mark; false at the end.
         @inline(__always) mutating func next(_ records: UnsafeRawBufferPointer) -> Bool {
-            at &+= 2 &* changes
-            changes = 0
+            while change(records) != nil {}
             if at &+ 3 < records.count, records[at] == 3 {
                 word = UInt16(records[at &+ 1]) | UInt16(records[at &+ 2]) &<< 8
                 at &+= 3
@@ -242,7 +288,21 @@ public enum RecoveryReader {
             guard at < records.count else { return false }
             changes = Int(records[at])
             at &+= 1
-            return at &+ 2 &* changes <= records.count
+            return true
+        }
+
+        /// The current point's next change; nil after its last.
+        @inline(__always)
+        mutating func change(_ records: UnsafeRawBufferPointer) -> (global: Int, source: RecoverySource)? {
+            guard changes > 0, at &+ 1 < records.count else { return nil }
+            changes &-= 1
+            let global = Int(records[at])
+            let kind = records[at &+ 1]
+            at &+= 2
+            if kind == 65 { return (global, .constant(Int64(RecoveryReader.readSigned(records, &at)))) }
+            guard kind == 66, at < records.count else { return (global, RecoverySource(kind: kind)) }
+            at &+= 1
+            return (global, .global(Int(records[at &- 1])))
         }
     }
 

@@ -26,7 +26,8 @@ public enum StepKind: UInt8, Sendable {
     case constant
     /// Jump to `label` (end of an edge's fix-ups).
     case jump
-    /// No code. From here on the current value of global `index` is only in register `a`: recovery must write it back.
+    /// No code. From here on the home of global `index` is stale, and recovery must write it back. Its value is in register `a`; or is
+    /// that of the constant `index2` when `a` is `Place.constant`, or of the global `index2` when `a` is `Place.memory`.
     case dirty
     /// No code. Global `index`'s home is current again, or the value does not matter any more.
     case clean

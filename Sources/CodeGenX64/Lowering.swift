@@ -202,7 +202,7 @@ struct Lowering: ~Copyable {
             flags = .none
             constant(gpr(s.pointee.dst), temps[Int(s.pointee.index)])
         case .jump: jump(s.pointee.label, from: s, end)
-        case .dirty: writer.dirty(Int(s.pointee.index), register: s.pointee.a)
+        case .dirty: dirty(s)
         case .clean: writer.clean(Int(s.pointee.index))
         case .resetState: writer.resetState()
         }
@@ -243,6 +243,16 @@ struct Lowering: ~Copyable {
         } else {
             asm.mov(type.operandSize, gpr(dst), home(t))
         }
+    }
+
+    @inline(__always) private mutating func dirty(_ s: UnsafeMutablePointer<Step>) {
+        let source: RecoverySource
+        switch s.pointee.a {
+        case Place.constant: source = .constant(temps[Int(s.pointee.index2)].value)
+        case Place.memory: source = .global(Int(s.pointee.index2))
+        case let r: source = .register(r)
+        }
+        writer.dirty(Int(s.pointee.index), source)
     }
 
     private mutating func store(_ s: UnsafeMutablePointer<Step>) {

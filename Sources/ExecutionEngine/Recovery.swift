@@ -1,5 +1,6 @@
 // The guest's exact state where generated code was left in the middle of a translation: at a fault, a side exit, or a counter that ran
-// out. The recovery records of the translation say which host register holds which guest register there.
+// out. The recovery records of the translation say which host register holds which guest register there,
+// or what else its value is.
 
 import CodeGen
 import GuestKit
@@ -24,15 +25,16 @@ extension VCPU {
         guard
             let found = RecoveryReader.find(
                 records, pc: row.key.pc, offset: Int(address &- row.entry), globalCount: globals.count,
-                registers: recovered)
+                sources: recovered)
         else {
             fatalError(
                 "no recovery record at host address 0x\(String(address, radix: 16)) of the translation of 0x\(String(row.key.pc, radix: 16))"
             )
         }
-        for (i, global) in globals.enumerated() where recovered[i] != 0 {
-            let number = Int(recovered[i]) - 1
-            let value = header.pointee.savedRegisters[number]
+        for (i, global) in globals.enumerated() {
+            let value = RecoveryReader.value(
+                of: i, in: recovered, registers: { header.pointee.savedRegisters[$0] }, home: { self.home($0) })
+            guard let value else { continue }
             if global.type.size == 4 {
                 state.storeBytes(of: UInt32(truncatingIfNeeded: value), toByteOffset: global.offset, as: UInt32.self)
             } else {
@@ -41,6 +43,13 @@ extension VCPU {
         }
         programCounter = found.pc
         storeWord(found.word)
+    }
+
+    func home(_ global: Int) -> UInt64 {
+        let place = globals[global]
+        return place.type.size == 4
+            ? UInt64(state.load(fromByteOffset: place.offset, as: UInt32.self))
+            : state.load(fromByteOffset: place.offset, as: UInt64.self)
     }
 
     private func storeWord(_ word: UInt16) {

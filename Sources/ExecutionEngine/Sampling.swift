@@ -68,8 +68,12 @@ extension VCPU {
             seen.activity = .helper
         } else {
             seen.activity = row.isOptimized ? .optimizedCode : .baselineCode
-            if place.register != 0, Int(place.register) <= engine.host.registerCounts.general {
-                seen.register = fault[register: Int(place.register) - 1]
+            if let register = place.source.register {
+                if register < engine.host.registerCounts.general { seen.register = fault[register: register] }
+            } else if let value = place.source.constant {
+                seen.register = UInt64(bitPattern: value)
+            } else if place.global != global {
+                seen.register = home(place.global)
             }
         }
         return seen

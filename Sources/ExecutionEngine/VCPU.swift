@@ -47,8 +47,8 @@ public final class VCPU {
     let running: UnsafeMutablePointer<UInt32>
     /// The host makes machine code, rather than running IR.
     let runsMachineCode: Bool
-    /// Registers by global at a recovery point.
-    let recovered: UnsafeMutablePointer<UInt8>
+    /// By global, where its value is at a recovery point.
+    let recovered: UnsafeMutablePointer<RecoverySource>
     let globals: [GlobalDescriptor]
     let lookup: TranslationLookup
     /// The engine's generation when generated code was left last.

@@ -124,6 +124,8 @@ private final class GoldenHost {
         case .store: return "  store \(temp(step.index)), \(a == "constant" ? temp(step.index2) : a)"
         case .constant: return "  \(dst) = constant \(temp(step.index))"
         case .jump: return "  jump \(step.label)"
+        case .dirty where step.a == Place.constant || step.a == Place.memory:
+            return "  dirty \(temp(step.index)) is \(temp(step.index2))"
         case .dirty: return "  dirty \(temp(step.index)) in \(a)"
         case .clean: return "  clean \(temp(step.index))"
         case .resetState: return "  reset"

@@ -265,10 +265,11 @@ private let situations: [Situation] =
         #expect(helpers.withUnsafeBufferPointer { allocator.run($0.baseAddress!) }, "\(opcode)")
         let compiled = try #require(host.compile(region, allocation, translation: 1))
         let records = compiled.records
-        let hasRecord = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Bench.globals.count) { registers in
+        let hasRecord = withUnsafeTemporaryAllocation(of: RecoverySource.self, capacity: Bench.globals.count) {
+            sources in
             (1..<compiled.codeSize).contains {
                 RecoveryReader.find(
-                    records, pc: 0x1000, offset: $0, globalCount: Bench.globals.count, registers: registers.baseAddress!
+                    records, pc: 0x1000, offset: $0, globalCount: Bench.globals.count, sources: sources.baseAddress!
                 )
                     != nil
             }

@@ -8,14 +8,14 @@ struct RecoveryRecordTests {
     private static let globals = 70
 
     private func find(_ records: UnsafeRawBufferPointer, _ offset: Int) -> (
-        pc: UInt64, word: UInt16, registers: [UInt8]
+        pc: UInt64, word: UInt16, sources: [RecoverySource]
     )? {
-        var registers = [UInt8](repeating: 99, count: Self.globals)
-        let found = registers.withUnsafeMutableBufferPointer {
+        var sources = [RecoverySource](repeating: .register(9), count: Self.globals)
+        let found = sources.withUnsafeMutableBufferPointer {
             RecoveryReader.find(
-                records, pc: 0x4000, offset: offset, globalCount: Self.globals, registers: $0.baseAddress!)
+                records, pc: 0x4000, offset: offset, globalCount: Self.globals, sources: $0.baseAddress!)
         }
-        return found.map { ($0.pc, $0.word, registers) }
+        return found.map { ($0.pc, $0.word, sources) }
     }
 
     @Test(.seeded(5)) func randomPointsGiveBackWhatWasDirty() {
@@ -23,22 +23,32 @@ struct RecoveryRecordTests {
         var random = TestRandom(Seed.current)
         for _ in 0..<50 {
             writer.begin(pc: 0x4000)
-            var current = [UInt8](repeating: 0, count: Self.globals)
-            var points: [(offset: Int, pc: UInt64, word: UInt16, registers: [UInt8])] = []
+            var current = [RecoverySource](repeating: .home, count: Self.globals)
+            var points: [(offset: Int, pc: UInt64, word: UInt16, sources: [RecoverySource])] = []
             for i in 1...60 {
                 for _ in 0..<random.below(5) {
                     let global = random.below(Self.globals)
                     switch random.below(8) {
                     case 0:
                         writer.resetState()
-                        current = Array(repeating: 0, count: Self.globals)
+                        current = Array(repeating: .home, count: Self.globals)
                     case 1, 2:
                         writer.clean(global)
-                        current[global] = 0
+                        current[global] = .home
+                    case 3:
+                        // Of every length that a constant may have.
+                        let source = RecoverySource.constant(
+                            Int64(bitPattern: random.next()) >> Int64(random.below(64)))
+                        writer.dirty(global, source)
+                        current[global] = source
+                    case 4:
+                        let source = RecoverySource.global(random.below(Self.globals))
+                        writer.dirty(global, source)
+                        current[global] = source
                     default:
-                        let register = UInt8(random.below(48))
-                        writer.dirty(global, register: register)
-                        current[global] = register + 1
+                        let source = RecoverySource.register(UInt8(random.below(64)))
+                        writer.dirty(global, source)
+                        current[global] = source
                     }
                 }
                 // Points of out-of-line code go back; pcs jump far in both directions.
@@ -53,7 +63,7 @@ struct RecoveryRecordTests {
                 let found = find(records, point.offset)
                 #expect(found?.pc == point.pc)
                 #expect(found?.word == point.word)
-                #expect(found?.registers == point.registers)
+                #expect(found?.sources == point.sources)
             }
             #expect(find(records, 7) == nil)
         }
@@ -62,10 +72,10 @@ struct RecoveryRecordTests {
     @Test func theStartNeedsNoRecord() {
         var writer = RecoveryWriter(capacity: 1 << 10, globalCount: Self.globals)
         writer.begin(pc: 0x4000)
-        writer.dirty(3, register: 1)
+        writer.dirty(3, .register(1))
         writer.point(offset: 12, pc: 0x4002)
         let found = find(writer.finish(), 0)
         #expect(found?.pc == 0x4000)
-        #expect(found?.registers == [UInt8](repeating: 0, count: Self.globals))
+        #expect(found?.sources == [RecoverySource](repeating: .home, count: Self.globals))
     }
 }

@@ -125,6 +125,48 @@ private enum FaultCatcher {
         }
     }
 
+    /// What a global was only for a time, with nothing but recovery to look at it, costs no instruction: a constant, or a copy of
+    /// another global, wherever that one's value is.
+    @Test func recoveryNamesConstantsAndOtherGlobals() throws {
+        let machine = TestMachine()
+        let unmapped = mmap(nil, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)!
+        defer { munmap(unmapped, 4096) }
+        FaultCatcher.install(machine)
+        defer { FaultCatcher.remove() }
+        let x = TestMachine.x
+        machine.build { ir in
+            let block = ir.newBlock()
+            ir.begin(block)
+            ir.insnStart(0x1000)
+            ir.mov(x(3), ir.const(0x1122_3344_5566_7788))
+            ir.add(x(1), x(2), into: x(5))
+            ir.mov(x(4), x(5))  // its value will be in a register
+            ir.mov(x(6), x(7))  // and this one's at home
+            ir.gld(ir.const(Int64(Int(bitPattern: unmapped))), 0, .u64, into: x(0))
+            for k in [3, 4, 6] { ir.add(x(k), x(1), into: x(k)) }
+            ir.exitTB(17)
+        }
+        // The last use of what was assigned keeps it from being recovery's alone: overwrite it instead.
+        for k in 0..<machine.region.opCount
+        where machine.region.ops[k].opcode == .add && machine.region.ops[k].dst != x(5) {
+            machine.region.ops[k].a = x(1)
+        }
+        machine.initialState = (0..<TestMachine.stateWords).map { 1000 + UInt64($0) }
+        let native = try #require(machine.compile())
+        #expect(machine.checkAllocation() == [])
+        let steps = (0..<machine.allocation.stepCount).map { machine.allocation.steps[$0] }
+        let sources = steps.filter { $0.kind == .dirty && $0.a >= 64 }
+        #expect(sources.map(\.index) == [3, 4, 6])
+        #expect(sources.map(\.a) == [Place.constant, Place.memory, Place.memory])
+        var got = machine.runX64(native)
+        #expect(machine.recover(native, &got) == 0x1000)
+        #expect(got.exit == ExitValue(reason: ExitReason.fault).raw)
+        #expect(got.state[3] == 0x1122_3344_5566_7788)
+        #expect(got.state[4] == 2003)
+        #expect(got.state[5] == 2003)
+        #expect(got.state[6] == 1007)
+    }
+
     /// insn_start and an op that stops, before op `at` of the first block.
     private func insert(_ stop: Stop, _ at: Int, _ machine: TestMachine, _ bad: UInt, _ random: inout TestRandom) {
         let region = machine.region

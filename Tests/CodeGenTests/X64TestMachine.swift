@@ -310,15 +310,19 @@ final class TestMachine {
 
     /// Does what an engine does after a fault or side exit: writes the globals that recovery finds in registers. Returns the pc.
     func recover(_ compiled: CompiledRegion, _ outcome: inout Outcome) -> UInt64? {
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.globals.count) { registers in
+        withUnsafeTemporaryAllocation(of: RecoverySource.self, capacity: Self.globals.count) { sources in
             let offset = Int(header.pointee.sideExitAddress &- compiled.entry)
             guard
                 let found = RecoveryReader.find(
                     compiled.records, pc: 0x1000, offset: offset, globalCount: Self.globals.count,
-                    registers: registers.baseAddress!)
+                    sources: sources.baseAddress!)
             else { return nil }
-            for g in 0..<Self.globals.count where registers[g] != 0 {
-                let value = header.pointee.savedRegisters[Int(registers[g]) - 1]
+            let homes = outcome.state
+            for g in 0..<Self.globals.count {
+                let value = RecoveryReader.value(
+                    of: g, in: sources.baseAddress!, registers: { header.pointee.savedRegisters[$0] },
+                    home: { homes[Self.globals[$0].offset / 8] })
+                guard let value else { continue }
                 let word = Self.globals[g].offset / 8
                 let kept = Self.globals[g].type.size == 4 ? outcome.state[word] & ~0xffff_ffff : 0
                 outcome.state[word] = kept | (Self.globals[g].type.size == 4 ? value & 0xffff_ffff : value)

@@ -16,7 +16,10 @@ import IR
     /// The value is overwritten or never looked at again.
     static let dead: UInt32 = .max
     /// The value must survive (in a register or at home), but nothing in sight reads it from a register.
-    static let home: UInt32 = 0x7fff_ffff
+    static let home: UInt32 = 0x7fff_fffe
+    /// As `home`, and until the value is overwritten nothing but recovery looks at it, which finds it in the source of the `mov` that
+    /// assigned it: a constant, or another global that keeps its value for as long.
+    static let recovery: UInt32 = 0x7fff_ffff
     /// Added to a position: the next event is a definition.
     static let definition: UInt32 = 0x4000_0000
     /// Positions are below this.
@@ -55,6 +58,7 @@ public struct Allocator: ~Copyable {
     let next: UnsafeMutablePointer<UInt32>  // NextUse
     let preferred: UnsafeMutablePointer<UInt8>  // register a global had last, or 255
     let becomes: UnsafeMutablePointer<UInt32>  // what a temp ends as, in its block: a global, or `max`
+    let definition: UnsafeMutablePointer<UInt32>  // by global: where the block defines it next, or `max`
     let tempCapacity: Int
 
     // By register.
@@ -114,6 +118,7 @@ public struct Allocator: ~Copyable {
         next = .allocate(capacity: tempCapacity)
         preferred = .allocate(capacity: tempCapacity)
         becomes = .allocate(capacity: tempCapacity)
+        definition = .allocate(capacity: tempCapacity)
         uses = .allocate(capacity: opCapacity * 5)
         entries = .allocate(capacity: blockCapacity * RegisterState.count)
         state = RegisterState(owner: .allocate(capacity: RegisterState.count))
@@ -147,6 +152,7 @@ public struct Allocator: ~Copyable {
         next.deallocate()
         preferred.deallocate()
         becomes.deallocate()
+        definition.deallocate()
         uses.deallocate()
         entries.deallocate()
         state.owner.deallocate()

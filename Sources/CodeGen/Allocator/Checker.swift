@@ -22,7 +22,8 @@ public struct AllocationChecker {
     // The state on the path being followed: the value in each location, of each temp, and where recovery finds each global.
     private var content: [Int] = []
     private var current: [Int] = []
-    private var recovery: [UInt8] = []
+    private var recovery: [Source] = []
+    private enum Source: Equatable { case home, register(UInt8), temp(Int) }
     private var isReachable = false
     private var nextValue = 0
     /// Scratch of `reach` and `label`: by location, the temps whose value it holds, ascending; by value, the first location that
@@ -89,7 +90,7 @@ public struct AllocationChecker {
         current = (0..<region.tempCount).map { _ in newValue() }
         content = (0..<locationCount).map { _ in newValue() }
         for g in 0..<region.globalCount { content[firstHome + g] = current[g] }
-        recovery = Array(repeating: 255, count: region.globalCount)
+        recovery = Array(repeating: .home, count: region.globalCount)
         here = Array(repeating: [], count: locationCount)
         equal = (0..<region.tempCount).map { Int32($0) }
         isReachable = true
@@ -118,7 +119,7 @@ public struct AllocationChecker {
             if let home = home(Temp(s.index)) {
                 content[home] = s.a == Place.constant ? current[Int(s.index2)] : content[Int(s.a)]
             }
-            if Int(s.index) < region.globalCount { recovery[Int(s.index)] = 255 }
+            if Int(s.index) < region.globalCount { recovery[Int(s.index)] = .home }
         case .constant:
             if region.temps[Int(s.index)].kind != .const { fail("temp \(s.index) is no constant") }
             content[Int(s.dst)] = current[Int(s.index)]
@@ -126,9 +127,21 @@ public struct AllocationChecker {
             finishBlock()
             reach(Int(s.label))
             isReachable = false
-        case .dirty: recovery[Int(s.index)] = s.a
-        case .clean: recovery[Int(s.index)] = 255
-        case .resetState: for g in 0..<region.globalCount { recovery[g] = 255 }
+        case .dirty: dirty(s)
+        case .clean: recovery[Int(s.index)] = .home
+        case .resetState: for g in 0..<region.globalCount { recovery[g] = .home }
+        }
+    }
+
+    private mutating func dirty(_ s: Step) {
+        switch s.a {
+        case Place.constant:
+            if region.temps[Int(s.index2)].kind != .const { fail("temp \(s.index2) is no constant") }
+            recovery[Int(s.index)] = .temp(Int(s.index2))
+        case Place.memory:
+            if Int(s.index2) >= region.globalCount { fail("temp \(s.index2) is no global") }
+            recovery[Int(s.index)] = .temp(Int(s.index2))
+        default: recovery[Int(s.index)] = .register(s.a)
         }
     }
 
@@ -252,7 +265,7 @@ public struct AllocationChecker {
         if op.opcode == .call { afterCall(op) }
 
         for r in 0..<Self.registers where row.clobbers.has(UInt8(r)) {
-            if word.has(.fault), let g = recovery.firstIndex(of: UInt8(r)) {
+            if word.has(.fault), let g = recovery.firstIndex(of: .register(UInt8(r))) {
                 fail("op \(index) overwrites the only copy of global \(g) before it may fault")
             }
             content[r] = newValue()
@@ -316,7 +329,7 @@ public struct AllocationChecker {
         for (k, place) in sources.enumerated() where place == r && ![row.a, row.b, row.c, row.d][k].isFixed {
             fail("the early result of op \(index) is in a source's register")
         }
-        if OpcodeTable.shared[op.opcode].has(.fault), let g = recovery.firstIndex(of: r) {
+        if OpcodeTable.shared[op.opcode].has(.fault), let g = recovery.firstIndex(of: .register(r)) {
             fail("op \(index) overwrites the only copy of global \(g) before it may fault")
         }
     }
@@ -330,13 +343,17 @@ public struct AllocationChecker {
     /// Recovery would find every global.
     private mutating func checkRecovery(_ index: Int) {
         for g in 0..<region.globalCount {
-            let r = recovery[g]
-            if r == 255 {
+            switch recovery[g] {
+            case .home:
                 if content[firstHome + g] != current[g] {
                     fail("op \(index) may stop while the home of global \(g) is stale")
                 }
-            } else if content[Int(r)] != current[g] {
-                fail("op \(index) may stop, and \(host.registerName(r)) does not hold global \(g)")
+            case .register(let r):
+                if content[Int(r)] != current[g] {
+                    fail("op \(index) may stop, and \(host.registerName(r)) does not hold global \(g)")
+                }
+            case .temp(let t):
+                if current[t] != current[g] { fail("op \(index) may stop, and temp \(t) is not global \(g)") }
             }
         }
     }

@@ -151,7 +151,10 @@ extension Allocator {
     mutating func scanBackward(_ block: Int, record: Bool) {
         let b = region.blocks[block]
         let start = Int(b.start)
+        /// The next ops that look at state at all, and that look at homes.
         var nextFault: UInt32 = UInt32(truncatingIfNeeded: Int(b.end) - start)
+        var nextHome = nextFault
+        if record { definition.update(repeating: .max, count: region.globalCount) }
         var i = Int(b.end) - 1
         while i >= start {
             let op = region.ops + i
@@ -162,11 +165,23 @@ extension Allocator {
             i &-= 1
             if row.hasResult, !op.pointee.dst.isNone {
                 let dst = op.pointee.dst
-                if record { u[4] = resolve(dst, nextFault, position) }
-                next[dst.i] = dst.i < region.globalCount ? position | NextUse.definition : NextUse.dead
+                if dst.i >= region.globalCount {
+                    if record { u[4] = resolve(dst, nextFault, position) }
+                    next[dst.i] = NextUse.dead
+                } else {
+                    if record {
+                        u[4] = resolve(dst, nextFault, position)
+                        if opcode == .mov, u[4] == NextUse.home, isRecovered(op, nextHome) { u[4] = NextUse.recovery }
+                        definition[dst.i] = position
+                    }
+                    next[dst.i] = position | NextUse.definition
+                }
             }
             // A point that looks at state: faults, exits, helpers, side exits.
-            if row.looksAtState { nextFault = position }
+            if row.looksAtState {
+                nextFault = position
+                if !row.has(.recoverable) { nextHome = position }
+            }
             let sources = opcode == .call ? op.pointee.callArguments : row.sources
             if sources == 0 { continue }
             if record {
@@ -175,6 +190,17 @@ extension Allocator {
             }
             op.pointee.forEachSource(sources) { next[$0.i] = position }
         }
+    }
+
+    /// The value that a `mov` gives to a global, and that ends at the global's next definition, is its source's until then; nothing looks
+    /// at homes before.
+    private func isRecovered(_ op: UnsafeMutablePointer<Op>, _ nextHome: UInt32) -> Bool {
+        let end = definition[op.pointee.dst.i]
+        // At `end` itself the value may be looked at still.
+        if end == .max || nextHome <= end { return false }
+        let source = op.pointee.a
+        if region.temps[source.i].kind == .const { return true }
+        return source.i < region.globalCount && source != op.pointee.dst && definition[source.i] > end
     }
 
     /// `a` ends where `dst` is made of it: it should be in that one's register before.

@@ -333,7 +333,17 @@ extension Allocator {
             return
         }
         next[source] = u[0]
-        if region.temps[source].kind == .const {
+        let isConstant = region.temps[source].kind == .const
+        if u[4] == NextUse.recovery {
+            if place[dst] != 255 { release(place[dst]) }
+            out.append(
+                Step(
+                    .dirty, a: isConstant ? Place.constant : Place.memory, index: UInt32(dst),
+                    index2: op.pointee.a.index))
+            next[dst] = NextUse.recovery
+            return
+        }
+        if isConstant {
             constantMove(dst, op.pointee.a, u[4])
             return
         }
