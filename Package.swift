@@ -30,7 +30,7 @@ let package = Package(
         .target(name: "CodeGenX64", dependencies: ["IR", "CodeGen", "SoftFloat"], swiftSettings: hot),
         .target(name: "CodeGenInterpreter", dependencies: ["IR", "CodeGen", "SoftFloat"], swiftSettings: hot),
         // Contract
-        .target(name: "GuestMemory", dependencies: ["HostOS", "CLinux"], swiftSettings: hot),
+        .target(name: "GuestMemory", swiftSettings: hot),
         .target(name: "GuestKit", dependencies: ["IR", "SoftFloat"], swiftSettings: hot),
         // Guests
         .target(
@@ -49,12 +49,13 @@ let package = Package(
         .target(
             name: "Profiling", dependencies: ["ExecutionEngine", "GuestMemory", "HostOS", "CLinux"], swiftSettings: hot),
         // User mode
+        .target(name: "LinuxMemory", dependencies: ["GuestMemory", "HostOS", "CLinux"], swiftSettings: hot),
         .target(name: "LinuxABI", dependencies: ["HostOS"], swiftSettings: hot, plugins: ["LinuxTables"]),
         .target(
             name: "LinuxUser",
             dependencies: [
-                "LinuxABI", "ExecutionEngine", "Profiling", "GuestKit", "GuestMemory", "HostOS", "Diagnostics",
-                "CLinux",
+                "LinuxMemory", "LinuxABI", "ExecutionEngine", "Profiling", "GuestKit", "GuestMemory", "HostOS",
+                "Diagnostics", "CLinux",
             ],
             swiftSettings: hot),
         .target(name: "ProfileReport", dependencies: ["Profiling", "ExecutionEngine", "HostOS"]),
@@ -62,9 +63,9 @@ let package = Package(
         .executableTarget(
             name: "martlet",
             dependencies: [
-                "CodeGen", "CodeGenX64", "CodeGenInterpreter", "GuestKit", "GuestMemory", "GuestRISCV", "GuestMoxie",
+                "CodeGen", "CodeGenX64", "CodeGenInterpreter", "GuestKit", "GuestRISCV", "GuestMoxie",
                 "TranslationStore", "ExecutionEngine", "HostOS",
-                "LinuxABI", "LinuxUser", "ProfileReport", "Diagnostics", "Optimizer", "CCapstone",
+                "LinuxMemory", "LinuxABI", "LinuxUser", "ProfileReport", "Diagnostics", "Optimizer", "CCapstone",
             ]),
         // Tools
         .target(name: "DecodeTree"),
@@ -99,7 +100,8 @@ let package = Package(
         .testTarget(
             name: "GuestMoxieTests",
             dependencies: [
-                "IR", "GuestKit", "GuestMoxie", "GuestMemory", "ExecutionEngine", "CodeGen", "CodeGenX64",
+                "IR", "GuestKit", "GuestMoxie", "GuestMemory", "LinuxMemory", "ExecutionEngine", "CodeGen",
+                "CodeGenX64",
                 "CodeGenInterpreter", "HostOS", "Diagnostics", "TestSupport",
             ],
             swiftSettings: quick),
@@ -115,7 +117,7 @@ let package = Package(
             name: "ToyGuestTests",
             dependencies: [
                 "ToyGuest", "ExecutionEngine", "CodeGen", "CodeGenX64", "CodeGenInterpreter", "GuestKit", "GuestMemory",
-                "HostOS", "Diagnostics",
+                "LinuxMemory", "HostOS", "Diagnostics",
             ], swiftSettings: quick),
         .testTarget(
             name: "LinuxABITests", dependencies: ["LinuxABI", "ABITables", "HostOS", "TestSupport"],
@@ -123,7 +125,8 @@ let package = Package(
         .testTarget(
             name: "LinuxUserTests",
             dependencies: [
-                "LinuxUser", "LinuxABI", "GuestMemory", "HostOS", "ExecutionEngine", "GuestKit", "Diagnostics", "IR",
+                "LinuxUser", "LinuxMemory", "LinuxABI", "GuestMemory", "HostOS", "ExecutionEngine", "GuestKit",
+                "Diagnostics", "IR",
                 "CodeGenInterpreter", "CLinux", "TestSupport",
             ],
             swiftSettings: quick),

@@ -3,7 +3,7 @@
 import Diagnostics
 import ExecutionEngine
 import GuestKit
-import GuestMemory
+import LinuxMemory
 import HostOS
 import LinuxABI
 import Profiling

@@ -2,9 +2,9 @@
 // `requestExit`.
 
 import ExecutionEngine
-import GuestMemory
 import HostOS
 import LinuxABI
+import LinuxMemory
 import Profiling
 import Synchronization
 

@@ -2,7 +2,7 @@
 
 import CLinux
 import ExecutionEngine
-import GuestMemory
+import LinuxMemory
 import HostOS
 import LinuxABI
 import Profiling

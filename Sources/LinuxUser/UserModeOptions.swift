@@ -3,9 +3,9 @@
 import Diagnostics
 import ExecutionEngine
 import GuestKit
-import GuestMemory
 import HostOS
 import LinuxABI
+import LinuxMemory
 
 /// Options of user mode, with the meaning of the command line's options of the same letters.
 public struct UserModeOptions: Sendable {

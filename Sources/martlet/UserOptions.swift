@@ -3,8 +3,8 @@
 
 import Diagnostics
 import ExecutionEngine
-import GuestMemory
 import HostOS
+import LinuxMemory
 import LinuxUser
 import Optimizer
 

@@ -6,8 +6,8 @@ import CodeGenX64
 import Diagnostics
 import ExecutionEngine
 import GuestKit
-import GuestMemory
 import HostOS
+import LinuxMemory
 import LinuxUser
 import TranslationStore
 

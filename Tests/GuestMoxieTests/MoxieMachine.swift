@@ -9,6 +9,7 @@ import GuestKit
 import GuestMemory
 import GuestMoxie
 import HostOS
+import LinuxMemory
 import Testing
 
 /// All tests that run code, one after another: programs lie at fixed addresses of the one process.

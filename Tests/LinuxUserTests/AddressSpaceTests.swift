@@ -2,6 +2,7 @@
 
 import GuestMemory
 import HostOS
+import LinuxMemory
 import Synchronization
 import Testing
 

@@ -1,8 +1,8 @@
 import CLinux
 import Glibc
-import GuestMemory
 import HostOS
 import LinuxABI
+import LinuxMemory
 import Testing
 
 @testable import LinuxUser

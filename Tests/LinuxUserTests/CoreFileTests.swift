@@ -1,6 +1,6 @@
 // Names of core files, and which memory goes into them.
 
-import GuestMemory
+import LinuxMemory
 import Testing
 
 @testable import LinuxUser

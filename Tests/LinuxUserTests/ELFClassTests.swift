@@ -1,7 +1,7 @@
 // ELF files of both classes and byte orders, written here byte by byte as elf(5) has them.
 
 import Foundation
-import GuestMemory
+import LinuxMemory
 import HostOS
 import LinuxABI
 import Testing

@@ -1,8 +1,8 @@
 // The first stack of a program, read back as the program would.
 
-import GuestMemory
 import HostOS
 import LinuxABI
+import LinuxMemory
 import Testing
 
 @testable import LinuxUser

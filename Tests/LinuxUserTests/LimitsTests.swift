@@ -2,7 +2,7 @@
 
 import CLinux
 import Glibc
-import GuestMemory
+import LinuxMemory
 import Testing
 
 @testable import HostOS

@@ -1,6 +1,6 @@
 // The mapping table against the simplest model there is: one entry per page.
 
-import GuestMemory
+import LinuxMemory
 import Testing
 
 private struct PageModel {

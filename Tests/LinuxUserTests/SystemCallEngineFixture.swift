@@ -2,7 +2,7 @@
 
 import CodeGenInterpreter
 import ExecutionEngine
-import GuestMemory
+import LinuxMemory
 import HostOS
 import LinuxABI
 

@@ -4,7 +4,7 @@ import CLinux
 import Diagnostics
 import ExecutionEngine
 import GuestKit
-import GuestMemory
+import LinuxMemory
 import Glibc
 import HostOS
 import IR

@@ -4,6 +4,7 @@
 import ExecutionEngine
 import GuestKit
 import GuestMemory
+import LinuxMemory
 import Testing
 import ToyGuest
 

@@ -5,8 +5,8 @@ import CodeGenInterpreter
 import CodeGenX64
 import ExecutionEngine
 import GuestKit
-import GuestMemory
 import HostOS
+import LinuxMemory
 import Testing
 import ToyGuest
 

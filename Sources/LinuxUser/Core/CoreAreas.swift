@@ -1,8 +1,8 @@
 // The guest's memory as a core file sees it: which parts there are, which file each comes from, and how much of it is written. The
 // guest's rights come from the address space's table, the rest from the host's list (proc(5), /proc/PID/smaps).
 
-import GuestMemory
 import HostOS
+import LinuxMemory
 
 /// A run of guest pages with one origin and the same rights: a segment of the core file.
 struct CoreArea: Equatable {

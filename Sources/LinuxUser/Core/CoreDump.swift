@@ -3,9 +3,9 @@
 
 import CLinux
 import ExecutionEngine
-import GuestMemory
 import HostOS
 import LinuxABI
+import LinuxMemory
 
 extension GuestThread {
     /// Ends the process by a signal that its default action ends it with.

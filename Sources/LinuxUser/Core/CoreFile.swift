@@ -4,9 +4,9 @@
 // Source: System V gABI, chapters 4 and 5; core(5); Linux fs/binfmt_elf.c, elf_core_dump.
 
 import CLinux
-import GuestMemory
 import HostOS
 import LinuxABI
+import LinuxMemory
 
 struct CoreFile {
     static let pageSize = HostProcess.pageSize

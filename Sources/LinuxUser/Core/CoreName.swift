@@ -1,8 +1,8 @@
 // Where a core file goes: /proc/sys/kernel/core_pattern (core(5)).
 
 import CLinux
-import GuestMemory
 import HostOS
+import LinuxMemory
 
 enum CoreName {
     /// The file's path, as the kernel makes it from the pattern. `value` gives what a letter after "%" stands for, nil for unknown

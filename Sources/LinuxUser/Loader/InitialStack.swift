@@ -13,7 +13,7 @@
 // strings. Numbers are words of the guest.
 
 import CLinux
-import GuestMemory
+import LinuxMemory
 import HostOS
 import LinuxABI
 

@@ -1,6 +1,6 @@
 // Maps a checked ELF program and its interpreter into the guest's address space, as the kernel's execve does.
 
-import GuestMemory
+import LinuxMemory
 import HostOS
 import LinuxABI
 

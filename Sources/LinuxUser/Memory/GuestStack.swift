@@ -3,7 +3,7 @@
 // All that RLIMIT_STACK allows is mapped from the start, and more when the limit is raised: a system call may be given a place in the
 // stack that the program has not touched yet. Mappings that name no address leave room below it.
 
-import GuestMemory
+import LinuxMemory
 import HostOS
 
 enum GuestStack {

@@ -1,7 +1,7 @@
 // System calls on the address space: mmap(2) and its kin, brk(2), System V shared memory.
 
 import CLinux
-import GuestMemory
+import LinuxMemory
 import HostOS
 import LinuxABI
 

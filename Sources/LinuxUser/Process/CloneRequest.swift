@@ -1,6 +1,6 @@
 // What clone(2) and clone3(2) ask for, and which part of it is the host kernel's.
 
-import GuestMemory
+import LinuxMemory
 import HostOS
 import LinuxABI
 

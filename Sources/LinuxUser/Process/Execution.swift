@@ -5,7 +5,7 @@
 // interpreter may be either. All errors are found before the point of no return.
 
 import CLinux
-import GuestMemory
+import LinuxMemory
 import HostOS
 import LinuxABI
 

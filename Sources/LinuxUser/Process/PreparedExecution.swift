@@ -1,8 +1,8 @@
 // The last step of execve(2), ready to be made: all that it needs is in memory of its own. A child that shares its parent's memory
 // makes it where no function of Swift is active (HostProcess.forkSharing).
 
-import GuestMemory
 import HostOS
+import LinuxMemory
 
 /// A path, arguments and environment as execve(2) takes them: addresses.
 final class ProgramVectors {

@@ -3,8 +3,8 @@
 
 import CLinux
 import ExecutionEngine
-import GuestMemory
 import HostOS
+import LinuxMemory
 
 enum ProcessCalls {
     static func clone(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {

@@ -12,7 +12,7 @@
 
 import CLinux
 import ExecutionEngine
-import GuestMemory
+import LinuxMemory
 import HostOS
 
 enum SharedChild {

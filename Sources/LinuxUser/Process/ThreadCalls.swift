@@ -1,9 +1,9 @@
 // System calls of a thread about itself: its end, its id word, its robust list, and futexes.
 
 import CLinux
-import GuestMemory
 import HostOS
 import LinuxABI
+import LinuxMemory
 
 enum ThreadCalls {
     static func exit(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {

@@ -3,6 +3,7 @@
 import CLinux
 import ExecutionEngine
 import GuestMemory
+import LinuxMemory
 import HostOS
 import LinuxABI
 

@@ -2,9 +2,9 @@
 // there.
 
 import CLinux
-import GuestMemory
 import HostOS
 import LinuxABI
+import LinuxMemory
 
 enum SignalCalls {
     // Process and thread ids are the host's, and so is the act of sending.

@@ -6,9 +6,9 @@
 // own disposition and act on the process exactly as they would natively.
 
 import CLinux
-import GuestMemory
 import HostOS
 import LinuxABI
+import LinuxMemory
 
 extension GuestThread {
     /// Delivers the recorded signal, and those that the kernel lets through once it is gone.

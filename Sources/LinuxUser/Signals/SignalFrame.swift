@@ -1,9 +1,9 @@
 // The CPU state in a signal frame: what a handler finds on its stack and rt_sigreturn takes back. The places are the
 // guest's (`SignalFrameLayout`).
 
-import GuestMemory
 import HostOS
 import LinuxABI
+import LinuxMemory
 
 extension GuestThread {
     var frameLayout: SignalFrameLayout { process.guest.signalFrame }

@@ -4,8 +4,8 @@
 // waits: the kernel would find EFAULT, and what a pipe or a socket delivered would be lost. So the kernel writes to a copy of the
 // guest's bytes; afterwards what it has changed goes to the guest, as stores of the guest's would.
 
-import GuestMemory
 import HostOS
+import LinuxMemory
 
 /// A copy of guest memory that the kernel writes in its place.
 struct CopiedOutput {

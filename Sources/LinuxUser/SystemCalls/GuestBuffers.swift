@@ -1,8 +1,8 @@
 // The few ways in which system calls reach guest memory, as short words on the thread.
 
-import GuestMemory
 import HostOS
 import LinuxABI
+import LinuxMemory
 
 extension GuestThread {
     /// What the host kernel gets for an address outside the guest's part of the address space: one that no program may

@@ -2,8 +2,8 @@
 // descriptors that the host allows Martlet keeps a few (`HostLimits.guestDescriptors`).
 
 import CLinux
-import GuestMemory
 import HostOS
+import LinuxMemory
 
 enum LimitCalls {
     static func getLimit(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {

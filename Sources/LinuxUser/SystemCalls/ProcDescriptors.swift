@@ -4,8 +4,8 @@
 // they lead to, so duplicates and inherited ones are known too.
 
 import CLinux
-import GuestMemory
 import HostOS
+import LinuxMemory
 import Synchronization
 
 final class ProcDescriptors: Sendable {

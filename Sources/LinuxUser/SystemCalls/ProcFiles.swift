@@ -3,7 +3,7 @@
 // comes from the host unchanged.
 
 import CLinux
-import GuestMemory
+import LinuxMemory
 import HostOS
 
 /// A file of /proc that is emulated.

@@ -1,7 +1,7 @@
 // PROCMAP_QUERY: a request to /proc/PID/maps for one mapping (include/uapi/linux/fs.h, Linux 6.11).
 
 import CLinux
-import GuestMemory
+import LinuxMemory
 import HostOS
 
 enum ProcMapQuery {

@@ -6,7 +6,7 @@
 // files or offsets do not go on or because they are of different origin, they are apart here too. Neighbours that differ
 // on the host only in being writable are one: Martlet protects pages with translated code.
 
-import GuestMemory
+import LinuxMemory
 
 struct ProcMaps {
     private let text: [UInt8]

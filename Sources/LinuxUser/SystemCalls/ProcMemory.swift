@@ -2,9 +2,9 @@
 // does it, with the rights that it gives such a file; the guest's own mappings are all that it is let at (proc(5)).
 
 import CLinux
-import GuestMemory
 import HostOS
 import LinuxABI
+import LinuxMemory
 
 enum ProcMemory {
     /// The result when the call reads or writes such a file, else nil.

@@ -2,9 +2,9 @@
 // and task, of this process or one of its threads.)
 
 import CLinux
-import GuestMemory
 import HostOS
 import LinuxABI
+import LinuxMemory
 
 enum ProcStatus {
     private enum Kind { case status, stat, threads }

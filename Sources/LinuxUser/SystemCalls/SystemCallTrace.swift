@@ -2,7 +2,7 @@
 // closing parenthesis is written before the call is made, so that a call that waits or never returns can be seen.
 
 import Diagnostics
-import GuestMemory
+import LinuxMemory
 import HostOS
 import LinuxABI
 

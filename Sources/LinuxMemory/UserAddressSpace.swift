@@ -8,6 +8,7 @@
 // before the memory's own, and has the code dropped before it becomes visible (`beginChange`).
 
 import CLinux
+import GuestMemory
 import HostOS
 import Synchronization
 

@@ -1,5 +1,6 @@
 // Translated code in a user-mode guest's memory: which pages hold it, and how changes of them are noticed.
 
+import GuestMemory
 import HostOS
 
 extension UserAddressSpace: CodeMemory {
