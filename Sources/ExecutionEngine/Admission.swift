@@ -8,11 +8,14 @@ import IR
 
 /// What a translation is found by.
 struct CodeKey: Hashable {
-    /// What tells the code at this pc from other code that vCPUs see there (`CodeMemory.place`).
+    /// What tells the code at this pc from other code that vCPUs see there: how far behind it its bytes lie (`AddressSpace.place`).
     var place: UInt64 = 0
     var pc: UInt64
     /// What of the CPU state it was made for (`GuestArchitecture.mode`).
     var mode: UInt64
+
+    /// Where its bytes lie in the memory.
+    var location: UInt64 { pc &+ place }
 
     /// As jump cache and return stack have it.
     var word: UInt64 { KeyedPC.word(pc, mode: mode) }
@@ -32,7 +35,7 @@ struct MadeRegion {
 
     var key: CodeKey
     var body: Body
-    /// The guest bytes that it was made from, where they lie, and, where they can be kept, what they are.
+    /// The guest bytes that it was made from: where they lie in the memory, and, where they can be kept, what they are.
     var ranges: UnsafeBufferPointer<GuestRange>
     var code: UnsafeRawBufferPointer?
     var isOptimized: Bool

@@ -13,14 +13,14 @@ extension VCPU {
     public func run() -> VCPUExit {
         while true {
             // An exit that waits for its target's translation has left generated code for good.
-            if pendingLink != nil, let exit = translate(key) { return exit }
+            if pendingLink != nil, let key, let exit = translate(key) { return exit }
             atomic(running).pointee.store(1, ordering: .sequentiallyConsistent)
             if header.pointee.exitRequest != 0, !handleRequests() { return .interrupted }
 
             let key = key
-            guard let entry = lookUp(key) else {
+            guard let key, let entry = lookUp(key) else {
                 atomic(running).pointee.store(0, ordering: .releasing)
-                if let exit = translate(key) { return exit }
+                if let exit = key.map(translate) ?? fetchFault() { return exit }
                 if mustStep {
                     mustStep = false
                     if let exit = stepOnce() { return exit }
@@ -57,11 +57,11 @@ extension VCPU {
         return false
     }
 
-    /// What the vCPU is to run next.
-    var key: CodeKey {
+    /// What the vCPU is to run next; nil where nothing can be executed.
+    var key: CodeKey? {
         let pc = programCounter
-        return CodeKey(
-            place: engine.hasPlaces ? engine.memory.place(of: pc) : 0, pc: pc, mode: engine.guest.mode(state))
+        guard let place = engine.hasPlaces ? space.place(of: pc) : 0 else { return nil }
+        return CodeKey(place: place, pc: pc, mode: engine.guest.mode(state))
     }
 
     private func lookUp(_ key: CodeKey) -> UInt64? {
@@ -93,8 +93,8 @@ extension VCPU {
             link(to: index)
             remember(key, lookup[index].entry)
             return nil
-        case .notExecutable: return fetchFault(key.pc)
-        case .unprotected:
+        case .notExecutable: return fetchFault()
+        case .notKept:
             mustStep = true
             return nil
         case .noRoom: return .outOfCodeMemory
@@ -103,7 +103,7 @@ extension VCPU {
 
     /// The translation at pc is hot, or a region expects something else than what happens.
     private func optimize() {
-        let key = key
+        guard let key else { return }
         engine.lock.lock()
         defer { engine.lock.unlock() }
         if let source = exitTranslation, exitGeneration == engine.generation, engine.cache[source].key.pc != key.pc {
@@ -131,7 +131,7 @@ extension VCPU {
     private func link(to target: TranslationID) {
         guard let link = pendingLink, link.generation == engine.generation, engine.options.chaining,
             engine.cache[link.source].isValid, engine.cache.hasRoomForLink,
-            engine.cache[link.source].key.place == engine.cache[target].key.place, engine.mayLink(link.source)
+            engine.mayLink(link.source, to: engine.cache[target].key)
         else { return }
         let row = engine.cache[target]
         guard

@@ -1,4 +1,4 @@
-// Guest code bytes for translating: copies in memory of our own, write-protected before they are read. Another thread may unmap the
+// Guest code bytes for translating, by location: copies in memory of our own, write-protected before they are read. Another thread may unmap the
 // originals at any time.
 
 import GuestMemory
@@ -9,6 +9,8 @@ final class CodeReader {
     private let memory: any CodeMemory
     /// Fewer bytes are no instruction.
     private let leastBytes: Int
+    /// What vCPUs see behind a page is not what lies behind it.
+    private let endsWithPage: Bool
     /// Copies of the code pages translated from lately, by page number, then room for what does not fit in. They are
     /// write-protected, so that every change comes through `forget`.
     private let copies: UnsafeMutableRawPointer
@@ -18,12 +20,14 @@ final class CodeReader {
     private static let longestInstruction = 16
     private let scratch: Int
     private static let noPage: UInt64 = 1
-    /// The code asked for last could not be write-protected: nothing made from it may be kept.
-    private(set) var isUnprotected = false
+    /// Nothing made from the code asked for last may be kept: it could not be write-protected, or an instruction may go on in a page
+    /// that lies elsewhere.
+    private(set) var isForOneUse = false
 
     init(_ memory: any CodeMemory, leastBytes: Int) {
         self.memory = memory
         self.leastBytes = leastBytes
+        endsWithPage = memory.hasPlaces
         pageSize = Int(memory.pageSize)
         scratch = Self.windowCount * pageSize
         copies = .allocate(byteCount: scratch + pageSize + Self.longestInstruction, alignment: 16)
@@ -39,41 +43,53 @@ final class CodeReader {
     /// Pages read from may have changed.
     func forget() { windows.update(repeating: Self.noPage, count: Self.windowCount) }
 
-    /// A copy of the code bytes at `pc`, write-protected before they are read: to the end of the page, and a little beyond when an
+    /// A copy of the code bytes at a location, write-protected before they are read: to the end of the page, and a little beyond when an
     /// instruction may cross it. Nil when there is no code, or it cannot be protected.
-    func bytes(at pc: UInt64) -> UnsafeRawBufferPointer? {
-        isUnprotected = false
+    func bytes(at location: UInt64) -> UnsafeRawBufferPointer? {
+        isForOneUse = false
         let size = pageSize, pageSize = UInt64(size), longest = UInt64(Self.longestInstruction)
-        let page = pc & ~(pageSize - 1)
-        let toPageEnd = page &+ pageSize &- pc
+        let page = location & ~(pageSize - 1)
+        let toPageEnd = page &+ pageSize &- location
         if toPageEnd >= longest {
             let slot = Int(truncatingIfNeeded: page / pageSize) & (Self.windowCount - 1)
-            if windows[slot] != page, let bytes = memory.executableBytes(at: page), bytes.count >= size {
+            if windows[slot] != page, let bytes = memory.codeBytes(at: page), bytes.count >= size {
                 guard protect(page, pageSize) else { return nil }
                 let copied = copy(bytes, count: size, to: slot * size)
                 windows[slot] = copied?.count == size ? page : Self.noPage
             }
             if windows[slot] == page {
-                let start = copies + (slot * size + Int(pc - page))
+                let start = copies + (slot * size + Int(location - page))
                 return UnsafeRawBufferPointer(start: start, count: Int(toPageEnd))
             }
         }
-        guard let bytes = memory.executableBytes(at: pc) else { return nil }
-        let length = min(UInt64(bytes.count), toPageEnd >= longest ? toPageEnd : toPageEnd &+ longest)
-        guard protect(pc, length) else { return nil }
+        guard let bytes = memory.codeBytes(at: location) else { return nil }
+        let isWhole = toPageEnd >= longest || endsWithPage
+        let length = min(UInt64(bytes.count), isWhole ? toPageEnd : toPageEnd &+ longest)
+        guard protect(location, length) else { return nil }
+        isForOneUse = endsWithPage && toPageEnd < longest
         return copy(bytes, count: Int(length), to: scratch)
     }
 
-    /// A copy of the bytes of one instruction, which are not write-protected.
-    func instruction(at pc: UInt64) -> UnsafeRawBufferPointer? {
-        isUnprotected = false
-        guard let bytes = memory.executableBytes(at: pc) else { return nil }
-        return copy(bytes, count: min(bytes.count, Self.longestInstruction), to: scratch)
+    /// A copy of the bytes of one instruction, which are not write-protected. `rest`: where the next page lies that the vCPU sees; nil
+    /// when it sees none, and where what follows is what lies there.
+    func instruction(at location: UInt64, rest: UInt64? = nil) -> UnsafeRawBufferPointer? {
+        isForOneUse = false
+        guard let bytes = memory.codeBytes(at: location) else { return nil }
+        let toPageEnd = pageSize - Int(truncatingIfNeeded: location) & (pageSize - 1)
+        let length = min(bytes.count, Self.longestInstruction, endsWithPage ? toPageEnd : .max)
+        guard length == toPageEnd, let rest, let more = memory.codeBytes(at: rest) else {
+            return copy(bytes, count: length, to: scratch)
+        }
+        let added = min(more.count, Self.longestInstruction - length)
+        guard fill(scratch, from: bytes, length) == length else { return nil }
+        return UnsafeRawBufferPointer(
+            start: copies + scratch, count: length + fill(scratch + length, from: more, added))
     }
 
     private func protect(_ start: UInt64, _ length: UInt64) -> Bool {
-        isUnprotected = !memory.protectCode(start: start, length: length)
-        return !isUnprotected
+        let isProtected = memory.protectCode(start: start, length: length)
+        isForOneUse = !isProtected
+        return isProtected
     }
 
     /// Does guest memory hold these bytes in these ranges? Write-protects them as for translating.
@@ -95,7 +111,7 @@ final class CodeReader {
         for range in ranges {
             var at = range.start
             while at < range.end {
-                guard let bytes = memory.executableBytes(at: at) else { return false }
+                guard let bytes = memory.codeBytes(at: at) else { return false }
                 let count = min(bytes.count, Int(range.end &- at), pageSize)
                 guard expected.count >= count, let now = copy(bytes, count: count, to: scratch),
                     now.count == count, areEqual(now, expected, count)
@@ -109,9 +125,14 @@ final class CodeReader {
 
     /// Guest bytes in memory of our own; nil when they have gone meanwhile.
     private func copy(_ bytes: UnsafeRawBufferPointer, count: Int, to offset: Int) -> UnsafeRawBufferPointer? {
-        let target = copies + offset
-        let missing = GuestCopy.copy(
-            to: UInt(bitPattern: target), from: UInt(bitPattern: bytes.baseAddress), count: count)
-        return count - missing >= leastBytes ? UnsafeRawBufferPointer(start: target, count: count - missing) : nil
+        let copied = fill(offset, from: bytes, count)
+        return copied >= leastBytes ? UnsafeRawBufferPointer(start: copies + offset, count: copied) : nil
+    }
+
+    /// Copies guest bytes, as far as they are there, and returns how many those were.
+    private func fill(_ offset: Int, from bytes: UnsafeRawBufferPointer, _ count: Int) -> Int {
+        count
+            - GuestCopy.copy(
+                to: UInt(bitPattern: copies + offset), from: UInt(bitPattern: bytes.baseAddress), count: count)
     }
 }

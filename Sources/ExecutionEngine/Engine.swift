@@ -15,7 +15,7 @@ public final class Engine: @unchecked Sendable {
     public let guest: any GuestArchitecture
     public let host: any HostBackEnd
     public let memory: any CodeMemory
-    /// Other code may be seen at an address without that this one has changed.
+    /// Other code may be seen at an address without that this one has changed (`CodeMemory.hasPlaces`).
     let hasPlaces: Bool
     public let options: EngineOptions
 
@@ -25,6 +25,8 @@ public final class Engine: @unchecked Sendable {
     let cache: TranslationCache
     /// Translations of earlier runs, and of this one for later ones.
     let store: Store?
+    /// The files that its translations are of; nil: no translations are kept.
+    let source: (any CodeSource)?
     let reader: CodeReader
     let pipeline: Pipeline
     let log: TranslationLog
@@ -60,6 +62,7 @@ public final class Engine: @unchecked Sendable {
         self.guest = guest
         self.host = host
         self.memory = memory
+        let placeSize = memory.hasPlaces ? memory.pageSize : 0
         hasPlaces = memory.hasPlaces
         self.options = options
         let anchor = unsafeBitCast(engineFaultHandler as CodeFaultHandler, to: UInt.self)
@@ -75,13 +78,16 @@ public final class Engine: @unchecked Sendable {
             code: code)
         let stubBytes = code.used
         self.stubBytes = stubBytes
-        store = options.store.map {
-            Store($0, stubBytes: stubBytes, mostRanges: PlanStorage.blockLimit, name: memory.codeFileName)
+        source = memory.codeSource
+        if let folder = options.store, let source {
+            store = Store(folder, stubBytes: stubBytes, mostRanges: PlanStorage.blockLimit, name: source.codeFileName)
+        } else {
+            store = nil
         }
         let reader = CodeReader(memory, leastBytes: guest.instructionAlignment)
         self.reader = reader
         log = TranslationLog(guest: guest, options: options, reader: reader)
-        tiering = Tiering(options, placeSize: memory.hasPlaces ? memory.pageSize : 0)
+        tiering = Tiering(options, placeSize: placeSize)
         pipeline = Pipeline(guest: guest, options: options, log: log)
         FaultRegistry.add(self)
         if let rows = store?.expectedRows { commit(rows: rows) }
@@ -102,9 +108,9 @@ public final class Engine: @unchecked Sendable {
         HostMemory.commit(code.writable + code.used, min(rows * bytesEach, code.size - code.used))
     }
 
-    /// ENOMEM when the host has no room for one.
-    public func makeVCPU() throws(Errno) -> VCPU {
-        let vcpu = try VCPU(self)
+    /// A vCPU that sees the memory by `space`. ENOMEM when the host has no room for one.
+    public func makeVCPU(in space: any AddressSpace) throws(Errno) -> VCPU {
+        let vcpu = try VCPU(self, space)
         lock.withLock {
             vcpus.append(Unmanaged.passUnretained(vcpu))
             if cache.count > 0 { vcpu.prepareAllCounters() }
@@ -121,7 +127,7 @@ public final class Engine: @unchecked Sendable {
 
     // MARK: Invalidation
 
-    /// Drops every translation that overlaps guest [start, start + length). Any thread, not from a signal handler.
+    /// Drops every translation that overlaps [start, start + length) of the memory. Any thread, not from a signal handler.
     public func invalidate(start: UInt64, length: UInt64) {
         lock.withLock { invalidateLocked(start: start, length: length) }
     }
@@ -169,14 +175,6 @@ public final class Engine: @unchecked Sendable {
 
     private func requestForget() {
         for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.request(EngineRequest.forget) } }
-    }
-
-    /// To be called when `CodeMemory.place` gives other answers than before: vCPUs forget where code was. Translations stay.
-    public func placesHaveChanged() {
-        lock.withLock {
-            reader.forget()
-            requestForget()
-        }
     }
 
     /// Returns once no vCPU is in a region that has been dropped. Holds the lock; the calling thread is outside generated code.
@@ -308,9 +306,12 @@ public final class Engine: @unchecked Sendable {
         if compiled.entry &- UInt64(UInt(bitPattern: code.executable)) >= UInt64(sharedCode) { host.discard(compiled) }
     }
 
-    /// May the links of a translation change? Code that other processes have too is not worth a copy for a few of them: the cpu loop
-    /// finds the target each time.
-    func mayLink(_ source: TranslationID) -> Bool {
+    /// May a translation be linked to the code of that key? The code of another page may be seen at its address some day: only within
+    /// the page it is always what the source's own place says. Code that other processes have too is not worth a copy for a few links:
+    /// the cpu loop finds the target each time.
+    func mayLink(_ source: TranslationID, to target: CodeKey) -> Bool {
+        let key = cache[source].key
+        if hasPlaces, key.place != target.place || (key.pc ^ target.pc) >= memory.pageSize { return false }
         let offset = cache[source].entry &- UInt64(UInt(bitPattern: code.executable))
         guard offset < UInt64(sharedCode) else { return true }
         refusedLinks += 1

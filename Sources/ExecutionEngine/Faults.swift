@@ -5,11 +5,15 @@ import GuestMemory
 import HostOS
 
 extension VCPU {
-    /// There was no code at `pc`, or not all of an instruction. Nil when there is now.
-    func fetchFault(_ pc: UInt64) -> VCPUExit? {
+    /// There was no code at the pc, or not all of an instruction. Nil when there is now.
+    func fetchFault() -> VCPUExit? {
         // An instruction that starts on the last executable bytes misses its rest.
-        let address = engine.memory.executableBytes(at: pc).map { pc &+ UInt64($0.count) } ?? pc
-        return switch engine.memory.resolveFault(address: address, access: .execute) {
+        let pc = programCounter
+        var address = pc
+        if let key, let bytes = engine.memory.codeBytes(at: key.location) {
+            address &+= engine.hasPlaces ? min(UInt64(bytes.count), nextPage &- pc) : UInt64(bytes.count)
+        }
+        return switch space.resolveFault(address: address, access: .execute) {
         case .guestFault(let kind): .memoryFault(address: address, access: .execute, kind: kind)
         case .retry, .codeWrite: nil
         }
@@ -19,7 +23,7 @@ extension VCPU {
         if header.pointee.faultSignal == FaultRegistry.busSignal {
             return .memoryFault(address: address, access: access, kind: .bus)
         }
-        switch engine.memory.resolveFault(address: address, access: access) {
+        switch space.resolveFault(address: address, access: access) {
         case .retry: return nil
         case .guestFault(let kind): return .memoryFault(address: address, access: access, kind: kind)
         case .codeWrite(let page, let length):
@@ -36,15 +40,17 @@ extension VCPU {
 
     /// Executes the instruction at pc alone, from a translation for one use that protects nothing.
     func stepOnce() -> VCPUExit? {
+        guard let key else { return fetchFault() }
+        let rest = engine.hasPlaces ? locationOfNextPage : nil
         engine.lock.lock()
-        let result = engine.translate(
-            engine.tiering.once(key))
+        let result = engine.translate(engine.tiering.once(key, rest: rest))
         guard case .done(let index) = result else {
             if case .full = result {
                 engine.flushLocked()
                 forget()
             }
             engine.lock.unlock()
+            if case .notExecutable = result { return fetchFault() }
             return nil
         }
         let entry = engine.cache[index].entry
@@ -62,4 +68,10 @@ extension VCPU {
         }
         return outcome
     }
+
+    /// The address behind the page of the pc.
+    private var nextPage: UInt64 { (programCounter | (engine.memory.pageSize - 1)) &+ 1 }
+
+    /// Where the page there lies, if anything can be executed there.
+    private var locationOfNextPage: UInt64? { space.place(of: nextPage).map { nextPage &+ $0 } }
 }

@@ -15,6 +15,8 @@ struct TranslationRequest {
     var isOptimized = false
     /// One instruction, for one execution: nothing finds it, and its bytes are not write-protected.
     var isTemporary = false
+    /// Where the page behind that instruction's lies, if the memory has places (`CodeReader.instruction`).
+    var rest: UInt64?
     /// The optimizer's part; nil: none.
     var level: OptimizationLevel?
     /// It counts its executions, to be made again when it is hot.
@@ -29,8 +31,8 @@ enum PipelineResult {
     case made
     /// There is no code at the address.
     case notExecutable
-    /// The host cannot write-protect its page: nothing made from it may be kept.
-    case unprotected
+    /// Nothing made from it may be kept (`CodeReader.isForOneUse`).
+    case notKept
     /// Not even one instruction fits into the fixed storage.
     case tooLarge
 }
@@ -54,7 +56,7 @@ final class Pipeline {
         var request = request
         while true {
             guard decode(request, reader, workspace) else {
-                return reader.isUnprotected ? .unprotected : .notExecutable
+                return reader.isForOneUse ? .notKept : .notExecutable
             }
             if !workspace.region.s.pointee.overflowed, prepare(request, workspace) { return .made }
             if request.plan.maxInstructions <= 1 && request.plan.maxBlocks == 1 { return .tooLarge }
@@ -65,9 +67,10 @@ final class Pipeline {
 
     /// Front end: guest bytes to IR, block by block. False when there is no code at the address.
     func decode(_ request: TranslationRequest, _ reader: CodeReader, _ workspace: Workspace) -> Bool {
-        let pc = request.key.pc, plan = request.plan
+        let pc = request.key.pc, plan = request.plan, place = request.key.place
         func code(at pc: UInt64) -> UnsafeRawBufferPointer? {
-            request.isTemporary ? reader.instruction(at: pc) : reader.bytes(at: pc)
+            request.isTemporary
+                ? reader.instruction(at: pc &+ place, rest: request.rest) : reader.bytes(at: pc &+ place)
         }
         guard var bytes = code(at: pc) else { return false }
         let region = workspace.region
@@ -102,8 +105,9 @@ final class Pipeline {
             unit.endBlock()
             if unit.instructionCount == 0 { return false }
             let least = UInt64(guest.instructionAlignment)
-            ranges[count] = GuestRange(start: start, end: max(unit.pc, start &+ least))
-            workspace.keep(bytes, Int(ranges[count].end &- start))
+            let length = max(unit.pc &- start, least)
+            ranges[count] = GuestRange(start: start &+ place, end: start &+ place &+ length)
+            workspace.keep(bytes, Int(length))
             count += 1
         }
         workspace.canGrow = plan.countsEntries && unit.hasLeftOutCalls
@@ -111,7 +115,7 @@ final class Pipeline {
         for i in 0..<count { length += Int(ranges[i].end &- ranges[i].start) }
         region.setGuest(instructions: unit.instructionCount, length: length)
         workspace.rangeCount = count
-        log.frontEnd(workspace.region)
+        log.frontEnd(workspace.region, place: place)
         return true
     }
 

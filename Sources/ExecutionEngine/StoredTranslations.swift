@@ -8,10 +8,10 @@ import TranslationStore
 extension Engine {
     /// Takes into use what earlier runs made of the code at `pc` and around. Holds the lock.
     func installStored(at pc: UInt64, _ mode: UInt64) {
-        guard let store else { return }
+        guard let store, let source else { return }
         let first = cache.count
         let client = StoreClient(wants: { self.cache.find(CodeKey(pc: $0, mode: $1)) == nil }, install: install)
-        store.offer(at: pc, mode, file: memory.codeFile(at: pc), to: client)
+        store.offer(at: pc, mode, file: source.codeFile(at: pc), to: client)
         if options.chaining { for row in first..<cache.count { linkAll(TranslationID(row)) } }
     }
 
@@ -31,7 +31,7 @@ extension Engine {
             var key = cache[source].key
             guard let pc = host.target(compiled, slot: slot) else { continue }
             key.pc = pc
-            guard let target = cache.find(key),
+            guard let target = cache.find(key), mayLink(source, to: key),
                 host.link(compiled, slot: slot, to: cache[target].entry, pc: pc)
             else { continue }
             cache.addLink(source: source, slot: slot, target: target)
@@ -43,10 +43,10 @@ extension Engine {
 
     /// Writes what this process has translated, when that is worth it: before the process ends or executes another program.
     public func saveTranslations() {
-        guard let store else { return }
+        guard let store, let files = source else { return }
         lock.withLock {
             guard store.isWorthSaving(count: cache.count) else { return }
-            let new = (store.firstNew..<cache.count).compactMap { newTranslation(TranslationID($0)) }
+            let new = (store.firstNew..<cache.count).compactMap { newTranslation(TranslationID($0), files) }
             let supplier = StoreSupplier(
                 isMadeAnew: { self.cache.find(CodeKey(pc: $0, mode: $1)).map(self.isNewForStore) ?? false },
                 export: { self.host.export(self.cache.code(of: TranslationID($0)), to: $1) })
@@ -61,13 +61,13 @@ extension Engine {
     }
 
     /// A translation as the store takes it; nil where its first byte comes from no file.
-    private func newTranslation(_ index: TranslationID) -> NewTranslation? {
+    private func newTranslation(_ index: TranslationID, _ files: any CodeSource) -> NewTranslation? {
         guard isNewForStore(index), let size = host.exportedSize(cache.code(of: index)) else { return nil }
         let row = cache[index], source = cache.sources[row.source]
-        let file = memory.codeFile(at: row.key.pc)
-        if file == 0 { return nil }
+        let file = files.codeFile(at: row.key.pc)
+        if file == 0 || row.key.place != 0 { return nil }
         let isOfOne = source.ranges.allSatisfy {
-            memory.codeFile(at: $0.start) == file && memory.codeFile(at: $0.end &- 1) == file
+            files.codeFile(at: $0.start) == file && files.codeFile(at: $0.end &- 1) == file
         }
         return NewTranslation(
             id: index.row, pc: row.key.pc, mode: row.key.mode, file: isOfOne ? file : 0, isOptimized: row.isOptimized,

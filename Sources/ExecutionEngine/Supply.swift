@@ -8,8 +8,8 @@ enum TranslationResult {
     case done(TranslationID)
     /// There is no code at the address.
     case notExecutable
-    /// The host cannot write-protect its page: nothing made from it may be kept.
-    case unprotected
+    /// Nothing made from it may be kept (`CodeReader.isForOneUse`).
+    case notKept
     /// The code cache is full.
     case full
 }
@@ -19,7 +19,7 @@ extension Engine {
     enum Supply {
         case code(TranslationID)
         case notExecutable
-        case unprotected
+        case notKept
         /// The code cache cannot hold even one instruction.
         case noRoom
     }
@@ -27,7 +27,7 @@ extension Engine {
     /// The translation of a key. `hasFlushed` is set when the code cache was emptied for it.
     func supply(_ key: CodeKey, _ hasFlushed: inout Bool) -> Supply {
         if let index = cache.find(key) ?? revive(key) { return .code(index) }
-        installStored(at: key.pc, key.mode)
+        if key.place == 0 { installStored(at: key.pc, key.mode) }
         if let index = cache.find(key) { return .code(index) }
         func flush() {
             flushLocked()
@@ -40,7 +40,7 @@ extension Engine {
             switch translate(request) {
             case .done(let index): return .code(index)
             case .notExecutable: return .notExecutable
-            case .unprotected: return .unprotected
+            case .notKept: return .notKept
             case .full:
                 if !isAlone {
                     flush()
@@ -61,7 +61,7 @@ extension Engine {
         let workspace = workspace
         switch pipeline.make(request, reader, workspace) {
         case .notExecutable: return .notExecutable
-        case .unprotected: return .unprotected
+        case .notKept: return .notKept
         case .tooLarge: return .full
         case .made:
             var made = workspace.made(request, request.isOptimized ? .optimizing : .baseline)

@@ -47,9 +47,10 @@ final class Tiering: @unchecked Sendable {
     }
 
     /// For one execution of one instruction.
-    func once(_ key: CodeKey) -> TranslationRequest {
+    func once(_ key: CodeKey, rest: UInt64?) -> TranslationRequest {
         var request = request(key, RegionPlan(maxBlocks: 1, maxInstructions: 1))
         request.isTemporary = true
+        request.rest = rest
         return request
     }
 

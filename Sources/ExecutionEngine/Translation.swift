@@ -14,7 +14,7 @@ struct Translation {
     /// Host entry address, and host bytes from there.
     var entry: UInt64
     var codeSize: UInt32
-    /// Guest bytes it was made from: [lowest, highest).
+    /// Guest bytes it was made from, by location: [lowest, highest).
     var lowest: UInt64
     var highest: UInt64
     /// Next translation + 1 in the same hash bucket. Read without the lock.
@@ -168,8 +168,8 @@ final class TranslationCache: @unchecked Sendable {
         kept.records = UnsafeRawBufferPointer(start: records, count: region.records.count)
         rowPages.grow(to: (index + 1) * MemoryLayout<Translation>.stride)
         let source = made.code.map { sources.add(made.ranges, $0) } ?? 0
-        var lowest = made.key.pc
-        var highest = made.key.pc
+        var lowest = made.key.location
+        var highest = made.key.location
         for range in made.ranges {
             lowest = min(lowest, range.start)
             highest = max(highest, range.end)
@@ -180,7 +180,7 @@ final class TranslationCache: @unchecked Sendable {
             isOptimized: made.isOptimized, canGrow: made.canGrow, counter: UInt16(truncatingIfNeeded: counter),
             source: source)
         compiled.append(kept)
-        if made.isOptimized { for range in made.ranges { regionBlocks.insert(range.start) } }
+        if made.isOptimized { for range in made.ranges { regionBlocks.insert(range.start &- made.key.place) } }
         atomic(published).pointee.store(UInt32(index + 1), ordering: .releasing)
         if made.isFindable {
             lookup.insert(TranslationID(index))

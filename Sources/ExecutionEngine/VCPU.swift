@@ -39,6 +39,8 @@ public struct VCPUCheckpoint {
 
 public final class VCPU {
     public let engine: Engine
+    /// What it sees at guest addresses.
+    public let space: any AddressSpace
     /// The guest's CPU state: `stateSize` bytes.
     public let state: UnsafeMutableRawPointer
     let header: UnsafeMutablePointer<VCPUHeader>
@@ -64,7 +66,7 @@ public final class VCPU {
     /// A chain exit that waits for its target's translation.
     var pendingLink: (source: TranslationID, slot: Int, generation: UInt64)?
 
-    init(_ engine: Engine) throws(Errno) {
+    init(_ engine: Engine, _ space: any AddressSpace) throws(Errno) {
         let size = ExecutionCounters.bytes + VCPUHeader.stride + engine.guest.stateSize
         let allocation = try HostMemory.reserve(size), jumpCache: UnsafeMutableRawPointer
         do throws(Errno) { jumpCache = try HostMemory.reserve(JumpCache.bytes) } catch {
@@ -72,6 +74,7 @@ public final class VCPU {
             throw error
         }
         self.engine = engine
+        self.space = space
         self.allocation = allocation
         state = allocation + (ExecutionCounters.bytes + VCPUHeader.stride)
         header = VCPUHeader.of(state)
@@ -117,6 +120,10 @@ public final class VCPU {
         UnsafeMutableRawPointer(header).advanced(by: MemoryLayout<VCPUHeader>.offset(of: \.exitRequest)!)
             .assumingMemoryBound(to: UInt32.self)
     }
+
+    /// To be called when `AddressSpace.place` gives other answers than before. Translations stay, and are found again. Only outside
+    /// `run`, by the vCPU's thread.
+    public func placesHaveChanged() { forget() }
 
     /// Makes the CPU state, and the floating-point flags and rounding that live in the host, equal to another vCPU's.
     public func copyState(from other: VCPU) {

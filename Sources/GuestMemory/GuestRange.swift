@@ -1,4 +1,4 @@
-/// Guest bytes [start, end), such as those that a translation was made from.
+/// Guest bytes by location, [start, end), such as those that a translation was made from.
 public struct GuestRange: BitwiseCopyable, Equatable, Sendable {
     public var start: UInt64
     public var end: UInt64

@@ -3,10 +3,7 @@
 import GuestMemory
 import HostOS
 
-extension UserAddressSpace: CodeMemory {
-    /// A process has none.
-    public var hasDevices: Bool { false }
-
+extension UserAddressSpace {
     // MARK: Changes of code
 
     /// Takes the memory's lock for a change of the map, in at most two ranges. Where they hold translated code, the lock of its holder
@@ -98,9 +95,12 @@ extension UserAddressSpace: CodeMemory {
         return nil
     }
 
-    // MARK: For the engine
+}
 
-    public func executableBytes(at address: UInt64) -> UnsafeRawBufferPointer? {
+// A byte's location is its address.
+
+extension UserAddressSpace: CodeMemory {
+    public func codeBytes(at address: UInt64) -> UnsafeRawBufferPointer? {
         guard address < limit else { return nil }
         let stop = min((address | (pageSize - 1)) + 1 + pageSize, limit)
         var end = lock.withLock { table.extent(from: address, upTo: stop, with: .execute) }
@@ -140,6 +140,26 @@ extension UserAddressSpace: CodeMemory {
         lock.withLock { unprotectCode(start & ~(pageSize - 1), start &+ length) ?? start..<start &+ length }
     }
 
+    public var hasWatchedCode: Bool { lock.withLock { !watched.isEmpty } }
+
+    public func pagesChangedUnseen() -> [UInt64] {
+        lock.withLock { watched.pages { codeFiles.mayHaveChanged($0) } }
+    }
+
+    public var codeSource: (any CodeSource)? { self }
+}
+
+extension UserAddressSpace: CodeSource {
+    public func codeFile(at address: UInt64) -> Int {
+        lock.withLock { Int(table.mapping(at: address)?.codeFile ?? 0) }
+    }
+
+    public func codeFileName(_ number: Int) -> String { lock.withLock { codeFiles.name(number) } }
+}
+
+extension UserAddressSpace: AddressSpace {
+    public func place(of address: UInt64) -> UInt64? { 0 }
+
     public func resolveFault(address: UInt64, access: MemoryAccess) -> FaultResolution {
         guard address < limit else { return .guestFault(.unmapped) }
         return lock.withLock {
@@ -158,18 +178,6 @@ extension UserAddressSpace: CodeMemory {
                 return isReadable(address) ? .retry : .guestFault(.bus)
             }
         }
-    }
-
-    public func codeFile(at address: UInt64) -> Int {
-        lock.withLock { Int(table.mapping(at: address)?.codeFile ?? 0) }
-    }
-
-    public func codeFileName(_ number: Int) -> String { lock.withLock { codeFiles.name(number) } }
-
-    public var hasWatchedCode: Bool { lock.withLock { !watched.isEmpty } }
-
-    public func pagesChangedUnseen() -> [UInt64] {
-        lock.withLock { watched.pages { codeFiles.mayHaveChanged($0) } }
     }
 
     // What the table allows, the host may still refuse, and retrying would then never end: it is asked by an access that changes

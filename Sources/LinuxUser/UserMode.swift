@@ -78,7 +78,7 @@ private func start(
         hardwareCapabilities: guest.hardwareCapabilities, seed: options.seed)
     let thread: GuestThread
     do throws(Errno) {
-        thread = GuestThread(process: process, vcpu: try engine.makeVCPU())
+        thread = GuestThread(process: process, vcpu: try engine.makeVCPU(in: memory))
     } catch {
         throw UserModeError("cannot reserve memory: \(error.message)", status: 1, errno: .nomem)
     }

@@ -32,7 +32,7 @@ extension EngineTests {
             let codes = [StraightLine(count: 6_000, seed: 10), StraightLine(count: 5_000, seed: 11)]
             m.memory.write(codes[0].words, at: 0)
             m.memory.write(codes[1].words, at: 0x1_0000)
-            let other = Shared(try m.engine.makeVCPU())
+            let other = Shared(try m.engine.makeVCPU(in: m.memory))
             let machine = Shared(m)
             let isWrong = Flag()
             let second = try onThread {
@@ -49,7 +49,7 @@ extension EngineTests {
             m.memory.write(
                 [RV.addi(8, 0, 50), RV.jal(1, 0x2_0000 - 4), RV.addi(8, 8, -1), RV.bne(8, 0, -8), RV.ecall], at: 0)
             m.memory.write([RV.add(6, 6, 8), RV.sd(6, 20), RV.ld(9, 20), RV.add(7, 7, 9), RV.ret], at: 0x2_0000)
-            let other = Shared(try m.engine.makeVCPU())
+            let other = Shared(try m.engine.makeVCPU(in: m.memory))
             let machine = Shared(m)
             let isWrong = Flag(), stop = Flag()
             var sum: UInt64 = 0
@@ -108,7 +108,7 @@ extension EngineTests {
                 ], at: 0)
             m.memory[data: 16] = 0
             m.memory[data: 24] = 1 << 40
-            let other = Shared(try m.engine.makeVCPU())
+            let other = Shared(try m.engine.makeVCPU(in: m.memory))
             let machine = Shared(m)
             let count: UInt64 = 20_000
             @Sendable func increment(_ vcpu: VCPU) {

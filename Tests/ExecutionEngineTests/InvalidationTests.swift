@@ -212,7 +212,7 @@ extension EngineTests {
             m[x: 20] = m.memory.data
             m.pc = 0
             let machine = Shared(m)
-            let other = Shared(try m.engine.makeVCPU())
+            let other = Shared(try m.engine.makeVCPU(in: m.memory))
             let stop = Flag()
             let isLate = Flag()
             let writer = try onThread {

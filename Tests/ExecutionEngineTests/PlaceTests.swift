@@ -1,4 +1,4 @@
-// Code in several places at one address: banks that are switched while translations of all of them are there.
+// Memory that is seen elsewhere than where it lies: banks, and the pages of several address spaces.
 
 import GuestMemory
 import Testing
@@ -7,34 +7,131 @@ import Testing
 
 extension EngineTests {
     struct PlaceTests {
+        private func machine(_ c: Configuration) throws -> (Machine, View) {
+            let memory = try TestMemory()
+            let view = View(memory)
+            return (try Machine(c, memory: memory, space: view) { $0.hotThreshold = 20 }, view)
+        }
+
+        /// x5 += step, in a loop of x8 turns; then back to the caller.
+        private func loop(_ step: UInt64) -> [UInt32] {
+            [RV.addi(5, 5, Int(step)), RV.addi(8, 8, -1), RV.bne(8, 0, -8), RV.ret]
+        }
+
+        private func count(_ m: Machine, _ vcpu: VCPU, from offset: UInt64, turns: UInt64) -> UInt64 {
+            vcpu[x: 5] = 0
+            vcpu[x: 8] = turns
+            vcpu.programCounter = m.memory.base + offset
+            while true {
+                let exit = vcpu.run()
+                if case .interrupted = exit { continue }
+                return exit.text == "systemCall" ? vcpu[x: 5] : .max
+            }
+        }
+
         /// Two banks show different code at the first page; a page that does not change jumps there.
         @Test(arguments: Configuration.all)
         func banksAreKeptApart(_ c: Configuration) throws {
-            let memory = try TestMemory()
-            memory.hasPlaces = true
-            let m = try Machine(c, memory: memory) { $0.hotThreshold = 20 }
-            // x5 += 1, or 3, in a loop of x8 turns; then back to the caller.
-            for (bank, step) in [(4, 1), (5, 3)] {
-                memory.write(
-                    [RV.addi(5, 5, Int(step)), RV.addi(8, 8, -1), RV.bne(8, 0, -8), RV.ret], at: bank * 4096)
-            }
+            let (m, view) = try machine(c)
+            for (bank, step) in [(4, 1), (5, 3)] { m.memory.write(loop(UInt64(step)), at: bank * 4096) }
             // The caller: into the banked page and out again.
-            memory.write([RV.jal(1, -0x2000), RV.ecall], at: 0x2000)
-            var wanted: UInt64 = 0
+            m.memory.write([RV.jal(1, -0x2000), RV.ecall], at: 0x2000)
             var made = 0
             for round in 0..<30 {
                 let isSecond = round % 2 == 1
-                memory.bank = isSecond ? 5 : 4
-                m.engine.placesHaveChanged()
-                m[x: 5] = 0
-                m[x: 8] = 40
-                m.call(0x2000)
-                wanted = isSecond ? 120 : 40
-                #expect(m[x: 5] == wanted, "\(c) round \(round)")
+                view.shown[0] = isSecond ? 5 : 4
+                m.vcpu.placesHaveChanged()
+                #expect(count(m, m.vcpu, from: 0x2000, turns: 40) == (isSecond ? 120 : 40), "\(c) round \(round)")
                 if round == 19 { made = m.engine.counters.translations }
             }
             // Coming back to a bank makes nothing anew.
             #expect(m.engine.counters.translations == made)
+        }
+
+        /// A page that shows itself at first is linked to no more firmly than others.
+        @Test(arguments: Configuration.all)
+        func nothingIsLinkedAcrossPages(_ c: Configuration) throws {
+            let (m, view) = try machine(c)
+            m.memory.write(loop(1), at: 0)
+            m.memory.write(loop(3), at: 4 * 4096)
+            m.memory.write([RV.jal(1, -0x2000), RV.ecall], at: 0x2000)
+            for _ in 0..<4 { #expect(count(m, m.vcpu, from: 0x2000, turns: 40) == 40) }
+            view.shown[0] = 4
+            m.vcpu.placesHaveChanged()
+            #expect(count(m, m.vcpu, from: 0x2000, turns: 40) == 120)
+        }
+
+        /// Each vCPU has an address space of its own; code at the same address and location is made once.
+        @Test(arguments: Configuration.all)
+        func vcpusSeeTheirOwnPages(_ c: Configuration) throws {
+            let (m, first) = try machine(c)
+            let second = View(m.memory)
+            let other = try m.engine.makeVCPU(in: second)
+            for (bank, step) in [(4, 1), (5, 3)] { m.memory.write(loop(UInt64(step)), at: bank * 4096) }
+            m.memory.write([RV.jal(1, -0x2000), RV.ecall], at: 0x2000)
+            first.shown[0] = 4
+            second.shown[0] = 5
+            for _ in 0..<10 {
+                #expect(count(m, m.vcpu, from: 0x2000, turns: 40) == 40)
+                #expect(count(m, other, from: 0x2000, turns: 40) == 120)
+            }
+            let made = m.engine.counters.translations
+            second.shown[0] = 4
+            other.placesHaveChanged()
+            #expect(count(m, other, from: 0x2000, turns: 3) == 3)
+            #expect(m.engine.counters.translations == made)
+        }
+
+        /// A change of memory drops code by where it lies, wherever it is seen.
+        @Test(arguments: Configuration.all)
+        func codeIsDroppedByItsLocation(_ c: Configuration) throws {
+            let (m, view) = try machine(c)
+            m.memory.write(loop(1), at: 4 * 4096)
+            m.memory.write([RV.jal(1, -0x2000), RV.ecall], at: 0x2000)
+            view.shown[0] = 4
+            #expect(count(m, m.vcpu, from: 0x2000, turns: 40) == 40)
+            m.memory.write(loop(3), at: 4 * 4096)
+            m.engine.invalidate(start: m.memory.base + 4 * 4096, length: 4096)
+            #expect(count(m, m.vcpu, from: 0x2000, turns: 40) == 120)
+        }
+
+        /// The second half of an instruction is that of the page which is seen behind the first one.
+        @Test(arguments: Configuration.all)
+        func anInstructionGoesOnInAnotherPage(_ c: Configuration) throws {
+            let (m, view) = try machine(c)
+            func halves(_ word: UInt32) -> ([UInt8], [UInt8]) {
+                let bytes = (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) }
+                return (Array(bytes[..<2]), Array(bytes[2...]))
+            }
+            let start = 0x1ff6
+            for word in [RV.addi(5, 5, 16), RV.addi(5, 5, 32)].enumerated() {
+                m.memory.write(bytes: halves(word.element).0 + halves(word.element).1, at: start + 4 * word.offset)
+            }
+            m.memory.write(bytes: halves(RV.addi(5, 5, 1)).0, at: 0x1ffe)
+            for (bank, step) in [(4, 1), (5, 3)] {
+                let ecall = halves(RV.ecall)
+                m.memory.write(bytes: halves(RV.addi(5, 5, step)).1 + ecall.0 + ecall.1, at: bank * 4096)
+            }
+            for (bank, sum) in [(4, 49), (5, 51), (4, 49)] as [(UInt64, UInt64)] {
+                view.shown[2] = bank
+                m.vcpu.placesHaveChanged()
+                for _ in 0..<3 { #expect(count(m, m.vcpu, from: UInt64(start), turns: 0) == sum, "\(c)") }
+            }
+            view.shown[2] = .some(nil)
+            m.vcpu.placesHaveChanged()
+            m.pc = start
+            #expect(m.run().text == fault(.execute, .unmapped, m.memory.base + 0x2000))
+            #expect(m.pc == 0x1ffe)
+        }
+
+        @Test(arguments: Configuration.all)
+        func nothingIsFetchedWhereNothingIsSeen(_ c: Configuration) throws {
+            let (m, view) = try machine(c)
+            view.shown[0] = .some(nil)
+            m.memory.write([RV.jal(1, -0x2000), RV.ecall], at: 0x2000)
+            m.pc = 0x2000
+            #expect(m.run().text == fault(.execute, .unmapped, m.memory.base))
+            #expect(m.pc == 0)
         }
     }
 }

@@ -59,7 +59,7 @@ final class Machine {
 
     init(
         _ configuration: Configuration, guest: any GuestArchitecture = RISCVGuest(cpu: .everything),
-        memory given: TestMemory? = nil,
+        memory given: TestMemory? = nil, space: (any AddressSpace)? = nil,
         _ change: (inout EngineOptions) -> Void = { _ in }
     ) throws {
         startSignals
@@ -70,7 +70,7 @@ final class Machine {
         options.hotThreshold = 20
         change(&options)
         engine = try Engine(guest: guest, host: configuration.makeHost(), memory: memory, options: options)
-        vcpu = try engine.makeVCPU()
+        vcpu = try engine.makeVCPU(in: space ?? memory)
     }
 
     subscript(x i: Int) -> UInt64 {

@@ -11,7 +11,7 @@ import CLinux
 import GuestMemory
 import HostOS
 
-final class TestMemory: CodeMemory, @unchecked Sendable {
+final class TestMemory: CodeMemory, CodeSource, AddressSpace, @unchecked Sendable {
     static let codeSize: UInt64 = 1 << 19, dataSize: UInt64 = 1 << 16
 
     let base: UInt64
@@ -92,26 +92,17 @@ final class TestMemory: CodeMemory, @unchecked Sendable {
 
     // MARK: CodeMemory
 
-    let hasDevices = false
     /// Set before there is an engine.
     var pageSize: UInt64 = 4096
 
-    /// The page of code that the first page shows; nil: itself. Only the engine's fetches see it.
-    var bank: UInt64?
     /// Set before there is an engine.
     var hasPlaces = false
-    func place(of address: UInt64) -> UInt64 { address &- base < pageSize ? bank ?? 0 : 0 }
+    func place(of address: UInt64) -> UInt64? { 0 }
 
-    private func contains(code address: UInt64) -> Bool { address &- base < Self.codeSize }
+    func contains(code address: UInt64) -> Bool { address &- base < Self.codeSize }
 
-    func executableBytes(at address: UInt64) -> UnsafeRawBufferPointer? {
+    func codeBytes(at address: UInt64) -> UnsafeRawBufferPointer? {
         guard contains(code: address) else { return nil }
-        if let bank, address &- base < pageSize {
-            let offset = address &- base
-            return UnsafeRawBufferPointer(
-                start: UnsafeRawPointer(bitPattern: UInt(base + bank * pageSize + offset)),
-                count: Int(pageSize - offset))
-        }
         return UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: UInt(address)), count: Int(data - address))
     }
 
@@ -159,5 +150,30 @@ final class TestMemory: CodeMemory, @unchecked Sendable {
 
     /// The first 64 KiB of code are said to have no other mapping.
     var hasWatchedCode: Bool { true }
+    var codeSource: (any CodeSource)? { self }
     func pagesChangedUnseen() -> [UInt64] { lock.withLock { protected.filter { $0 &- base >= 0x1_0000 } } }
+}
+
+/// Code pages of a test memory as one vCPU sees them. (Loads and stores see the memory itself.)
+final class View: AddressSpace, @unchecked Sendable {
+    private let memory: TestMemory
+    /// By page of code: the page that is seen there, or none. Others show themselves. Used by the vCPU's thread.
+    var shown: [UInt64: UInt64?] = [:]
+
+    init(_ memory: TestMemory) {
+        self.memory = memory
+        memory.hasPlaces = true
+    }
+
+    func place(of address: UInt64) -> UInt64? {
+        guard memory.contains(code: address) else { return nil }
+        let page = (address &- memory.base) / memory.pageSize
+        guard let other = shown[page] else { return 0 }
+        return other.map { ($0 &- page) &* memory.pageSize }
+    }
+
+    func resolveFault(address: UInt64, access: MemoryAccess) -> FaultResolution {
+        if access == .execute, place(of: address) == nil { return .guestFault(.unmapped) }
+        return memory.resolveFault(address: address, access: access)
+    }
 }

@@ -69,7 +69,7 @@ final class MoxieMachine {
         mode.change(&options)
         engine = try Engine(guest: MoxieGuest(), host: mode.makeHost(), memory: memory, options: options)
         memory.codeHolder = engine
-        vcpu = try engine.makeVCPU()
+        vcpu = try engine.makeVCPU(in: memory)
     }
 
     deinit {

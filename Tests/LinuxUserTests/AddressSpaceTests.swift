@@ -204,12 +204,12 @@ private final class NotingHolder: CodeHolder, @unchecked Sendable {
     @Test func executableBytesStopWhereExecutePermissionStops() throws {
         let space = try makeSpace()
         let page = try space.map(0, length: 3 * 4096, rights: [.read, .execute], flags: anonymous)
-        #expect(space.executableBytes(at: page + 4000)?.count == 96 + 4096)
+        #expect(space.codeBytes(at: page + 4000)?.count == 96 + 4096)
         try space.protect(page + 4096, length: 4096, rights: .read)
-        #expect(space.executableBytes(at: page + 4000)?.count == 96)
-        #expect(space.executableBytes(at: page + 4096) == nil)
-        #expect(space.executableBytes(at: 0) == nil)
-        #expect(space.executableBytes(at: .max) == nil)
+        #expect(space.codeBytes(at: page + 4000)?.count == 96)
+        #expect(space.codeBytes(at: page + 4096) == nil)
+        #expect(space.codeBytes(at: 0) == nil)
+        #expect(space.codeBytes(at: .max) == nil)
         try space.unmap(page, length: 3 * 4096)
     }
 

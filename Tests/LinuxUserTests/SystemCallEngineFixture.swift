@@ -22,5 +22,5 @@ func makeTestProcess(
 }
 
 func makeTestThread(_ process: GuestProcess) throws -> GuestThread {
-    GuestThread(process: process, vcpu: try process.engine.makeVCPU())
+    GuestThread(process: process, vcpu: try process.engine.makeVCPU(in: process.memory))
 }

@@ -59,7 +59,7 @@ final class ToyMachine {
             )
         engine = try Engine(guest: ToyGuest(), host: host, memory: memory, options: options)
         memory.codeHolder = engine
-        vcpu = try engine.makeVCPU()
+        vcpu = try engine.makeVCPU(in: memory)
         for start in [Self.code, Self.data] {
             let flags = HostMemory.privateCopy | HostMemory.anonymous | HostMemory.fixedNoReplace
             _ = try memory.map(

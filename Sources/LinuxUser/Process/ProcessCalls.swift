@@ -37,7 +37,7 @@ enum ProcessCalls {
         }
         guard thread.memory.limits.hostHasRoom(threadBytes) else { throw .again }
         let vcpu: VCPU
-        do throws(Errno) { vcpu = try process.engine.makeVCPU() } catch { throw .again }
+        do throws(Errno) { vcpu = try process.engine.makeVCPU(in: process.memory) } catch { throw .again }
         vcpu.copyState(from: thread.vcpu)
         let child = GuestThread(process: process, vcpu: vcpu)
         child.signalMask = thread.signalMask

@@ -53,7 +53,7 @@ enum SharedChild {
     static func start(_ thread: GuestThread, _ request: CloneRequest) throws(Errno) -> Int {
         let process = thread.process
         let vcpu: VCPU
-        do throws(Errno) { vcpu = try process.engine.makeVCPU() } catch { throw .again }
+        do throws(Errno) { vcpu = try process.engine.makeVCPU(in: process.memory) } catch { throw .again }
         vcpu.copyState(from: thread.vcpu)
         vcpu.lend()
         let child = GuestThread(process: process, vcpu: vcpu)
