@@ -12,6 +12,7 @@ final class X64Compiler: RegionCompiler, @unchecked Sendable {
     private var exported: UnsafeMutableRawBufferPointer
 
     init(_ configuration: HostConfiguration, _ stubs: Stubs, _ code: CodeBuffer) {
+        // To lie like the code buffer, which starts with a page.
         scratch = .allocate(byteCount: Self.scratchSize, alignment: 4096)
         delta = Int(bitPattern: code.executable) - Int(bitPattern: scratch)
         let asm = Assembler(start: scratch, end: scratch + Self.scratchSize, rxDelta: delta)

@@ -9,9 +9,14 @@ public struct Errno: Error, RawRepresentable, Equatable, Hashable, Sendable {
     @inlinable public init(rawValue: Int32) { self.rawValue = rawValue }
     @inlinable public init(_ value: Int32) { rawValue = value }
 
-    /// The kernel's result convention: -4095...-1 are errors.
+    /// MAX_ERRNO: results from -4095 to -1 are errors.
+    @inlinable public static var largest: Int { 4095 }
+
+    /// The kernel's result convention.
+    @inlinable public static func isFailure(_ result: Int) -> Bool { result < 0 && result >= 0 &- largest }
+
     @inlinable public static func check(_ result: Int) throws(Errno) -> Int {
-        if result < 0 && result >= -4095 { throw Errno(Int32(truncatingIfNeeded: 0 &- result)) }
+        if isFailure(result) { throw Errno(Int32(truncatingIfNeeded: 0 &- result)) }
         return result
     }
 

@@ -193,9 +193,12 @@ public enum HostFile {
         withPath(path) { kernel(SYS_faccessat, Int(AT_FDCWD), $0, 0) } == 0
     }
 
+    /// PATH_MAX: bytes of a path for the kernel, its NUL included.
+    @inlinable public static var longestPath: Int { 4096 }
+
     /// The target of a symbolic link.
     public static func readLink(_ path: String) throws(Errno) -> String {
-        try withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer throws(Errno) in
+        try withUnsafeTemporaryAllocation(byteCount: longestPath, alignment: 1) { buffer throws(Errno) in
             let n = try Errno.check(
                 withPath(path) {
                     kernel(SYS_readlinkat, Int(AT_FDCWD), $0, Int(bitPattern: buffer.baseAddress), buffer.count)
@@ -221,7 +224,7 @@ public enum HostFile {
     }
 
     public static func currentDirectory() throws(Errno) -> String {
-        try withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer throws(Errno) in
+        try withUnsafeTemporaryAllocation(byteCount: longestPath, alignment: 1) { buffer throws(Errno) in
             let n = try Errno.check(kernel(SYS_getcwd, Int(bitPattern: buffer.baseAddress), buffer.count))
             return String(decoding: buffer[..<max(0, n - 1)], as: UTF8.self)
         }

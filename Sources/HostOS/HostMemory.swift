@@ -60,7 +60,7 @@ public enum HostMemory {
 
     /// Commits pages that will be written soon, all at once: a fault each costs more. Only advice: kernels before 5.14 refuse it.
     public static func commit(_ start: UnsafeMutableRawPointer, _ length: Int) {
-        let first = UInt(bitPattern: start) & ~4095
+        let first = UInt(bitPattern: start) & ~UInt(HostProcess.pageSize - 1)
         _ = kernel(
             SYS_madvise, Int(bitPattern: first), Int(bitPattern: UInt(bitPattern: start) &- first) + length,
             populateForWriting)

@@ -133,11 +133,12 @@ enum HostStubs {
     nonisolated(unsafe) static var restorerAddress: UInt = 0
 
     /// The page's start and length.
-    static var range: (start: UInt, length: Int) { (load32Address & ~4095, 4096) }
+    static var range: (start: UInt, length: Int) { (load32Address & ~UInt(pageSize - 1), pageSize) }
+    private static var pageSize: Int { Int(HostProcess.pageSize) }
 
     static func install() {
         if copyAddress != 0 { return }
-        guard let page = try? HostMemory.reserve(4096) else { fatalError("no memory for the start-up code page") }
+        guard let page = try? HostMemory.reserve(pageSize) else { fatalError("no memory for the start-up code page") }
         var offset = 0
         func place(_ code: [UInt8]) -> UInt {
             offset = (offset + 15) & ~15
@@ -164,7 +165,7 @@ enum HostStubs {
         safeInterruptedInKernel = safeCallAddress + UInt(safeWindow.inKernel)
         restorerAddress = place(signalReturn)
         copyAddress = place(copy)
-        guard (try? HostMemory.protect(UInt(bitPattern: page), 4096, HostMemory.read | HostMemory.execute)) != nil
+        guard (try? HostMemory.protect(UInt(bitPattern: page), pageSize, HostMemory.read | HostMemory.execute)) != nil
         else {
             fatalError("the host forbids executable memory")
         }

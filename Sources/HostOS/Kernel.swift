@@ -19,7 +19,8 @@ public enum HostProcess {
     public static func hasThread(_ id: Int32) -> Bool {
         id == processID || id > 0 && kernel(SYS_tgkill, Int(processID), Int(id), 0) == 0
     }
-    public static let pageSize: UInt64 = 4096
+    /// Bytes of a page: those of x86-64.
+    @inlinable public static var pageSize: UInt64 { 4096 }
 
     /// Ends every thread of the process at once; nothing is flushed.
     public static func exitGroup(_ status: Int32) -> Never {

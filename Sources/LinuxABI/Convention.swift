@@ -55,6 +55,7 @@ public struct Convention: Sendable {
     public var stackPointer: String
     /// The register that CLONE_SETTLS sets; nil where a call of the architecture's own does it.
     public var threadPointer: String?
+    /// Bytes of a page as programs of this ABI know it.
     public var pageSize: UInt64
 
     public init(

@@ -105,7 +105,7 @@ extension UserAddressSpace {
     }
 
     /// A NUL-terminated string, with its NUL. ENAMETOOLONG when there is none within `max` bytes.
-    public func readCString(_ address: UInt64, max: Int = 4096) throws(Errno) -> [UInt8] {
+    public func readCString(_ address: UInt64, max: Int = HostFile.longestPath) throws(Errno) -> [UInt8] {
         var result: [UInt8] = []
         var at = address
         while result.count < max {
@@ -123,7 +123,7 @@ extension UserAddressSpace {
     }
 
     /// A NUL-terminated string as text.
-    public func readString(_ address: UInt64, max: Int = 4096) throws(Errno) -> String {
+    public func readString(_ address: UInt64, max: Int = HostFile.longestPath) throws(Errno) -> String {
         String(decoding: try readCString(address, max: max).dropLast(), as: UTF8.self)
     }
 }

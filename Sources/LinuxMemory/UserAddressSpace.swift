@@ -54,6 +54,17 @@ public final class UserAddressSpace: @unchecked Sendable {
         _ = try? HostMemory.map(UInt(limit), Int(pageSize), HostMemory.none, flags)
     }
 
+    // MARK: Pages
+
+    /// The offset of an address or of a size in its page.
+    @inlinable public func pageOffset(_ value: UInt64) -> UInt64 { value & (pageSize &- 1) }
+
+    /// An address or a size, down to a whole page.
+    @inlinable public func pageFloor(_ value: UInt64) -> UInt64 { value & ~(pageSize &- 1) }
+
+    /// An address or a size, up to a whole page, modulo 2^64.
+    @inlinable public func pageCeiling(_ value: UInt64) -> UInt64 { pageFloor(value &+ (pageSize &- 1)) }
+
     // MARK: Queries
 
     /// All mappings, in address order.
@@ -87,7 +98,7 @@ public final class UserAddressSpace: @unchecked Sendable {
         kind: MappingKind = .ordinary
     ) throws(Errno) -> UInt64 {
         guard length > 0 else { throw .inval }
-        let size = try pageCeiling(length)
+        let size = try wholePages(length)
         let isShared = flags & 3 != HostMemory.privateCopy
         let exact = flags & (HostMemory.fixed | HostMemory.fixedNoReplace) != 0
         let only32Bit: Int32 = 0x40  // MAP_32BIT: the host has it, the guest does not
@@ -150,7 +161,7 @@ public final class UserAddressSpace: @unchecked Sendable {
         guard start & (pageSize - 1) == 0, length > 0, start <= limit, length <= limit - start else {
             throw .inval
         }
-        let end = start + (try pageCeiling(length))
+        let end = start + (try wholePages(length))
         let change = beginChange((start, end))
         defer { endChange(change) }
         // Only what the guest mapped is unmapped: the range may contain memory of the host.
@@ -166,7 +177,7 @@ public final class UserAddressSpace: @unchecked Sendable {
         guard start & (pageSize - 1) == 0 else { throw .inval }
         if length == 0 { return }
         guard start <= limit, length <= limit - start else { throw .nomem }
-        let end = start + (try pageCeiling(length))
+        let end = start + (try wholePages(length))
         let change = rights.contains(.execute) ? beginChange() : beginChange((start, end))
         defer { endChange(change) }
         // As far as there is no hole.
@@ -191,7 +202,7 @@ public final class UserAddressSpace: @unchecked Sendable {
         let mayMove = flags & 1 != 0, isFixed = flags & 2 != 0, keepsOld = flags & 4 != 0
         guard old & (pageSize - 1) == 0, flags & ~7 == 0, newLength > 0, !isFixed || mayMove, !keepsOld || mayMove
         else { throw .inval }
-        let oldSize = try pageCeiling(oldLength), newSize = try pageCeiling(newLength)
+        let oldSize = try wholePages(oldLength), newSize = try wholePages(newLength)
         guard old <= limit, oldSize <= limit - old else { throw .fault }
         if keepsOld && oldSize != newSize { throw .inval }
         let end = old + oldSize
@@ -270,7 +281,7 @@ public final class UserAddressSpace: @unchecked Sendable {
 
     /// shmat(2) for a segment of `length` bytes.
     public func attach(segment: Int32, length: UInt64, at hint: UInt64, flags: Int32) throws(Errno) -> UInt64 {
-        let size = try pageCeiling(length)
+        let size = try wholePages(length)
         let isReadOnly = flags & 0o10000 != 0, rounds = flags & 0o20000 != 0, replaces = flags & 0o40000 != 0
         var wanted = hint
         if rounds { wanted &= ~(pageSize - 1) }
@@ -292,7 +303,7 @@ public final class UserAddressSpace: @unchecked Sendable {
         // Without SHM_RND and SHM_EXEC, with SHM_REMAP over our reservation.
         let hostFlags = Int(flags & ~0o120000) | 0o40000
         let result = kernel(SYS_shmat, Int(segment), Int(bitPattern: host(address)), hostFlags)
-        if result < 0 && result >= -4095 {
+        if Errno.isFailure(result) {
             if table.isFree(address, address + size) { try? HostMemory.unmap(host(address), Int(size)) }
             throw Errno(Int32(-result))
         }
@@ -348,10 +359,11 @@ public final class UserAddressSpace: @unchecked Sendable {
     @inline(__always)
     func host(_ address: UInt64) -> UInt { UInt(truncatingIfNeeded: address &+ Self.guestBase) }
 
-    private func pageCeiling(_ length: UInt64) throws(Errno) -> UInt64 {
-        let (sum, overflow) = length.addingReportingOverflow(pageSize - 1)
-        if overflow { throw .nomem }
-        return sum & ~(pageSize - 1)
+    /// ENOMEM for a length that comes to nothing.
+    private func wholePages(_ length: UInt64) throws(Errno) -> UInt64 {
+        let size = pageCeiling(length)
+        if size < length { throw .nomem }
+        return size
     }
 
     /// Guest code is only read by the host, never executed, and whatever is accessible is readable.

@@ -3,9 +3,9 @@
 import Diagnostics
 import ExecutionEngine
 import GuestKit
-import LinuxMemory
 import HostOS
 import LinuxABI
+import LinuxMemory
 import Profiling
 import Synchronization
 
@@ -53,6 +53,8 @@ public final class GuestProcess: @unchecked Sendable {
     let pendingSignals: UnsafeMutablePointer<PendingSignals>
     var leaderStatus: Int32 = 0  // exit status of the first thread; guarded by `lock`
     var sealed = SealedMemory()  // guarded by `lock`
+    /// Something of it is sealed. Never unset: nearly all processes need no look at the rest.
+    let hasSeals = Atomic<Bool>(false)
     var denyWriteExecute = DenyWriteExecute()  // set by a program before it makes threads
     var signalTrampoline: UInt64 = 0  // set before guest code runs
     /// The guest has opened the folder of its threads. Never unset.

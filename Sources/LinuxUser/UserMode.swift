@@ -2,9 +2,9 @@
 
 import CLinux
 import ExecutionEngine
-import LinuxMemory
 import HostOS
 import LinuxABI
+import LinuxMemory
 import Profiling
 
 /// Runs a guest program in this process. `guestFor` gives the guest for what an ELF file says of itself, or nil for what
@@ -29,7 +29,7 @@ private func start(
     guard options.guestBase == 0 else {
         throw UserModeError("-B: only guest base 0 is supported", status: 1, errno: .inval)
     }
-    let resolver = ProgramResolver(prefix: options.prefix, limit: { guestFor($0)?.abi.addressLimit }, runs: runs)
+    let resolver = ProgramResolver(prefix: options.prefix, abi: { guestFor($0)?.abi }, runs: runs)
     let argumentZero = options.argumentZero ?? Array(options.program.utf8)
     let opened = options.programDescriptor < 0 ? nil : options.programDescriptor
     let asked = try resolver.resolve(
@@ -40,9 +40,9 @@ private func start(
 
     let shown = asked.hostPath
     let file = try ProgramLoader.open(
-        asked.hostPath, shown: shown, limit: resolver.limit, runs: runs, descriptor: asked.descriptor)
+        asked.hostPath, shown: shown, abi: resolver.abi, runs: runs, descriptor: asked.descriptor)
     let interpreter = try ProgramLoader.openInterpreter(
-        of: file, shown: shown, prefix: options.prefix, limit: resolver.limit, runs: runs)
+        of: file, shown: shown, prefix: options.prefix, abi: resolver.abi, runs: runs)
     guard let guest = guestFor(file.target) else { throw UserModeError("\(shown): Martlet runs \(runs)") }
 
     let memory = try makeMemory(guest, options)
@@ -145,14 +145,15 @@ private func startProfile(
 private func makeMemory(_ guest: UserModeGuest, _ options: UserModeOptions) throws(UserModeError) -> UserAddressSpace {
     var limit = guest.abi.addressLimit
     if let size = options.reservedSize, size > 0 {
-        guard size & 4095 == 0, size >= 1 << 24, size <= limit else {
+        guard size & (guest.abi.convention.pageSize - 1) == 0, size >= 1 << 24, size <= limit else {
             throw UserModeError(
                 "-R: the guest's address space has whole pages, at least 16 MiB and at most \(limit) bytes", status: 1)
         }
         limit = size
     }
     do throws(Errno) {
-        let memory = try UserAddressSpace(limit: limit)
+        let memory = try UserAddressSpace(
+            limit: limit, pageSize: max(guest.abi.convention.pageSize, HostProcess.pageSize))
         if let limits = options.memoryLimits { memory.limits.values = limits }
         return memory
     } catch {
@@ -171,9 +172,9 @@ private func checkRoom(_ memory: UserAddressSpace) throws(UserModeError) {
 /// A page with the code that returns from signal handlers, as the kernel's vdso has it.
 private func makeTrampoline(_ memory: UserAddressSpace, _ code: [UInt8]) throws(Errno) -> UInt64 {
     let flags = HostMemory.privateCopy | HostMemory.anonymous
-    let page = try memory.map(0, length: 4096, rights: [.read, .write], flags: flags, kind: .trampoline)
+    let page = try memory.map(0, length: memory.pageSize, rights: [.read, .write], flags: flags, kind: .trampoline)
     try memory.writeBytes(page, code)
-    try memory.protect(page, length: 4096, rights: [.read, .execute])
+    try memory.protect(page, length: memory.pageSize, rights: [.read, .execute])
     return page
 }
 

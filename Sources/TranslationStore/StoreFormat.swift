@@ -50,7 +50,7 @@ struct StorePage: BitwiseCopyable {
     static let bits: UInt64 = 12
     static let stride = MemoryLayout<StorePage>.stride
 
-    /// Guest address >> 12.
+    /// Guest address >> bits.
     var page: UInt64
     /// Where its rows start in the file, and how many bytes they and their bodies take.
     var offset: UInt64
@@ -67,7 +67,7 @@ struct StorePage: BitwiseCopyable {
 struct StoreUses: BitwiseCopyable {
     static let stride = MemoryLayout<StoreUses>.stride
 
-    /// Guest address >> 12.
+    /// Guest address >> bits.
     var page: UInt64
     /// Of the offsets in the file.
     var first: UInt32

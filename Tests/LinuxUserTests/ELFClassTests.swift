@@ -1,9 +1,9 @@
 // ELF files of both classes and byte orders, written here byte by byte as elf(5) has them.
 
 import Foundation
-import LinuxMemory
 import HostOS
 import LinuxABI
+import LinuxMemory
 import Testing
 
 @testable import LinuxUser
@@ -58,7 +58,7 @@ private struct SmallELF {
         let abis = abis
         do {
             let opened = try ProgramLoader.open(
-                path, shown: "prog", limit: { file in abis.first { $0.runs(file) }?.addressLimit }, runs: "what it can")
+                path, shown: "prog", abi: { file in abis.first { $0.runs(file) } }, runs: "what it can")
             try body(opened)
             return nil
         } catch let error as UserModeError {

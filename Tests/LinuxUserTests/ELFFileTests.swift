@@ -53,19 +53,24 @@ private struct ELFBuilder {
 }
 
 @Suite struct ELFFileTests {
-    private func failure(_ bytes: [UInt8], mode: Int = 0o755) -> String? {
+    private func failure(_ bytes: [UInt8], mode: Int = 0o755, pageSize: UInt64 = 4096) -> String? {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("elf-\(UUID().uuidString)").path
         _ = FileManager.default.createFile(atPath: path, contents: Data(bytes), attributes: [.posixPermissions: mode])
         defer { try? FileManager.default.removeItem(atPath: path) }
-        return failure(path: path)
+        return failure(path: path, pageSize: pageSize)
     }
 
-    private func failure(path: String, prefix: String? = nil) -> String? {
-        let limit: (ELFTarget) -> UInt64? = { LinuxGuestABI.riscv64.runs($0) ? 0x40_0000_0000 : nil }
+    private func failure(path: String, prefix: String? = nil, pageSize: UInt64 = 4096) -> String? {
+        let abi: (ELFTarget) -> LinuxGuestABI? = {
+            var abi = LinuxGuestABI.riscv64
+            abi.addressLimit = 0x40_0000_0000
+            abi.convention.pageSize = pageSize
+            return abi.runs($0) ? abi : nil
+        }
         do throws(UserModeError) {
-            let file = try ProgramLoader.open(path, shown: "prog", limit: limit, runs: "riscv64")
+            let file = try ProgramLoader.open(path, shown: "prog", abi: abi, runs: "riscv64")
             _ = try ProgramLoader.openInterpreter(
-                of: file, shown: "prog", prefix: prefix, limit: limit, runs: "riscv64")
+                of: file, shown: "prog", prefix: prefix, abi: abi, runs: "riscv64")
             return nil
         } catch {
             #expect(error.status == 126 || error.status == 127)
@@ -74,13 +79,21 @@ private struct ELFBuilder {
         }
     }
 
-    private func failure(_ change: (inout ELFBuilder) -> Void) -> String? {
+    private func failure(pageSize: UInt64 = 4096, _ change: (inout ELFBuilder) -> Void) -> String? {
         var builder = ELFBuilder()
         change(&builder)
-        return failure(builder.bytes)
+        return failure(builder.bytes, pageSize: pageSize)
     }
 
     @Test func aSoundProgramIsAccepted() { #expect(failure { _ in } == nil) }
+
+    @Test func segmentsAreAlignedToTheABIsPages() {
+        let message = "prog: segment 0 is not aligned to pages"
+        #expect(failure { $0.headers[0].address = 0x11000 } == nil)
+        #expect(failure(pageSize: 0x4000) { $0.headers[0].address = 0x11000 } == message)
+        #expect(failure(pageSize: 0x4000) { $0.headers[0].address = 0x14000 } == nil)
+        #expect(failure { $0.headers[0].address = 0x10800 } == message)
+    }
 
     @Test func wrongKindsOfFilesAreNamed() {
         #expect(failure(path: "/nonexistent/x") == "prog: No such file or directory")
@@ -150,7 +163,7 @@ private struct ELFBuilder {
             atPath: path, contents: Data(text.utf8), attributes: [.posixPermissions: 0o755])
         defer { try? FileManager.default.removeItem(atPath: path) }
         let resolver = ProgramResolver(
-            prefix: nil, limit: { LinuxGuestABI.riscv64.runs($0) ? 1 << 38 : nil }, runs: "riscv64")
+            prefix: nil, abi: { LinuxGuestABI.riscv64.runs($0) ? .riscv64 : nil }, runs: "riscv64")
         return try resolver.resolve(path, shown: "script", arguments: arguments.map { Array($0.utf8) })
     }
 

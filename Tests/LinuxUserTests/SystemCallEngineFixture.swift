@@ -2,9 +2,9 @@
 
 import CodeGenInterpreter
 import ExecutionEngine
-import LinuxMemory
 import HostOS
 import LinuxABI
+import LinuxMemory
 
 @testable import LinuxUser
 
@@ -18,7 +18,7 @@ func makeTestProcess(
     return GuestProcess(
         options: options, memory: memory, engine: engine, architecture: guest, guest: abi, registers: registers,
         executablePath: "/bin/guest", image: LoadedProgram(),
-        resolver: ProgramResolver(prefix: options.prefix, limit: { _ in nil }, runs: "nothing"), willExit: {})
+        resolver: ProgramResolver(prefix: options.prefix, abi: { _ in nil }, runs: "nothing"), willExit: {})
 }
 
 func makeTestThread(_ process: GuestProcess) throws -> GuestThread {

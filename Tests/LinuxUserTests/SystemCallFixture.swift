@@ -4,11 +4,11 @@ import CLinux
 import Diagnostics
 import ExecutionEngine
 import GuestKit
-import LinuxMemory
 import Glibc
 import HostOS
 import IR
 import LinuxABI
+import LinuxMemory
 
 @testable import LinuxUser
 
@@ -27,7 +27,7 @@ final class SystemCallFixture {
         prefix: String? = nil, log: String? = nil, items: String? = nil, abi: LinuxGuestABI = .riscv64
     ) throws {
         HostSignals.start()
-        let memory = try UserAddressSpace(limit: abi.addressLimit)
+        let memory = try UserAddressSpace(limit: abi.addressLimit, pageSize: abi.convention.pageSize)
         self.memory = memory
         // Fixtures of several tests live at once in one host process: each finds its own free place.
         let size: UInt64 = 1 << 20

@@ -24,6 +24,8 @@ struct ELFFile: ~Copyable {
     let status: HostFile.Status
     let inode: (device: UInt64, number: UInt64)
     let target: ELFTarget
+    /// Bytes of a page as its ABI has it.
+    let pageSize: UInt64
     /// ET_DYN: may be placed anywhere.
     let isPositionIndependent: Bool
     let entry: UInt64
@@ -38,9 +40,9 @@ struct ELFFile: ~Copyable {
     deinit { HostFile.close(fd) }
 
     /// Opens and checks `path`, or the file open at `descriptor`, which is closed with this one. `shown` is how the user
-    /// knows the file; `limit` gives the first address that a segment may not reach, or nil for what does not run.
+    /// knows the file; `abi` is that of a program, nil for what does not run.
     init(
-        path: String, shown: String, needsExecutePermission: Bool, limit: (ELFTarget) -> UInt64?, runs: String,
+        path: String, shown: String, needsExecutePermission: Bool, abi: (ELFTarget) -> LinuxGuestABI?, runs: String,
         descriptor: Int32? = nil
     ) throws(UserModeError) {
         func refuse(_ reason: String, _ errno: Errno = .noexec) -> UserModeError {
@@ -59,7 +61,7 @@ struct ELFFile: ~Copyable {
             return error
         }
         let information: HostFile.Status
-        var start = [UInt8](repeating: 0, count: 4096)
+        var start = [UInt8](repeating: 0, count: Self.firstRead)
         let got: Int
         do throws(Errno) {
             information = try HostFile.status(opened)
@@ -80,7 +82,7 @@ struct ELFFile: ~Copyable {
         let format = ELFFormat(Words(size: is32 ? 4 : 8, order: isBig ? .big : .little))
         if got < format.headerSize { throw close(refuse("is cut off within its ELF header")) }
         let kind = start.withUnsafeBytes { ELFTarget($0) }
-        guard let kind, let addressLimit = limit(kind) else {
+        guard let kind, let abi = abi(kind) else {
             let width = is32 ? "32-bit" : start[4] == 2 ? "64-bit" : "unknown-width"
             let order = isBig ? "big-endian" : start[5] == 1 ? "little-endian" : "unknown-endian"
             let name = Self.machineName(format.words.load(start, at: 18, as: UInt16.self))
@@ -118,6 +120,7 @@ struct ELFFile: ~Copyable {
             if read < tableBytes { throw close(refuse("is cut off within its program headers")) }
         }
 
+        let pageSize = abi.convention.pageSize
         var loads: [ELFSegment] = []
         var interpreterPath: String?
         var executableStack = true
@@ -138,12 +141,12 @@ struct ELFFile: ~Copyable {
                     guard inFile <= inMemory else {
                         throw refuse("segment \(index) is larger in the file than in memory")
                     }
-                    guard address & 4095 == offset & 4095 || inFile == 0 else {
+                    guard (address ^ offset) & (pageSize - 1) == 0 || inFile == 0 else {
                         throw refuse("segment \(index) is not aligned to pages")
                     }
                     let (end, wraps) = address.addingReportingOverflow(inMemory)
                     if wraps { throw refuse("segment \(index) wraps around the end of the address space") }
-                    guard end <= addressLimit else {
+                    guard end <= abi.addressLimit else {
                         throw refuse("segment \(index) lies outside the address space of such programs")
                     }
                     if let last = loads.last {
@@ -158,7 +161,9 @@ struct ELFFile: ~Copyable {
                             isReadable: flags & 4 != 0, isWritable: flags & 2 != 0, isExecutable: flags & 1 != 0))
                 case 3:  // PT_INTERP
                     try inside("the interpreter's name")
-                    guard inFile > 1, inFile <= 4096 else { throw refuse("has no proper interpreter name") }
+                    guard inFile > 1, inFile <= HostFile.longestPath else {
+                        throw refuse("has no proper interpreter name")
+                    }
                     var name = [UInt8](repeating: 0, count: Int(inFile))
                     let read = (try? Self.readAt(opened, &name, offset: Int(offset))) ?? 0
                     guard read == name.count, name.last == 0, let end = name.firstIndex(of: 0), end > 0 else {
@@ -176,6 +181,7 @@ struct ELFFile: ~Copyable {
         status = information
         inode = (information.device, information.inode)
         target = kind
+        self.pageSize = pageSize
         isPositionIndependent = header.type == 3
         entry = header.entry
         headerOffset = tableOffset
@@ -187,8 +193,14 @@ struct ELFFile: ~Copyable {
 
     /// Guest address range of all segments, to whole pages.
     var span: (start: UInt64, end: UInt64) {
-        ((segments.first?.address ?? 0) & ~4095, ((segments.last?.end ?? 0) + 4095) & ~4095)
+        (
+            (segments.first?.address ?? 0) & ~(pageSize - 1),
+            ((segments.last?.end ?? 0) + pageSize - 1) & ~(pageSize - 1)
+        )
     }
+
+    /// So much is read at once: the header, and as a rule its table.
+    private static let firstRead = 4096
 
     private static func readAt(_ fd: Int32, _ bytes: inout [UInt8], offset: Int) throws(Errno) -> Int {
         var failure: Errno?

@@ -13,9 +13,9 @@
 // strings. Numbers are words of the guest.
 
 import CLinux
-import LinuxMemory
 import HostOS
 import LinuxABI
+import LinuxMemory
 
 struct InitialStack {
     var words: Words
@@ -35,7 +35,8 @@ struct InitialStack {
 
     /// Space that strings and tables need, generously.
     var neededBytes: UInt64 {
-        var total = 4096 + fileName.count
+        let rest = 4096  // the auxiliary vector, what it points to, and alignment
+        var total = rest + fileName.count
         for string in arguments { total += string.count + 9 }
         for string in environment { total += string.count + 9 }
         return UInt64(total)

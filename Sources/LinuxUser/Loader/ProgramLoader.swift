@@ -1,8 +1,8 @@
 // Maps a checked ELF program and its interpreter into the guest's address space, as the kernel's execve does.
 
-import LinuxMemory
 import HostOS
 import LinuxABI
+import LinuxMemory
 
 /// What is known of a program once it is mapped.
 public struct LoadedProgram: Sendable {
@@ -25,15 +25,16 @@ struct ProgramLoader {
 
     /// Opens and checks the program at a host path. `descriptor`: it is open, and is closed with the result.
     static func open(
-        _ path: String, shown: String, limit: @escaping (ELFTarget) -> UInt64?, runs: String, descriptor: Int32? = nil
+        _ path: String, shown: String, abi: @escaping (ELFTarget) -> LinuxGuestABI?, runs: String,
+        descriptor: Int32? = nil
     ) throws(UserModeError) -> ELFFile {
         try ELFFile(
-            path: path, shown: shown, needsExecutePermission: true, limit: limit, runs: runs, descriptor: descriptor)
+            path: path, shown: shown, needsExecutePermission: true, abi: abi, runs: runs, descriptor: descriptor)
     }
 
     /// The interpreter of `program`, opened and checked.
     static func openInterpreter(
-        of program: borrowing ELFFile, shown: String, prefix: String?, limit: @escaping (ELFTarget) -> UInt64?,
+        of program: borrowing ELFFile, shown: String, prefix: String?, abi: @escaping (ELFTarget) -> LinuxGuestABI?,
         runs: String
     ) throws(UserModeError) -> ELFFile? {
         guard let name = program.interpreter else { return nil }
@@ -57,7 +58,7 @@ struct ProgramLoader {
         let file: ELFFile
         do throws(UserModeError) {
             file = try ELFFile(
-                path: path, shown: "\(shown): interpreter \(name)", needsExecutePermission: false, limit: limit,
+                path: path, shown: "\(shown): interpreter \(name)", needsExecutePermission: false, abi: abi,
                 runs: runs)
         } catch {
             throw UserModeError(
@@ -78,7 +79,7 @@ struct ProgramLoader {
         -> LoadedProgram
     {
         var image = LoadedProgram()
-        let base = try map(program, shown: shown, preferred: memory.limit / 3 * 2 & ~0xfff)
+        let base = try map(program, shown: shown, preferred: memory.pageFloor(memory.limit / 3 * 2))
         image.entry = program.entry &+ base
         image.start = image.entry
         image.headers = headerAddress(program) &+ base
@@ -143,19 +144,18 @@ struct ProgramLoader {
         if segment.isReadable { rights.insert(.read) }
         if segment.isWritable { rights.insert(.write) }
         if segment.isExecutable { rights.insert(.execute) }
-        let page: UInt64 = 4096
-        let start = (segment.address &+ bias) & ~(page - 1)
+        let start = memory.pageFloor(segment.address &+ bias)
         let fileEnd = segment.address &+ bias &+ segment.fileSize
-        let memoryEnd = (segment.address &+ bias &+ segment.memorySize + page - 1) & ~(page - 1)
+        let memoryEnd = memory.pageCeiling(segment.address &+ bias &+ segment.memorySize)
         // Two segments may share a page; the later one then replaces it, as in the kernel.
         let how = start < mappedEnd ? HostMemory.fixed : HostMemory.fixedNoReplace
         var at = start
         if segment.fileSize > 0 {
-            let filePages = (fileEnd + page - 1) & ~(page - 1)
+            let filePages = memory.pageCeiling(fileEnd)
             _ = try memory.map(
                 start, length: filePages - start, rights: rights, flags: HostMemory.privateCopy | how, fd: fd,
-                offset: segment.fileOffset & ~(page - 1))
-            if segment.isWritable && fileEnd & (page - 1) != 0 && segment.memorySize > segment.fileSize {
+                offset: memory.pageFloor(segment.fileOffset))
+            if segment.isWritable && memory.pageOffset(fileEnd) != 0 && segment.memorySize > segment.fileSize {
                 let zeros = [UInt8](repeating: 0, count: Int(filePages - fileEnd))
                 try memory.writeBytes(fileEnd, zeros)
             }

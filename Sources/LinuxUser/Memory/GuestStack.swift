@@ -3,11 +3,10 @@
 // All that RLIMIT_STACK allows is mapped from the start, and more when the limit is raised: a system call may be given a place in the
 // stack that the program has not touched yet. Mappings that name no address leave room below it.
 
-import LinuxMemory
 import HostOS
+import LinuxMemory
 
 enum GuestStack {
-    private static let page: UInt64 = 4096
     /// Nothing is mapped so near below the stack (stack_guard_gap: 256 pages).
     private static let guardGap: UInt64 = 1 << 20
     /// Left free for the stack to grow, as the kernel leaves it, where the address space is large.
@@ -17,7 +16,7 @@ enum GuestStack {
 
     /// Bytes for a limit, to whole pages.
     private static func size(_ limit: UInt64, _ memory: UserAddressSpace) -> UInt64 {
-        (max(min(limit, largest, memory.limit / 8), 1 << 16) + page - 1) & ~(page - 1)
+        memory.pageCeiling(max(min(limit, largest, memory.limit / 8), 1 << 16))
     }
 
     /// Maps the stack at the top of the address space. `fixed`: its size; nil: as RLIMIT_STACK says. Returns the address after its last
@@ -25,13 +24,13 @@ enum GuestStack {
     static func make(
         _ memory: UserAddressSpace, fixed: UInt64?, isExecutable: Bool
     ) throws(UserModeError) -> (top: UInt64, size: UInt64) {
-        let top = memory.limit - page
+        let top = memory.limit - memory.pageSize
         var size = size(memory.limits.values.stack.soft, memory)
         if let fixed {
             guard fixed <= memory.limit / 2 else {
                 throw UserModeError("-s: the stack is larger than half the address space", status: 1)
             }
-            size = (max(fixed, 1 << 16) + page - 1) & ~(page - 1)
+            size = memory.pageCeiling(max(fixed, 1 << 16))
         }
         let rights: PageRights = isExecutable ? [.read, .write, .execute] : [.read, .write]
         while true {
@@ -44,7 +43,7 @@ enum GuestStack {
                     throw UserModeError(
                         "cannot map a stack of \(size) bytes: \(error.message)", status: 1, errno: .nomem)
                 }
-                size = (size / 2 + page - 1) & ~(page - 1)
+                size = memory.pageCeiling(size / 2)
             }
         }
         memory.placementTop = top - max(size, min(leastGap, memory.limit / 8)) - guardGap

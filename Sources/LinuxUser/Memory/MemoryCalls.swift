@@ -1,9 +1,9 @@
 // System calls on the address space: mmap(2) and its kin, brk(2), System V shared memory.
 
 import CLinux
-import LinuxMemory
 import HostOS
 import LinuxABI
+import LinuxMemory
 
 enum MemoryCalls {
     /// brk(2): the kernel's form returns the new end, or the old one when it cannot move.
@@ -13,14 +13,14 @@ enum MemoryCalls {
         defer { process.lock.unlock() }
         let wanted = call.a0, old = process.breakEnd
         guard wanted >= process.breakStart, wanted <= memory.limit else { return Int(truncatingIfNeeded: old) }
-        let oldPage = (old + 4095) & ~4095, newPage = (wanted + 4095) & ~4095
+        let oldPage = memory.pageCeiling(old), newPage = memory.pageCeiling(wanted)
         do throws(Errno) {
             if newPage > oldPage {
                 let flags = HostMemory.privateCopy | HostMemory.anonymous | HostMemory.fixedNoReplace
                 _ = try memory.map(
                     oldPage, length: newPage - oldPage, rights: [.read, .write], flags: flags, kind: .heap)
             } else if newPage < oldPage {
-                if process.sealed.touches(newPage, oldPage - newPage) { throw .perm }
+                if process.sealed.touches(newPage..<oldPage) { throw .perm }
                 try memory.unmap(newPage, length: oldPage - newPage)
             }
         } catch { return Int(truncatingIfNeeded: old) }
@@ -32,7 +32,7 @@ enum MemoryCalls {
     static func mmap(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         var flags = call.int32(3)
         let isFile = flags & HostMemory.anonymous == 0
-        guard call.a5 & 4095 == 0 else { throw .inval }
+        guard thread.memory.pageOffset(call.a5) == 0 else { throw .inval }
         if isFile {
             let status = try Errno.check(kernel(SYS_fcntl, Int(call.int32(4)), 3, 0))  // F_GETFL
             if status & HostFile.pathOnly != 0 { throw .badf }
@@ -68,9 +68,11 @@ enum MemoryCalls {
     static func mprotect(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         let growsDown: UInt64 = 0x0100_0000, growsUp: UInt64 = 0x0200_0000
         var start = call.a0, length = call.a1
-        guard start & 4095 == 0, call.a2 & (growsDown | growsUp) != growsDown | growsUp else { throw .inval }
+        guard thread.memory.pageOffset(start) == 0, call.a2 & (growsDown | growsUp) != growsDown | growsUp else {
+            throw .inval
+        }
         if length == 0 { return 0 }
-        let end = start &+ ((length &+ 4095) & ~4095)
+        let end = start &+ thread.memory.pageCeiling(length)
         if end <= start { throw .nomem }
         guard call.a2 & ~(15 | growsDown | growsUp) == 0 else { throw .inval }
         if end > thread.memory.limit { throw .nomem }
@@ -88,10 +90,10 @@ enum MemoryCalls {
 
     /// mremap(2). Sizes are rounded first, which makes the largest ones nothing (mm/mremap.c, do_mremap).
     static func mremap(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let oldSize = (call.a1 &+ 4095) & ~4095, newSize = (call.a2 &+ 4095) & ~4095
+        let oldSize = thread.memory.pageCeiling(call.a1), newSize = thread.memory.pageCeiling(call.a2)
         let limit = thread.memory.limit, isFixed = call.a3 & 2 != 0
         guard newSize > 0, newSize <= limit else { throw .inval }
-        if isFixed, call.a4 & 4095 != 0 || call.a4 > limit - newSize { throw .inval }
+        if isFixed, thread.memory.pageOffset(call.a4) != 0 || call.a4 > limit - newSize { throw .inval }
         if oldSize != newSize || isFixed { try checkSeals(thread, call.a0, max(oldSize, 1)) }
         if isFixed { try checkSeals(thread, call.a4, newSize) }
         let address = try thread.memory.remap(
@@ -185,7 +187,8 @@ enum MemoryCalls {
     }
 
     static func mincore(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let pages = call.a1 / 4096 &+ (call.a1 & 4095 == 0 ? 0 : 1)
+        // A byte for each page of the host.
+        let size = HostProcess.pageSize, pages = call.a1 / size &+ (call.a1 % size == 0 ? 0 : 1)
         return kernel(
             SYS_mincore, range(thread, call.a0, call.a1), call.word(1),
             thread.output(call.a2, pages))
@@ -195,11 +198,11 @@ enum MemoryCalls {
     /// space becomes one that no program may use, with the same offset in its page: the kernel finds nothing mapped there,
     /// after the errors that it looks for first.
     static func range(_ thread: GuestThread, _ start: UInt64, _ length: UInt64) -> Int {
-        let (sum, overflow) = length.addingReportingOverflow(4095)
+        let offset = HostProcess.pageSize - 1, (sum, overflow) = length.addingReportingOverflow(offset)
         let limit = thread.memory.limit
-        let isInside = start <= limit && (overflow || sum & ~4095 <= limit - start)
+        let isInside = start <= limit && (overflow || sum & ~offset <= limit - start)
         if isInside { return thread.memory.hostAddress(start) }
-        return Int(truncatingIfNeeded: start &>> 47 != 0 ? start : 1 << 62 | start & 4095)
+        return Int(truncatingIfNeeded: start &>> 47 != 0 ? start : 1 << 62 | start & offset)
     }
 
     /// shmat(2): the segment's size comes from shmctl(IPC_STAT), struct shmid64_ds offset 48.

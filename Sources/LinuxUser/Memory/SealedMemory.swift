@@ -18,30 +18,30 @@ struct SealedMemory {
         ranges.insert(merged, at: ranges.firstIndex { $0.lowerBound > merged.lowerBound } ?? ranges.count)
     }
 
-    /// True when a part of [start, start + length) is sealed; lengths are rounded up to pages.
-    func touches(_ start: UInt64, _ length: UInt64) -> Bool {
-        if ranges.isEmpty || length == 0 { return false }
-        let end = start.addingReportingOverflow((length &+ 4095) & ~4095)
-        let past = end.overflow || end.partialValue <= start ? UInt64.max : end.partialValue
-        return ranges.contains { $0.lowerBound < past && start < $0.upperBound }
-    }
+    /// Is a part of that sealed?
+    func touches(_ pages: Range<UInt64>) -> Bool { ranges.contains { $0.overlaps(pages) } }
 }
 
 extension MemoryCalls {
     static func mseal(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let start = call.a0, (length, wraps) = call.a1.addingReportingOverflow(4095)
-        guard call.a2 == 0, start & 4095 == 0 else { throw .inval }
-        let (end, overflow) = start.addingReportingOverflow(length & ~4095)
-        if wraps || overflow { throw .inval }
+        let start = call.a0, length = thread.memory.pageCeiling(call.a1)
+        guard call.a2 == 0, thread.memory.pageOffset(start) == 0 else { throw .inval }
+        let (end, overflow) = start.addingReportingOverflow(length)
+        if length < call.a1 || overflow { throw .inval }
         if end == start { return 0 }
         guard end <= thread.memory.limit, thread.memory.allows([], at: start, length: end - start) else { throw .nomem }
-        thread.process.lock.withLock { thread.process.sealed.seal(start..<end) }
+        let process = thread.process
+        process.lock.withLock { process.sealed.seal(start..<end) }
+        process.hasSeals.store(true, ordering: .releasing)
         return 0
     }
 
-    /// Throws EPERM where a part of the range is sealed.
+    /// Throws EPERM where a part of the range is sealed; lengths are rounded up to pages.
     static func checkSeals(_ thread: GuestThread, _ start: UInt64, _ length: UInt64) throws(Errno) {
         let process = thread.process
-        if process.lock.withLock({ process.sealed.touches(start, length) }) { throw .perm }
+        guard process.hasSeals.load(ordering: .acquiring), length > 0 else { return }
+        let (end, overflow) = start.addingReportingOverflow(thread.memory.pageCeiling(length))
+        let pages = start..<(overflow || end <= start ? .max : end)
+        if process.lock.withLock({ process.sealed.touches(pages) }) { throw .perm }
     }
 }

@@ -1,8 +1,8 @@
 // What clone(2) and clone3(2) ask for, and which part of it is the host kernel's.
 
-import LinuxMemory
 import HostOS
 import LinuxABI
+import LinuxMemory
 
 struct CloneRequest {
     var flags: UInt64
@@ -50,7 +50,7 @@ struct CloneRequest {
 
     /// clone3(2): struct clone_args, with the errors of the kernel's copy_clone_args_from_user and clone3_args_valid.
     init(structure address: UInt64, size: UInt64, _ thread: GuestThread) throws(Errno) {
-        guard size <= 4096 else { throw .tooBig }
+        guard size <= thread.memory.pageSize else { throw .tooBig }
         guard size >= 64 else { throw .inval }
         let bytes = try thread.memory.readBytes(address, count: Int(size)), words = thread.words
         if bytes.dropFirst(88).contains(where: { $0 != 0 }) { throw .tooBig }

@@ -5,9 +5,9 @@
 // interpreter may be either. All errors are found before the point of no return.
 
 import CLinux
-import LinuxMemory
 import HostOS
 import LinuxABI
+import LinuxMemory
 
 /// A program as the kernel will start it.
 struct ResolvedProgram {
@@ -20,8 +20,8 @@ struct ResolvedProgram {
 
 struct ProgramResolver {
     let prefix: String?
-    /// The address limits of what Martlet runs; and its names for messages.
-    let limit: (ELFTarget) -> UInt64?
+    /// The ABIs of what Martlet runs; and its names for messages.
+    let abi: (ELFTarget) -> LinuxGuestABI?
     let runs: String
     /// Files that are open for writing are refused, as by execve(2).
     var refusesWritten = false
@@ -54,7 +54,7 @@ struct ProgramResolver {
                 continue
             }
             let target = start.withUnsafeBytes { ELFTarget($0) }
-            let isGuest = target.map { limit($0) != nil } ?? false
+            let isGuest = target.map { abi($0) != nil } ?? false
             return ResolvedProgram(hostPath: path, arguments: arguments, isGuest: isGuest, descriptor: opened)
         }
         throw UserModeError("\(told): too many levels of script interpreters", errno: .loop)
@@ -111,9 +111,9 @@ struct ProgramResolver {
     /// Checks everything about a guest program that can be known before it is started.
     func check(_ program: ResolvedProgram, shown: String) throws(UserModeError) {
         let file = try ProgramLoader.open(
-            program.hostPath, shown: shown, limit: limit, runs: runs,
+            program.hostPath, shown: shown, abi: abi, runs: runs,
             descriptor: program.descriptor.map(HostFile.duplicate))
-        _ = try ProgramLoader.openInterpreter(of: file, shown: shown, prefix: prefix, limit: limit, runs: runs)
+        _ = try ProgramLoader.openInterpreter(of: file, shown: shown, prefix: prefix, abi: abi, runs: runs)
     }
 }
 

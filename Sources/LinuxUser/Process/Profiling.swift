@@ -25,7 +25,7 @@ extension GuestThread {
         vcpu.setActivity(.systemCall, detail: UInt32(truncatingIfNeeded: call.number))
         let result = performSystemCall(self, call)
         vcpu.setActivity(.engine)
-        profile.endSystemCall(call.number, since: start, failed: result < 0 && result >= -4095)
+        profile.endSystemCall(call.number, since: start, failed: Errno.isFailure(result))
         return result
     }
 }

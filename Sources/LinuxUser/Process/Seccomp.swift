@@ -59,7 +59,7 @@ extension GuestThread {
         let data = answer & ~SeccompAction.mask
         switch answer & SeccompAction.mask {
         case SeccompAction.allow, SeccompAction.log: return nil
-        case SeccompAction.errno: return -Int(min(data, 4095))
+        case SeccompAction.errno: return -min(Int(data), Errno.largest)
         case SeccompAction.trap:
             raise(SignalInfo(refused: call.number, at: pc, architecture: guest.auditArchitecture, data: data))
             return SystemCallResult.unchanged

@@ -3,9 +3,9 @@
 import CLinux
 import ExecutionEngine
 import GuestMemory
-import LinuxMemory
 import HostOS
 import LinuxABI
+import LinuxMemory
 
 extension GuestThread {
     /// Body of the host thread: from here until the guest thread has ended. The process's first thread never returns
@@ -126,11 +126,11 @@ extension GuestThread {
     func storeResult(_ result: Int) {
         let registers = process.registers
         var value = result
-        if result < 0, result >= -4095 {
+        let failed = Errno.isFailure(result)
+        if failed {
             value = 0 &- Int(process.guest.table.error(Errno(Int32(truncatingIfNeeded: 0 &- result))))
         }
         if let flag = registers.errorFlag {
-            let failed = result < 0 && result >= -4095
             let old = registers.load(state, flag.register) & ~flag.clear
             registers.store(state, flag.register, failed ? old | flag.set : old)
             if failed { value = 0 &- value }

@@ -41,7 +41,7 @@ enum DeviceControl {
         case .interfaceData:
             // struct ifreq: a name of 16 bytes, then here a pointer to data of the request's own form.
             let data = (try? thread.load(call.a2 &+ 16, as: UInt64.self)) ?? 0
-            if thread.optionalOutput(data, 4096) == GuestThread.unusablePointer { throw .fault }
+            if thread.optionalOutput(data, HostProcess.pageSize) == GuestThread.unusablePointer { throw .fault }
             return pass(thread.output(call.a2, UInt64(argument.size)))
         case .loopInformation: return try loopInformation(thread, call)
         }

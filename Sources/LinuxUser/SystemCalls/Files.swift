@@ -29,7 +29,7 @@ enum FileCalls {
             }
         }
         let isHosts = thread.words.order == LinuxTable.host.order && table.isHosts(.open)
-        if isHosts || call.a3 < 24 || call.a3 > 4096 { return try open(thread.input(call.a2, call.a3)) }
+        if isHosts || call.a3 < 24 || call.a3 > HostProcess.pageSize { return try open(thread.input(call.a2, call.a3)) }
         return try withScratch(Int(call.a3)) { (how) throws(Errno) in
             do throws(Errno) { try thread.memory.readBytes(call.a2, into: how) } catch {
                 return try open(GuestThread.unusablePointer)
@@ -260,7 +260,7 @@ enum FileCalls {
 
     /// What a link leads to that leads to a stand-in.
     private static func realLink(_ directory: Int32, _ path: HostPath) -> String? {
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 4096) { buffer in
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: HostFile.longestPath) { buffer in
             let count = kernel(
                 SYS_readlinkat, Int(directory), path.address, Int(bitPattern: buffer.baseAddress), buffer.count)
             return count > 0 ? ProcDescriptors.realName(.init(rebasing: buffer[..<count])) : nil
@@ -289,7 +289,7 @@ enum FileCalls {
                 Int32(SYS_name_to_handle_at), Int(call.int32(0)), path.address, handle, mount, call.word(4))
         }
         if thread.words.order == LinuxTable.host.order { return name(thread.output(call.a2, 8 &+ UInt64(room))) }
-        return try withScratch(8 &+ Int(min(room, 4096))) { (buffer) throws(Errno) in
+        return try withScratch(8 &+ Int(min(room, largestHandle))) { (buffer) throws(Errno) in
             buffer.storeBytes(of: room, as: UInt32.self)
             let result = name(buffer.word)
             try thread.storeHandle(call.a2, buffer, isWhole: result == 0)
@@ -297,13 +297,16 @@ enum FileCalls {
         }
     }
 
+    /// More than the kernel's MAX_HANDLE_SZ: it refuses what is cut off here.
+    private static let largestHandle: UInt32 = 4096
+
     static func openByHandle(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         func open(_ handle: Int) -> Int {
             thread.blocking(Int32(SYS_open_by_handle_at), call.word(0), handle, call.word(2))
         }
         if thread.words.order == LinuxTable.host.order { return open(thread.input(call.a1, 136)) }
         let size = try thread.load(call.a1, as: UInt32.self)
-        return try withScratch(8 &+ Int(min(size, 4096))) { (buffer) throws(Errno) in
+        return try withScratch(8 &+ Int(min(size, largestHandle))) { (buffer) throws(Errno) in
             try thread.memory.readBytes(call.a1, into: buffer)
             for offset in [0, 4] {
                 let value = thread.words.load(UnsafeRawPointer(buffer.baseAddress!), at: offset, as: UInt32.self)

@@ -27,7 +27,7 @@ struct HostPath {
 enum GuestPaths {
     /// PATH_MAX, and room for a prefix before it.
     static let capacity = 8192
-    private static let maximum = 4096
+    private static var maximum: Int { HostFile.longestPath }
 
     /// Reads a path from guest memory without translating it. Of a name that is too long as much as shows that it is.
     static func guestPath(_ thread: GuestThread, _ address: UInt64) -> HostPath {
@@ -36,10 +36,11 @@ enum GuestPaths {
         var done = 0
         while done < maximum {
             let at = address &+ UInt64(done)
-            let chunk = min(Int(4096 &- (at & 4095)), 128, maximum &- done)
+            let memory = thread.memory
+            let chunk = min(Int(memory.pageSize &- memory.pageOffset(at)), 128, maximum &- done)
             let part = UnsafeMutableRawBufferPointer(start: path.bytes + done, count: chunk)
             do throws(Errno) {
-                try thread.memory.readBytes(at, into: part)
+                try memory.readBytes(at, into: part)
             } catch {
                 path.bytes[0] = 0
                 path.isReadable = false

@@ -24,7 +24,8 @@ enum MiscCalls {
         let breakpoint: UInt32 = 5  // PERF_TYPE_BREAKPOINT
         if let type = try? thread.load(call.a0, as: UInt32.self), type == breakpoint { throw .noent }
         return kernel(
-            SYS_perf_event_open, thread.optionalOutput(call.a0, 4096), call.word(1), call.word(2), call.word(3),
+            SYS_perf_event_open, thread.optionalOutput(call.a0, HostProcess.pageSize), call.word(1), call.word(2),
+            call.word(3),
             call.word(4))
     }
 
@@ -33,7 +34,8 @@ enum MiscCalls {
     /// riscv_hwprobe(2): pairs of key and value; an unknown key becomes -1. Every processor is the same.
     static func hardwareProbe(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         if call.a4 != 0 { throw .inval }
-        let count = min(call.a1, 4096)
+        let most: UInt64 = 4096  // so many pairs are as good as all
+        let count = min(call.a1, most)
         for index in 0..<count {
             // struct riscv_hwprobe: both have 64 bits.
             let pair = call.a0 &+ index &* 16
@@ -75,7 +77,7 @@ enum MiscCalls {
         guard case .structure(let pair) = thread.process.contents[.scheduling] else {
             return get(thread.optionalOutput(call.a1, UInt64(size)), Int(size))
         }
-        guard call.a1 != 0, size >= 48, size <= 4096 else { return get(0, Int(size)) }
+        guard call.a1 != 0, size >= 48, size <= HostProcess.pageSize else { return get(0, Int(size)) }
         return try withScratch(pair.host.size &+ pair.guest.size) { (buffer) throws(Errno) in
             let result = get(buffer.word, pair.host.size)
             guard result == 0, let host = buffer.baseAddress else { return result }

@@ -3,8 +3,8 @@
 // comes from the host unchanged.
 
 import CLinux
-import LinuxMemory
 import HostOS
+import LinuxMemory
 
 /// A file of /proc that is emulated.
 enum ProcFile: Equatable {
@@ -100,7 +100,8 @@ enum ProcFile: Equatable {
         let range = process.argumentStrings
         let strings = bytes(process, range)
         guard let last = strings.last, last != 0 else { return strings }
-        let title = bytes(process, range.lowerBound..<process.environmentStrings.upperBound).prefix(4096)
+        let title = bytes(process, range.lowerBound..<process.environmentStrings.upperBound).prefix(
+            Int(process.memory.pageSize))
         return Array(title.prefix { $0 != 0 } + [0])
     }
 

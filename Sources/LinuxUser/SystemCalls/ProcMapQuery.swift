@@ -1,8 +1,8 @@
 // PROCMAP_QUERY: a request to /proc/PID/maps for one mapping (include/uapi/linux/fs.h, Linux 6.11).
 
 import CLinux
-import LinuxMemory
 import HostOS
+import LinuxMemory
 
 enum ProcMapQuery {
     /// The low half of the request's number; the high half has the size of the caller's structure.
@@ -18,7 +18,7 @@ enum ProcMapQuery {
 
     static func answer(_ thread: GuestThread, _ address: UInt64) throws(Errno) -> Int {
         let given = try thread.load(address, as: UInt64.self)
-        if given > 4096 { throw .tooBig }
+        if given > thread.memory.pageSize { throw .tooBig }
         if given < 24 { throw .inval }
         let known = min(Int(given), size)
         let more = try thread.memory.readBytes(address &+ UInt64(known), count: Int(given) - known)
@@ -47,7 +47,7 @@ enum ProcMapQuery {
             query.storeBytes(of: UInt32(id.count), toByteOffset: 84, as: UInt32.self)
             if nameSize != 0 {
                 let name = line.name.isEmpty ? [] : Array(line.name + [0])
-                if name.count > min(Int(nameSize), 4096) { throw .nametoolong }
+                if name.count > min(Int(nameSize), HostFile.longestPath) { throw .nametoolong }
                 query.storeBytes(of: UInt32(name.count), toByteOffset: 80, as: UInt32.self)
                 try thread.memory.writeBytes(nameAddress, name)
             }

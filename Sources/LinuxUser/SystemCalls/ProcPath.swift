@@ -122,7 +122,7 @@ struct ProcPath {
 
     /// Gives `body` the kernel's name for an open file.
     static func withName<R>(_ fd: Int, _ body: (Text) -> R?) -> R? {
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 4096) { buffer -> R? in
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: HostFile.longestPath) { buffer -> R? in
             let count = withPath("/proc/self/fd/\(fd)") {
                 kernel(SYS_readlinkat, AT.currentDirectory, $0, Int(bitPattern: buffer.baseAddress), buffer.count)
             }

@@ -123,7 +123,7 @@ public struct RewrittenCall: BitwiseCopyable, Sendable {
         func value(_ source: UInt8) -> UInt64 {
             switch source {
             case 0...5: given[Int(source)]
-            case 8...13: given[Int(source & 7)] &<< 12
+            case 8...13: given[Int(source & 7)] &<< 12  // 4096 bytes, whatever a page has
             default: UInt64(bitPattern: Int64(Self.constant(source)))
             }
         }

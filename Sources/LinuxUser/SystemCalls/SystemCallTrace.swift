@@ -2,9 +2,9 @@
 // closing parenthesis is written before the call is made, so that a call that waits or never returns can be seen.
 
 import Diagnostics
-import LinuxMemory
 import HostOS
 import LinuxABI
+import LinuxMemory
 
 enum SystemCallTrace {
     /// How much of a string or buffer is shown.
@@ -27,7 +27,8 @@ enum SystemCallTrace {
         switch result {
         case SystemCallResult.unchanged: return
         case SystemCallResult.restart, SystemCallResult.interrupted: text = " = ? (restarted after a signal)\n"
-        case -4095 ... -1: text = " = -1 errno=\(-result) (\(Errno(Int32(truncatingIfNeeded: 0 &- result)).message))\n"
+        case let failure where Errno.isFailure(failure):
+            text = " = -1 errno=\(-result) (\(Errno(Int32(truncatingIfNeeded: 0 &- result)).message))\n"
         default: text = row.result == .hexadecimal ? " = \(hex(UInt64(bitPattern: Int64(result))))\n" : " = \(result)\n"
         }
         thread.process.diagnostics.write(text)

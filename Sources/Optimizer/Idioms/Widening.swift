@@ -92,6 +92,7 @@ private struct Widening: ~Copyable {
     private static let spanLimit = 24
     private static let lengthLimit = 96
     private static let loadLimit = 48
+    /// No guest has smaller pages: what stays within such a block stays within a page.
     private static let pageSize: Int64 = 4096
 
     init(_ region: Region, _ storage: OptimizerStorage) {
