@@ -12,8 +12,8 @@
 
 import CLinux
 import ExecutionEngine
-import LinuxMemory
 import HostOS
+import LinuxMemory
 
 enum SharedChild {
     /// vfork(2): runs the child until it has executed a program or ended. The caller has blocked all signals. Returns the child's id.
@@ -73,11 +73,15 @@ enum SharedChild {
         do throws(Errno) {
             try HostThread.start(blocksSignals: true) {
                 let stack = HostSignals.installAlternateStack()
+                // Until the child has gone, which is when forkSharing returns here.
+                let pending = UnsafeMutablePointer<PendingSignals>.allocate(capacity: 1)
+                pending.initialize(to: PendingSignals())
+                defer { pending.deallocate() }
                 do throws(Errno) {
                     let pid = try HostProcess.forkSharing(wanted) { refusal in
                         if !child.runsBeside {
                             Futex.wake(wanted.parentID, isPrivate: true)
-                            child.beginBeside(request)
+                            child.beginBeside(request, pending)
                         }
                         return child.runInSharedMemory(after: refusal)
                     }
@@ -136,10 +140,8 @@ extension GuestThread {
     }
 
     /// The first thing that a process does that shares its parent's memory and runs beside it.
-    fileprivate func beginBeside(_ request: CloneRequest) {
+    fileprivate func beginBeside(_ request: CloneRequest, _ pending: UnsafeMutablePointer<PendingSignals>) {
         runsBeside = true
-        let pending = UnsafeMutablePointer<PendingSignals>.allocate(capacity: 1)
-        pending.initialize(to: PendingSignals())
         mailbox.pointee.shared = pending
         ProcessCalls.becomeChild(self, request)
         // The host kernel does it, however the child ends.
