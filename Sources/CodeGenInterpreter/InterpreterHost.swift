@@ -31,12 +31,6 @@ struct RegionCode {
     var mode: UInt64
 }
 
-/// What the interpreter needs of a helper.
-struct HelperEntry {
-    var function: HelperFunction
-    var mayExit: Bool
-}
-
 /// Runs IR directly. `configure` once, then as `HostBackEnd` says.
 public final class InterpreterHost: HostBackEnd, @unchecked Sendable {
     public let name = "interpreter"
@@ -54,7 +48,7 @@ public final class InterpreterHost: HostBackEnd, @unchecked Sendable {
     let access: GuestAccess
     private(set) var pcOffset = 0
     private(set) var floatRules = FloatRules.canonical
-    private(set) var helpers: UnsafeMutablePointer<HelperEntry>
+    private(set) var helpers: UnsafeMutablePointer<HelperDescriptor>
     private var code: CodeBuffer?
 
     public init(access: GuestAccess = .direct) {
@@ -71,7 +65,7 @@ public final class InterpreterHost: HostBackEnd, @unchecked Sendable {
         helpers.deallocate()
         helpers = .allocate(capacity: configuration.helpers.count)
         for (i, helper) in configuration.helpers.enumerated() {
-            (helpers + i).initialize(to: HelperEntry(function: helper.function, mayExit: helper.mayExit))
+            (helpers + i).initialize(to: helper)
         }
     }
 

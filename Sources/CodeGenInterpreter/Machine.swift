@@ -55,7 +55,7 @@ struct Machine: ~Copyable {
     let state: UnsafeMutableRawPointer
     let header: UnsafeMutablePointer<VCPUHeader>
     let pcOffset: Int
-    let helpers: UnsafeMutablePointer<HelperEntry>
+    let helpers: UnsafeMutablePointer<HelperDescriptor>
     let access: GuestAccess
     let floatRules: FloatRules
     /// The region that runs. Set by the caller before the first `run`.
