@@ -48,9 +48,10 @@ struct MadeRegion {
     /// Who has made it just now; nil: an earlier run, or this one some time ago.
     var origin: CodeOrigin?
     var isVerified = false
-    /// Guest instructions and bytes, and nanoseconds so far.
+    /// Guest instructions and bytes.
     var instructions = 0, guestBytes = 0
-    var time: UInt64 = 0
+    /// Nanoseconds that it took until `start`, when what is still going on began.
+    var time: UInt64 = 0, start: UInt64 = 0
 }
 
 extension Workspace {
@@ -73,7 +74,6 @@ extension Engine {
             cache.restore(index, on: made.ranges)
             return index
         }
-        let start = options.measuresTime ? HostClock.monotonic() : 0
         let counter =
             made.isOptimized ? ExecutionCounters.number(entriesOf: made.key.pc) : ExecutionCounters.number(index.row)
         guard let compiled = place(made, index, counter) else { return nil }
@@ -84,7 +84,7 @@ extension Engine {
             discard(compiled)
             return nil
         }
-        account(made, compiled, options.measuresTime ? HostClock.monotonic() &- start : 0)
+        account(made, compiled)
         if let old { retire(old) }
         return index
     }
@@ -99,21 +99,22 @@ extension Engine {
         }
     }
 
-    private func account(_ made: MadeRegion, _ compiled: CompiledRegion, _ time: UInt64) {
+    private func account(_ made: MadeRegion, _ compiled: CompiledRegion) {
         options.codeListener?(compiled.entry, compiled.codeSize, made.key.pc)
         guard let origin = made.origin else { return }
+        let time = made.time &+ (options.measuresTime ? HostClock.monotonic() &- made.start : 0)
         codeMemory.makeLargePages(used: code.used)
         counters.translations += 1
         counters.guestInstructions += made.instructions
         counters.guestBytes += made.guestBytes
         counters.hostBytes += compiled.codeSize
-        counters.translationTime &+= made.time &+ time
+        counters.translationTime &+= time
         counters[origin].count += 1
         if made.isVerified { counters[origin].verified += 1 }
         if made.isOptimized {
             counters.optimized += 1
             counters.optimizedInstructions += made.instructions
-            counters.optimizedTime &+= made.time &+ time
+            counters.optimizedTime &+= time
         }
         log.region(made, compiled)
         log.hostCode(compiled, at: made.key.pc)

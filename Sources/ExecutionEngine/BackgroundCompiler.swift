@@ -74,20 +74,17 @@ final class BackgroundCompiler: @unchecked Sendable {
     // MARK: For vCPUs, under the translation lock
 
     /// Hands over the hot translation `old`; the request is for what takes its place.
-    func take(_ old: TranslationID, _ request: TranslationRequest) -> Reply {
+    func take(_ old: TranslationID, _ request: TranslationRequest, _ profile: CountedProfile) -> Reply {
         if isPending(old) { return startThread() ? .pending : .refused }
         if tooLarge.remove(old) != nil { return .refused }
         guard let workspace = freeWorkspace() else { return .pending }
         guard
-            engine.pipeline.decode(request, engine.reader, workspace), !workspace.region.s.pointee.overflowed,
+            engine.pipeline.decode(request, profile, engine.reader, workspace), !workspace.region.s.pointee.overflowed,
             startThread()
         else {
             free.append(workspace)
             return .refused
         }
-        var request = request
-        // It has been asked all there is to ask, and must not keep the engine: the thread would wait for its own end.
-        request.profile = nil
         waiting.append(Job(workspace: workspace, request: request, old: old, generation: engine.generation))
         wake()
         return .pending
@@ -228,6 +225,7 @@ final class BackgroundCompiler: @unchecked Sendable {
         else { return }
         var made = job.workspace.made(job.request, .background, .exported(code))
         made.time = time
+        made.start = engine.options.measuresTime ? HostClock.monotonic() : 0
         _ = engine.admit(made, replacing: job.old)
     }
 }

@@ -7,8 +7,8 @@ import GuestMemory
 import IR
 import Optimizer
 
-/// What is to be translated, and how.
-struct TranslationRequest {
+/// What is to be translated, and how. A value, which refers to nothing: it may wait for the compiler's thread.
+struct TranslationRequest: Sendable {
     var key: CodeKey
     var plan: RegionPlan
     /// An optimized region, rather than a baseline translation.
@@ -21,8 +21,6 @@ struct TranslationRequest {
     var level: OptimizationLevel?
     /// It counts its executions, to be made again when it is hot.
     var countsExecutions = false
-    /// How the code has run so far, where that is known.
-    var profile: CountedProfile?
 }
 
 /// What became of a request.
@@ -51,11 +49,13 @@ final class Pipeline {
         sampler = VerificationSampler(options.verification)
     }
 
-    /// All stages. What is too large for some fixed storage is made smaller.
-    func make(_ request: TranslationRequest, _ reader: CodeReader, _ workspace: Workspace) -> PipelineResult {
+    /// All stages. What is too large for some fixed storage is made smaller. `profile`: how the code has run so far, where that is known.
+    func make(
+        _ request: TranslationRequest, _ profile: (any ExecutionProfile)?, _ reader: CodeReader, _ workspace: Workspace
+    ) -> PipelineResult {
         var request = request
         while true {
-            guard decode(request, reader, workspace) else {
+            guard decode(request, profile, reader, workspace) else {
                 return reader.isForOneUse ? .notKept : .notExecutable
             }
             if !workspace.region.s.pointee.overflowed, prepare(request, workspace) { return .made }
@@ -65,8 +65,10 @@ final class Pipeline {
         }
     }
 
-    /// Front end: guest bytes to IR, block by block. False when there is no code at the address.
-    func decode(_ request: TranslationRequest, _ reader: CodeReader, _ workspace: Workspace) -> Bool {
+    /// Front end: guest bytes to IR, block by block. The only stage that asks the profile. False when there is no code at the address.
+    func decode(
+        _ request: TranslationRequest, _ profile: (any ExecutionProfile)?, _ reader: CodeReader, _ workspace: Workspace
+    ) -> Bool {
         let pc = request.key.pc, plan = request.plan, place = request.key.place
         func code(at pc: UInt64) -> UnsafeRawBufferPointer? {
             request.isTemporary
@@ -80,7 +82,7 @@ final class Pipeline {
         workspace.forgetCode()
         var unit = TranslationUnit(
             region: region, pc: pc, flags: request.key.mode, plan: plan, code: bytes, guest: layout,
-            storage: workspace.plans, profile: request.profile)
+            storage: workspace.plans, profile: profile)
         var count = 0
         while unit.beginNextBlock() {
             let start = unit.pc

@@ -56,16 +56,18 @@ extension Engine {
     }
 
     /// Makes a translation and takes it into the code cache, in the place of `old`.
-    func translate(_ request: TranslationRequest, replacing old: TranslationID? = nil) -> TranslationResult {
+    func translate(
+        _ request: TranslationRequest, _ profile: CountedProfile? = nil, replacing old: TranslationID? = nil
+    ) -> TranslationResult {
         let start = options.measuresTime ? HostClock.monotonic() : 0
         let workspace = workspace
-        switch pipeline.make(request, reader, workspace) {
+        switch pipeline.make(request, profile, reader, workspace) {
         case .notExecutable: return .notExecutable
         case .notKept: return .notKept
         case .tooLarge: return .full
         case .made:
             var made = workspace.made(request, request.isOptimized ? .optimizing : .baseline)
-            made.time = options.measuresTime ? HostClock.monotonic() &- start : 0
+            made.start = start
             return admit(made, replacing: old).map { .done($0) } ?? .full
         }
     }
@@ -76,11 +78,12 @@ extension Engine {
     func replace(_ old: TranslationID, _ profile: CountedProfile, mayWait: Bool, _ hasFlushed: inout Bool) -> UInt32 {
         profile.learn(old)
         let row = cache[old]
-        guard let request = tiering.replacement(of: row, profile) else { return tiering.patience(row) }
-        if mayWait, let background, vcpus.count < options.processors, background.take(old, request) == .pending {
+        guard let request = tiering.replacement(of: row) else { return tiering.patience(row) }
+        if mayWait, let background, vcpus.count < options.processors, background.take(old, request, profile) == .pending
+        {
             return BackgroundCompiler.patience
         }
-        if case .full = translate(request, replacing: old) {
+        if case .full = translate(request, profile, replacing: old) {
             flushLocked()
             hasFlushed = true
         }

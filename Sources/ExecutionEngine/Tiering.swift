@@ -55,12 +55,9 @@ final class Tiering: @unchecked Sendable {
     }
 
     /// For what takes the place of a hot translation; nil: it stays.
-    func replacement(of row: Translation, _ profile: CountedProfile) -> TranslationRequest? {
+    func replacement(of row: Translation) -> TranslationRequest? {
         guard options.optimizeOnly.contains(row.key.pc), !row.isOptimized || row.canGrow else { return nil }
-        var request = request(
-            row.key, regionPlan(row.key.pc, isLarger: row.isOptimized), isOptimized: true)
-        request.profile = profile
-        return request
+        return request(row.key, regionPlan(row.key.pc, isLarger: row.isOptimized), isOptimized: true)
     }
 
     private func request(_ key: CodeKey, _ plan: RegionPlan, isOptimized: Bool = false) -> TranslationRequest {
@@ -87,6 +84,10 @@ final class Tiering: @unchecked Sendable {
                 maxBlocks: 64, maxInstructions: 500, maxCallDepth: 4, lowest: pc > reach ? pc - reach : 0,
                 highest: pc &+ reach)
         }
+        plan.rarestBlock = 64
+        plan.rarestCall = 16
+        plan.leastShare = 1 / 24
+        plan.rareRest = 1 / 8
         if placeSize > 0 {
             plan.lowest = pc & ~(placeSize - 1)
             plan.highest = plan.lowest &+ placeSize

@@ -1,8 +1,9 @@
-// What a region may contain: its limits, what is known of how its code has run, and the blocks and calls planned so far.
+// What a region may contain: what the engine wants of it, what is known of how its code has run, and the blocks and calls planned so far.
 
 import IR
 
-/// How large a region may grow.
+/// How large a region may grow, and what of the code that has run it takes in: all that the engine decides of a region's shape. Without a
+/// profile everything within the limits is taken in.
 public struct RegionPlan: Sendable {
     /// Guest blocks (1: a baseline translation; a jump to its own start stays inside, behind the exit check at its head, unless
     /// executions are counted).
@@ -16,6 +17,13 @@ public struct RegionPlan: Sendable {
     /// Guest addresses a block may start in.
     public var lowest: UInt64
     public var highest: UInt64
+    /// A block that runs less than 1/n as often as the head stays outside; a call to one as well.
+    public var rarestBlock: UInt32 = .max
+    public var rarestCall: UInt32 = .max
+    /// A target with a smaller share of an indirect jump's executions is not worth a comparison.
+    public var leastShare: Float = 0
+    /// What is left over of an indirect jump's executions, if no more than this, is rare: the code for it is cold, and counted.
+    public var rareRest: Float = 0
 
     public init(
         maxBlocks: Int = 1, maxInstructions: Int = 64, maxCallDepth: Int = 0, countsEntries: Bool = false,

@@ -1,6 +1,6 @@
 // What a front end works on while it translates one guest basic block: the IR builder, the guest's code bytes, and the ways to
-// end the block. Which targets become blocks of the same region and which leave it is decided here, by the region's plan,
-// never by a front end.
+// end the block. Which targets become blocks of the same region and which leave it is said by the region's plan, which
+// the engine makes: neither here nor by a front end.
 
 import IR
 
@@ -35,7 +35,7 @@ public struct TranslationUnit: ~Copyable {
     private var current = 0
     /// A call to code that has run was not followed, because calls are not followed that deep.
     public private(set) var hasLeftOutCalls = false
-    /// Blocks that run more rarely than this stay outside; those of calls more rarely than `leastCalls`.
+    /// Blocks that run more rarely than this stay outside; those of calls more rarely than `leastCalls` (`RegionPlan`).
     private let leastWeight: UInt32
     private let leastCalls: UInt32
 
@@ -58,8 +58,8 @@ public struct TranslationUnit: ~Copyable {
         codeStart = pc
         codeLength = code.count
         let weight = profile?.executionsOfHead ?? 0
-        leastWeight = profile == nil ? 0 : max(1, weight / 64)
-        leastCalls = profile == nil ? 0 : max(1, weight / 16)
+        leastWeight = profile == nil ? 0 : max(1, weight / plan.rarestBlock)
+        leastCalls = profile == nil ? 0 : max(1, weight / plan.rarestCall)
         let entry = ir.newBlock(guestPC: pc, weight: weight)
         storage.blocks[0] = PlannedBlock(
             pc: pc, context: 0, block: entry, weight: weight, isTranslated: false, end: pc)
@@ -134,7 +134,7 @@ public struct TranslationUnit: ~Copyable {
         }
         let rest = goToUsualTargets(target, returnTo)
         // A region that is wrong more often than it was to be expected is made anew.
-        if rest <= Self.rare, isRepeatable, let profile {
+        if rest <= plan.rareRest, isRepeatable, let profile {
             ir.countExecution(pc, counter: profile.failureCounter(of: pc))
         }
         if let returnTo { ir.pushReturn(returnTo) }
@@ -322,24 +322,19 @@ public struct TranslationUnit: ~Copyable {
     //
     // A region goes on at the targets that an indirect jump usually has, behind one comparison each, the most frequent first.
 
-    /// A target with less of a jump's executions is not worth a comparison.
-    private static var leastShare: Float { 1 / 24 }
-    /// What is left over for other targets may be called rare.
-    private static var rare: Float { 1 / 8 }
-
     /// Compares the target of an indirect jump with its usual ones; behind that the code of the others begins. Returns the share of
     /// the executions that comes there.
     private mutating func goToUsualTargets(_ target: Temp, _ returnTo: UInt64?) -> Float {
         guard let profile else { return 1 }
         let targets = profile.targets(of: pc, in: planned[current].pc)
         var rest: Float = 1
-        for i in 0..<targets.count where targets[i].share >= Self.leastShare {
+        for i in 0..<targets.count where targets[i].share >= plan.leastShare {
             let (expected, share) = targets[i]
             let block =
                 returnTo.map { calleeInRegion(expected, $0, share: share) } ?? blockInRegion(expected, context)
             guard let block else { continue }
             rest -= share
-            let weight = rest <= Self.rare ? 0 : scaled(planned[current].weight, rest)
+            let weight = rest <= plan.rareRest ? 0 : scaled(planned[current].weight, rest)
             go(to: block, if: target, is: expected, elseWeight: weight)
         }
         return rest

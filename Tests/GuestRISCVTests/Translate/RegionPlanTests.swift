@@ -48,7 +48,12 @@ private final class TestProfile: ExecutionProfile {
         return result
     }
     private func plan(depth: Int, blocks: Int = 32, instructions: Int = 200) -> RegionPlan {
-        RegionPlan(maxBlocks: blocks, maxInstructions: instructions, maxCallDepth: depth)
+        var plan = RegionPlan(maxBlocks: blocks, maxInstructions: instructions, maxCallDepth: depth)
+        plan.rarestBlock = 64
+        plan.rarestCall = 16
+        plan.leastShare = 1 / 24
+        plan.rareRest = 1 / 8
+        return plan
     }
     private func count(_ text: String, in translated: Translated) -> Int {
         translated.text.components(separatedBy: text).count - 1
