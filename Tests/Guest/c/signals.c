@@ -1,5 +1,6 @@
 // Signal delivery by the rules: masks, pending signals, nesting, SA_NODEFER and SA_RESETHAND, the alternate stack,
 // queued values, sigsuspend, sigwait, interrupted and restarted calls, SIGCHLD's fields, ignored signals.
+// guests: riscv32
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>

@@ -1,6 +1,7 @@
 // vfork in a process of several threads: the child runs in its parent's memory while the other threads go on, what it does to its
 // signals stays its own, and posix_spawn tells why it could not execute a program.
 // oracle: none. qemu-user makes a fork of it, so that memory is not shared.
+// guests: riscv32
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
