@@ -49,10 +49,14 @@ struct GuestProgram: Sendable, CustomTestStringConvertible {
     var hostBinary: String { binary + ".host" }
 
     /// The expectation: standard output and the line that says how the program ended; nil when the file is missing.
+    /// `NAME.GUEST.expected` is for one guest alone: the name of the binary's folder.
     var expectation: String? {
         if isFatal { return fatalSignals[String(name.dropFirst(6).prefix { $0 != "_" })].map { "[signal \($0)]\n" } }
         let stem = source[..<(source.lastIndex(of: ".") ?? source.endIndex)]
-        return readFile(stem + ".expected").map { String(decoding: $0, as: UTF8.self) }
+        let guest = name.prefix { $0 != "/" }
+        return (readFile("\(stem).\(guest).expected") ?? readFile(stem + ".expected")).map {
+            String(decoding: $0, as: UTF8.self)
+        }
     }
 
     static let all = built.filter { !$0.isCompared }

@@ -1,6 +1,8 @@
 // What the kernel writes: for each call how many bytes from the start of its buffer on, and values at the places that the ABI's
 // structures have. Structures are declared here with longs, as the kernel's headers declare them, so that this program says on
 // every guest what that guest's kernel interface is. Calls are made directly: no C library stands between.
+// guests: riscv32
+#include "calls.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -8,22 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-// 32-bit ABIs have the calls with 64-bit times under names of their own.
-#ifndef SYS_clock_gettime
-#define SYS_clock_gettime SYS_clock_gettime64
-#define SYS_clock_getres SYS_clock_getres_time64
-#define SYS_timer_gettime SYS_timer_gettime64
-#define SYS_timer_settime SYS_timer_settime64
-#define SYS_timerfd_gettime SYS_timerfd_gettime64
-#define SYS_rt_sigtimedwait SYS_rt_sigtimedwait_time64
-#define SYS_clock_adjtime SYS_clock_adjtime64
-#define SYS_ppoll SYS_ppoll_time64
-#define SYS_pselect6 SYS_pselect6_time64
-#endif
 
 static unsigned char room[1024];
 

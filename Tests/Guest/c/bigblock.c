@@ -1,5 +1,6 @@
 // Very long straight-line code, with many values alive at once: more than a block may hold, more than a host has
 // registers, also in floating point.
+// guests: riscv32-O0
 #include <stdint.h>
 #include <stdio.h>
 

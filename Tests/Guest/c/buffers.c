@@ -1,4 +1,4 @@
-// guests: moxie
+// guests: moxie riscv32
 // The C library's memory and string functions over all small sizes and alignments, sorting, allocation: checksums, the same on all
 // machines.
 #include <stdint.h>

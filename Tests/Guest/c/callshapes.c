@@ -1,4 +1,4 @@
-// guests: moxie
+// guests: moxie riscv32
 // Everything that a calling convention and control flow can do: structures by value, many and variable arguments, function
 // pointers, deep recursion, tail calls, labels as values, large switches, bit fields, setjmp. The same on all machines.
 #include <setjmp.h>

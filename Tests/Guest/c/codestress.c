@@ -5,6 +5,7 @@
 //
 // args: 1 1
 // oracle: none. The emulator that writes expectations does not see what is written through a second mapping of a page.
+// guests: riscv32
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -64,7 +65,7 @@ static uint32_t draw(Worker *w, uint32_t below) {
 
 static uint32_t *constant(uint32_t *at, int reg, uint32_t value) {  // value < 2^31
     *at++ = ((value + 0x800) & 0xfffff000) | reg << 7 | 0x37;         // lui reg, high
-    *at++ = value << 20 | reg << 15 | reg << 7 | 0x1b;               // addiw reg, reg, low
+    *at++ = value << 20 | reg << 15 | reg << 7 | (WIDE ? 0x1b : 0x13);  // addiw or addi reg, reg, low
     return at;
 }
 
@@ -79,14 +80,14 @@ static void write_adder(void *to, uint32_t value, int length) {
 
 // Calls `callee` with its argument and adds one.
 static void write_caller(void *to, const void *callee) {
-    uint64_t address = (uint64_t)callee;
+    uint64_t address = (uintptr_t)callee;
     uint32_t code[16], *at = code;
     *at++ = 0xff010113;                                              // addi sp, sp, -16
-    *at++ = 0x00113023;                                              // sd ra, 0(sp)
+    *at++ = store_ra(0);
     *at++ = 0x00000297;                                              // auipc t0, 0
-    *at++ = 0x0202b283;                                              // ld t0, 32(t0)
+    *at++ = 0x0202a283 | WIDE;                                       // load t0, 32(t0)
     *at++ = 0x000280e7;                                              // jalr ra, t0
-    *at++ = 0x00013083;                                              // ld ra, 0(sp)
+    *at++ = load_ra(0);
     *at++ = 0x01010113;                                              // addi sp, sp, 16
     *at++ = 0x00150513;                                              // addi a0, a0, 1
     *at++ = RET;
@@ -103,7 +104,8 @@ static void check_code(Worker *w, const char *part, const void *code, uint32_t v
     for (int i = 0; i < times; i++) CHECK(part, call(code, i), (long)value + i);
 }
 
-static uint32_t value(Worker *w) { return draw(w, 0x7fffffff); }
+// What is added to it fits a register of 32 bits.
+static uint32_t value(Worker *w) { return draw(w, 0x7fff0000); }
 // Anywhere in two pages, also across the border between them, and with an instruction across it.
 static int offset(Worker *w) { return draw(w, 3) == 0 ? PAGE - 2 * (1 + (int)draw(w, 16)) : (int)draw(w, PAGE / 2) * 2; }
 

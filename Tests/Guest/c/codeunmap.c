@@ -1,6 +1,7 @@
 // Threads that make code at addresses which others have just given back, in every way in which an address becomes free: munmap,
 // mapping over it, mremap, shmdt, loss of the right to execute. Nobody may ever run what was there before.
 // oracle: none. What races here is Martlet itself; the sums hold for any interleaving.
+// guests: riscv32
 #define _GNU_SOURCE
 #include "code.h"
 #include <pthread.h>

@@ -1,5 +1,7 @@
 // Control flow that translators get wrong: deep recursion (deeper than any return stack), mutual recursion, tail calls,
 // indirect calls with many targets at one site, virtual-call patterns, returns to somewhere else, computed jumps.
+// guests: riscv32
+#include "registers.h"
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,10 +17,10 @@ LEAF(0) LEAF(1) LEAF(2) LEAF(3) LEAF(4) LEAF(5) LEAF(6) LEAF(7) LEAF(8) LEAF(9) 
 static uint64_t (*const leaves[16])(uint64_t) = {leaf0, leaf1, leaf2, leaf3, leaf4, leaf5, leaf6, leaf7, leaf8, leaf9, leaf10, leaf11, leaf12, leaf13, leaf14, leaf15};
 
 // Returns to its caller's caller by loading another return address: a return stack must notice.
-uint64_t skip_frame(uint64_t x);
-uint64_t through(uint64_t x);
-__asm__(".text\nskip_frame:\nld ra, 8(sp)\naddi sp, sp, 16\naddi a0, a0, 1000\nret\n"
-        "through:\naddi sp, sp, -16\nsd ra, 8(sp)\njal skip_frame\naddi a0, a0, 1\nld ra, 8(sp)\naddi sp, sp, 16\nret\n");
+long skip_frame(long x);
+long through(long x);
+__asm__(".text\nskip_frame:\n" LOAD "ra, 8(sp)\naddi sp, sp, 16\naddi a0, a0, 1000\nret\n"
+        "through:\naddi sp, sp, -16\n" STORE "ra, 8(sp)\njal skip_frame\naddi a0, a0, 1\n" LOAD "ra, 8(sp)\naddi sp, sp, 16\nret\n");
 
 static uint64_t threaded(const unsigned char *program) {
     static const void *const labels[] = {&&add, &&mul, &&xor, &&loop, &&stop};
@@ -53,12 +55,12 @@ int main(void) {
     uint64_t x = 1;
     for (int i = 0; i < 300000; i++) x = leaves[(x >> 13) & 15](x);
     printf("indirect %016llx\n", (unsigned long long)x);
-    for (int i = 0; i < 1000; i++) x = x * 3 + through((uint64_t)i);
+    for (int i = 0; i < 1000; i++) x = x * 3 + (uint64_t)through(i);
     printf("skipped %016llx\n", (unsigned long long)x);
     static const unsigned char program[] = {0, 1, 2, 0, 2, 1, 1, 0, 3, 4};
     printf("threaded %016llx\n", (unsigned long long)threaded(program));
-    unsigned long s = 0;
-    for (int i = -10; i < 6000; i++) s = s * 7 + (unsigned long)big_switch(i * 37 % 1200);
-    printf("switch %lu\n", s);
+    uint64_t s = 0;
+    for (int i = -10; i < 6000; i++) s = s * 7 + (uint64_t)big_switch(i * 37 % 1200);
+    printf("switch %llu\n", (unsigned long long)s);
     return 0;
 }

@@ -1,6 +1,8 @@
 // PR_SET_MDWE, and the auxiliary vector by way of prctl: answered by the emulator, whatever the host's kernel knows.
 // oracle: none. The oracle does not know these options; Linux 6.4 does.
+// guests: riscv32
 #define _GNU_SOURCE
+#include "errors.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,12 +17,12 @@ static void call(const char *what, long option, unsigned long a, unsigned long b
     errno = 0;
     long value = syscall(SYS_prctl, option, a, b, c, d);
     printf("%s: ", what);
-    if (value < 0) printf("%s\n", strerrorname_np(errno)); else printf("%ld\n", value);
+    if (value < 0) printf("%s\n", error_name(errno)); else printf("%ld\n", value);
 }
 
 static void map(const char *what, int rights) {
     void *memory = mmap(NULL, 4096, rights, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    printf("map %s %s\n", what, memory == MAP_FAILED ? strerrorname_np(errno) : "ok");
+    printf("map %s %s\n", what, memory == MAP_FAILED ? error_name(errno) : "ok");
 }
 
 static void denyWriteExecute(void) {
@@ -39,10 +41,10 @@ static void denyWriteExecute(void) {
     map("both", PROT_READ | PROT_WRITE | PROT_EXEC);
     map("execute", PROT_READ | PROT_EXEC);
     map("write", PROT_READ | PROT_WRITE);
-    printf("gain %s\n", mprotect(writable, 4096, PROT_READ | PROT_EXEC) ? strerrorname_np(errno) : "ok");
-    printf("keep %s\n", mprotect(executable, 4096, PROT_EXEC) ? strerrorname_np(errno) : "ok");
-    printf("write to it too %s\n", mprotect(executable, 4096, PROT_READ | PROT_WRITE | PROT_EXEC) ? strerrorname_np(errno) : "ok");
-    printf("lose %s\n", mprotect(executable, 4096, PROT_READ | PROT_WRITE) ? strerrorname_np(errno) : "ok");
+    printf("gain %s\n", mprotect(writable, 4096, PROT_READ | PROT_EXEC) ? error_name(errno) : "ok");
+    printf("keep %s\n", mprotect(executable, 4096, PROT_EXEC) ? error_name(errno) : "ok");
+    printf("write to it too %s\n", mprotect(executable, 4096, PROT_READ | PROT_WRITE | PROT_EXEC) ? error_name(errno) : "ok");
+    printf("lose %s\n", mprotect(executable, 4096, PROT_READ | PROT_WRITE) ? error_name(errno) : "ok");
     fflush(stdout);
     if (fork() == 0) {
         call("child", 66, 0, 0, 0, 0);

@@ -1,4 +1,4 @@
-// guests: moxie
+// guests: moxie riscv32
 // The C library's streams on devices: what is opened how, what fails, what comes back; and a status of its own. The same on all machines.
 #include <stdio.h>
 #include <stdlib.h>

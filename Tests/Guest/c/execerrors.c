@@ -1,7 +1,9 @@
 // What execve(2) and execveat(2) refuse, with which error: files that are no programs, lines after #!, pipes, files being written, links,
 // descriptors that close on exec; and what they take: many scripts deep, an argument cut off, a program without a name.
 // oracle: none. qemu-user leaves scripts to the host kernel; the native kernel says this.
+// guests: riscv32
 #define _GNU_SOURCE
+#include "errors.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -52,7 +54,7 @@ static void tell(const char *what, int directory, const char *path, int flags) {
     int size = read(fds[0], &error, 4);
     close(fds[0]);
     waitpid(child, &status, 0);
-    if (size == 4) printf("%s: %s\n", what, strerrorname_np(error));
+    if (size == 4) printf("%s: %s\n", what, error_name(error));
     else printf("%s: status %d\n", what, WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
 }
 

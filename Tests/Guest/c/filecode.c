@@ -2,6 +2,7 @@
 // process, and copies between address spaces. After an instruction fence the new code runs; a page that the guest has written to
 // itself is its own, and does not follow the file any more.
 // oracle: none. qemu-user does not see such changes.
+// guests: riscv32
 #define _GNU_SOURCE
 #include "code.h"
 #include <fcntl.h>

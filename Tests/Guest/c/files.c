@@ -1,6 +1,8 @@
 // Files and folders: open flags, read, write, seek, vectors, stat and its kin, links, rename, getdents, truncate,
 // permissions, working folder, descriptors, locks, statx, splice-like copies, errors.
+// guests: riscv32
 #define _GNU_SOURCE
+#include "errors.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +17,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define SHOW(call) do { errno = 0; long r_ = (long)(call); printf("%s -> %ld%s%s\n", #call, r_, r_ < 0 ? " " : "", r_ < 0 ? strerror(errno) : ""); } while (0)
+#define SHOW(call) do { errno = 0; long r_ = (long)(call); printf("%s -> %ld%s%s\n", #call, r_, r_ < 0 ? " " : "", r_ < 0 ? error_name(errno) : ""); } while (0)
 static int order(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 int main(void) {

@@ -1,4 +1,4 @@
-// guests: moxie
+// guests: moxie riscv32
 // Arithmetic, comparisons and conversions of float and double as C has them, in software where the machine has no other. Results
 // as bits; NaNs count as one.
 #include <math.h>

@@ -1,5 +1,6 @@
 // Calls that translated code follows: recursion shallow and deep, returns to somewhere else than behind the call, function
 // pointers that change their mind, jumps out of calls, signals that arrive inside of them.
+// guests: riscv32
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -48,8 +49,9 @@ APART static long thrower(long n) {
     if (n % 97 == 0) longjmp(target, (int)(n % 5) + 1);
     return n + leaf(n);
 }
-APART static long catcher(long from, long to) {
-    volatile long n = from, sum = 0;
+APART static long long catcher(long from, long to) {
+    volatile long n = from;
+    volatile long long sum = 0;
     int value = setjmp(target);
     sum += value * 1000;
     for (n++; n < to; n++) sum += thrower(n);
@@ -66,17 +68,17 @@ int main(void) {
     printf("fib %ld\n", fib(24));
     printf("ackermann %ld\n", ackermann(2, 200));
     printf("even %ld\n", even(60000));
-    long sum = 0;
-    for (long i = 0; i < 100000; i++) sum += outer(i);
-    printf("outer %ld\n", sum);
+    long long total = 0;
+    for (long i = 0; i < 100000; i++) total += outer(i);
+    printf("outer %lld\n", total);
     printf("skipping %ld\n", skipping(100001));
     printf("swapping %ld\n", swapping(50000));
-    sum = 0;
+    long sum = 0;
     for (long i = 0; i < 30000; i++) sum = through(0, sum);
     for (long i = 0; i < 30000; i++) sum = through(i % 3, sum);
     for (long i = 0; i < 60000; i++) sum = through(1, sum);
     printf("through %ld\n", sum);
-    printf("catcher %ld\n", catcher(0, 50000));
+    printf("catcher %lld\n", catcher(0, 50000));
     signal(SIGALRM, on_alarm);
     struct itimerval timer = {{0, 1000}, {0, 1000}};
     setitimer(ITIMER_REAL, &timer, NULL);

@@ -1,4 +1,4 @@
-// guests: moxie
+// guests: moxie riscv32
 // Every integer operator of C on all pairs of edge operands of four widths, signed and unsigned: one checksum a row. The same on
 // machines of all word sizes and byte orders.
 #include <stdint.h>

@@ -1,4 +1,5 @@
 // Code written by one thread and run by another, handed over through a flag; both flush as the platform asks.
+// guests: riscv32
 #define _GNU_SOURCE
 #include "code.h"
 #include <pthread.h>

@@ -1,4 +1,5 @@
 // Library code on real data: sorting, searching, string functions, formatted input and output, wide characters, regex.
+// guests: riscv32
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <locale.h>
@@ -49,7 +50,9 @@ int main(void) {
     setlocale(LC_ALL, "C.UTF-8");
     printf("wide %zu %d\n", mbstowcs(wide, "na\xc3\xafve \xe2\x82\xac", 32), (int)wide[2]);
     printf("numbers %ld %lu %lld\n", strtol("-0x7f", NULL, 0), strtoul("0777", NULL, 0), strtoll("99999999999999999999", NULL, 10));
+#ifdef __SIZEOF_INT128__
     __int128 big = (__int128)0x123456789abcdef0 * 0x0fedcba987654321;
     printf("int128 %016llx %016llx\n", (unsigned long long)(big >> 64), (unsigned long long)(big / 1000003));
+#endif
     return 0;
 }

@@ -1,6 +1,7 @@
 // oracle: none. qemu-user's own files are under the limits too.
 // With a small RLIMIT_FSIZE, or all descriptors in use, what needs no large file and no descriptor works, and the rest fails as it
 // should.
+// guests: riscv32
 #define _GNU_SOURCE
 #include "limits.h"
 #include <errno.h>

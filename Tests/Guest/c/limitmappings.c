@@ -1,5 +1,6 @@
 // oracle: none. qemu-user has no mappings left for itself.
 // With as many mappings as the kernel allows, a program that writes code, forks and starts threads goes on.
+// guests: riscv32
 #define _GNU_SOURCE
 #include "code.h"
 #include "limits.h"

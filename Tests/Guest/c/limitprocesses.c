@@ -1,9 +1,11 @@
 // RLIMIT_NPROC: a process or thread too many is EAGAIN; what there is goes on. (The limit does not bind the superuser: as one the program
 // takes another user's id first, one that nobody else has.)
+// guests: riscv32
 #define _GNU_SOURCE
 #include "limits.h"
 #include <errno.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -19,8 +21,8 @@ int main(void) {
     if (child == 0) _exit(0);
     show("vfork", child == -1 && errno == EAGAIN);
     show("thread", pthread_create(&thread, 0, nothing, 0) == EAGAIN);
-    volatile unsigned long sum = 0;
-    for (unsigned long i = 0; i < 3000000; i++) sum = sum * 31 + i;
-    show("hot code", sum == 1176801454690149216ul);
+    volatile uint64_t sum = 0;
+    for (uint64_t i = 0; i < 3000000; i++) sum = sum * 31 + i;
+    show("hot code", sum == 1176801454690149216ull);
     return 0;
 }

@@ -1,5 +1,6 @@
 // Writes to a pipe and its reads never fail while timer signals without SA_RESTART arrive, as long as they need not wait.
 // oracle: none. qemu-user gives EINTR where the kernel would not.
+// guests: riscv32
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,7 +1,9 @@
 // Processes: fork and wait, exit statuses, pipes between children, execve of the program itself with arguments and
 // environment, vfork, exec of a missing program, orphaned descriptors closed on exec, process groups.
 // oracle: none. qemu-user cannot run a guest program as a child without binfmt_misc.
+// guests: riscv32
 #define _GNU_SOURCE
+#include "errors.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -57,12 +59,12 @@ int main(int argc, char **argv) {
     printf("pipeline %ld\n", sum);
     int good = 0, status;
     while (wait(&status) > 0) good += status == 0;
-    printf("children %d, then %s\n", good, strerror(errno));
+    printf("children %d, then %s\n", good, error_name(errno));
     char *none[] = {"none", NULL};
     execve("/no/such/program", none, env);
-    printf("missing: %s\n", strerror(errno));
+    printf("missing: %s\n", error_name(errno));
     execve("/proc", none, env);
-    printf("folder: %s\n", strerror(errno));
+    printf("folder: %s\n", error_name(errno));
     pid_t pid;
     char *arguments[] = {"spawned", "child", "by spawn", "x", NULL};
     int error = posix_spawn(&pid, "/proc/self/exe", NULL, NULL, arguments, env);

@@ -1,6 +1,8 @@
 // SIGSEGV and its relatives as a program sees them: si_code, si_addr, the pc in ucontext; the handler moves the pc past
 // the faulting instruction. Loads, stores, atomics, page borders, protections, a jump to unmapped memory, bad opcodes.
+// guests: riscv32
 #define _GNU_SOURCE
+#include "registers.h"
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -40,28 +42,30 @@ int main(void) {
     munmap(p + 4096, 4096);
     mprotect(p + 8192, 4096, PROT_READ);
     unsigned char *hole = p + 4096, *read_only = p + 8192;
-    FAULT("null load", 0, "ld t0, 0(%1)", "r"(0L));
-    FAULT("null store", 0, "sd x0, 16(%1)", "r"(0L));
+    FAULT("null load", 0, LOAD "t0, 0(%1)", "r"(0L));
+    FAULT("null store", 0, STORE "x0, 16(%1)", "r"(0L));
     FAULT("hole load", (uintptr_t)hole, "lb t0, 0(%1)", "r"(hole));
     FAULT("hole store", (uintptr_t)hole, "sb x0, 100(%1)", "r"(hole));
     FAULT("hole fp load", (uintptr_t)hole, "fld ft0, 8(%1)", "r"(hole));
     FAULT("hole fp store", (uintptr_t)hole, "fsd ft0, 8(%1)", "r"(hole));
-    FAULT("hole amo", (uintptr_t)hole, "amoadd.d t0, x0, (%1)", "r"(hole));
+    FAULT("hole amo", (uintptr_t)hole, AMOADD "t0, x0, (%1)", "r"(hole));
     FAULT("hole lr", (uintptr_t)hole, "lr.w t0, (%1)", "r"(hole));
     FAULT("read-only store", (uintptr_t)read_only, "sw x0, 4(%1)", "r"(read_only));
     FAULT("read-only amo", (uintptr_t)read_only, "amoswap.w t0, x0, (%1)", "r"(read_only));
     // An address outside what a process can have.
-    FAULT("top", UINTPTR_MAX - 7, "ld t0, 0(%1)", "r"(-8L));
-    // Addresses that no host can have either: si_addr is whatever the host could find out.
-    FAULT("no address", address, "ld t0, 0(%1)", "r"(0x4000000000000000L));
-    FAULT("no address st", address, "sd t0, 8(%1)", "r"(0x8000000000000000L));
+    FAULT("top", UINTPTR_MAX - 7, LOAD "t0, 0(%1)", "r"(-8L));
+    // Addresses of 64 bits that no host can have either: si_addr is whatever the host could find out.
+#if __riscv_xlen == 64
+    FAULT("no address", address, LOAD "t0, 0(%1)", "r"(0x4000000000000000L));
+    FAULT("no address st", address, STORE "t0, 8(%1)", "r"(0x8000000000000000L));
+#endif
     // The instruction that faults leaves its destination alone.
     register long kept __asm__("s5") = 1234;
-    __asm__ volatile(".option push\n.option norvc\nld s5, 0(%1)\n.option pop" : "+r"(kept) : "r"(hole));
+    __asm__ volatile(".option push\n.option norvc\n" LOAD "s5, 0(%1)\n.option pop" : "+r"(kept) : "r"(hole));
     printf("destination %ld\n", kept);
     // Registers computed before the fault in the same block are seen by the handler and survive it.
     long x = atoi("5"), y;
-    __asm__ volatile(".option push\n.option norvc\naddi %0, %1, 7\nslli %0, %0, 3\nsd %0, 0(%2)\naddi %0, %0, 1\n.option pop" : "=&r"(y) : "r"(x), "r"(hole) : "memory");
+    __asm__ volatile(".option push\n.option norvc\naddi %0, %1, 7\nslli %0, %0, 3\n" STORE "%0, 0(%2)\naddi %0, %0, 1\n.option pop" : "=&r"(y) : "r"(x), "r"(hole) : "memory");
     printf("block %ld\n", y);
     // Jumps: into unmapped memory, into a page without execute permission, to 0.
     ((void (*)(void))hole)();

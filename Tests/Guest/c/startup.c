@@ -1,7 +1,9 @@
 // What a program finds when it starts: arguments, environment, the auxiliary vector, stack alignment, its own path and maps.
 // args: first "" "two words" --flag=ü
+// guests: riscv32
 #define _GNU_SOURCE
 #include <elf.h>
+#include <link.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,14 +19,14 @@ int main(int argc, char **argv) {
     for (int i = 1; i < argc; i++) printf("[%s]\n", argv[i]);
     printf("end %d\n", argv[argc] == NULL && environ == argv + argc + 1);
     const char *slash = strrchr(argv[0], '/');
-    printf("name %s\n", slash ? slash + 1 : argv[0]);
+    printf("name %.7s\n", slash ? slash + 1 : argv[0]);
     setenv("MADE_HERE", "yes", 1);
     printf("path set %d, made here %s\n", getenv("PATH") != NULL, getenv("MADE_HERE"));
     uintptr_t sp;
     __asm__("mv %0, sp" : "=r"(sp));
     printf("stack aligned %d\n", sp % 16 == 0);
-    Elf64_Ehdr *header = (Elf64_Ehdr *)(getauxval(AT_PHDR) - sizeof(Elf64_Ehdr));
-    printf("phdr %d phent %lu phnum %d entry %d\n", !memcmp(header->e_ident, ELFMAG, 4), getauxval(AT_PHENT),
+    ElfW(Ehdr) *header = (ElfW(Ehdr) *)(getauxval(AT_PHDR) - sizeof(ElfW(Ehdr)));
+    printf("phdr %d phent %d phnum %d entry %d\n", !memcmp(header->e_ident, ELFMAG, 4), getauxval(AT_PHENT) == sizeof(ElfW(Phdr)),
         getauxval(AT_PHNUM) == header->e_phnum, getauxval(AT_ENTRY) == header->e_entry);
     printf("pagesz %lu base %lu flags %lu clktck %lu secure %lu\n", getauxval(AT_PAGESZ), getauxval(AT_BASE), getauxval(AT_FLAGS), getauxval(AT_CLKTCK), getauxval(AT_SECURE));
     printf("hwcap imafdc %lx\n", getauxval(AT_HWCAP) & 0x112d);
@@ -34,10 +36,10 @@ int main(int argc, char **argv) {
     for (int i = 0; i < 16; i++) sum |= random[i];
     printf("random %d\n", sum != 0);
     slash = strrchr((char *)getauxval(AT_EXECFN), '/');
-    printf("execfn %s\n", slash ? slash + 1 : (char *)getauxval(AT_EXECFN));
+    printf("execfn %.7s\n", slash ? slash + 1 : (char *)getauxval(AT_EXECFN));
     char path[4096] = "";
     ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
-    printf("exe %s\n", n > 0 ? strrchr(path, '/') + 1 : "none");
+    printf("exe %.7s\n", n > 0 ? strrchr(path, '/') + 1 : "none");
     FILE *f = fopen("/proc/self/cmdline", "r");
     char line[4096];
     size_t got = fread(line, 1, sizeof line, f);
@@ -50,6 +52,6 @@ int main(int argc, char **argv) {
     printf("maps: stack %d exe %d\n", stack, exe);
     struct utsname name;
     uname(&name);
-    printf("uname %s %s\n", name.sysname, name.machine);
+    printf("uname %s %d\n", name.sysname, !strcmp(name.machine, sizeof(long) == 8 ? "riscv64" : "riscv32"));
     return 0;
 }

@@ -1,5 +1,6 @@
 // Threads: mutex, condition, semaphore, barrier, thread-local storage, join values, detached threads, atomics of every
 // width, load-reserved loops under contention, many short threads.
+// guests: riscv32
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <semaphore.h>
@@ -9,6 +10,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+// That of a long.
+#if __riscv_xlen == 64
+#define WIDTH "d"
+#else
+#define WIDTH "w"
+#endif
 enum { THREADS = 4, ROUNDS = 20000 };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -16,8 +23,13 @@ static pthread_barrier_t barrier;
 static long plain;
 static atomic_long wide;
 static atomic_int narrow;
+// Where the compiler calls a library for atomics of less than a word, and there is none, they are words.
+#if __riscv_xlen == 64
 static _Atomic uint16_t half;
 static _Atomic uint8_t small;
+#else
+static _Atomic uint32_t half, small;
+#endif
 static long reserved;
 static __thread long mine;
 static int queue[16], head, tail, filled;
@@ -35,7 +47,7 @@ static void *work(void *argument) {
         atomic_fetch_add(&half, 1);
         atomic_fetch_xor(&small, 0xff);
         long old, fail;
-        __asm__ volatile("1: lr.d.aq %0, (%2)\naddi %0, %0, 1\nsc.d.rl %1, %0, (%2)\nbnez %1, 1b" : "=&r"(old), "=&r"(fail) : "r"(&reserved) : "memory");
+        __asm__ volatile("1: lr." WIDTH ".aq %0, (%2)\naddi %0, %0, 1\nsc." WIDTH ".rl %1, %0, (%2)\nbnez %1, 1b" : "=&r"(old), "=&r"(fail) : "r"(&reserved) : "memory");
         mine++;
     }
     return (void *)(mine - id);
@@ -69,7 +81,7 @@ int main(void) {
     for (long i = 0; i < THREADS; i++) pthread_create(&t[i], NULL, work, (void *)i);
     long returned = 0;
     for (int i = 0; i < THREADS; i++) { void *r; pthread_join(t[i], &r); returned += (long)r; }
-    printf("mutex %ld, amoadd.d %ld, amoadd.w %d, half %u, byte %u, lr/sc %ld, local %ld\n", plain, (long)wide, narrow, half, small, reserved, returned);
+    printf("mutex %ld, wide %ld, narrow %d, half %u, byte %u, lr/sc %ld, local %ld\n", plain, (long)wide, narrow, (uint16_t)half, (uint8_t)small, reserved, returned);
     pthread_create(&t[0], NULL, producer, NULL); pthread_create(&t[1], NULL, producer, NULL);
     pthread_create(&t[2], NULL, consumer, (void *)6000); pthread_create(&t[3], NULL, consumer, (void *)4000);
     for (int i = 0; i < THREADS; i++) pthread_join(t[i], NULL);

@@ -1,5 +1,6 @@
 // One thread executes code that another unmaps and maps again.
 // oracle: none. What races here is Martlet itself; the sums hold for any interleaving.
+// guests: riscv32
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <setjmp.h>
