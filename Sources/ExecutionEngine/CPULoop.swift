@@ -194,7 +194,7 @@ extension VCPU {
         let diagnostics = engine.options.diagnostics
         if diagnostics.isEnabled(.execution, at: pc) { diagnostics.write("Trace: [0x\(String(pc, radix: 16))]\n") }
         if diagnostics.isEnabled(.cpuState, at: pc) {
-            diagnostics.write(engine.dump(state, withFloat: diagnostics.isEnabled(.fpuState)))
+            diagnostics.write(dump(withFloat: diagnostics.isEnabled(.fpuState)))
         }
     }
 }

@@ -37,7 +37,7 @@ public struct VCPUCheckpoint {
     fileprivate let floatRounding: UInt32
 }
 
-public final class VCPU {
+public final class VCPU: FloatEnvironment {
     public let engine: Engine
     /// What it sees at guest addresses.
     public let space: any AddressSpace

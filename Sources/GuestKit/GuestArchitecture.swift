@@ -6,24 +6,6 @@
 import IR
 import SoftFloat
 
-/// A register as debuggers, dumps, signal frames and system-call glue see it.
-public struct RegisterDescriptor: Sendable {
-    public let name: String
-    /// Byte offset in the CPU state.
-    public let offset: Int
-    /// Size in bytes.
-    public let size: Int
-    public let group: RegisterGroup
-    public init(name: String, offset: Int, size: Int, group: RegisterGroup) {
-        self.name = name
-        self.offset = offset
-        self.size = size
-        self.group = group
-    }
-}
-
-public enum RegisterGroup: Sendable { case general, float, vector, system }
-
 /// Why a translation or helper hands control to the embedder: raw values start at `ExitReason.guest` (16).
 public enum GuestExit: Int, Sendable {
     /// A system call instruction; pc is after it.

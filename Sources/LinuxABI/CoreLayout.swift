@@ -7,16 +7,13 @@ public struct RegisterSetLayout: Sendable {
     /// Where the pc is, a word; nil where the set has none.
     public var programCounter: Int?
     public var registers: [SignalFrameLayout.Slot]
-    public var floatControl: SignalFrameLayout.FloatControl?
 
     public init(
-        size: Int, programCounter: Int? = nil, registers: [SignalFrameLayout.Slot],
-        floatControl: SignalFrameLayout.FloatControl? = nil
+        size: Int, programCounter: Int? = nil, registers: [SignalFrameLayout.Slot]
     ) {
         self.size = size
         self.programCounter = programCounter
         self.registers = registers
-        self.floatControl = floatControl
     }
 }
 

@@ -37,7 +37,7 @@ extension LinuxGuestABI {
 extension SignalFrameLayout {
     /// No call asks for a handler, so that nothing fills a frame.
     static let moxie = SignalFrameLayout(
-        size: 512, info: 0, context: 128, stack: 136, mask: 148, programCounter: 288, registers: [], floatControl: nil,
+        size: 512, info: 0, context: 128, stack: 136, mask: 148, programCounter: 288, registers: [],
         returnAddress: "r0", trampoline: [0x35, 0x00])  // brk
 }
 

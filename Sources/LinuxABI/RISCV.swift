@@ -57,8 +57,9 @@ extension SignalFrameLayout {
         return SignalFrameLayout(
             size: floats + 528, info: 0, context: context, stack: stack, mask: mask, programCounter: pc,
             registers: (1..<32).map { Slot("x\($0)", at: pc + word * $0, size: word) }
-                + (0..<32).map { Slot("f\($0)", at: floats + 8 * $0, size: 8) },
-            floatControl: FloatControl(offset: floats + 256, flagsShift: 0, roundingShift: 5, roundingRegister: "frm"),
+                + (0..<32).map { Slot("f\($0)", at: floats + 8 * $0, size: 8) } + [
+                    Slot("fcsr", at: floats + 256, size: 4)
+                ],
             returnAddress: "x1",
             trampoline: [0x93, 0x08, 0xb0, 0x08, 0x73, 0x00, 0x00, 0x00])  // li a7, 139; ecall
     }
@@ -78,9 +79,9 @@ extension CoreLayout {
                 (
                     .floatRegisters,
                     RegisterSetLayout(
-                        size: 264, registers: (0..<32).map { Slot("f\($0)", at: 8 * $0, size: 8) },
-                        floatControl: SignalFrameLayout.FloatControl(
-                            offset: 256, flagsShift: 0, roundingShift: 5, roundingRegister: "frm"))
+                        size: 264,
+                        registers: (0..<32).map { Slot("f\($0)", at: 8 * $0, size: 8) }
+                            + [Slot("fcsr", at: 256, size: 4)])
                 )
             ])
     }

@@ -16,28 +16,12 @@ public struct SignalFrameLayout: Sendable {
         }
     }
 
-    /// The floating-point control word: accrued flags and dynamic rounding mode, both in the numbering of the IR.
-    public struct FloatControl: Sendable {
-        public var offset: Int
-        public var flagsShift: Int
-        public var roundingShift: Int
-        /// The guest's register that holds the rounding mode, 32 bits.
-        public var roundingRegister: String
-        public init(offset: Int, flagsShift: Int, roundingShift: Int, roundingRegister: String) {
-            self.offset = offset
-            self.flagsShift = flagsShift
-            self.roundingShift = roundingShift
-            self.roundingRegister = roundingRegister
-        }
-    }
-
     public var size: Int
     /// siginfo_t, ucontext_t, and in the latter stack_t and the signal mask.
     public var info, context, stack, mask: Int
     /// A word.
     public var programCounter: Int
     public var registers: [Slot]
-    public var floatControl: FloatControl?
     /// The register in which a handler expects its return address.
     public var returnAddress: String
     /// Code that a handler returns to: makes the rt_sigreturn call.
@@ -45,7 +29,7 @@ public struct SignalFrameLayout: Sendable {
 
     public init(
         size: Int, info: Int, context: Int, stack: Int, mask: Int, programCounter: Int, registers: [Slot],
-        floatControl: FloatControl?, returnAddress: String, trampoline: [UInt8]
+        returnAddress: String, trampoline: [UInt8]
     ) {
         self.size = size
         self.info = info
@@ -54,7 +38,6 @@ public struct SignalFrameLayout: Sendable {
         self.mask = mask
         self.programCounter = programCounter
         self.registers = registers
-        self.floatControl = floatControl
         self.returnAddress = returnAddress
         self.trampoline = trampoline
     }

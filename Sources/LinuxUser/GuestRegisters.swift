@@ -1,6 +1,7 @@
 // Where the registers that system calls, signals and program start need are in the CPU state: looked up by name once,
 // then plain loads and stores.
 
+import ExecutionEngine
 import GuestKit
 import LinuxABI
 
@@ -22,13 +23,11 @@ public final class GuestRegisters: Sendable {
     let pc: Int
     /// Bytes of an integer register: 4 or 8.
     let size: Int
-    /// Rounding mode of the floating-point control register, 32 bits; -1 when there is none.
-    let floatRounding: Int
     /// Where a signal handler's return address goes.
     let returnAddress: Int
     /// The registers of a signal frame, and of each set of a core file.
-    let frame: [RegisterCopy]
-    let core: (general: [RegisterCopy], others: [[RegisterCopy]])
+    let frame: RegisterCopies
+    let core: (general: RegisterCopies, others: [RegisterCopies])
     let call: CallRegisters
     /// Bytes above the stack pointer where arguments are that have no register, in order.
     let stackArguments: [Int]
@@ -40,21 +39,16 @@ public final class GuestRegisters: Sendable {
     /// Nil when the guest has no register of a name that the ABI uses.
     init?(guest: any GuestArchitecture, abi: LinuxGuestABI) {
         let registers = guest.registers
-        var byName: [String: Int] = [:], sizes: [String: Int] = [:]
+        var descriptors: [String: RegisterDescriptor] = [:], byName: [String: Int] = [:]
+        descriptors.reserveCapacity(registers.count)
         byName.reserveCapacity(registers.count)
         for register in registers {
+            descriptors[register.name] = register
             byName[register.name] = register.offset
-            sizes[register.name] = register.size
         }
-        func copies(_ slots: [SignalFrameLayout.Slot]) -> [RegisterCopy] {
-            slots.compactMap { slot in
-                guard let offset = byName[slot.register], let size = sizes[slot.register] else { return nil }
-                return RegisterCopy(state: offset, stateSize: size, frame: slot.offset, frameSize: slot.size)
-            }
-        }
+        func copies(_ slots: [SignalFrameLayout.Slot]) -> RegisterCopies { RegisterCopies(slots, of: descriptors) }
         let layout = abi.signalFrame
         pc = guest.pcOffset
-        floatRounding = layout.floatControl.flatMap { byName[$0.roundingRegister] } ?? -1
         frame = copies(layout.registers)
         core = (copies(abi.core.general.registers), abi.core.others.map { copies($0.layout.registers) })
         let convention = abi.convention
@@ -80,7 +74,7 @@ public final class GuestRegisters: Sendable {
             let thread = byName[convention.threadPointer ?? convention.stackPointer],
             let link = byName[layout.returnAddress], arguments.count + onStack.count >= 6
         else { return nil }
-        size = sizes[convention.stackPointer] ?? 8
+        size = descriptors[convention.stackPointer]?.size ?? 8
         call = CallRegisters(
             number: number, arguments: InlineArray { arguments[$0] }, result: result,
             arePlain: size == 8 && abi.words.size == 8 && onStack.isEmpty && errorFlag == nil
@@ -102,6 +96,39 @@ public final class GuestRegisters: Sendable {
         if size == 8 { return storeRegister(state, offset, value) }
         if offset >= 0 {
             state.storeBytes(of: UInt32(truncatingIfNeeded: value), toByteOffset: offset, as: UInt32.self)
+        }
+    }
+}
+
+/// The registers of a record in guest memory: of a signal frame, or of a set in a core file.
+struct RegisterCopies: Sendable {
+    private var plain: [RegisterCopy] = []
+    private var computed: [(register: RegisterDescriptor, place: Int, size: Int)] = []
+
+    /// Slots of registers that the guest does not have are left out.
+    init(_ slots: [SignalFrameLayout.Slot], of registers: [String: RegisterDescriptor]) {
+        for slot in slots {
+            guard let register = registers[slot.register] else { continue }
+            if let offset = register.offset {
+                plain.append(
+                    RegisterCopy(state: offset, stateSize: register.size, frame: slot.offset, frameSize: slot.size))
+            } else {
+                computed.append((register, slot.offset, slot.size))
+            }
+        }
+    }
+
+    func save(_ vcpu: VCPU, _ record: UnsafeMutableRawPointer, _ words: Words) {
+        for copy in plain { copy.save(vcpu.state, record, words) }
+        for (register, place, size) in computed {
+            Words(size: size, order: words.order).storeWord(register.read(vcpu.state, vcpu), record, at: place)
+        }
+    }
+
+    func restore(_ vcpu: VCPU, _ record: UnsafeRawPointer, _ words: Words) {
+        for copy in plain { copy.restore(vcpu.state, record, words) }
+        for (register, place, size) in computed {
+            register.write(vcpu.state, vcpu, Words(size: size, order: words.order).loadWord(record, at: place))
         }
     }
 }

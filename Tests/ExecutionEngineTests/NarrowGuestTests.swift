@@ -115,7 +115,7 @@ extension EngineTests {
             m.call(0)
             #expect(m[x: 5] == 0 && m[x: 6] == 0xffff_ffff - 49)
             m[x: 5] = 0x8000_0001
-            let shown = m.engine.dump(m.vcpu.state)
+            let shown = m.vcpu.dump()
             #expect(shown.contains("   x5 80000001    x6 ffffffce    x7 00000000\n"))
         }
 

@@ -109,10 +109,10 @@ extension RISCVCPU {
 
 extension VCPU {
     func offset(_ register: String) -> Int {
-        guard let found = engine.guest.registers.first(where: { $0.name == register }) else {
+        guard let offset = engine.guest.registers.first(where: { $0.name == register })?.offset else {
             fatalError("no \(register)")
         }
-        return found.offset
+        return offset
     }
     subscript(x i: Int) -> UInt64 {
         get { state.load(fromByteOffset: 8 * i, as: UInt64.self) }

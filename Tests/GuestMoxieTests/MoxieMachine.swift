@@ -81,10 +81,10 @@ final class MoxieMachine {
     // MARK: State
 
     func offset(_ register: String) -> Int {
-        guard let found = engine.guest.registers.first(where: { $0.name == register }) else {
+        guard let offset = engine.guest.registers.first(where: { $0.name == register })?.offset else {
             fatalError("no \(register)")
         }
-        return found.offset
+        return offset
     }
     subscript(register: String) -> UInt32 {
         get { vcpu.state.load(fromByteOffset: offset(register), as: UInt32.self) }

@@ -73,7 +73,7 @@ final class ToyMachine {
         memory.codeHolder = nil  // they hold each other
     }
 
-    private func offset(_ name: String) -> Int { engine.guest.registers.first { $0.name == name }!.offset }
+    private func offset(_ name: String) -> Int { engine.guest.registers.first { $0.name == name }!.offset! }
     subscript(register: String) -> UInt32 {
         get { vcpu.state.load(fromByteOffset: offset(register), as: UInt32.self) }
         set { vcpu.state.storeBytes(of: newValue, toByteOffset: offset(register), as: UInt32.self) }

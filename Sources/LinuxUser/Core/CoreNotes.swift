@@ -108,14 +108,11 @@ struct CoreNotes {
 
     /// One set of a thread's registers.
     private static func registers(
-        _ layout: RegisterSetLayout, _ copies: [RegisterCopy], _ thread: GuestThread
+        _ layout: RegisterSetLayout, _ copies: RegisterCopies, _ thread: GuestThread
     ) -> [UInt8] {
         var set = [UInt8](repeating: 0, count: layout.size)
         if let place = layout.programCounter { thread.words.storeWord(thread.pc, &set, at: place) }
-        for copy in copies { copy.save(thread.state, &set, thread.words) }
-        if let control = layout.floatControl {
-            thread.words.store(thread.floatControlWord(control), &set, at: control.offset)
-        }
+        copies.save(thread.vcpu, &set, thread.words)
         return set
     }
 }

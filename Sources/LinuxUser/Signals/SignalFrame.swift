@@ -12,29 +12,13 @@ extension GuestThread {
     func saveRegisters(_ frame: UnsafeMutableRawPointer) {
         let words = words
         words.storeWord(pc, frame, at: frameLayout.programCounter)
-        for copy in process.registers.frame { copy.save(state, frame, words) }
-        guard let control = frameLayout.floatControl else { return }
-        words.store(floatControlWord(control), frame, at: control.offset)
-    }
-
-    /// The floating-point control word in the form that `control` says.
-    func floatControlWord(_ control: SignalFrameLayout.FloatControl) -> UInt32 {
-        let offset = process.registers.floatRounding
-        let rounding = offset < 0 ? 0 : state.load(fromByteOffset: offset, as: UInt32.self)
-        return (vcpu.floatFlags & 31) << UInt32(control.flagsShift) | (rounding & 7) << UInt32(control.roundingShift)
+        process.registers.frame.save(vcpu, frame, words)
     }
 
     /// Puts a frame's registers back into the CPU state.
     func restoreRegisters(_ frame: UnsafeRawPointer) {
         let words = words
         pc = words.loadWord(frame, at: frameLayout.programCounter)
-        for copy in process.registers.frame { copy.restore(state, frame, words) }
-        guard let control = frameLayout.floatControl else { return }
-        let word = words.load(frame, at: control.offset, as: UInt32.self)
-        let rounding = word >> UInt32(control.roundingShift) & 7, offset = process.registers.floatRounding
-        if offset >= 0 { state.storeBytes(of: rounding, toByteOffset: offset, as: UInt32.self) }
-        vcpu.floatFlags = word >> UInt32(control.flagsShift) & 31
-        // A reserved mode makes instructions that use it illegal; the host then keeps any valid one.
-        vcpu.floatRounding = rounding <= 4 ? rounding : 0
+        process.registers.frame.restore(vcpu, frame, words)
     }
 }

@@ -25,9 +25,12 @@ import Testing
     }
 
     @Test func registersDoNotOverlapAndFitTheState() {
-        let sorted = guest.registers.sorted { $0.offset < $1.offset }
-        for (one, next) in zip(sorted, sorted.dropFirst()) { #expect(one.offset + one.size <= next.offset) }
-        for register in sorted { #expect(register.offset >= 0 && register.offset + register.size <= guest.stateSize) }
+        let places = guest.registers.compactMap { register in
+            register.offset.map { $0..<$0 + register.size }
+        }.sorted { $0.lowerBound < $1.lowerBound }
+        #expect(places.count == 66)
+        for (one, next) in zip(places, places.dropFirst()) { #expect(one.upperBound <= next.lowerBound) }
+        for place in places { #expect(place.lowerBound >= 0 && place.upperBound <= guest.stateSize) }
     }
 
     @Test func resetGivesTheStateOfAProcessStart() {
@@ -40,17 +43,27 @@ import Testing
         for i in 0..<32 { #expect(hart.x[i] == 0 && hart.f[i] == 0) }
     }
 
-    @Test func dumpShowsEveryRegister() {
+    /// Flags and rounding mode that the host would have.
+    private final class Environment: FloatEnvironment {
+        var floatFlags: UInt32 = 3
+        var floatRounding: UInt32 = 1
+    }
+
+    @Test func controlRegisterJoinsFlagsAndRounding() throws {
         let state = UnsafeMutableRawPointer.allocate(byteCount: guest.stateSize, alignment: 64)
         defer { state.deallocate() }
         guest.reset(state)
-        state.assumingMemoryBound(to: RISCVState.self).pointee.x[10] = 0xdead_beef
+        let environment = Environment()
+        let fcsr = try #require(guest.registers.first { $0.name == "fcsr" })
         state.assumingMemoryBound(to: RISCVState.self).pointee.frm = 1
-        let text = guest.dump(state, flags: 3, floats: true)
-        #expect(text.contains("x10/a0 00000000deadbeef"))
-        #expect(text.contains("fcsr 00000023"))
-        #expect(text.contains("f31/ft11"))
-        #expect(text.split(separator: "\n").count == 18)
+        #expect(fcsr.read(state, environment) == 0x23)
+        fcsr.write(state, environment, 0xffff_ff91)
+        #expect(state.assumingMemoryBound(to: RISCVState.self).pointee.frm == 4)
+        #expect(environment.floatFlags == 0x11 && environment.floatRounding == 4)
+        // A reserved mode stays visible.
+        fcsr.write(state, environment, 0xe0)
+        #expect(fcsr.read(state, environment) == 0xe0)
+        #expect(environment.floatRounding == 0)
     }
 
     @Test func disassemblyNeverReadsPastTheBytes() {
