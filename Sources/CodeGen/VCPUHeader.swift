@@ -132,8 +132,8 @@ public struct VCPUHeader {
     /// `fault`, `misaligned` and `helperFault` exits: 1 when the access was a write; of a `fault`, the host signal.
     public var faultIsWrite: UInt32 = 0
     public var faultSignal: UInt32 = 0
-    /// Set by a helper that wants to leave generated code; 0 = go on. An `ExitReason`'s raw value.
-    public var exitReason: UInt32 = 0
+    /// Set by a helper that wants to leave generated code, to what `ExitValue.raw` is to be; 0 = go on.
+    public var exitReason: UInt64 = 0
     /// The word of the instruction at `exitPC`, where the host keeps all globals at home.
     public var exitWord: UInt32 = 0
     /// More about the exit (faulting address, ...).
@@ -214,7 +214,7 @@ public enum ExitReason {
 }
 
 /// The 64-bit value that generated code returns: low 32 bits an `ExitReason`; for `chain` the high 32 bits are the
-/// translation's index in the engine's table << 8 | slot.
+/// translation's index in the engine's table << 8 | slot; for those of the guest, a payload of its own.
 public struct ExitValue: Sendable {
     public let raw: UInt64
     @inlinable public init(raw: UInt64) { self.raw = raw }

@@ -34,7 +34,7 @@ extension Machine {
         storePC(pc)
         header.pointee.faultIsWrite = isWrite ? 1 : 0
         header.pointee.faultSignal = UInt32(truncatingIfNeeded: signal)
-        header.pointee.exitReason = reason
+        header.pointee.exitReason = UInt64(reason)
         header.pointee.exitValue = address
         header.pointee.exitPC = pc
         header.pointee.exitWord = UInt32(word)
@@ -50,7 +50,7 @@ extension Machine {
             state, count > 0 ? get(i.op.a) : 0, count > 1 ? get(i.op.b) : 0, count > 2 ? get(i.op.c) : 0,
             count > 3 ? get(i.op.d) : 0)
         if helper.mayExit && header.pointee.exitReason != 0 {
-            return leave(ExitValue(reason: header.pointee.exitReason))
+            return leave(ExitValue(raw: header.pointee.exitReason))
         }
         if !i.op.dst.isNone { put(i, result) }
         return .goOn

@@ -228,7 +228,7 @@ struct Machine: ~Copyable {
         case .countExecution: return countExecution(i)
         case .pushReturn: break  // returns are looked up in the jump cache
         case .gotoTB: return goto(i)
-        case .exitTB: return leave(ExitValue(reason: UInt32(truncatingIfNeeded: i.op.imm)))
+        case .exitTB: return leave(ExitValue(raw: UInt64(bitPattern: i.op.imm)))
         case .lookupAndGoto, .gotoCached: return lookup(i)
         }
         return .goOn

@@ -13,7 +13,7 @@ extension Lowering {
         asm.lea(.qword, .rdi, Address(.rbp, -Int32(StateRegister.bias)))
         asm.call(.rip(helper.address))
         if helper.mayExit {
-            asm.alu(.cmp, .dword, header.exitReason, imm: 0)
+            asm.alu(.cmp, .qword, header.exitReason, imm: 0)
             asm.jcc(.ne, to: stubs.helperExit)
         }
     }
@@ -73,7 +73,7 @@ extension Lowering {
     }
 
     mutating func exitTB(_ op: OpPointer) {
-        asm.mov(.rax, imm: Int64(UInt32(truncatingIfNeeded: op.pointee.imm)))
+        asm.mov(.rax, imm: op.pointee.imm)
         asm.jmp(to: stubs.epilogue)
     }
 

@@ -169,7 +169,7 @@ struct Stubs {
         asm.jmp(to: stubs.epilogue)
 
         stubs.helperExit = asm.address
-        asm.mov(.dword, .rax, header.exitReason)
+        asm.mov(.qword, .rax, header.exitReason)
         asm.jmp(to: stubs.epilogue)
         stubs.lookupMiss = asm.address
         asm.unary(.inc, .qword, header.lookupMisses)

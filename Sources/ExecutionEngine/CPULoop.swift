@@ -168,16 +168,14 @@ extension VCPU {
             return .memoryFault(address: header.pointee.exitValue, access: access, kind: .misaligned)
         default:
             header.pointee.exitReason = 0
-            return handleGuest(GuestExit(rawValue: Int(exit.reason)))
+            return handleGuest(exit)
         }
     }
 
-    private func handleGuest(_ reason: GuestExit?) -> VCPUExit? {
-        switch reason {
+    private func handleGuest(_ exit: ExitValue) -> VCPUExit? {
+        switch GuestExit(word: exit.raw) {
         case .systemCall: return .systemCall
-        case .breakpoint: return .breakpoint
-        case .illegalInstruction, nil: return .illegalInstruction
-        case .divisionByZero: return .divisionByZero
+        case .exception(let code): return .exception(code)
         case .instructionFence:
             engine.synchronizeCode(everywhere: false)
             return nil
@@ -185,8 +183,7 @@ extension VCPU {
         case .yield:
             HostThread.yield()
             return nil
-        case .misalignedFetch:
-            return .memoryFault(address: programCounter, access: .execute, kind: .misaligned)
+        case nil: fatalError("generated code left with 0x\(String(exit.raw, radix: 16)), which means nothing")
         }
     }
 

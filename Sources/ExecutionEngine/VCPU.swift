@@ -15,12 +15,8 @@ import Synchronization
 public enum VCPUExit: Sendable {
     /// A system call instruction; pc is after it.
     case systemCall
-    /// A breakpoint instruction; pc is at it.
-    case breakpoint
-    /// An illegal instruction; pc is at it.
-    case illegalInstruction
-    /// An integer division by zero; pc is at it.
-    case divisionByZero
+    /// An exception by the guest's own number (`GuestExit.exception`); pc is at the instruction.
+    case exception(UInt32)
     /// A guest memory access that is not possible; pc is at the instruction, the state is exact.
     case memoryFault(address: UInt64, access: MemoryAccess, kind: MemoryFaultKind)
     /// The exit flag was set; it is clear again. May be spurious.

@@ -6,24 +6,41 @@
 import IR
 import SoftFloat
 
-/// Why a translation or helper hands control to the embedder: raw values start at `ExitReason.guest` (16).
-public enum GuestExit: Int, Sendable {
-    /// A system call instruction; pc is after it.
-    case systemCall = 16
-    /// A breakpoint instruction; pc is at it.
-    case breakpoint = 17
-    /// An illegal instruction; pc is at it.
-    case illegalInstruction = 18
+/// Why a translation or helper hands control to the cpu loop.
+public enum GuestExit: Equatable, Sendable {
+    /// A system call instruction of user mode; pc is after it.
+    case systemCall
     /// The CPU's mode has changed; pc is after the instruction.
-    case stateChanged = 19
+    case stateChanged
     /// An instruction asked that translated code be seen as memory has it now (`fence.i`); pc is after it.
-    case instructionFence = 20
+    case instructionFence
     /// The vCPU waits (WFI, pause, wrs): a hint to yield; pc is after it.
-    case yield = 21
-    /// A jump to an address where no instruction can start; pc is at the jump.
-    case misalignedFetch = 22
-    /// An integer division that the architecture refuses; pc is at it.
-    case divisionByZero = 23
+    case yield
+    /// An exception by the number that the architecture's manual gives it; pc is at the instruction.
+    case exception(UInt32)
+
+    /// As `exit_tb` and `VCPUHeader.exitReason` have it: a reason from `ExitReason.guest` (16) on, and in the upper half a payload.
+    public var word: UInt64 {
+        switch self {
+        case .systemCall: 16
+        case .stateChanged: 17
+        case .instructionFence: 18
+        case .yield: 19
+        case .exception(let code): 20 | UInt64(code) << 32
+        }
+    }
+
+    /// Nil for what is no guest's.
+    public init?(word: UInt64) {
+        switch UInt32(truncatingIfNeeded: word) {
+        case 16: self = .systemCall
+        case 17: self = .stateChanged
+        case 18: self = .instructionFence
+        case 19: self = .yield
+        case 20: self = .exception(UInt32(truncatingIfNeeded: word >> 32))
+        default: return nil
+        }
+    }
 }
 
 /// A guest architecture, configured.

@@ -147,7 +147,7 @@ public struct TranslationUnit: ~Copyable {
     /// Ends the block: hands control to the embedder with the guest pc at `pc`.
     public mutating func exit(_ reason: GuestExit, at pc: UInt64) {
         ir.st(ir.const(Int64(bitPattern: pc)), pcOffset, .u64)
-        ir.exitTB(reason.rawValue)
+        ir.exitTB(Int(bitPattern: UInt(reason.word)))
     }
 
     /// Leaves with the pc at this instruction when cond(a, b); goes on in a new block otherwise.

@@ -214,9 +214,8 @@ struct Verifier {
             if op.imm >> 16 != 0 || op.fieldLength == 0 || op.fieldPosition + op.fieldLength > 8 * op.type.size {
                 fail("the field is not within \(op.type.name)")
             }
-        case .exitTB:
-            if op.imm < 0 || op.imm > Int64(UInt32.max) { fail("the exit value has 32 bits") }
-        case .ld, .st, .gld, .gst, .gcas128, .call, .insnStart, .checkExit, .countExecution, .pushReturn, .gotoTB,
+        case .exitTB, .ld, .st, .gld, .gst, .gcas128, .call, .insnStart, .checkExit, .countExecution, .pushReturn,
+            .gotoTB,
             .gotoCached:
             break
         default: if op.imm != 0 { fail("`imm` has no meaning") }

@@ -23,6 +23,8 @@ public struct LinuxGuestABI: Sendable {
     public let alternateStack: StructLayout
     public var signalFrame: SignalFrameLayout
     public var core: CoreLayout
+    /// What a process gets for an exception; SIGILL with ILL_ILLOPC for one that has no row.
+    public var exceptions: [ExceptionSignal] = []
     /// Lines of /proc/cpuinfo for one processor, after its number; they depend on the configured CPU model.
     public var processorDescription = ""
     /// Answers of a hardware probe call (riscv_hwprobe(2)) by key; nil for keys it does not know. They depend on the

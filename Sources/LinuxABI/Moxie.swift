@@ -26,12 +26,17 @@ extension LinuxTable {
 }
 
 extension LinuxGuestABI {
-    public static let moxie = LinuxGuestABI(
-        machine: "moxie", elfMachine: 223, addressLimit: 0xffff_f000, table: .moxie,
-        convention: Convention(
-            number: "sr3", arguments: (0...5).map { .register("r\($0)") }, result: "r0", pairs: .unaligned,
-            instructionLength: 6, stackPointer: "sp", threadPointer: nil),
-        signalFrame: .moxie, core: CoreLayout(general: .moxie, others: []))
+    public static let moxie: LinuxGuestABI = {
+        var abi = LinuxGuestABI(
+            machine: "moxie", elfMachine: 223, addressLimit: 0xffff_f000, table: .moxie,
+            convention: Convention(
+                number: "sr3", arguments: (0...5).map { .register("r\($0)") }, result: "r0", pairs: .unaligned,
+                instructionLength: 6, stackPointer: "sp", threadPointer: nil),
+            signalFrame: .moxie, core: CoreLayout(general: .moxie, others: []))
+        // By the numbers of the special register that tells them.
+        abi.exceptions = [.divisionByZero(0), .illegalInstruction(1), .breakpoint(5)]
+        return abi
+    }()
 }
 
 extension SignalFrameLayout {

@@ -21,6 +21,8 @@ extension LinuxGuestABI {
         var abi = LinuxGuestABI(
             machine: machine, elfMachine: 243, addressLimit: addressLimit, table: table, convention: convention,
             signalFrame: .riscv(table.word), core: .riscv(table.word))
+        // Privileged ISA, "Machine Cause (mcause) Register"; Linux arch/riscv/kernel/traps.c.
+        abi.exceptions = [.misalignedFetch(0), .illegalInstruction(2), .breakpoint(3)]
         abi.processorDescription = """
             isa\t\t: \(isa)
             mmu\t\t: \(translation)

@@ -231,7 +231,7 @@ private let failing = GuestAccess(
     let exit = bench.enter(compiled)
     #expect(exit.reason == ExitReason.fault && exit.raw >> 32 == (isWrite ? 1 : 0))
     let header = bench.header.pointee
-    #expect(header.exitReason == ExitReason.fault && header.exitValue == badAddress + UInt64(offset))
+    #expect(header.exitReason == UInt64(ExitReason.fault) && header.exitValue == badAddress + UInt64(offset))
     #expect(header.faultIsWrite == (isWrite ? 1 : 0) && header.faultSignal == UInt32(signal))
     #expect(header.exitPC == 0x1002 && bench["pc"] == 0x1002)
     // State is exact: everything before, nothing after.
@@ -247,7 +247,7 @@ private let failing = GuestAccess(
     bench["a0"] = guest.address + 1
     bench["a1"] = 1234
     let exit = bench.enter(try bench.compile("block0:\n  insn_start 0x1000\n  \(op)\n  exit_tb 16\n"))
-    #expect(exit.reason == ExitReason.misaligned && bench.header.pointee.exitReason == ExitReason.misaligned)
+    #expect(exit.reason == ExitReason.misaligned && bench.header.pointee.exitReason == UInt64(ExitReason.misaligned))
     #expect(bench.header.pointee.faultIsWrite == (isWrite ? 1 : 0))
     #expect(bench.header.pointee.exitValue &- guest.address <= 4 && bench.header.pointee.exitValue != guest.address)
     #expect(bench["pc"] == 0x1000 && bench["a1"] == 1234)

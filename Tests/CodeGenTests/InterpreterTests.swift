@@ -32,7 +32,7 @@ final class Bench {
         HelperDescriptor(
             "may_exit",
             { state, a, b, _, _ in
-                VCPUHeader.of(state).pointee.exitReason = UInt32(truncatingIfNeeded: a)
+                VCPUHeader.of(state).pointee.exitReason = a
                 let pc = state.load(fromByteOffset: pcOffset, as: UInt64.self)
                 if b != 0 { state.storeBytes(of: b, toByteOffset: pcOffset, as: UInt64.self) }
                 return pc

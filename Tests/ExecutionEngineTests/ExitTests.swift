@@ -133,7 +133,7 @@ extension EngineTests {
         {
             let m = try Machine(c)
             let rows: [(UInt32, String, Int)] = [
-                (RV.ecall, "systemCall", 8), (RV.ebreak, "breakpoint", 4), (RV.illegal, "illegalInstruction", 4),
+                (RV.ecall, "systemCall", 8), (RV.ebreak, "exception 3", 4), (RV.illegal, "exception 2", 4),
             ]
             for (i, row) in rows.enumerated() {
                 m.memory.write([RV.addi(5, 5, 1), row.0], at: 0x1000 * i)
@@ -187,7 +187,7 @@ extension EngineTests {
                 m[x: 5] = 0
                 m[x: 6] = 100
                 m.pc = 0
-                #expect(m.run().text == "breakpoint")
+                #expect(m.run().text == "exception 3")
                 #expect(m.pc == 12 && m[x: 5] == 3 && m[x: 6] == 115)
                 #expect(m[x: 10] == 110)
             }
@@ -259,13 +259,13 @@ final class HelperGuest: GuestArchitecture {
 }
 
 private let leaveAtThree: HelperFunction = { state, a, b, _, _ in
-    if a == 3 { VCPUHeader.of(state).pointee.exitReason = UInt32(GuestExit.breakpoint.rawValue) }
+    if a == 3 { VCPUHeader.of(state).pointee.exitReason = GuestExit.exception(Cause.breakpoint).word }
     return b
 }
 
 private let failingAccess: HelperFunction = { state, address, _, _, _ in
     let header = VCPUHeader.of(state)
-    header.pointee.exitReason = ExitReason.helperFault
+    header.pointee.exitReason = UInt64(ExitReason.helperFault)
     header.pointee.exitValue = address
     header.pointee.faultIsWrite = 1
     return 0

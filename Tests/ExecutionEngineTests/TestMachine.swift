@@ -127,9 +127,7 @@ extension VCPUExit {
     var text: String {
         switch self {
         case .systemCall: "systemCall"
-        case .breakpoint: "breakpoint"
-        case .illegalInstruction: "illegalInstruction"
-        case .divisionByZero: "divisionByZero"
+        case .exception(let number): "exception \(number)"
         case .memoryFault(let address, let access, let kind): "\(access) \(kind) \(String(address, radix: 16))"
         case .interrupted: "interrupted"
         case .outOfCodeMemory: "outOfCodeMemory"

@@ -60,15 +60,15 @@ extension MoxieRuns {
                         (m["r0"], m["r1"], m["r2"], m["r3"]) = (a, b, a, 77)
                         var exit = m.run().text
                         if b == 0, ["div", "mod", "udiv", "umod"].contains(name) {
-                            #expect(exit == "divisionByZero" && m.pc == text && m["r0"] == a)
+                            #expect(exit == "exception 0" && m.pc == text && m["r0"] == a)
                             continue
                         }
                         #expect(m["r0"] == expected(a, b), "\(name) \(a) \(b)")
                         if a == 0, ["div", "mod", "udiv", "umod"].contains(name) {
-                            #expect(exit == "divisionByZero" && m.pc == text + 2)
+                            #expect(exit == "exception 0" && m.pc == text + 2)
                             continue
                         }
-                        #expect(exit == "breakpoint" && m.pc == text + 4 && m["r1"] == b && m["r3"] == 77)
+                        #expect(exit == "exception 5" && m.pc == text + 4 && m["r1"] == b && m["r3"] == 77)
                         #expect(m["r2"] == expected(a, a), "\(name) \(a) twice")
                         exit = ""
                     }
@@ -102,7 +102,7 @@ extension MoxieRuns {
                 for b in edges {
                     m.pc = text
                     (m["r0"], m["r1"], m["r2"]) = (a, b, 0)
-                    #expect(m.run().text == "breakpoint")
+                    #expect(m.run().text == "exception 5")
                     for (index, condition) in conditions.enumerated() {
                         let holds = condition.1(Int32(bitPattern: a), Int32(bitPattern: b))
                         #expect((m["r2"] >> UInt32(index) & 1 == 1) == holds, "\(condition.0) \(a) \(b)")
@@ -123,7 +123,7 @@ extension MoxieRuns {
                 ], mode)
             try m.write([0xff, 1, 2, 3, 0x84, 0x85, 0x86, 0x87, 0x98, 0x99], at: data)
             (m["r0"], m["r1"]) = (data + 4, 0xa1b2_c3d4)
-            #expect(m.run().text == "breakpoint")
+            #expect(m.run().text == "exception 5")
             #expect((2...6).map { m["r\($0)"] } == [0xff01_0203, 0x8586, 0x87, 0x8485_8687, 0x9899])
             #expect(
                 try m.memory.readBytes(UInt64(data) + 20, count: 10) == [
@@ -144,7 +144,7 @@ extension MoxieRuns {
             m["r0"] = data &- 0x7fff
             m.pc = text + 4
             m["r1"] = 0x55
-            #expect(m.run().text == "breakpoint")
+            #expect(m.run().text == "exception 5")
             #expect(try m.memory.read(UInt64(data), as: UInt8.self) == 0x55)
         }
 
@@ -162,14 +162,14 @@ extension MoxieRuns {
             (m["sp"], m["fp"], m["r0"], m["r1"]) = (data + 0x100, 0x1234, 0, UInt32(function))
             // The third call goes to where $sp points before it moves.
             try m.write(Moxie.code("brk"), at: data + 0x100)
-            #expect(m.run().text == "breakpoint" && m.pc == data + 0x100)
+            #expect(m.run().text == "exception 5" && m.pc == data + 0x100)
             #expect(m["r0"] == 2 && m["sp"] == data + 0xf4 && m["fp"] == data + 0xf4)
             #expect(m["r2"] == data + 0xf4)
             #expect(try m.word(data + 0xf4) == 0x1234 && m.word(data + 0xf8) == text + 10)
             // A pointer that is popped from itself.
             m.pc = text + 0x200
             try m.write(Moxie.code("pop", Moxie.sp, Moxie.sp) + Moxie.code("brk"), at: text + 0x200)
-            #expect(m.run().text == "breakpoint" && m["sp"] == data + 0xf8)
+            #expect(m.run().text == "exception 5" && m["sp"] == data + 0xf8)
         }
 
         @Test(arguments: EngineMode.all) func exitsAreExact(_ mode: EngineMode) throws {
@@ -181,7 +181,7 @@ extension MoxieRuns {
                 ], mode)
             #expect(m.run().text == "systemCall" && m.pc == text + 8 && m["r0"] == 1)
             #expect(m["sr2"] == 3 && m["sr3"] == 0x8765_4321)
-            #expect(m.run().text == "illegalInstruction" && m.pc == text + 14)
+            #expect(m.run().text == "exception 1" && m.pc == text + 14)
             #expect(m["r1"] == 1 && m["r2"] == 0x8765_4321)
             // Faults: nothing of the instruction has happened.
             try m.write(Moxie.code("push", Moxie.r(0), Moxie.r(1)) + Moxie.code("jsra", 0), at: text + 0x100)
@@ -201,7 +201,7 @@ extension MoxieRuns {
             for offset in 0xffa..<0x1000 as Range<UInt32> {
                 try m.write(Moxie.code("ldi_l", Moxie.r(0), Int64(offset)) + Moxie.code("brk"), at: text + offset)
                 m.pc = text + offset
-                #expect(m.run().text == "breakpoint" && m["r0"] == offset && m.pc == text + offset + 6)
+                #expect(m.run().text == "exception 5" && m["r0"] == offset && m.pc == text + offset + 6)
             }
             // An instruction that is cut off by the end of memory.
             try m.write([0x01, 0x20], at: text + 0x1ffe)
@@ -224,7 +224,7 @@ extension MoxieRuns {
             let m = try machine(loop, mode)
             try m.write(Moxie.code("ldi_l", Moxie.r(4), 0) + Moxie.code("ret"), at: text + 0x100)
             m["sp"] = data + 0x800
-            #expect(m.run().text == "breakpoint")
+            #expect(m.run().text == "exception 5")
             #expect(m["r2"] == 5050 && m["r4"] == 100)
         }
     }

@@ -24,7 +24,9 @@ private let one = RegionPlan(maxBlocks: 1, maxInstructions: 1)
                 let code = rows.bytes(rows.random(row, using: &random))
                 let translated = Translated(code, guest: guest, plan: one)
                 #expect(translated.problems.isEmpty && !translated.overflowed, "\(rows.name(row)) \(code)")
-                #expect(!translated.exits(with: .illegalInstruction) && translated.end == testPC + UInt64(code.count))
+                #expect(
+                    !translated.exits(with: .exception(Exception.illegalInstruction))
+                        && translated.end == testPC + UInt64(code.count))
             }
         }
     }
@@ -88,7 +90,7 @@ private let one = RegionPlan(maxBlocks: 1, maxInstructions: 1)
                 #expect((text([high, low, 0, 0, 0, 0]).text != "bad") == isRow, "\(high) \(low)")
             }
             let translated = Translated([high, 0, 0, 0, 0, 0], guest: guest, plan: one)
-            #expect(translated.exits(with: .illegalInstruction) == !isRow)
+            #expect(translated.exits(with: .exception(Exception.illegalInstruction)) == !isRow)
         }
     }
 

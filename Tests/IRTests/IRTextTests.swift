@@ -77,7 +77,7 @@ private func samples(_ opcode: Opcode) -> [String] {
     case .countExecution: ["count_execution 65535, 0x1000"]
     case .pushReturn: ["push_return 3, 0x1004"]
     case .gotoTB: ["goto_tb 255, 0x1004"]
-    case .exitTB: ["exit_tb 0xffffffff"]
+    case .exitTB: ["exit_tb 0xffffffff", "exit_tb 0x200000014"]
     case .lookupAndGoto: ["lookup_and_goto a0", "lookup_and_goto.return a0"]
     case .gotoCached: ["goto_cached 0, 12, a0", "goto_cached 255, -1, a0"]
     }

@@ -49,7 +49,7 @@ public struct Translated {
 
     /// Whether some path leaves for this reason.
     public func exits(with reason: GuestExit) -> Bool {
-        ops.contains { $0.opcode == .exitTB && $0.imm == Int64(reason.rawValue) }
+        ops.contains { $0.opcode == .exitTB && $0.imm == Int64(bitPattern: reason.word) }
     }
 
     public func contains(_ opcode: Opcode) -> Bool { ops.contains { $0.opcode == opcode } }

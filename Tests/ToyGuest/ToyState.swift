@@ -32,3 +32,9 @@ enum ToyRegister {
             RegisterDescriptor(name: "pc", offset: ToyState.offset(\.pc), size: 8, group: .system),
         ]
 }
+
+/// Exceptions, by numbers that no other guest has.
+public enum ToyException {
+    public static let illegalInstruction: UInt32 = 70
+    public static let breakpoint: UInt32 = 71
+}

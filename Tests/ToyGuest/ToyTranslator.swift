@@ -42,7 +42,7 @@ struct ToyTranslator: ToyInstructionSet, ~Copyable {
             isFirst = false
             let start = unit.pc
             unit.beginInstruction()
-            guard step(&code) else { return unit.exit(.illegalInstruction, at: start) }
+            guard step(&code) else { return unit.exit(.exception(ToyException.illegalInstruction), at: start) }
             if jump != nil {
                 let slot = unit.pc
                 unit.beginDelaySlot(of: start, word: 1)
@@ -51,7 +51,7 @@ struct ToyTranslator: ToyInstructionSet, ~Copyable {
                 if case .call = jump {
                     ir.mov(ToyRegister.link, word(UInt32(truncatingIfNeeded: slot &+ length(&behind))))
                 }
-                guard step(&code) else { return unit.exit(.illegalInstruction, at: start) }
+                guard step(&code) else { return unit.exit(.exception(ToyException.illegalInstruction), at: start) }
                 leave()
             }
         } while ir.isBlockOpen && !unit.isFull
@@ -113,7 +113,7 @@ struct ToyTranslator: ToyInstructionSet, ~Copyable {
 
     mutating func nop() -> Bool { true }
     mutating func sys() -> Bool { leaves(.systemCall, at: wrapped(unit.pc &+ 1)) }
-    mutating func brk() -> Bool { leaves(.breakpoint, at: unit.pc) }
+    mutating func brk() -> Bool { leaves(.exception(ToyException.breakpoint), at: unit.pc) }
     private mutating func leaves(_ exit: GuestExit, at pc: UInt64) -> Bool {
         if isInSlot { return false }
         unit.exit(exit, at: pc)

@@ -96,7 +96,7 @@ extension ToyRuns {
             let m = try ToyMachine(mode)
             for slot in [Toy.branch(.bra, 3), Toy.sys, Toy.ret, Toy.jr(1), [0x3f]] {
                 try m.load([Toy.nop, Toy.branch(.bra, 3), slot])
-                guard case .illegalInstruction = m.run() else {
+                guard case .exception(ToyException.illegalInstruction) = m.run() else {
                     Issue.record("\(slot) is not illegal")
                     continue
                 }

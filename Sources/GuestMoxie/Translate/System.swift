@@ -19,7 +19,7 @@ extension MoxieTranslator {
     /// The embedder finds the number where a handler of the core's would.
     mutating func swi(_ a: Args.S) -> Bool {
         ir.st(
-            ir.const(Exception.softwareInterrupt, .i32), StateOffset.special + 4 * SpecialRegister.exception,
+            ir.const(Int64(Exception.softwareInterrupt), .i32), StateOffset.special + 4 * SpecialRegister.exception,
             Self.word)
         ir.st(word(a.number), StateOffset.special + 4 * SpecialRegister.interrupt, Self.word)
         exit(.systemCall, at: next(6))

@@ -60,9 +60,7 @@ extension GuestThread {
             switch vcpu.run() {
             case .systemCall: systemCall()
             case .interrupted: break
-            case .breakpoint: raise(SignalNumber.trap, code: 1, address: pc)  // TRAP_BRKPT
-            case .illegalInstruction: raise(SignalNumber.ill, code: 1, address: pc)  // ILL_ILLOPC
-            case .divisionByZero: raise(SignalNumber.fpe, code: 1, address: pc)  // FPE_INTDIV
+            case .exception(let number): raiseException(number)
             case .memoryFault(let address, _, let kind): raiseFault(address, kind)
             case .outOfCodeMemory:
                 writeStandardError(
@@ -136,6 +134,11 @@ extension GuestThread {
             if failed { value = 0 &- value }
         }
         registers.store(state, registers.call.result, UInt64(bitPattern: Int64(value)))
+    }
+
+    private func raiseException(_ number: UInt32) {
+        let row = process.guest.exceptions.first { $0.exception == number } ?? .illegalInstruction(number)
+        raise(row.signal, code: row.code, address: pc)
     }
 
     private func raiseFault(_ address: UInt64, _ kind: MemoryFaultKind) {

@@ -36,7 +36,7 @@ import Testing
                             translated.problems.isEmpty,
                             "\(InstructionTable.name(i)) \(String(word, radix: 16)) flags \(flags)")
                         #expect(!translated.overflowed)
-                        if !translated.exits(with: .illegalInstruction) { legal += 1 }
+                        if !translated.exits(with: .exception(Cause.illegalInstruction)) { legal += 1 }
                     }
                 }
                 // A CSR number is rarely one that exists; the text tests have those.
@@ -66,7 +66,7 @@ import Testing
                 }
                 let translated = Translated(
                     rows.bytes(made), guest: guest, plan: RegionPlan(maxBlocks: 1, maxInstructions: 1))
-                if translated.exits(with: .illegalInstruction) { continue }
+                if translated.exits(with: .exception(Cause.illegalInstruction)) { continue }
                 let written = Set(translated.ops.map(\.dst.index).filter { $0 < 63 })
                 let results = rows.operands(row).filter { $0.access.contains(.write) && ["x", "f"].contains($0.kind) }
                 let expected = results.compactMap { operand -> UInt32? in
@@ -121,7 +121,7 @@ import Testing
 
     @Test func illegalInstructionLeavesWithItsOwnAddress() {
         let translated = Translated(bytes([nop, 0x0000_0000]))
-        #expect(translated.exits(with: .illegalInstruction))
+        #expect(translated.exits(with: .exception(Cause.illegalInstruction)))
         #expect(translated.end == testPC + 6)
         #expect(translated.text.contains("65540") || translated.text.contains("0x10004"))
     }
@@ -146,9 +146,9 @@ import Testing
         #expect(guest.instructionAlignment == 4)
         for word in [0x0060_006f, 0x00b5_0363, 0x0000_8067] as [UInt32] {  // j .+6; beq a0,a1,.+6; ret
             let translated = Translated(bytes([word]), guest: guest)
-            #expect(translated.exits(with: .misalignedFetch))
+            #expect(translated.exits(with: .exception(Cause.misalignedFetch)))
             #expect(translated.problems.isEmpty)
-            #expect(!Translated(bytes([word])).exits(with: .misalignedFetch))
+            #expect(!Translated(bytes([word])).exits(with: .exception(Cause.misalignedFetch)))
         }
     }
 
@@ -163,13 +163,13 @@ import Testing
             Translated(bytes([add]), flags: 1).ops.allSatisfy {
                 $0.opcode != .fadd || $0.rounding == .nearestMaxMagnitude
             })
-        #expect(Translated(bytes([add]), flags: 2).exits(with: .illegalInstruction))
+        #expect(Translated(bytes([add]), flags: 2).exits(with: .exception(Cause.illegalInstruction)))
     }
 
     @Test func reservedRoundingModesAreIllegal() {
         for mode in UInt32(0)..<8 {
             let translated = Translated(bytes([0x02b5_0553 | mode << 12]))
-            #expect(translated.exits(with: .illegalInstruction) == (mode == 5 || mode == 6))
+            #expect(translated.exits(with: .exception(Cause.illegalInstruction)) == (mode == 5 || mode == 6))
         }
     }
 

@@ -192,7 +192,7 @@ let translations = """
 
     0000100f  fence.i
       st.i64.u64 [512], 0x10004
-      exit_tb 20
+      exit_tb 18
 
     00000073  ecall
       st.i64.u64 [512], 0x10004
@@ -200,11 +200,11 @@ let translations = """
 
     00100073  ebreak
       st.i64.u64 [512], 0x10000
-      exit_tb 17
+      exit_tb 0x300000014
 
     0100000f  pause
       st.i64.u64 [512], 0x10004
-      exit_tb 21
+      exit_tb 19
 
     20c5c533  sh2add a0,a1,a2
       %64 = shl.i64 x11, 2
@@ -299,7 +299,7 @@ let translations = """
       brcond.ltu.i64 %64, 4, block1, block2
     block2 cold:
       st.i64.u64 [512], 0x10004
-      exit_tb 19
+      exit_tb 17
     block1:
 
     0020d073  fsrmi 1
@@ -310,7 +310,7 @@ let translations = """
       st.i64.u32 [536], 4
       fp_set_rounding 4
       st.i64.u64 [512], 0x10004
-      exit_tb 19
+      exit_tb 17
 
     00302573  frcsr a0
       %64 = fp_get_flags
@@ -333,7 +333,7 @@ let translations = """
       brcond.ltu.i64 %69, 4, block1, block2
     block2 cold:
       st.i64.u64 [512], 0x10004
-      exit_tb 19
+      exit_tb 17
     block1:
 
     c0102573  rdtime a0
@@ -344,11 +344,11 @@ let translations = """
 
     c0051073  csrw cycle,a0
       st.i64.u64 [512], 0x10000
-      exit_tb 18
+      exit_tb 0x200000014
 
     30002573  csrr a0,mstatus
       st.i64.u64 [512], 0x10000
-      exit_tb 18
+      exit_tb 0x200000014
 
     0045a507  flw fa0,4(a1)
       %63 = gld.f32.u32 [x11 + 4]
@@ -525,7 +525,7 @@ let translations = """
 
     00d00073  wrs.nto
       st.i64.u64 [512], 0x10004
-      exit_tb 21
+      exit_tb 19
 
     rounding class 1
     02c5f553  fadd.d fa0,fa1,fa2
@@ -544,7 +544,7 @@ let translations = """
       brcond.eq.i64 %63, 4, block1, block2
     block2 cold:
       st.i64.u64 [512], 0x10004
-      exit_tb 19
+      exit_tb 17
     block1:
 
     rounding class 2
@@ -555,7 +555,7 @@ let translations = """
       brcond.gtu.i64 %63, 4, block1, block2
     block2 cold:
       st.i64.u64 [512], 0x10004
-      exit_tb 19
+      exit_tb 17
     block1:
 
     riscv32
