@@ -8,6 +8,7 @@
 // Allocator numbers: general register n is n, vector register n is 32 + n.
 
 import CodeGen
+import IR
 
 /// The register that points at the CPU state, and by how much beyond its start.
 enum StateRegister {
@@ -62,7 +63,7 @@ extension HostDescription {
             scratchGeneral: GPR.r11.rawValue,
             scratchFloat: floatRegisterBase + XMM.xmm15.rawValue,
             order: order,
-            rows: ConstraintRow.x64Rows,
+            rows: Opcode.allCases.map(\.x64.constraints),
             spillSlots: FrameLayout.spillSlots,
             registerName: { $0 < 16 ? "\(gpr($0))" : "\(xmm($0))" })
     }

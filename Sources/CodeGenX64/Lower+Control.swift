@@ -6,6 +6,12 @@ import IR
 extension Lowering {
     // MARK: Helpers
 
+    mutating func insnStart(_ op: OpPointer) {
+        pc = UInt64(bitPattern: op.pointee.imm)
+        word = op.pointee.aux
+        if isProfiled { writer.mark(offset: asm.offset, pc: pc) }
+    }
+
     /// The allocator has placed the arguments; globals are home as the helper's row says.
     mutating func call(_ op: OpPointer) {
         let helper = helpers[Int(truncatingIfNeeded: op.pointee.imm)]

@@ -231,6 +231,10 @@ extension Lowering {
 
     // MARK: Shifts
 
+    mutating func shiftLeft(_ s: StepPointer, _ op: OpPointer, _ end: StepPointer) {
+        if !scalesSum(s, op, end) { shift(.shl, .shlx, s, op) }
+    }
+
     /// Counts are modulo the width, in the IR as in the instructions.
     mutating func shift(_ k: Shift, _ x: BMIShift, _ s: StepPointer, _ op: OpPointer) {
         let size = op.pointee.type.operandSize

@@ -90,6 +90,8 @@ struct Lowering: ~Copyable {
     var headEnd = 0
 
     // Fixed by `configure`.
+    /// By opcode.
+    let emitters: UnsafeMutablePointer<Emitter>
     let helpers: UnsafeMutablePointer<HelperEntry>
     let pcHome: Address
     let isProfiled: Bool
@@ -112,6 +114,8 @@ struct Lowering: ~Copyable {
         self.stubs = stubs
         writer = RecoveryWriter(capacity: Lowering.recordCapacity, globalCount: configuration.globals.count)
         header = HeaderFields()
+        emitters = .allocate(capacity: Opcode.allCases.count)
+        for opcode in Opcode.allCases { (emitters + Int(opcode.rawValue)).initialize(to: opcode.x64.emit) }
         helpers = .allocate(capacity: max(configuration.helpers.count, 1))
         for (i, helper) in configuration.helpers.enumerated() {
             let address = stubs.helperTable &+ UInt(8 &* i)
@@ -132,6 +136,8 @@ struct Lowering: ~Copyable {
     }
 
     deinit {
+        emitters.deinitialize(count: Opcode.allCases.count)
+        emitters.deallocate()
         helpers.deallocate()
         cold.deallocate()
         slots.deallocate()
@@ -312,96 +318,7 @@ struct Lowering: ~Copyable {
         case .insnStart, .brcond, .select: break
         default: flags = .none
         }
-        switch op.pointee.opcode {
-        // Moves. `mov` and `br` are the allocator's: they come as other steps.
-        case .mov: break
-        case .bitcast: bitcast(s, op)
-        // Logic
-        case .and: alu(.and, s, op)
-        case .or: alu(.or, s, op)
-        case .xor: alu(.xor, s, op)
-        case .andc: andc(s, op)
-        case .orc: orc(s, op)
-        case .eqv: eqv(s, op)
-        case .not: unary(.not, s, op)
-        case .shl:
-            if scalesSum(s, op, end) { break }
-            shift(.shl, .shlx, s, op)
-        case .shr: shift(.shr, .shrx, s, op)
-        case .sar: shift(.sar, .sarx, s, op)
-        case .rotl: rotate(.rol, s, op)
-        case .rotr: rotate(.ror, s, op)
-        case .clz: count(.lzcnt, s, op)
-        case .ctz: count(.tzcnt, s, op)
-        case .popcnt: count(.popcnt, s, op)
-        case .bswap: bswap(s, op)
-        case .extract: extract(s, op)
-        case .sextract: signedExtract(s, op)
-        case .deposit: deposit(s, op)
-        // Arithmetic
-        case .add: add(s, op)
-        case .sub: sub(s, op)
-        case .neg: unary(.neg, s, op)
-        case .mul: mul(s, op)
-        case .mulhu: mulhu(s, op)
-        case .mulhs: mulhs(s, op)
-        case .divu, .remu: divide(signed: false, s, op)
-        case .divs, .rems: divide(signed: true, s, op)
-        case .clmul: clmul(s, op)
-        // Compare and select
-        case .setcond: setcond(s, op)
-        case .select: select(s, op)
-        // Width changes
-        case .trunc: trunc(s, op)
-        case .zext: zext(s, op)
-        case .sext: sext(s, op)
-        // Control
-        case .br: break
-        case .brcond: brcond(s, op, end)
-        case .call: call(op)
-        // Memory
-        case .ld: loadState(s, op)
-        case .st: storeState(s, op)
-        case .gld: loadGuest(s, op)
-        case .gst: storeGuest(s, op)
-        case .grmw: readModifyWrite(s, op)
-        case .gcas: compareAndSwap(s, op)
-        case .gcas128: compareAndSwapPair(s, op)
-        case .fence: fence(op)
-        // Floating point
-        case .fadd: arithmetic(.vadd(op.pointee.type.fp), s, op)
-        case .fsub: arithmetic(.vsub(op.pointee.type.fp), s, op)
-        case .fmul: arithmetic(.vmul(op.pointee.type.fp), s, op)
-        case .fdiv: arithmetic(.vdiv(op.pointee.type.fp), s, op)
-        case .fsqrt: squareRoot(s, op)
-        case .fma: multiplyAdd(s, op)
-        case .fmin, .fmax, .fminimum, .fmaximum: minMax(s, op)
-        case .fneg: sign(.vxor(op.pointee.type.packed), stubs.pool.sign(op.pointee.type), s, op)
-        case .fabs: sign(.vand(op.pointee.type.packed), stubs.pool.magnitude(op.pointee.type), s, op)
-        case .fcopysign: copySign(s, op)
-        case .fsetcond: compareFloat(s, op)
-        case .fround: roundToIntegral(s, op)
-        case .fcvt: convertFormat(s, op)
-        case .ftoi: toInteger(s, op)
-        case .itof: fromInteger(s, op)
-        case .boxf: box(s, op)
-        case .unboxf: unbox(s, op)
-        case .fpGetFlags: getFlags(s)
-        case .fpSetFlags: setFlags(s)
-        case .fpSetRounding: setRounding(s)
-        // Engine
-        case .insnStart:
-            pc = UInt64(bitPattern: op.pointee.imm)
-            word = op.pointee.aux
-            if isProfiled { writer.mark(offset: asm.offset, pc: pc) }
-        case .checkExit: checkExit(op)
-        case .countExecution: countExecution(op)
-        case .pushReturn: pushReturn(op)
-        case .gotoTB: gotoTB(op)
-        case .exitTB: exitTB(op)
-        case .lookupAndGoto: lookupAndGoto(s, op)
-        case .gotoCached: gotoCached(s, op)
-        }
+        emitters[Int(op.pointee.opcode.rawValue)](&self, s, op, end)
     }
 
     // MARK: Recovery and cold stubs
