@@ -9,13 +9,13 @@ import IR
 /// What a translation is found by.
 struct CodeKey: Hashable {
     /// What tells the code at this pc from other code that vCPUs see there: how far behind it its bytes lie (`AddressSpace.place`).
-    var place: UInt64 = 0
+    var place = GuestPlace.same
     var pc: UInt64
     /// What of the CPU state it was made for (`GuestArchitecture.mode`).
     var mode: UInt64
 
     /// Where its bytes lie in the memory.
-    var location: UInt64 { pc &+ place }
+    var location: GuestLocation { place.location(of: pc) }
 
     /// As jump cache and return stack have it.
     var word: UInt64 { KeyedPC.word(pc, mode: mode) }

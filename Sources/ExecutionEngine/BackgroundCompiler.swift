@@ -92,7 +92,7 @@ final class BackgroundCompiler: @unchecked Sendable {
 
     /// Guest code in [start, start + length) has changed, or, with `isChanged`, may have: that is asked about the bytes of a region.
     func invalidate(
-        start: UInt64, length: UInt64,
+        start: GuestLocation, length: UInt64,
         where isChanged: (UnsafeBufferPointer<GuestRange>, UnsafeRawBufferPointer) -> Bool = { _, _ in true }
     ) {
         func check(_ job: inout Job) {

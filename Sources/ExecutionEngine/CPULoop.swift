@@ -60,7 +60,7 @@ extension VCPU {
     /// What the vCPU is to run next; nil where nothing can be executed.
     var key: CodeKey? {
         let pc = programCounter
-        guard let place = engine.hasPlaces ? space.place(of: pc) : 0 else { return nil }
+        guard let place = engine.hasPlaces ? space.place(of: pc) : .same else { return nil }
         return CodeKey(place: place, pc: pc, mode: engine.guest.mode(state))
     }
 

@@ -14,12 +14,12 @@ final class CodeReader {
     /// Copies of the code pages translated from lately, by page number, then room for what does not fit in. They are
     /// write-protected, so that every change comes through `forget`.
     private let copies: UnsafeMutableRawPointer
-    private let windows: UnsafeMutablePointer<UInt64>
+    private let windows: UnsafeMutablePointer<GuestLocation>
     private let pageSize: Int
     private static let windowCount = 8
     private static let longestInstruction = 16
     private let scratch: Int
-    private static let noPage: UInt64 = 1
+    private static var noPage: GuestLocation { GuestLocation(1) }
     /// Nothing made from the code asked for last may be kept: it could not be write-protected, or an instruction may go on in a page
     /// that lies elsewhere.
     private(set) var isForOneUse = false
@@ -45,20 +45,20 @@ final class CodeReader {
 
     /// A copy of the code bytes at a location, write-protected before they are read: to the end of the page, and a little beyond when an
     /// instruction may cross it. Nil when there is no code, or it cannot be protected.
-    func bytes(at location: UInt64) -> UnsafeRawBufferPointer? {
+    func bytes(at location: GuestLocation) -> UnsafeRawBufferPointer? {
         isForOneUse = false
         let size = pageSize, pageSize = UInt64(size), longest = UInt64(Self.longestInstruction)
-        let page = location & ~(pageSize - 1)
-        let toPageEnd = page &+ pageSize &- location
+        let offset = location.rawValue & (pageSize - 1), toPageEnd = pageSize &- offset
+        let page = GuestLocation(location.rawValue &- offset)
         if toPageEnd >= longest {
-            let slot = Int(truncatingIfNeeded: page / pageSize) & (Self.windowCount - 1)
+            let slot = Int(truncatingIfNeeded: page.rawValue / pageSize) & (Self.windowCount - 1)
             if windows[slot] != page, let bytes = memory.codeBytes(at: page), bytes.count >= size {
                 guard protect(page, pageSize) else { return nil }
                 let copied = copy(bytes, count: size, to: slot * size)
                 windows[slot] = copied?.count == size ? page : Self.noPage
             }
             if windows[slot] == page {
-                let start = copies + (slot * size + Int(location - page))
+                let start = copies + (slot * size + Int(offset))
                 return UnsafeRawBufferPointer(start: start, count: Int(toPageEnd))
             }
         }
@@ -72,10 +72,10 @@ final class CodeReader {
 
     /// A copy of the bytes of one instruction, which are not write-protected. `rest`: where the next page lies that the vCPU sees; nil
     /// when it sees none, and where what follows is what lies there.
-    func instruction(at location: UInt64, rest: UInt64? = nil) -> UnsafeRawBufferPointer? {
+    func instruction(at location: GuestLocation, rest: GuestLocation? = nil) -> UnsafeRawBufferPointer? {
         isForOneUse = false
         guard let bytes = memory.codeBytes(at: location) else { return nil }
-        let toPageEnd = pageSize - Int(truncatingIfNeeded: location) & (pageSize - 1)
+        let toPageEnd = pageSize - Int(truncatingIfNeeded: location.rawValue) & (pageSize - 1)
         let length = min(bytes.count, Self.longestInstruction, endsWithPage ? toPageEnd : .max)
         guard length == toPageEnd, let rest, let more = memory.codeBytes(at: rest) else {
             return copy(bytes, count: length, to: scratch)
@@ -86,7 +86,7 @@ final class CodeReader {
             start: copies + scratch, count: length + fill(scratch + length, from: more, added))
     }
 
-    private func protect(_ start: UInt64, _ length: UInt64) -> Bool {
+    private func protect(_ start: GuestLocation, _ length: UInt64) -> Bool {
         let isProtected = memory.protectCode(start: start, length: length)
         isForOneUse = !isProtected
         return isProtected

@@ -128,11 +128,11 @@ public final class Engine: @unchecked Sendable {
     // MARK: Invalidation
 
     /// Drops every translation that overlaps [start, start + length) of the memory. Any thread, not from a signal handler.
-    public func invalidate(start: UInt64, length: UInt64) {
+    public func invalidate(start: GuestLocation, length: UInt64) {
         lock.withLock { invalidateLocked(start: start, length: length) }
     }
 
-    func invalidateLocked(start: UInt64, length: UInt64) {
+    func invalidateLocked(start: GuestLocation, length: UInt64) {
         reader.forget()
         background?.invalidate(start: start, length: length)
         let victims = cache.overlapping(start, length)
@@ -208,7 +208,7 @@ public final class Engine: @unchecked Sendable {
     }
 
     /// Drops the translations with code on a guest page whose bytes have changed.
-    private func dropChanged(page start: UInt64) {
+    private func dropChanged(page start: GuestLocation) {
         let length = memory.pageSize
         background?.invalidate(start: start, length: length) { ranges, code in
             !reader.isUnchanged(ranges, code)
@@ -324,7 +324,7 @@ public final class Engine: @unchecked Sendable {
 extension Engine: CodeHolder {
     public func lockCode() { lock.lock() }
     public func unlockCode() { lock.unlock() }
-    public func dropCode(start: UInt64, length: UInt64, settles: Bool) {
+    public func dropCode(start: GuestLocation, length: UInt64, settles: Bool) {
         invalidateLocked(start: start, length: length)
         if settles { settle() }
     }

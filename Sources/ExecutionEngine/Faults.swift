@@ -30,7 +30,7 @@ extension VCPU {
             engine.lock.withLock {
                 let changed = engine.memory.allowWrites(start: page, length: length)
                 engine.invalidateLocked(
-                    start: changed.lowerBound, length: changed.upperBound - changed.lowerBound)
+                    start: changed.lowerBound, length: changed.upperBound &- changed.lowerBound)
             }
             forget()
             // Translated as usual, the instruction could protect that page again: its block, or its region, may have code there.
@@ -73,5 +73,5 @@ extension VCPU {
     private var nextPage: UInt64 { (programCounter | (engine.memory.pageSize - 1)) &+ 1 }
 
     /// Where the page there lies, if anything can be executed there.
-    private var locationOfNextPage: UInt64? { space.place(of: nextPage).map { nextPage &+ $0 } }
+    private var locationOfNextPage: GuestLocation? { space.place(of: nextPage).map { $0.location(of: nextPage) } }
 }

@@ -16,7 +16,7 @@ struct TranslationRequest: Sendable {
     /// One instruction, for one execution: nothing finds it, and its bytes are not write-protected.
     var isTemporary = false
     /// Where the page behind that instruction's lies, if the memory has places (`CodeReader.instruction`).
-    var rest: UInt64?
+    var rest: GuestLocation?
     /// The optimizer's part; nil: none.
     var level: OptimizationLevel?
     /// It counts its executions, to be made again when it is hot.
@@ -72,7 +72,8 @@ final class Pipeline {
         let pc = request.key.pc, plan = request.plan, place = request.key.place
         func code(at pc: UInt64) -> UnsafeRawBufferPointer? {
             request.isTemporary
-                ? reader.instruction(at: pc &+ place, rest: request.rest) : reader.bytes(at: pc &+ place)
+                ? reader.instruction(at: place.location(of: pc), rest: request.rest)
+                : reader.bytes(at: place.location(of: pc))
         }
         guard var bytes = code(at: pc) else { return false }
         let region = workspace.region
@@ -108,7 +109,8 @@ final class Pipeline {
             if unit.instructionCount == 0 { return false }
             let least = UInt64(guest.instructionAlignment)
             let length = max(unit.pc &- start, least)
-            ranges[count] = GuestRange(start: start &+ place, end: start &+ place &+ length)
+            let location = place.location(of: start)
+            ranges[count] = GuestRange(start: location, end: location &+ length)
             workspace.keep(bytes, Int(length))
             count += 1
         }

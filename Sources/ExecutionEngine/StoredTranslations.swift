@@ -11,7 +11,7 @@ extension Engine {
         guard let store, let source else { return }
         let first = cache.count
         let client = StoreClient(wants: { self.cache.find(CodeKey(pc: $0, mode: $1)) == nil }, install: install)
-        store.offer(at: pc, mode, file: source.codeFile(at: pc), to: client)
+        store.offer(at: pc, mode, file: source.codeFile(at: GuestLocation(pc)), to: client)
         if options.chaining { for row in first..<cache.count { linkAll(TranslationID(row)) } }
     }
 
@@ -64,10 +64,10 @@ extension Engine {
     private func newTranslation(_ index: TranslationID, _ files: any CodeSource) -> NewTranslation? {
         guard isNewForStore(index), let size = host.exportedSize(cache.code(of: index)) else { return nil }
         let row = cache[index], source = cache.sources[row.source]
-        let file = files.codeFile(at: row.key.pc)
-        if file == 0 || row.key.place != 0 { return nil }
+        let file = files.codeFile(at: row.key.location)
+        if file == 0 || row.key.place != .same { return nil }
         let isOfOne = source.ranges.allSatisfy {
-            files.codeFile(at: $0.start) == file && files.codeFile(at: $0.end &- 1) == file
+            files.codeFile(at: $0.start) == file && files.codeFile(at: GuestLocation($0.end.rawValue &- 1)) == file
         }
         return NewTranslation(
             id: index.row, pc: row.key.pc, mode: row.key.mode, file: isOfOne ? file : 0, isOptimized: row.isOptimized,

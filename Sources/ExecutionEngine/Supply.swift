@@ -1,6 +1,7 @@
 // Translations for the cpu loop: found, taken into use again, read from disk, or made. Everything here holds the translation lock.
 
 import CodeGen
+import GuestMemory
 import HostOS
 
 /// What became of a request to translate.
@@ -27,7 +28,7 @@ extension Engine {
     /// The translation of a key. `hasFlushed` is set when the code cache was emptied for it.
     func supply(_ key: CodeKey, _ hasFlushed: inout Bool) -> Supply {
         if let index = cache.find(key) ?? revive(key) { return .code(index) }
-        if key.place == 0 { installStored(at: key.pc, key.mode) }
+        if key.place == .same { installStored(at: key.pc, key.mode) }
         if let index = cache.find(key) { return .code(index) }
         func flush() {
             flushLocked()

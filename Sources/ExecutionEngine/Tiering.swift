@@ -3,6 +3,7 @@
 
 import CodeGen
 import GuestKit
+import GuestMemory
 import Optimizer
 
 /// Guarded by the translation lock, but for what depends on options only.
@@ -47,7 +48,7 @@ final class Tiering: @unchecked Sendable {
     }
 
     /// For one execution of one instruction.
-    func once(_ key: CodeKey, rest: UInt64?) -> TranslationRequest {
+    func once(_ key: CodeKey, rest: GuestLocation?) -> TranslationRequest {
         var request = request(key, RegionPlan(maxBlocks: 1, maxInstructions: 1))
         request.isTemporary = true
         request.rest = rest

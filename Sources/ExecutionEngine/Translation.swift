@@ -15,8 +15,8 @@ struct Translation {
     var entry: UInt64
     var codeSize: UInt32
     /// Guest bytes it was made from, by location: [lowest, highest).
-    var lowest: UInt64
-    var highest: UInt64
+    var lowest: GuestLocation
+    var highest: GuestLocation
     /// Next translation + 1 in the same hash bucket. Read without the lock.
     var nextInBucket: UInt32
     /// First incoming link + 1 in `TranslationCache.links`.
@@ -180,7 +180,9 @@ final class TranslationCache: @unchecked Sendable {
             isOptimized: made.isOptimized, canGrow: made.canGrow, counter: UInt16(truncatingIfNeeded: counter),
             source: source)
         compiled.append(kept)
-        if made.isOptimized { for range in made.ranges { regionBlocks.insert(range.start &- made.key.place) } }
+        if made.isOptimized {
+            for range in made.ranges { regionBlocks.insert(made.key.place.address(of: range.start)) }
+        }
         atomic(published).pointee.store(UInt32(index + 1), ordering: .releasing)
         if made.isFindable {
             lookup.insert(TranslationID(index))
@@ -192,8 +194,8 @@ final class TranslationCache: @unchecked Sendable {
 
     private func note(_ index: Int, on ranges: UnsafeBufferPointer<GuestRange>) {
         for range in ranges where range.end > range.start {
-            var page = range.start >> pageBits
-            while page <= (range.end &- 1) >> pageBits {
+            var page = range.start.rawValue >> pageBits
+            while page <= (range.end.rawValue &- 1) >> pageBits {
                 pages.add(index, page: page)
                 page += 1
             }
@@ -242,11 +244,11 @@ final class TranslationCache: @unchecked Sendable {
     }
 
     /// Translations that overlap [start, start + length).
-    func overlapping(_ start: UInt64, _ length: UInt64) -> [TranslationID] {
+    func overlapping(_ start: GuestLocation, _ length: UInt64) -> [TranslationID] {
         guard length > 0 else { return [] }
         let end = start &+ (length &- 1)
-        let first = start >> pageBits
-        let last = end >> pageBits
+        let first = start.rawValue >> pageBits
+        let last = end.rawValue >> pageBits
         var found: [TranslationID] = []
         for page in touchedPages(first, last) {
             pages.forEach(page: page) { t in
@@ -260,10 +262,10 @@ final class TranslationCache: @unchecked Sendable {
     }
 
     /// Forgets which translations are on pages of [start, start + length) once they are all dead.
-    func forgetPages(_ start: UInt64, _ length: UInt64) {
+    func forgetPages(_ start: GuestLocation, _ length: UInt64) {
         guard length > 0 else { return }
-        let first = start >> pageBits
-        let last = (start &+ (length &- 1)) >> pageBits
+        let first = start.rawValue >> pageBits
+        let last = (start &+ (length &- 1)).rawValue >> pageBits
         for page in touchedPages(first, last) {
             var isAlive = false
             pages.forEach(page: page) { if rows[$0].isValid { isAlive = true } }

@@ -30,7 +30,7 @@ struct TranslationLookup: @unchecked Sendable {
     @inline(__always)
     func bucket(_ key: CodeKey) -> UnsafeMutablePointer<UInt32> {
         let count = UInt64(atomic(bits).pointee.load(ordering: .relaxed))
-        let apart = (key.pc &>> Self.nearBits) ^ (key.mode &<< 32) ^ (key.place &<< 20)
+        let apart = (key.pc &>> Self.nearBits) ^ (key.mode &<< 32) ^ (key.place.rawValue &<< 20)
         let mixed = apart &* 0x9E37_79B9_7F4A_7C15
         let group = mixed &>> (64 &- count &+ Self.groupBits)
         // Blocks that follow each other are rarely less than four bytes apart.

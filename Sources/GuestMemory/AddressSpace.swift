@@ -19,7 +19,7 @@ public enum MemoryFaultKind: UInt8, Sendable {
 public enum FaultResolution: Equatable, Sendable {
     /// The page is write-protected only because it holds translated code: `CodeMemory.allowWrites`, drop its translations, retry. The
     /// page is named by its location.
-    case codeWrite(page: UInt64, length: UInt64)
+    case codeWrite(page: GuestLocation, length: UInt64)
     /// The guest did it: raise the guest's exception.
     case guestFault(MemoryFaultKind)
     /// The access is allowed now (another thread changed the mapping): retry.
@@ -28,11 +28,11 @@ public enum FaultResolution: Equatable, Sendable {
 
 /// Guest addresses as a vCPU sees them. All vCPUs of a process share one; where each has page tables of its own, each has its own.
 public protocol AddressSpace: AnyObject, Sendable {
-    /// How far behind `address`, modulo 2^64, the bytes lie that are executed there (`CodeMemory`): the same for all of a page, and 0 for
+    /// How far behind `address`, modulo 2^64, the bytes lie that are executed there (`CodeMemory`): the same for all of a page, and `same` for
     /// memory that has no places (`CodeMemory.hasPlaces`). Nil: nothing can be executed there. Translations are found by it, so that coming
     /// back to what was seen before finds them again. Whoever changes what is seen says so (`VCPU.placesHaveChanged`). Asked by
     /// the vCPU's thread with every look-up: quick, and without the translation lock.
-    func place(of address: UInt64) -> UInt64?
+    func place(of address: UInt64) -> GuestPlace?
 
     /// Decides a SIGSEGV that generated code raised, or a fetch that found no instruction. (SIGBUS is `.bus` without asking.) Takes a
     /// lock: not for signal handlers.

@@ -16,25 +16,25 @@ public protocol CodeMemory: AnyObject, Sendable {
 
     /// Host bytes readable as guest code from `location` to the end of its run of executable pages (the run may be cut
     /// short at a later page boundary), or nil when there is no code.
-    func codeBytes(at location: UInt64) -> UnsafeRawBufferPointer?
+    func codeBytes(at location: GuestLocation) -> UnsafeRawBufferPointer?
 
     // MARK: Watching
 
     /// The engine caches code made from these bytes: later writes to their pages must fault until `allowWrites` lifts that, however the
     /// pages are reached. To be called before the bytes are read for translation. False when the host cannot protect the pages: nothing
     /// made from them may be kept then.
-    func protectCode(start: UInt64, length: UInt64) -> Bool
+    func protectCode(start: GuestLocation, length: UInt64) -> Bool
 
     /// Lifts the write protection of pages with code. The caller holds the translation lock, and drops the translations in the range that
     /// is returned, [start, start + length) or more, before it gives that up.
-    func allowWrites(start: UInt64, length: UInt64) -> Range<UInt64>
+    func allowWrites(start: GuestLocation, length: UInt64) -> Range<GuestLocation>
 
     /// False while no page passed to `protectCode` could be changed without a fault: then an instruction fence has nothing to look at.
     var hasWatchedCode: Bool { get }
 
     /// Pages passed to `protectCode` whose bytes may have changed since without a fault, through another mapping of the same object or
     /// a file: the engine compares them at instruction fences. Holds the translation lock.
-    func pagesChangedUnseen() -> [UInt64]
+    func pagesChangedUnseen() -> [GuestLocation]
 
     // MARK: Files
 
@@ -46,14 +46,14 @@ extension CodeMemory {
     public var hasPlaces: Bool { false }
     public var hasDevices: Bool { false }
     public var hasWatchedCode: Bool { false }
-    public func pagesChangedUnseen() -> [UInt64] { [] }
+    public func pagesChangedUnseen() -> [GuestLocation] { [] }
     public var codeSource: (any CodeSource)? { nil }
 }
 
 /// The files that guest code comes from: a later run may see the same bytes of them at the same address.
 public protocol CodeSource: AnyObject, Sendable {
     /// The number of the file that the byte comes from as code, from 1; 0 for other memory.
-    func codeFile(at location: UInt64) -> Int
+    func codeFile(at location: GuestLocation) -> Int
 
     /// The name of a file by its number.
     func codeFileName(_ number: Int) -> String
@@ -68,5 +68,5 @@ public protocol CodeHolder: AnyObject, Sendable {
 
     /// Drops the code made from [start, start + length). With `settles` it returns once no thread executes what was dropped. Between
     /// `lockCode` and `unlockCode`.
-    func dropCode(start: UInt64, length: UInt64, settles: Bool)
+    func dropCode(start: GuestLocation, length: UInt64, settles: Bool)
 }

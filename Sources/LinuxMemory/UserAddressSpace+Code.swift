@@ -16,7 +16,7 @@ extension UserAddressSpace {
         codeHolder?.lockCode()
         lock.lock()
         for range in [first, second] where hasCode(range) {
-            codeHolder?.dropCode(start: range.0, length: range.1 - range.0, settles: true)
+            codeHolder?.dropCode(start: GuestLocation(range.0), length: range.1 - range.0, settles: true)
         }
         return CodeChange(locksHolder: true)
     }
@@ -49,8 +49,9 @@ extension UserAddressSpace {
         if !lock.withLock({ hasCode((address, end)) }) { return body() }
         codeHolder?.lockCode()
         defer { codeHolder?.unlockCode() }
-        let changed = allowWrites(start: address, length: end - address)
-        codeHolder?.dropCode(start: changed.lowerBound, length: changed.upperBound - changed.lowerBound, settles: false)
+        let changed = allowWrites(start: GuestLocation(address), length: end - address)
+        codeHolder?.dropCode(
+            start: changed.lowerBound, length: changed.upperBound &- changed.lowerBound, settles: false)
         return body()
     }
 
@@ -100,7 +101,8 @@ extension UserAddressSpace {
 // A byte's location is its address.
 
 extension UserAddressSpace: CodeMemory {
-    public func codeBytes(at address: UInt64) -> UnsafeRawBufferPointer? {
+    public func codeBytes(at location: GuestLocation) -> UnsafeRawBufferPointer? {
+        let address = location.rawValue
         guard address < limit else { return nil }
         let stop = min((address | (pageSize - 1)) + 1 + pageSize, limit)
         var end = lock.withLock { table.extent(from: address, upTo: stop, with: .execute) }
@@ -112,7 +114,8 @@ extension UserAddressSpace: CodeMemory {
         return UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: host(address)), count: Int(end - address))
     }
 
-    public func protectCode(start: UInt64, length: UInt64) -> Bool {
+    public func protectCode(start: GuestLocation, length: UInt64) -> Bool {
+        let start = start.rawValue
         guard start < limit, length > 0 else { return false }
         let last = min(start &+ (length - 1), limit - 1)
         return lock.withLock {
@@ -136,29 +139,31 @@ extension UserAddressSpace: CodeMemory {
         }
     }
 
-    public func allowWrites(start: UInt64, length: UInt64) -> Range<UInt64> {
-        lock.withLock { unprotectCode(start & ~(pageSize - 1), start &+ length) ?? start..<start &+ length }
+    public func allowWrites(start: GuestLocation, length: UInt64) -> Range<GuestLocation> {
+        let start = start.rawValue, end = start &+ length
+        let changed = lock.withLock { unprotectCode(pageFloor(start), end) } ?? start..<end
+        return GuestLocation(changed.lowerBound)..<GuestLocation(changed.upperBound)
     }
 
     public var hasWatchedCode: Bool { lock.withLock { !watched.isEmpty } }
 
-    public func pagesChangedUnseen() -> [UInt64] {
-        lock.withLock { watched.pages { codeFiles.mayHaveChanged($0) } }
+    public func pagesChangedUnseen() -> [GuestLocation] {
+        lock.withLock { watched.pages { codeFiles.mayHaveChanged($0) } }.map { GuestLocation($0) }
     }
 
     public var codeSource: (any CodeSource)? { self }
 }
 
 extension UserAddressSpace: CodeSource {
-    public func codeFile(at address: UInt64) -> Int {
-        lock.withLock { Int(table.mapping(at: address)?.codeFile ?? 0) }
+    public func codeFile(at location: GuestLocation) -> Int {
+        lock.withLock { Int(table.mapping(at: location.rawValue)?.codeFile ?? 0) }
     }
 
     public func codeFileName(_ number: Int) -> String { lock.withLock { codeFiles.name(number) } }
 }
 
 extension UserAddressSpace: AddressSpace {
-    public func place(of address: UInt64) -> UInt64? { 0 }
+    public func place(of address: UInt64) -> GuestPlace? { .same }
 
     public func resolveFault(address: UInt64, access: MemoryAccess) -> FaultResolution {
         guard address < limit else { return .guestFault(.unmapped) }
@@ -168,7 +173,7 @@ extension UserAddressSpace: AddressSpace {
             switch access {
             case .write:
                 guard mapping.rights.contains(.write) else { return .guestFault(.permission) }
-                if code.contains(page) { return .codeWrite(page: page, length: pageSize) }
+                if code.contains(page) { return .codeWrite(page: GuestLocation(page), length: pageSize) }
                 return isWritable(address) ? .retry : .guestFault(.permission)
             case .read:
                 if mapping.rights.isEmpty { return .guestFault(.permission) }

@@ -225,7 +225,8 @@ public final class UserAddressSpace: @unchecked Sendable {
         // Moved pages keep their host protection: give code pages back their write permission first.
         if let changed = unprotectCode(old, end) {
             codeHolder?.dropCode(
-                start: changed.lowerBound, length: changed.upperBound - changed.lowerBound, settles: false)
+                start: GuestLocation(changed.lowerBound), length: changed.upperBound - changed.lowerBound,
+                settles: false)
         }
 
         func hostRemap(_ flags: Int, _ target: UInt64) throws(Errno) {

@@ -222,7 +222,7 @@ final class StoredCopy {
         guard count <= mostRanges else { return nil }
         for i in 0..<count {
             let range = stored.range(i)
-            ranges[i] = GuestRange(start: range.start, end: range.start &+ range.count)
+            ranges[i] = GuestRange(start: GuestLocation(range.start), end: GuestLocation(range.start &+ range.count))
         }
         return UnsafeBufferPointer(start: ranges, count: count)
     }

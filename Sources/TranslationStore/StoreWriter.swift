@@ -311,7 +311,7 @@ private struct StoreTarget {
     ) -> StoreRow {
         for (i, range) in new.ranges.enumerated() {
             body.storeBytes(
-                of: StoredRange(start: range.start, count: range.end - range.start),
+                of: StoredRange(start: range.start.rawValue, count: range.end &- range.start),
                 toByteOffset: i * StoredRange.stride, as: StoredRange.self)
         }
         let codeAt = new.ranges.count * StoredRange.stride

@@ -84,7 +84,8 @@ extension EngineTests {
                         m.engine.flush()
                     } else {
                         m.engine.invalidate(
-                            start: m.memory.base + random.next() % 2 * 0x2_0000, length: random.next() % 24)
+                            start: GuestLocation(m.memory.base + random.next() % 2 * 0x2_0000),
+                            length: random.next() % 24)
                     }
                     usleep(UInt32(random.next() % 60))
                 }
@@ -174,7 +175,7 @@ extension EngineTests {
             let status = try fork {
                 // A child of the child, then code of the parent's goes: its links are taken back.
                 guard (try? fork { Self.check(m, m.vcpu, part, at: 0, rounds: 3) }) == 42 else { return false }
-                m.engine.invalidate(start: m.memory.base, length: 4096)
+                m.engine.invalidate(start: GuestLocation(m.memory.base), length: 4096)
                 m.engine.flush()
                 return Self.check(m, m.vcpu, part, at: 0, rounds: 3)
             }
@@ -185,7 +186,7 @@ extension EngineTests {
                 m.engine.flush()
                 #expect(Self.check(m, m.vcpu, part, at: 0, rounds: 3))
             }
-            m.engine.invalidate(start: m.memory.base, length: 4096)
+            m.engine.invalidate(start: GuestLocation(m.memory.base), length: 4096)
             m.memory.write(changed.words, at: 0)
             #expect(Self.check(m, m.vcpu, changed, at: 0, rounds: 3))
         }

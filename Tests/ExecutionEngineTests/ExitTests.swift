@@ -172,7 +172,7 @@ extension EngineTests {
             #expect(m[x: 5] == 2)
             // An instruction whose second half is not there.
             m.memory.write([0x0293_0001], at: last)  // c.nop, then half of an addi
-            m.engine.invalidate(start: m.memory.base + UInt64(last), length: 4)
+            m.engine.invalidate(start: GuestLocation(m.memory.base + UInt64(last)), length: 4)
             m.pc = last
             #expect(m.run().text == fault(.execute, .unmapped, m.memory.data))
             #expect(m.pc == last + 2)

@@ -1,5 +1,6 @@
 // Code that runs often becomes an optimized region, with the same results.
 
+import GuestMemory
 import HostOS
 import Testing
 
@@ -77,7 +78,7 @@ extension EngineTests {
             let index = try #require(
                 [pc, m.memory.base + 4].compactMap { m.engine.cache.find(CodeKey(pc: $0, mode: mode)) }.first)
             #expect(m.engine.cache[index].isOptimized)
-            #expect(m.engine.cache[index].highest > m.memory.base + 0x40)
+            #expect(m.engine.cache[index].highest > GuestLocation(m.memory.base + 0x40))
         }
 
         /// An indirect call whose target changes after the region was made.
@@ -125,7 +126,7 @@ extension EngineTests {
             #expect(m.engine.counters.optimized > 0)
             // The leaf is part of the loop's region: change what it adds to x11.
             m.memory.write([RV.addi(11, 11, 3)], at: 0x40 + 8 * 4)
-            m.engine.invalidate(start: m.memory.base + 0x40 + 8 * 4, length: 4)
+            m.engine.invalidate(start: GuestLocation(m.memory.base + 0x40 + 8 * 4), length: 4)
             m[x: 5] = 0
             m[x: 11] = 0
             m.call(0)
@@ -167,7 +168,7 @@ extension EngineTests {
             let m = try backgroundMachine()
             for round in 1...300 {
                 m.memory.write([RV.addi(5, 0, round), RV.ecall], at: 0)
-                m.engine.invalidate(start: m.memory.base, length: 8)
+                m.engine.invalidate(start: GuestLocation(m.memory.base), length: 8)
                 for _ in 0..<(20 + round % 7) { m.call(0) }
                 #expect(m[x: 5] == UInt64(round))
             }

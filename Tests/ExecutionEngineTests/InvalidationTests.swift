@@ -88,7 +88,7 @@ extension EngineTests {
                 (0, .max, 7),
             ] {
                 let (revived, invalidated) = (m.engine.counters.revived, m.engine.counters.invalidated)
-                m.engine.invalidate(start: start, length: length)
+                m.engine.invalidate(start: GuestLocation(start), length: length)
                 #expect(m.engine.counters.invalidated == invalidated + dropped, "\(start - m.memory.base) \(length)")
                 m.call(0)
                 // Their bytes are what they were.
@@ -107,7 +107,7 @@ extension EngineTests {
             let translations = m.engine.counters.translations
             for round in 1..<40 {
                 m.memory.write([RV.addi(11, 0, 100 + round)], at: 0x2_0100)
-                m.engine.invalidate(start: m.memory.base + 0x2_0000, length: 4096)
+                m.engine.invalidate(start: GuestLocation(m.memory.base + 0x2_0000), length: 4096)
                 m.call(0)
                 m.call(0)
                 #expect(results(m) == [1, UInt64(100 + round), 3])
@@ -116,11 +116,11 @@ extension EngineTests {
             }
             // Back to bytes that were there before.
             m.memory.write([RV.addi(11, 0, 138)], at: 0x2_0100)
-            m.engine.invalidate(start: m.memory.base + 0x2_0000, length: 4096)
+            m.engine.invalidate(start: GuestLocation(m.memory.base + 0x2_0000), length: 4096)
             m.call(0)
             #expect(results(m) == [1, 138, 3])
             // A flush forgets them.
-            m.engine.invalidate(start: m.memory.base + 0x2_0000, length: 4096)
+            m.engine.invalidate(start: GuestLocation(m.memory.base + 0x2_0000), length: 4096)
             m.engine.flush()
             let revived = m.engine.counters.revived
             m.call(0)
@@ -133,7 +133,7 @@ extension EngineTests {
             for round in 0..<200 {
                 let k = round % 3
                 m.memory.write([RV.addi(10 + k, 0, round)], at: 0x2_0000 + k * 0x8000)
-                m.engine.invalidate(start: m.memory.base + UInt64(0x2_0000 + k * 0x8000), length: 4)
+                m.engine.invalidate(start: GuestLocation(m.memory.base + UInt64(0x2_0000 + k * 0x8000)), length: 4)
                 m.call(0)
                 m.call(0)
                 #expect(m[x: 10 + k] == UInt64(round))
@@ -187,7 +187,7 @@ extension EngineTests {
                 let m = machine.value
                 for version in 1..<150 {
                     m.memory.write([RV.addi(10, 0, version)], at: 0x2_0000)
-                    m.engine.invalidate(start: m.memory.base + 0x2_0000, length: 4)
+                    m.engine.invalidate(start: GuestLocation(m.memory.base + 0x2_0000), length: 4)
                     let end = HostClock.monotonic() + 5_000_000_000
                     while m.memory[data: 0] != UInt64(version), HostClock.monotonic() < end { HostThread.yield() }
                     if m.memory[data: 0] != UInt64(version) {

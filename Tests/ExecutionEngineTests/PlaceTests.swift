@@ -91,7 +91,7 @@ extension EngineTests {
             view.shown[0] = 4
             #expect(count(m, m.vcpu, from: 0x2000, turns: 40) == 40)
             m.memory.write(loop(3), at: 4 * 4096)
-            m.engine.invalidate(start: m.memory.base + 4 * 4096, length: 4096)
+            m.engine.invalidate(start: GuestLocation(m.memory.base + 4 * 4096), length: 4096)
             #expect(count(m, m.vcpu, from: 0x2000, turns: 40) == 120)
         }
 

@@ -18,8 +18,8 @@ final class TestMemory: CodeMemory, CodeSource, AddressSpace, @unchecked Sendabl
     /// The file that code comes from at an offset from the base.
     var files: @Sendable (UInt64) -> String = { _ in "program" }
     private var names: [String] = []
-    func codeFile(at address: UInt64) -> Int {
-        let name = files(address &- base)
+    func codeFile(at location: GuestLocation) -> Int {
+        let name = files(location.rawValue &- base)
         return lock.withLock {
             if !names.contains(name) { names.append(name) }
             return (names.firstIndex(of: name) ?? 0) + 1
@@ -97,17 +97,19 @@ final class TestMemory: CodeMemory, CodeSource, AddressSpace, @unchecked Sendabl
 
     /// Set before there is an engine.
     var hasPlaces = false
-    func place(of address: UInt64) -> UInt64? { 0 }
+    func place(of address: UInt64) -> GuestPlace? { .same }
 
     func contains(code address: UInt64) -> Bool { address &- base < Self.codeSize }
 
-    func codeBytes(at address: UInt64) -> UnsafeRawBufferPointer? {
+    func codeBytes(at location: GuestLocation) -> UnsafeRawBufferPointer? {
+        let address = location.rawValue
         guard contains(code: address) else { return nil }
         return UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: UInt(address)), count: Int(data - address))
     }
 
-    func protectCode(start: UInt64, length: UInt64) -> Bool {
-        lock.withLock {
+    func protectCode(start: GuestLocation, length: UInt64) -> Bool {
+        let start = start.rawValue
+        return lock.withLock {
             var page = start & ~4095
             while page < start + max(length, 1) {
                 if contains(code: page), protected.insert(page).inserted {
@@ -119,14 +121,14 @@ final class TestMemory: CodeMemory, CodeSource, AddressSpace, @unchecked Sendabl
         }
     }
 
-    func allowWrites(start: UInt64, length: UInt64) -> Range<UInt64> {
+    func allowWrites(start: GuestLocation, length: UInt64) -> Range<GuestLocation> {
         lock.withLock {
-            for page in protected where page &- start < length {
+            for page in protected where page &- start.rawValue < length {
                 protected.remove(page)
                 try? HostMemory.protect(UInt(page), 4096, HostMemory.read | HostMemory.write)
                 codeWrites += 1
             }
-            return start..<start + length
+            return start..<start &+ length
         }
     }
 
@@ -135,7 +137,7 @@ final class TestMemory: CodeMemory, CodeSource, AddressSpace, @unchecked Sendabl
             let page = address & ~4095
             if access == .execute, !contains(code: address) { return .guestFault(.unmapped) }
             if contains(code: address) {
-                if protected.contains(page) { return .codeWrite(page: page, length: 4096) }
+                if protected.contains(page) { return .codeWrite(page: GuestLocation(page), length: 4096) }
                 retries += 1
                 return .retry
             }
@@ -151,7 +153,9 @@ final class TestMemory: CodeMemory, CodeSource, AddressSpace, @unchecked Sendabl
     /// The first 64 KiB of code are said to have no other mapping.
     var hasWatchedCode: Bool { true }
     var codeSource: (any CodeSource)? { self }
-    func pagesChangedUnseen() -> [UInt64] { lock.withLock { protected.filter { $0 &- base >= 0x1_0000 } } }
+    func pagesChangedUnseen() -> [GuestLocation] {
+        lock.withLock { protected.filter { $0 &- base >= 0x1_0000 } }.map { GuestLocation($0) }
+    }
 }
 
 /// Code pages of a test memory as one vCPU sees them. (Loads and stores see the memory itself.)
@@ -165,11 +169,11 @@ final class View: AddressSpace, @unchecked Sendable {
         memory.hasPlaces = true
     }
 
-    func place(of address: UInt64) -> UInt64? {
+    func place(of address: UInt64) -> GuestPlace? {
         guard memory.contains(code: address) else { return nil }
         let page = (address &- memory.base) / memory.pageSize
-        guard let other = shown[page] else { return 0 }
-        return other.map { ($0 &- page) &* memory.pageSize }
+        guard let other = shown[page] else { return .same }
+        return other.map { GuestPlace(($0 &- page) &* memory.pageSize) }
     }
 
     func resolveFault(address: UInt64, access: MemoryAccess) -> FaultResolution {

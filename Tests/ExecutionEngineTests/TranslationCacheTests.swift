@@ -10,7 +10,7 @@ struct TranslationCacheTests {
         let region = CompiledRegion(
             entry: 0x10000 &+ UInt64(cache.count) &* 32, codeSize: 32, firstSlot: 0, slotCount: 0,
             records: UnsafeRawBufferPointer(start: nil, count: 0))
-        var range = GuestRange(start: key.pc, end: key.pc &+ 2)
+        var range = GuestRange(start: key.location, end: key.location &+ 2)
         return withUnsafePointer(to: &range) {
             let made = MadeRegion(
                 key: key, body: .dormant(TranslationID(0)),
@@ -25,7 +25,8 @@ struct TranslationCacheTests {
         var keys: [CodeKey] = []
         for i: UInt64 in 0..<3000 {
             let page = i / 1000
-            keys.append(CodeKey(place: i % 3, pc: 0x10000 &+ (page &<< 12) &+ 2 &* (i % 500), mode: i / 500 % 2))
+            keys.append(
+                CodeKey(place: GuestPlace(i % 3), pc: 0x10000 &+ (page &<< 12) &+ 2 &* (i % 500), mode: i / 500 % 2))
         }
         for key in keys { #expect(cache.find(key) == nil) }
         for (i, key) in keys.enumerated() { #expect(add(cache, key)?.row == i) }

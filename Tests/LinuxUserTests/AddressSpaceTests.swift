@@ -21,7 +21,8 @@ private final class NotingHolder: CodeHolder, @unchecked Sendable {
     init(_ space: UserAddressSpace) { self.space = space }
     func lockCode() { depth += 1 }
     func unlockCode() { depth -= 1 }
-    func dropCode(start: UInt64, length: UInt64, settles: Bool) {
+    func dropCode(start: GuestLocation, length: UInt64, settles: Bool) {
+        let start = start.rawValue
         drops.append(Drop(start: start, settles: settles, wasMapped: GuestCopy.load32(UInt(start & ~3)) != nil))
     }
 }
@@ -69,15 +70,17 @@ private final class NotingHolder: CodeHolder, @unchecked Sendable {
         let second = try map()
         #expect(second != first)
         #expect(try map(offset: 4096) < 0x20_0000_0000, "not the start of a file")
-        let number = space.codeFile(at: first)
-        #expect(number > 0 && space.codeFile(at: second) == number && space.codeFile(at: 0) == 0)
+        let number = space.codeFile(at: GuestLocation(first))
+        #expect(
+            number > 0 && space.codeFile(at: GuestLocation(second)) == number
+                && space.codeFile(at: GuestLocation(0)) == 0)
         #expect(space.codeFileName(number) == (try HostFile.readLink("/proc/self/exe")))
         for address in [first, second] { try space.unmap(address, length: 0x3000) }
-        #expect(space.codeFile(at: first) == 0)
+        #expect(space.codeFile(at: GuestLocation(first)) == 0)
         #expect(try map() == usual)
         // Data of the same file is no code, wherever it lies.
         let data = try space.map(0, length: 4096, rights: .read, flags: HostMemory.privateCopy, fd: fd)
-        #expect(space.codeFile(at: data) == 0)
+        #expect(space.codeFile(at: GuestLocation(data)) == 0)
         try space.unmap(usual, length: 0x3000)
         try space.unmap(data, length: 4096)
     }
@@ -98,13 +101,17 @@ private final class NotingHolder: CodeHolder, @unchecked Sendable {
         let holder = NotingHolder(space)
         space.codeHolder = holder
         let page = try space.map(0, length: 8192, rights: [.read, .write, .execute], flags: anonymous)
-        #expect(space.protectCode(start: page + 100, length: 4))
-        #expect(space.resolveFault(address: page + 8, access: .write) == .codeWrite(page: page, length: 4096))
+        #expect(space.protectCode(start: GuestLocation(page + 100), length: 4))
+        #expect(
+            space.resolveFault(address: page + 8, access: .write) == .codeWrite(page: GuestLocation(page), length: 4096)
+        )
         #expect(space.resolveFault(address: page + 4096, access: .write) == .retry)
-        #expect(space.allowWrites(start: page, length: 4096) == page..<page + 4096)
+        #expect(
+            space.allowWrites(start: GuestLocation(page), length: 4096) == GuestLocation(
+                page)..<GuestLocation(page + 4096))
         #expect(space.resolveFault(address: page + 8, access: .write) == .retry)
         // A host write to a protected code page reports the change and succeeds.
-        #expect(space.protectCode(start: page, length: 4))
+        #expect(space.protectCode(start: GuestLocation(page), length: 4))
         #expect(!GuestCopy.store32(UInt(page), 1))
         try space.write(page + 16, UInt32(7))
         #expect(try space.read(page + 16, as: UInt32.self) == 7)
@@ -112,7 +119,7 @@ private final class NotingHolder: CodeHolder, @unchecked Sendable {
         // Losing execute permission, moving, replacing and unmapping report too; a page without code does not.
         func drops(_ change: () throws -> Void) throws -> [NotingHolder.Drop] {
             holder.drops = []
-            #expect(space.protectCode(start: page, length: 4))
+            #expect(space.protectCode(start: GuestLocation(page), length: 4))
             try change()
             return holder.drops
         }
@@ -193,7 +200,7 @@ private final class NotingHolder: CodeHolder, @unchecked Sendable {
     @Test func protectKeepsCodePagesReadOnlyOnTheHost() throws {
         let space = try makeSpace()
         let page = try space.map(0, length: 3 * 4096, rights: [.read, .execute], flags: anonymous)
-        #expect(space.protectCode(start: page + 4096, length: 4))
+        #expect(space.protectCode(start: GuestLocation(page + 4096), length: 4))
         try space.protect(page, length: 3 * 4096, rights: [.read, .write, .execute])
         #expect(GuestCopy.store32(UInt(page), 1))
         #expect(!GuestCopy.store32(UInt(page + 4096), 1))
@@ -204,12 +211,12 @@ private final class NotingHolder: CodeHolder, @unchecked Sendable {
     @Test func executableBytesStopWhereExecutePermissionStops() throws {
         let space = try makeSpace()
         let page = try space.map(0, length: 3 * 4096, rights: [.read, .execute], flags: anonymous)
-        #expect(space.codeBytes(at: page + 4000)?.count == 96 + 4096)
+        #expect(space.codeBytes(at: GuestLocation(page + 4000))?.count == 96 + 4096)
         try space.protect(page + 4096, length: 4096, rights: .read)
-        #expect(space.codeBytes(at: page + 4000)?.count == 96)
-        #expect(space.codeBytes(at: page + 4096) == nil)
-        #expect(space.codeBytes(at: 0) == nil)
-        #expect(space.codeBytes(at: .max) == nil)
+        #expect(space.codeBytes(at: GuestLocation(page + 4000))?.count == 96)
+        #expect(space.codeBytes(at: GuestLocation(page + 4096)) == nil)
+        #expect(space.codeBytes(at: GuestLocation(0)) == nil)
+        #expect(space.codeBytes(at: GuestLocation(.max)) == nil)
         try space.unmap(page, length: 3 * 4096)
     }
 
