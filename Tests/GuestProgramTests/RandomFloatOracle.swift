@@ -15,6 +15,7 @@ struct FloatInstruction: Sendable {
     /// What its operands are, to choose interesting ones; nil for integers.
     var format: RandomFloatFormat?
     var operands: Int
+    /// Integer results have 64 bits: narrow registers get the lower ones.
     var evaluate: @Sendable (_ a: UInt64, _ b: UInt64, _ c: UInt64, _ status: inout Status) -> UInt64
 
     var row: Int? { (0..<InstructionTable.count).first { InstructionTable.name($0) == name } }
@@ -140,6 +141,11 @@ private let moves: [FloatInstruction] = [
     },
     FloatInstruction(name: "fmv_d_x", source: .integer, operands: 1) { a, _, _, _ in a },
     FloatInstruction(name: "fmv_w_x", source: .integer, operands: 1) { a, _, _, _ in box(UInt32(truncatingIfNeeded: a))
+    },
+    // RV32: the upper half, and a register of both halves.
+    FloatInstruction(name: "fmvh_x_d", result: .integer, format: .binary64, operands: 1) { a, _, _, _ in a >> 32 },
+    FloatInstruction(name: "fmvp_d_x", source: .integer, operands: 2) { low, high, _, _ in
+        UInt64(UInt32(truncatingIfNeeded: low)) | high << 32
     },
     FloatInstruction(name: "fmv_h_x", source: .integer, operands: 1) { a, _, _, _ in box(UInt16(truncatingIfNeeded: a))
     },

@@ -1,6 +1,7 @@
 // A program that runs floating-point instructions over tables of operands: for each instruction and rounding mode, a
 // loop that leaves either a hash of all results and flags, or the results and flags themselves.
 
+import GuestKit
 import GuestRISCV
 import SoftFloat
 
@@ -16,7 +17,7 @@ struct FloatOperands: Sendable {
         words.reserveCapacity(count * 3)
         for _ in 0..<count {
             guard let format else {
-                words += [random.integer(), 0, 0]
+                words += [random.integer(), random.integer(), 0]
                 continue
             }
             var triple = (0..<3).map { _ in
@@ -58,11 +59,12 @@ struct FloatVariant: Sendable, CustomStringConvertible {
     /// Registers: rd, rs1, rs2, rs3.
     var registers: [Int]
     var word: UInt32
+    var extensions: RISCVExtensions
 
     var rounding: RoundingMode {
         RoundingMode(rawValue: mode.map { $0 == 7 ? dynamicMode : UInt8($0) } ?? 0) ?? .nearestEven
     }
-    var description: String { "\(disassemble(word) ?? "?") with frm \(dynamicMode)" }
+    var description: String { "\(disassemble(word, extensions: extensions) ?? "?") with frm \(dynamicMode)" }
 
     /// All rounding modes, static and dynamic, of all instructions that are allowed.
     static func all(_ extensions: RISCVExtensions, seed: UInt64) -> [FloatVariant] {
@@ -76,7 +78,8 @@ struct FloatVariant: Sendable, CustomStringConvertible {
                 ? (0..<5).map { ($0, UInt8(random.below(5))) } + (0..<5).map { (7, $0) } : [(nil, 0), (nil, 4)]
             for (mode, dynamicMode) in modes {
                 var variant = FloatVariant(
-                    instruction: number, mode: mode, dynamicMode: dynamicMode, registers: [], word: 0)
+                    instruction: number, mode: mode, dynamicMode: dynamicMode, registers: [], word: 0,
+                    extensions: extensions)
                 // a0...a7 are taken by the loop; x and f numbers above are free, and the result may be an operand.
                 let operands = Array((18..<32).shuffled(using: &random).prefix(4))
                 let result =
@@ -101,6 +104,7 @@ struct FloatProgram {
     private static let tables = 0x100_0000
     private static let results = 0x200_0000
 
+    var wordSize: WordSize
     var operands: [FloatOperands]
     /// Which of `operands` each instruction uses.
     var table: @Sendable (FloatInstruction) -> Int
@@ -129,60 +133,80 @@ struct FloatProgram {
                 let register = variant.registers[1 + index]
                 code.append(
                     instruction.source == .float
-                        ? Encode.fld(register, pointer, 8 * index) : Encode.ld(register, pointer, 8 * index))
+                        ? Encode.fld(register, pointer, 8 * index)
+                        : Encode.load(wordSize, register, pointer, 8 * index))
             }
             code += [Encode.csrrwi(0, 1, 0), variant.word, Encode.csrrs(flags, 1, 0)]
+            // The result goes through memory: its words are what the hash takes.
             let result = variant.registers[0]
             code.append(
                 instruction.result == .float
-                    ? Encode.moveDouble(toInteger: value, result) : Encode.addi(value, result, 0))
+                    ? Encode.fsd(result, output, 0) : Encode.store(wordSize, result, output, 0))
             if isRaw {
-                code += [Encode.sd(value, output, 0), Encode.sd(flags, output, 8), Encode.addi(output, output, 16)]
+                code += [Encode.sw(flags, output, 8), Encode.addi(output, output, 16)]
                 size += 16 * operands[list].count
             } else {
-                code += [
-                    Encode.rori(hash, hash, 7), Encode.add(hash, hash, value), Encode.rori(hash, hash, 7),
-                    Encode.add(hash, hash, flags),
-                ]
+                for word in 0..<words(instruction) {
+                    code += [
+                        Encode.load(wordSize, value, output, wordSize.bytes * word), Encode.rori(hash, hash, 7),
+                        Encode.add(hash, hash, value),
+                    ]
+                }
+                code += [Encode.rori(hash, hash, 7), Encode.add(hash, hash, flags)]
             }
             code += [Encode.addi(pointer, pointer, 24), Encode.addi(count, count, -1)]
             code.append(Encode.bnez(count, (head - code.count) * 4))
             if !isRaw {
-                code += [Encode.sd(hash, output, 0), Encode.addi(output, output, 8)]
+                if wordSize == .bits32 { code.append(Encode.sw(0, output, 4)) }
+                code += [Encode.store(wordSize, hash, output, 0), Encode.addi(output, output, 8)]
                 size += 8
             }
         }
         code += ProgramFrame.finish(output: Self.results, size: size)
         var text: [UInt8] = []
         for word in code { text.append(word: word) }
-        return elf([
-            Section(address: ProgramMap.text, flags: 5, bytes: text),
-            Section(address: Self.tables, flags: 4, bytes: data),
-            Section(address: Self.results, flags: 6, bytes: [UInt8](repeating: 0, count: size)),
-        ])
+        return elf(
+            [
+                Section(address: ProgramMap.text, flags: 5, bytes: text),
+                Section(address: Self.tables, flags: 4, bytes: data),
+                Section(address: Self.results, flags: 6, bytes: [UInt8](repeating: 0, count: size)),
+            ], wordSize)
+    }
+
+    /// How many registers hold a result.
+    private func words(_ instruction: FloatInstruction) -> Int {
+        instruction.result == .float ? 8 / wordSize.bytes : 1
     }
 
     /// What the program must write for a variant, by SoftFloat: result and flags of each triple.
     func expected(_ variant: FloatVariant, _ body: (_ index: Int, _ result: UInt64, _ flags: UInt8) -> Void) {
         let instruction = FloatInstruction.all[variant.instruction]
         let list = operands[table(instruction)]
+        let mask = wordSize == .bits32 && instruction.result == .integer ? UInt64(UInt32.max) : .max
         list.words.withUnsafeBufferPointer { words in
             var index = 0
             while index < words.count / 3 {
                 var status = Status(rounding: variant.rounding)
                 let result = instruction.evaluate(
                     words[index * 3], words[index * 3 + 1], words[index * 3 + 2], &status)
-                body(index, result, status.flags.rawValue)
+                body(index, result & mask, status.flags.rawValue)
                 index += 1
             }
         }
     }
 
     func expectedHash(_ variant: FloatVariant) -> UInt64 {
-        var hash: UInt64 = 0
+        wordSize == .bits32 ? UInt64(hash(variant, of: UInt32.self)) : hash(variant, of: UInt64.self)
+    }
+
+    /// The hash in registers of type `Word`.
+    private func hash<Word: FixedWidthInteger & UnsignedInteger>(_ variant: FloatVariant, of _: Word.Type) -> Word {
+        let count = words(FloatInstruction.all[variant.instruction])
+        var hash: Word = 0
+        func fold(_ value: Word) { hash = (hash &>> 7 | hash &<< Word(Word.bitWidth - 7)) &+ value }
         expected(variant) { _, result, flags in
-            hash = (hash &>> 7 | hash &<< 57) &+ result
-            hash = (hash &>> 7 | hash &<< 57) &+ UInt64(flags)
+            for word in 0..<count { fold(Word(truncatingIfNeeded: result &>> UInt64(word * Word.bitWidth))) }
+            fold(Word(flags))
         }
         return hash
     }

@@ -4,6 +4,7 @@
 //
 // MARTLET_FUZZ_OPERANDS is their number per instruction and rounding mode.
 
+import GuestKit
 import GuestRISCV
 import TestSupport
 import Testing
@@ -13,10 +14,25 @@ import Testing
     static let seed = Seed.current
     static let count = environmentValue("MARTLET_FUZZ_OPERANDS").flatMap { Int($0) } ?? 4096
 
-    static let program: FloatProgram = {
+    /// What programs of one width must print, made once.
+    struct Expectations: Sendable {
+        var program: FloatProgram
+        var all: [(variant: FloatVariant, hash: UInt64)]
+
+        init(_ profile: RandomProfile) {
+            let program = RandomFloatTests.program(profile.wordSize)
+            self.program = program
+            all = FloatVariant.all(profile.extensions, seed: seed).map { ($0, program.expectedHash($0)) }
+        }
+
+        static let wide = Expectations(.all), narrow = Expectations(.all32)
+        static func of(_ profile: RandomProfile) -> Expectations { profile.wordSize == .bits32 ? narrow : wide }
+    }
+
+    private static func program(_ wordSize: WordSize) -> FloatProgram {
         let formats: [RandomFloatFormat?] = [nil, .binary16, .binary32, .binary64]
         return FloatProgram(
-            operands: formats.map { FloatOperands($0, count: count, seed: seed) },
+            wordSize: wordSize, operands: formats.map { FloatOperands($0, count: count, seed: seed) },
             table: { instruction in
                 switch instruction.format?.width {
                 case 16: 1
@@ -25,7 +41,7 @@ import Testing
                 default: 0
                 }
             })
-    }()
+    }
 
     static let tiers = [
         RandomMode.interpreter,
@@ -34,41 +50,42 @@ import Testing
         RandomMode(name: "auto", options: []),
     ]
 
-    @Test func everyInstructionOfTheTablesHasAnOracle() {
+    @Test(arguments: [RandomProfile.all, .all32])
+    func everyInstructionOfTheTablesHasAnOracle(_ profile: RandomProfile) {
         let known = Set(FloatInstruction.all.map(\.name))
         for row in 0..<InstructionTable.count
-        where InstructionTable.isAllowed(row, by: RandomProfile.all.extensions) && RowClasses.kind(row) == .float {
+        where InstructionTable.isAllowed(row, by: profile.extensions) && RowClasses.kind(row) == .float {
             let name = InstructionTable.name(row)
             if name.hasPrefix("fli_") { continue }  // constants: no operands
             #expect(known.contains(name), "no oracle for \(name)")
         }
     }
 
-    /// The expectation of all variants, made once.
-    static let expectations: [(variant: FloatVariant, hash: UInt64)] =
-        FloatVariant.all(RandomProfile.all.extensions, seed: seed).map { ($0, program.expectedHash($0)) }
-
-    @Test func resultsAndFlagsEqualSoftFloatInEveryTier() throws {
+    @Test(arguments: [RandomProfile.all, .all32])
+    func resultsAndFlagsEqualSoftFloatInEveryTier(_ profile: RandomProfile) throws {
         _ = try Workspace.requireMartlet()
         let folder = try RandomFolder()
-        let all = Self.expectations
-        #expect(all.count * Self.count >= 1_000_000 || Self.count < 4096)
-        for mode in Self.tiers { try check(all, mode, folder) }
+        let expectations = Expectations.of(profile)
+        #expect(expectations.all.count * Self.count >= 1_000_000 || Self.count < 4096)
+        for mode in Self.tiers { try check(expectations, mode, folder) }
     }
 
-    @Test(.enabled(if: RandomMode.hasReference)) func theReferenceEmulatorAgreesWithSoftFloat() throws {
+    @Test(.enabled(if: RandomMode.hasReference), arguments: [RandomProfile.common, .common32])
+    func theReferenceEmulatorAgreesWithSoftFloat(_ profile: RandomProfile) throws {
         let folder = try RandomFolder()
-        let common = RandomProfile.common.extensions
-        let known = Self.expectations.filter {
-            FloatInstruction.all[$0.variant.instruction].row.map { InstructionTable.isAllowed($0, by: common) } ?? false
+        var known = Expectations.of(profile)
+        known.all.removeAll {
+            !(FloatInstruction.all[$0.variant.instruction].row.map {
+                InstructionTable.isAllowed($0, by: profile.extensions)
+            } ?? false)
         }
-        try check(known, .reference(), folder)
+        #expect(!known.all.isEmpty)
+        try check(known, .reference(profile.wordSize), folder)
     }
 
-    private func check(
-        _ expectations: [(variant: FloatVariant, hash: UInt64)], _ mode: RandomMode, _ folder: RandomFolder
-    ) throws {
-        try writeFile(folder.program, Self.program.image(expectations.map(\.variant), isRaw: false))
+    private func check(_ given: Expectations, _ mode: RandomMode, _ folder: RandomFolder) throws {
+        let expectations = given.all
+        try writeFile(folder.program, given.program.image(expectations.map(\.variant), isRaw: false))
         let run = try mode.run(folder.program, seconds: 120)
         guard run.ending == "[exit 0]", run.output.count == expectations.count * 8 else {
             Issue.record("\(mode.name): \(run.ending), \(run.output.count) bytes; \(run.errorText.suffix(300))")
@@ -79,20 +96,22 @@ import Testing
         where run.output.word64(index * 8) != expectation.hash {
             reported += 1
             if reported <= 12 {
-                Issue.record("\(mode.name): \(try explain(expectation.variant, mode, folder))")
+                Issue.record("\(mode.name): \(try explain(expectation.variant, given.program, mode, folder))")
             }
         }
         #expect(reported == 0, "\(mode.name): \(reported) of \(expectations.count) variants are wrong")
     }
 
     /// Runs one variant alone, with its results written out, and says where it first goes wrong.
-    private func explain(_ variant: FloatVariant, _ mode: RandomMode, _ folder: RandomFolder) throws -> String {
-        try writeFile(folder.program, Self.program.image([variant], isRaw: true))
+    private func explain(
+        _ variant: FloatVariant, _ program: FloatProgram, _ mode: RandomMode, _ folder: RandomFolder
+    ) throws -> String {
+        try writeFile(folder.program, program.image([variant], isRaw: true))
         let run = try mode.run(folder.program, seconds: 60)
-        let list = Self.program.operands[Self.program.table(FloatInstruction.all[variant.instruction])]
+        let list = program.operands[program.table(FloatInstruction.all[variant.instruction])]
         var text: [String] = []
         var wrong = 0
-        Self.program.expected(variant) { index, result, flags in
+        program.expected(variant) { index, result, flags in
             let (gotResult, gotFlags) = (run.output.word64(index * 16), run.output.word64(index * 16 + 8))
             guard gotResult != result || gotFlags != UInt64(flags) else { return }
             wrong += 1
