@@ -110,6 +110,27 @@ func readFile(_ path: String) -> [UInt8]? {
     return readAll(file)
 }
 
+func writeFile(_ bytes: [UInt8], _ path: String) throws {
+    let file = try #require(fopen(path, "w"))
+    defer { fclose(file) }
+    #expect(fwrite(bytes, 1, bytes.count, file) == bytes.count)
+}
+
+/// What `./devtool toolchain moxie` has made in the cache.
+enum MoxieToolchain {
+    /// Results of its tools that are kept.
+    static let kept = "/" + #filePath.split(separator: "/").dropLast(2).joined(separator: "/") + "/Guest/moxie"
+
+    /// The path of `moxie-elf-NAME`, nil where it is not.
+    static func tool(_ name: String) -> String? {
+        let cache =
+            getenv("XDG_CACHE_HOME").map { String(cString: $0) }
+            ?? (getenv("HOME").map { String(cString: $0) } ?? "/root") + "/.cache"
+        let path = cache + "/martlet/toolchain-moxie/bin/moxie-elf-" + name
+        return access(path, X_OK) == 0 ? path : nil
+    }
+}
+
 private func readAll(_ file: UnsafeMutablePointer<FILE>) -> [UInt8] {
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 65536)

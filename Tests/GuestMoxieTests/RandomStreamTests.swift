@@ -39,13 +39,7 @@ extension Sequence<UInt8> {
 }
 
 private enum Simulator {
-    static let path: String? = {
-        let cache =
-            getenv("XDG_CACHE_HOME").map { String(cString: $0) }
-            ?? (getenv("HOME").map { String(cString: $0) } ?? "/root") + "/.cache"
-        let path = cache + "/martlet/toolchain-moxie/bin/moxie-elf-run"
-        return access(path, X_OK) == 0 ? path : nil
-    }()
+    static let path = MoxieToolchain.tool("run")
 
     static func output(_ file: MoxieFile) throws -> [UInt8] {
         let path = try #require(path)
@@ -73,7 +67,7 @@ private func ending(_ file: MoxieFile, _ mode: EngineMode) throws -> Ending {
     return ending
 }
 
-private let streams = "/" + #filePath.split(separator: "/").dropLast(2).joined(separator: "/") + "/Guest/moxie/streams"
+private let streams = MoxieToolchain.kept + "/streams"
 
 extension MoxieRuns {
     @Suite struct RandomStreamTests {
@@ -147,16 +141,10 @@ extension MoxieRuns {
                 let output = try Simulator.output(file)
                 try #require(output.count == 0x3000)
                 digest.add(output)
-                try write(file.bytes, "\(streams)/\(seed).elf")
+                try writeFile(file.bytes, "\(streams)/\(seed).elf")
                 lines += "\(seed) \(String(digest.value, radix: 16))\n"
             }
-            try write(Array(lines.utf8), "\(streams)/expected")
-        }
-
-        private func write(_ bytes: [UInt8], _ path: String) throws {
-            let file = try #require(fopen(path, "w"))
-            defer { fclose(file) }
-            #expect(fwrite(bytes, 1, bytes.count, file) == bytes.count)
+            try writeFile(Array(lines.utf8), "\(streams)/expected")
         }
     }
 }
