@@ -79,6 +79,13 @@ let package = Package(
         .target(
             name: "ToyGuest", dependencies: ["IR", "GuestKit"], path: "Tests/ToyGuest", swiftSettings: quick,
             plugins: ["DecodeTables"]),
+        .target(
+            name: "EngineModes",
+            dependencies: [
+                "ExecutionEngine", "CodeGen", "CodeGenX64", "CodeGenInterpreter", "GuestKit", "GuestMemory",
+                "LinuxMemory",
+                "HostOS", "Diagnostics",
+            ], path: "Tests/EngineModes", swiftSettings: quick),
         .testTarget(name: "ArchitectureTests", swiftSettings: quick),
         .testTarget(name: "SoftFloatTests", dependencies: ["SoftFloat", "TestSupport"]),
         .testTarget(
@@ -100,9 +107,8 @@ let package = Package(
         .testTarget(
             name: "GuestMoxieTests",
             dependencies: [
-                "IR", "GuestKit", "GuestMoxie", "GuestMemory", "LinuxMemory", "ExecutionEngine", "CodeGen",
-                "CodeGenX64",
-                "CodeGenInterpreter", "HostOS", "Diagnostics", "TestSupport",
+                "IR", "GuestKit", "GuestMoxie", "GuestMemory", "LinuxMemory", "ExecutionEngine", "EngineModes",
+                "TestSupport",
             ],
             swiftSettings: quick),
         .testTarget(

@@ -76,7 +76,7 @@ import Testing
         let path = MoxieToolchain.kept + "/disassembly"
         if getenv("MARTLET_BLESS") != nil, Self.objdump != nil {
             let text = try reference(ours).map { "\($0)\n" }.joined()
-            try writeFile(Array(text.utf8), path)
+            try writeFile(path, Array(text.utf8))
         }
         let kept = String(decoding: try #require(readFile(path)), as: UTF8.self).split(separator: "\n")
         #expect(kept.count == 512)

@@ -1,5 +1,6 @@
 // What instructions do, in every mode of the engine: results, flags, addresses at the ends of memory, exits.
 
+import EngineModes
 import ExecutionEngine
 import GuestKit
 import GuestMoxie

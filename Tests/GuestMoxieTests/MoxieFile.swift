@@ -1,7 +1,7 @@
 // 32-bit big-endian ELF files as programs for the simulator are: read for the tests' own loader, written for generated ones.
 
 import Glibc
-import Testing
+import TestSupport
 
 struct MoxieFile {
     struct Segment {
@@ -88,32 +88,11 @@ struct MoxieFile {
 extension MoxieFile {
     /// What a shell command with the file's path prints.
     func run(_ command: (String) -> String) throws -> [UInt8] {
-        var name = Array("/tmp/martlet-moxie-XXXXXX".utf8CString)
-        let descriptor = mkstemp(&name)
-        try #require(descriptor >= 0)
-        let path = name.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
-        defer { unlink(path) }
-        let bytes = bytes
-        let written = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-        fchmod(descriptor, 0o700)
-        close(descriptor)
-        try #require(written == bytes.count)
-        let pipe = try #require(popen(command(path), "r"))
-        defer { pclose(pipe) }
-        return readAll(pipe)
+        let folder = try TemporaryFolder("moxie")
+        let path = folder.path + "/program"
+        try writeFile(path, bytes, mode: 0o700)
+        return try runProcess("/bin/sh", ["-c", command(path)]).output
     }
-}
-
-func readFile(_ path: String) -> [UInt8]? {
-    guard let file = fopen(path, "r") else { return nil }
-    defer { fclose(file) }
-    return readAll(file)
-}
-
-func writeFile(_ bytes: [UInt8], _ path: String) throws {
-    let file = try #require(fopen(path, "w"))
-    defer { fclose(file) }
-    #expect(fwrite(bytes, 1, bytes.count, file) == bytes.count)
 }
 
 /// What `./devtool toolchain moxie` has made in the cache.
@@ -129,11 +108,4 @@ enum MoxieToolchain {
         let path = cache + "/martlet/toolchain-moxie/bin/moxie-elf-" + name
         return access(path, X_OK) == 0 ? path : nil
     }
-}
-
-private func readAll(_ file: UnsafeMutablePointer<FILE>) -> [UInt8] {
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 65536)
-    while case let count = fread(&buffer, 1, buffer.count, file), count > 0 { bytes += buffer[..<count] }
-    return bytes
 }

@@ -1,112 +1,27 @@
 // An engine with one Moxie core, the simulator's calls, and nothing else of an operating system.
 
-import CodeGen
-import CodeGenInterpreter
-import CodeGenX64
-import Diagnostics
+import EngineModes
 import ExecutionEngine
-import GuestKit
 import GuestMemory
 import GuestMoxie
-import HostOS
 import LinuxMemory
 import Testing
 
 /// All tests that run code, one after another: programs lie at fixed addresses of the one process.
 @Suite(.serialized, .timeLimit(.minutes(3))) enum MoxieRuns {}
 
-/// A mode of the engine, as `Documentation/Testing.md` has them for guest programs.
-struct EngineMode: Sendable, CustomTestStringConvertible {
-    var testDescription: String
-    var runsMachineCode = true
-    var change: @Sendable (inout EngineOptions) -> Void = { _ in }
-
-    static let interpreter = EngineMode(testDescription: "interpreter", runsMachineCode: false) {
-        $0.tier = .interpreter
-    }
-    static let others = [
-        EngineMode(testDescription: "default"),
-        EngineMode(testDescription: "one instruction per block") { $0.maxInstructions = 1 },
-        EngineMode(testDescription: "no chaining") { $0.chaining = false },
-        EngineMode(testDescription: "tiny cache") { $0.codeCacheSize = 1 << 16 },
-        EngineMode(testDescription: "hot at once") { $0.hotThreshold = 20 },
-        EngineMode(testDescription: "verified") {
-            $0.hotThreshold = 20
-            $0.verification = .all
-        },
-        EngineMode(testDescription: "baseline") { $0.tier = .baseline },
-        EngineMode(testDescription: "optimizing") {
-            $0.tier = .optimizing
-            $0.verification = .all
-        },
-    ]
-    static let all = [interpreter] + others
-
-    func makeHost() -> any HostBackEnd {
-        if runsMachineCode { return X64Host() }
-        return InterpreterHost(
-            access: GuestAccess(
-                load: GuestCopy.sizedLoad, store: GuestCopy.sizedStore, compareExchange: GuestCopy.sizedCompareExchange,
-                compareExchangePair: GuestCopy.pairCompareExchange))
-    }
-}
-
-private let startSignals: Void = HostSignals.start()
-
-final class MoxieMachine {
-    let memory: UserAddressSpace
-    let engine: Engine
-    let vcpu: VCPU
+final class MoxieMachine: GuestMachine {
     /// What the program has written to standard output and standard error.
     private(set) var output: [UInt8] = []
 
-    init(_ mode: EngineMode = EngineMode(testDescription: "default")) throws {
-        startSignals
-        memory = try UserAddressSpace(limit: 1 << 32)
-        var options = EngineOptions(diagnostics: .silent)
-        options.codeCacheSize = 8 << 20
-        options.verification = .none
-        mode.change(&options)
-        engine = try Engine(guest: MoxieGuest(), host: mode.makeHost(), memory: memory, options: options)
-        memory.codeHolder = engine
-        vcpu = try engine.makeVCPU(in: memory)
-    }
+    init(_ mode: EngineMode = .others[0]) throws { try super.init(MoxieGuest(), mode, limit: 1 << 32) }
 
-    deinit {
-        for mapping in memory.mappings { try? memory.unmap(mapping.start, length: mapping.end - mapping.start) }
-        engine.endOwnThreads()
-        memory.codeHolder = nil  // they hold each other
-    }
-
-    // MARK: State
-
-    func offset(_ register: String) -> Int {
-        guard let offset = engine.guest.registers.first(where: { $0.name == register })?.offset else {
-            fatalError("no \(register)")
-        }
-        return offset
-    }
-    subscript(register: String) -> UInt32 {
-        get { vcpu.state.load(fromByteOffset: offset(register), as: UInt32.self) }
-        set { vcpu.state.storeBytes(of: newValue, toByteOffset: offset(register), as: UInt32.self) }
-    }
     /// In the numbering of instructions.
     subscript(_ i: Int) -> UInt32 {
         get { vcpu.state.load(fromByteOffset: 4 * i, as: UInt32.self) }
         set { vcpu.state.storeBytes(of: newValue, toByteOffset: 4 * i, as: UInt32.self) }
     }
     var registers: [UInt32] { (0..<16).map { self[$0] } }
-    var pc: UInt32 {
-        get { UInt32(truncatingIfNeeded: vcpu.programCounter) }
-        set { vcpu.programCounter = UInt64(newValue) }
-    }
-
-    func map(_ address: UInt32, _ size: Int, rights: PageRights = [.read, .write, .execute]) throws {
-        let flags = HostMemory.privateCopy | HostMemory.anonymous | HostMemory.noReserve | HostMemory.fixedNoReplace
-        let start = UInt64(address) & ~4095, end = (UInt64(address) + UInt64(size) + 4095) & ~4095
-        _ = try memory.map(start, length: end - start, rights: rights, flags: flags)
-    }
-    func write(_ bytes: [UInt8], at address: UInt32) throws { try memory.writeBytes(UInt64(address), bytes) }
     func word(_ address: UInt32) throws -> UInt32 {
         UInt32(bigEndian: try memory.read(UInt64(address), as: UInt32.self))
     }
@@ -135,16 +50,6 @@ final class MoxieMachine {
         self["sp"] = stack
     }
 
-    // MARK: Running
-
-    /// Runs until something other than an interruption.
-    func run() -> VCPUExit {
-        while true {
-            let exit = vcpu.run()
-            guard case .interrupted = exit else { return exit }
-        }
-    }
-
     /// Runs a program until it ends: `[exit N]`, or what else became of it.
     func runProgram() throws -> String {
         while true {
@@ -158,18 +63,6 @@ final class MoxieMachine {
                 self["r0"] = self["r2"]
             default: self["r0"] = .max
             }
-        }
-    }
-}
-
-extension VCPUExit {
-    var text: String {
-        switch self {
-        case .systemCall: "systemCall"
-        case .exception(let number): "exception \(number)"
-        case .memoryFault(let address, let access, let kind): "\(access) \(kind) \(String(address, radix: 16))"
-        case .interrupted: "interrupted"
-        case .outOfCodeMemory: "outOfCodeMemory"
         }
     }
 }

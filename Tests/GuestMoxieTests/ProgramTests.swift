@@ -1,7 +1,9 @@
 // Programs of Tests/Guest/c, built by Moxie's own compiler and kept in Tests/Guest/moxie, on the engine alone; in user mode and in
 // every mode GuestProgramTests runs them. How exceptions end programs there.
 
+import EngineModes
 import Glibc
+import TestSupport
 import Testing
 
 private let folder = "/" + #filePath.split(separator: "/").dropLast(2).joined(separator: "/") + "/Guest"

@@ -2,6 +2,7 @@
 // and at the end the same as in GDB's simulator, where that is in the cache (`./devtool toolchain moxie`). Results of the
 // simulator for some streams are kept in Tests/Guest/moxie/streams.
 
+import EngineModes
 import ExecutionEngine
 import Glibc
 import GuestKit
@@ -141,10 +142,10 @@ extension MoxieRuns {
                 let output = try Simulator.output(file)
                 try #require(output.count == 0x3000)
                 digest.add(output)
-                try writeFile(file.bytes, "\(streams)/\(seed).elf")
+                try writeFile("\(streams)/\(seed).elf", file.bytes)
                 lines += "\(seed) \(String(digest.value, radix: 16))\n"
             }
-            try writeFile(Array(lines.utf8), "\(streams)/expected")
+            try writeFile("\(streams)/expected", Array(lines.utf8))
         }
     }
 }

@@ -2,6 +2,7 @@
 // (126: found but cannot be executed, 127: not found, 1: bad usage), and never by a signal, a trap or a hang.
 
 import Glibc
+import TestSupport
 import Testing
 
 /// One input that must be refused.

@@ -2,6 +2,7 @@
 // when one translation is optimized by one pass.
 
 import Glibc
+import TestSupport
 import Testing
 
 @Suite struct BisectTests {

@@ -1,6 +1,7 @@
 // Programs about the kernel's behaviour, run by the host itself and by the emulator: they must print the same. What they
 // print depends on the kernel and on the user, and need not be written down.
 
+import TestSupport
 import Testing
 
 @Suite struct ComparedProgramTests {

@@ -1,6 +1,7 @@
 // The core files of guests that die: found, read and compared with what the program (fatal/segv_threads.c) laid out.
 
 import Glibc
+import TestSupport
 import Testing
 
 extension TemporaryFolder {

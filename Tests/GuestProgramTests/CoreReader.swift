@@ -1,6 +1,7 @@
 // Reads an ELF core file by the gABI and the kernel's headers, independently of what writes it.
 
 import Glibc
+import TestSupport
 
 final class CoreReader {
     struct Segment {

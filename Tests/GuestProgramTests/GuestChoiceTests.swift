@@ -1,6 +1,7 @@
 // Which guest runs a program: the file says it; a name or a CPU model that belongs to one guest leaves the others out.
 
 import Glibc
+import TestSupport
 import Testing
 
 @Suite struct GuestChoiceTests {

@@ -4,6 +4,7 @@
 // separated by tabs. The emulator under test is $MARTLET_BIN, else the newest of .build/{debug,release}/martlet.
 
 import Glibc
+import TestSupport
 import Testing
 
 /// A way to run the engine; the same programs must behave the same in each.

@@ -2,6 +2,7 @@
 // MARTLET_LONG=1 makes a hundred thousand of each.
 
 import Glibc
+import TestSupport
 import Testing
 
 @Suite struct LeakTests {

@@ -1,6 +1,7 @@
 // Martlet itself under the limits that a shell may give it (ulimit): programs run, or one line says why not.
 
 import Glibc
+import TestSupport
 import Testing
 
 @Suite struct LimitTests {

@@ -1,6 +1,7 @@
 // What takes minutes: with MARTLET_LONG=1 only.
 
 import Glibc
+import TestSupport
 import Testing
 
 @Suite(.enabled(if: environmentValue("MARTLET_LONG") == "1"), .serialized) struct LongTests {

@@ -1,6 +1,7 @@
 // Profiles of guest programs, taken and reported with the product itself.
 
 import Glibc
+import TestSupport
 import Testing
 
 @Suite struct ProfileTests {

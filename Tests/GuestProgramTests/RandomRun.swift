@@ -3,6 +3,7 @@
 import GuestKit
 import GuestRISCV
 import Glibc
+import TestSupport
 
 /// One way to run a program.
 struct RandomMode: Sendable {

@@ -1,6 +1,7 @@
 // What Documentation/Security.md says is not protected: a test that fails once it is.
 
 import Glibc
+import TestSupport
 import Testing
 
 @Suite struct SecurityTests {

@@ -1,6 +1,7 @@
 // No process may write what another executes: looked at from outside, while a guest program and its forked children run.
 
 import Glibc
+import TestSupport
 import Testing
 
 @Suite struct SharedCodeTests {

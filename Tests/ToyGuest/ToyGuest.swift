@@ -39,27 +39,18 @@ public final class ToyGuest: GuestArchitecture {
     }
 }
 
-struct ToyDisassembler {
+struct ToyDisassembler: InstructionText {
     let pc: UInt64
     let extensions: ToyExtensions = []
     var text = ""
 
     init(pc: UInt64) { self.pc = pc }
 
-    mutating func show(_ template: StaticString, _ operands: Int64...) -> Bool {
-        var rest = template.description[...], index = 0
-        while let open = rest.firstIndex(of: "{"), let close = rest[open...].firstIndex(of: "}") {
-            let value = operands[index]
-            text += rest[..<open]
-            switch rest[rest.index(after: open)..<close] {
-            case "r": text += "r\(value & 7)"
-            case "near": text += "0x" + String((pc &+ UInt64(bitPattern: value)) & 0xffff_ffff, radix: 16)
-            default: text += String(value)
-            }
-            index += 1
-            rest = rest[rest.index(after: close)...]
+    func operand(_ kind: Substring, _ value: Int64, after previous: Int64) -> String {
+        switch kind {
+        case "r": "r\(value & 7)"
+        case "near": "0x" + String((pc &+ UInt64(bitPattern: value)) & 0xffff_ffff, radix: 16)
+        default: String(value)
         }
-        text += rest
-        return true
     }
 }

@@ -4,34 +4,35 @@
 import Glibc
 
 /// What a finished process left.
-struct ProcessRun: Sendable {
-    var output: [UInt8]
-    var errors: [UInt8]
+public struct ProcessRun: Sendable {
+    public var output: [UInt8]
+    public var errors: [UInt8]
     /// The exit code, or nil when a signal ended the process.
-    var exit: Int32?
-    var signal: Int32?
-    var timedOut = false
+    public var exit: Int32?
+    public var signal: Int32?
+    public var timedOut = false
 
-    var text: String { String(decoding: output, as: UTF8.self) }
-    var errorText: String { String(decoding: errors, as: UTF8.self) }
+    public var text: String { String(decoding: output, as: UTF8.self) }
+    public var errorText: String { String(decoding: errors, as: UTF8.self) }
 
     /// The last line of an expectation file: `[exit N]` or `[signal N]`.
-    var ending: String {
+    public var ending: String {
         if timedOut { return "[timed out]" }
         if let exit { return "[exit \(exit)]" }
         return "[signal \(signal ?? 0)]"
     }
 }
 
-struct SpawnError: Error, CustomStringConvertible {
-    var description: String
+public struct SpawnError: Error, CustomStringConvertible {
+    public var description: String
+    public init(description: String) { self.description = description }
 }
 
 private let outputLimit = 1 << 22
 
 /// Runs `path` with `arguments` (without the program's own name) and waits at most `seconds`. `look` is called with the process's id
 /// as soon as it runs; meanwhile nobody reads what it writes.
-func runProcess(
+public func runProcess(
     _ path: String, _ arguments: [String], adding environment: [String] = [], seconds: Int = 60,
     look: ((pid_t) -> Void)? = nil
 ) throws -> ProcessRun {
@@ -115,7 +116,7 @@ private func inheritedEnvironment() -> [String] {
     ["PATH=\(environmentValue("PATH") ?? "/usr/bin:/bin")", "LC_ALL=C"]
 }
 
-func environmentValue(_ name: String) -> String? {
+public func environmentValue(_ name: String) -> String? {
     getenv(name).map { String(cString: $0) }
 }
 
@@ -135,7 +136,7 @@ private func drain(_ descriptor: Int32, into run: inout ProcessRun, isOutput: Bo
     return true
 }
 
-func readFile(_ path: String) -> [UInt8]? {
+public func readFile(_ path: String) -> [UInt8]? {
     let descriptor = open(path, O_RDONLY)
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
@@ -149,7 +150,7 @@ func readFile(_ path: String) -> [UInt8]? {
     }
 }
 
-func writeFile(_ path: String, _ bytes: [UInt8], mode: mode_t = 0o755) throws {
+public func writeFile(_ path: String, _ bytes: [UInt8], mode: mode_t = 0o755) throws {
     let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, mode)
     guard descriptor >= 0 else { throw SpawnError(description: "cannot write \(path): errno \(errno)") }
     defer { close(descriptor) }

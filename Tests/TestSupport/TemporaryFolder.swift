@@ -3,17 +3,17 @@
 import Glibc
 
 /// Makes a new empty folder, whose name holds `name`; the caller removes it.
-func makeTemporaryFolder(_ name: String) throws -> String {
+public func makeTemporaryFolder(_ name: String) throws -> String {
     var template = Array("/tmp/martlet-\(name)-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw SpawnError(description: "mkdtemp: errno \(errno)") }
     return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }
 
 /// A folder that goes with its owner, and the files in it. It must hold no folders.
-struct TemporaryFolder: ~Copyable {
-    let path: String
+public struct TemporaryFolder: ~Copyable {
+    public let path: String
 
-    init(_ name: String) throws { path = try makeTemporaryFolder(name) }
+    public init(_ name: String) throws { path = try makeTemporaryFolder(name) }
 
     deinit {
         for file in files { unlink(path + "/" + file) }
@@ -21,7 +21,7 @@ struct TemporaryFolder: ~Copyable {
     }
 
     /// The names of the files in it, in order.
-    var files: [String] {
+    public var files: [String] {
         guard let directory = opendir(path) else { return [] }
         defer { closedir(directory) }
         var names: [String] = []
