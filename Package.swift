@@ -79,6 +79,7 @@ let package = Package(
         .target(
             name: "ToyGuest", dependencies: ["IR", "GuestKit"], path: "Tests/ToyGuest", swiftSettings: quick,
             plugins: ["DecodeTables"]),
+        .target(name: "ToyABI", dependencies: ["LinuxABI", "HostOS"], path: "Tests/ToyABI", swiftSettings: quick),
         .target(
             name: "EngineModes",
             dependencies: [
@@ -86,6 +87,13 @@ let package = Package(
                 "LinuxMemory",
                 "HostOS", "Diagnostics",
             ], path: "Tests/EngineModes", swiftSettings: quick),
+        .executableTarget(
+            name: "toyuser",
+            dependencies: [
+                "ToyGuest", "ToyABI", "EngineModes", "LinuxUser", "LinuxABI", "LinuxMemory", "ExecutionEngine",
+                "GuestMemory",
+                "HostOS",
+            ], path: "Tests/ToyUser", swiftSettings: quick),
         .testTarget(name: "ArchitectureTests", swiftSettings: quick),
         .testTarget(name: "SoftFloatTests", dependencies: ["SoftFloat", "TestSupport"]),
         .testTarget(
@@ -122,8 +130,8 @@ let package = Package(
         .testTarget(
             name: "ToyGuestTests",
             dependencies: [
-                "ToyGuest", "ExecutionEngine", "CodeGen", "CodeGenX64", "CodeGenInterpreter", "GuestKit", "GuestMemory",
-                "LinuxMemory", "HostOS", "Diagnostics",
+                "ToyGuest", "ToyABI", "ExecutionEngine", "EngineModes", "GuestKit", "GuestMemory", "LinuxMemory",
+                "LinuxABI", "HostOS", "TestSupport",
             ], swiftSettings: quick),
         .testTarget(
             name: "LinuxABITests", dependencies: ["LinuxABI", "ABITables", "HostOS", "TestSupport"],
@@ -132,8 +140,7 @@ let package = Package(
             name: "LinuxUserTests",
             dependencies: [
                 "LinuxUser", "LinuxMemory", "LinuxABI", "GuestMemory", "HostOS", "ExecutionEngine", "GuestKit",
-                "Diagnostics", "IR",
-                "CodeGenInterpreter", "CLinux", "TestSupport",
+                "Diagnostics", "IR", "CodeGenInterpreter", "CLinux", "ToyABI", "TestSupport",
             ],
             swiftSettings: quick),
         .testTarget(

@@ -20,7 +20,7 @@ public struct LinuxTable: Sendable {
     private let maps: [UInt32]
     /// By `StructID`: where it starts, 0 when there is none. There its size and the number of its fields, then for each
     /// field offset, size and kind.
-    let structures: [UInt16]
+    public let structures: [UInt16]
 
     public init(
         name: String, word: Int, isBigEndian: Bool, firstCall: Int, calls: [UInt16], errors: [UInt16],

@@ -120,6 +120,7 @@ public final class UserAddressSpace: @unchecked Sendable {
             _ = try HostMemory.map(
                 host(address), Int(size), hostProtection(rights), hostFlags | how, fd: fd,
                 offset: Int(truncatingIfNeeded: offset))
+            if isFile { try fillLastPage(address, size, rights, isShared: isShared, fd: fd, offset: offset) }
         }
         let address: UInt64
         if exact {

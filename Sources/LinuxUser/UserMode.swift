@@ -144,8 +144,9 @@ private func startProfile(
 
 private func makeMemory(_ guest: UserModeGuest, _ options: UserModeOptions) throws(UserModeError) -> UserAddressSpace {
     var limit = guest.abi.addressLimit
+    let pageSize = guest.abi.convention.pageSize
     if let size = options.reservedSize, size > 0 {
-        guard size & (guest.abi.convention.pageSize - 1) == 0, size >= 1 << 24, size <= limit else {
+        guard size & (pageSize - 1) == 0, size >= 1 << 24, size <= limit else {
             throw UserModeError(
                 "-R: the guest's address space has whole pages, at least 16 MiB and at most \(limit) bytes", status: 1)
         }
@@ -153,7 +154,7 @@ private func makeMemory(_ guest: UserModeGuest, _ options: UserModeOptions) thro
     }
     do throws(Errno) {
         let memory = try UserAddressSpace(
-            limit: limit, pageSize: max(guest.abi.convention.pageSize, HostProcess.pageSize))
+            limit: limit, pageSize: max(pageSize, HostProcess.pageSize))
         if let limits = options.memoryLimits { memory.limits.values = limits }
         return memory
     } catch {

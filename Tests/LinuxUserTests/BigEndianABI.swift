@@ -1,40 +1,10 @@
-// An ABI that does not exist: everything in which a guest may differ from the host, it does. Big-endian words of 32 bits,
-// numbers of calls, errors, signals and flags of its own, aligned register pairs, arguments on the stack, a register that
-// tells errors.
+// A guest of the made-up ABI that has registers and no instructions.
 
 import HostOS
+import LinuxABI
+import ToyABI
 
-@testable import LinuxABI
 @testable import LinuxUser
-
-extension LinuxTable {
-    static let bigEndian: LinuxTable = {
-        // riscv32's layouts with the bytes of each number the other way round.
-        let calls = SystemCallID.allCases.reversed().map { $0.rawValue + 1 }
-        let errors = (0..<134).map { UInt16($0 == 0 ? 0 : 200 - $0) }
-        let signals = (0..<32).map { UInt16($0 == 0 ? 0 : 32 - $0) }
-        var maps = [UInt32](repeating: 0, count: MaskSet.allCases.count + ValueSet.allCases.count)
-        func add(_ set: Int, _ rows: [[UInt32]]) {
-            maps[set] = UInt32(maps.count)
-            maps.append(UInt32(rows.count))
-            for row in rows { maps += row }
-        }
-        // O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_APPEND, O_NONBLOCK, O_CLOEXEC
-        add(
-            MaskSet.open.rawValue,
-            [
-                [3, 1, 3, 1], [3, 2, 3, 2], [0x100, 0x100, 0x40, 0x40], [0x2000, 0x2000, 0x200, 0x200],
-                [8, 8, 0x400, 0x400], [0x80, 0x80, 0x800, 0x800], [0x8_0000, 0x8_0000, 0x8_0000, 0x8_0000],
-            ])
-        // SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK
-        add(ValueSet.sigmask.rawValue, [[1, 0], [2, 1], [3, 2]])
-        // F_GETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK
-        add(ValueSet.fcntl.rawValue, [[1, 1], [3, 3], [4, 4], [14, 5], [16, 6]])
-        return LinuxTable(
-            name: "big", word: 4, isBigEndian: true, firstCall: 4000, calls: calls, errors: errors, signals: signals,
-            maps: maps, structures: LinuxTable.riscv32.structures)
-    }()
-}
 
 extension LinuxGuestABI {
     static let bigEndian = LinuxGuestABI(
@@ -45,7 +15,7 @@ extension LinuxGuestABI {
             arguments: (10..<14).map { .register("x\($0)") } + [.stack(16), .stack(20), .stack(24)], result: "x5",
             errors: .flag(register: "x7", clear: .max, set: 1), pairs: .aligned, stackPointer: "x2",
             threadPointer: "x4"),
-        signalFrame: .riscv(4), core: .riscv(4))
+        signalFrame: LinuxGuestABI.riscv32.signalFrame, core: LinuxGuestABI.riscv32.core)
 }
 
 /// A guest of that ABI: calls go through its registers, and structures are written word by word.

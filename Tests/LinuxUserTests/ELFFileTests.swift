@@ -88,11 +88,11 @@ private struct ELFBuilder {
     @Test func aSoundProgramIsAccepted() { #expect(failure { _ in } == nil) }
 
     @Test func segmentsAreAlignedToTheABIsPages() {
-        let message = "prog: segment 0 is not aligned to pages"
+        let message = "prog: segment 0 is not aligned to pages of "
         #expect(failure { $0.headers[0].address = 0x11000 } == nil)
-        #expect(failure(pageSize: 0x4000) { $0.headers[0].address = 0x11000 } == message)
+        #expect(failure(pageSize: 0x4000) { $0.headers[0].address = 0x11000 } == message + "16384 bytes")
         #expect(failure(pageSize: 0x4000) { $0.headers[0].address = 0x14000 } == nil)
-        #expect(failure { $0.headers[0].address = 0x10800 } == message)
+        #expect(failure { $0.headers[0].address = 0x10800 } == message + "4096 bytes")
     }
 
     @Test func wrongKindsOfFilesAreNamed() {

@@ -26,7 +26,7 @@ enum ToyRegister {
             GlobalDescriptor(name: "cmp\($0)", type: .i32, offset: ToyState.offset(\.compared) + 4 * $0)
         }
     static let descriptors =
-        (0..<8).map { RegisterDescriptor(name: "r\($0)", offset: 4 * $0, size: 4, group: .general) } + [
+        globals.map { RegisterDescriptor(name: $0.name, offset: Int($0.offset), size: 4, group: .general) } + [
             RegisterDescriptor(name: "failed", offset: ToyState.offset(\.failed), size: 4, group: .system),
             RegisterDescriptor(name: "inslot", offset: ToyState.offset(\.inSlot), size: 2, group: .system),
             RegisterDescriptor(name: "pc", offset: ToyState.offset(\.pc), size: 8, group: .system),

@@ -162,11 +162,12 @@ struct ToyTranslator: ToyInstructionSet, ~Copyable {
         ir.mov(ToyRegister.compared.1, r(a.s))
         return true
     }
-    /// Equal, less, less without sign: bits 0, 1, 2.
+    /// Equal, less, less without sign, a failed system call: bits 0, 1, 2, 3.
     mutating func rdf(_ a: ToyArgs.D) -> Bool {
         let (left, right) = ToyRegister.compared
         let conditions: [Condition] = [.eq, .lt, .ltu]
-        var flags = word(0)
+        let failed = ir.ld(ToyState.offset(\.failed), MemOp(log2Size: 2), .i32)
+        var flags = ir.shl(failed, word(3))
         for (bit, condition) in conditions.enumerated() {
             let holds = ir.setcond(condition, left, right, result: .i32)
             flags = ir.or(flags, ir.shl(holds, ir.const(Int64(bit), .i32)))

@@ -1,6 +1,7 @@
 // What the made-up machine needs of the engine and no other guest here has: delay slots, instructions at any address, flags in the
 // state, pages larger than the host's.
 
+import EngineModes
 import ExecutionEngine
 import GuestKit
 import GuestMemory
@@ -10,7 +11,7 @@ import ToyGuest
 
 extension ToyRuns {
     struct ToyExecutionTests {
-        @Test(arguments: ToyMode.all) func loopsAddInTheDelaySlot(_ mode: ToyMode) throws {
+        @Test(arguments: EngineMode.all) func loopsAddInTheDelaySlot(_ mode: EngineMode) throws {
             let m = try ToyMachine(mode)
             // r1 = 1000 + 999 + ... + 1, the addition in the slot of the branch back: one more turn than the condition says.
             try m.load([
@@ -26,7 +27,7 @@ extension ToyRuns {
         }
 
         /// The condition is that before the slot, and so is the target of an indirect jump.
-        @Test(arguments: ToyMode.all) func slotsDoNotChangeTheirJump(_ mode: ToyMode) throws {
+        @Test(arguments: EngineMode.all) func slotsDoNotChangeTheirJump(_ mode: EngineMode) throws {
             let m = try ToyMachine(mode)
             let target = ToyMachine.code + 0x101
             try m.load([Toy.pair(.cmp, 0, 1), Toy.branch(.beq, 0x0e), Toy.pair(.cmp, 0, 2), Toy.rdf(3), Toy.sys])
@@ -42,7 +43,7 @@ extension ToyRuns {
             }
         }
 
-        @Test(arguments: ToyMode.all) func callsComeBackBehindTheirSlot(_ mode: ToyMode) throws {
+        @Test(arguments: EngineMode.all) func callsComeBackBehindTheirSlot(_ mode: EngineMode) throws {
             let m = try ToyMachine(mode)
             // Slots of 1, 3 and 6 bytes; the function adds its argument to r1 in the slot of its return.
             try m.load([
@@ -60,7 +61,7 @@ extension ToyRuns {
             #expect(m["r6"] == ToyMachine.code + 31)
         }
 
-        @Test(arguments: ToyMode.all) func faultsInSlotsTellTheJump(_ mode: ToyMode) throws {
+        @Test(arguments: EngineMode.all) func faultsInSlotsTellTheJump(_ mode: EngineMode) throws {
             let m = try ToyMachine(mode)
             let nowhere = ToyMachine.data + 4 * UInt32(ToyGuest.pageSize)
             // A loop whose slot loads; r3 has the address. In front of the jump, r1 and r2 have changed.
@@ -74,7 +75,7 @@ extension ToyRuns {
                 m.call()
                 #expect(m["r1"] == 50 && !m.isInSlot)
                 (m["r0"], m["r1"], m["r3"]) = (UInt32(round + 2), 0, nowhere)
-                guard case .memoryFault(let address, _, let kind) = m.run() else {
+                guard case .memoryFault(let address, _, let kind) = m.run(from: ToyMachine.code) else {
                     Issue.record("no fault")
                     return
                 }
@@ -87,16 +88,16 @@ extension ToyRuns {
                 #expect(m["r1"] == UInt32(round + 2))
                 // The same load outside of a slot.
                 (m["r0"], m["r3"]) = (1, nowhere)
-                _ = m.run(ToyMachine.code + 23)
+                _ = m.run(from: ToyMachine.code + 23)
                 #expect(m.pc == ToyMachine.code + 23 && !m.isInSlot)
             }
         }
 
-        @Test(arguments: ToyMode.all) func jumpsInSlotsAreIllegal(_ mode: ToyMode) throws {
+        @Test(arguments: EngineMode.all) func jumpsInSlotsAreIllegal(_ mode: EngineMode) throws {
             let m = try ToyMachine(mode)
             for slot in [Toy.branch(.bra, 3), Toy.sys, Toy.ret, Toy.jr(1), [0x3f]] {
                 try m.load([Toy.nop, Toy.branch(.bra, 3), slot])
-                guard case .exception(ToyException.illegalInstruction) = m.run() else {
+                guard case .exception(ToyException.illegalInstruction) = m.run(from: ToyMachine.code) else {
                     Issue.record("\(slot) is not illegal")
                     continue
                 }
@@ -104,7 +105,7 @@ extension ToyRuns {
             }
         }
 
-        @Test(arguments: ToyMode.all) func memoryIsBigEndian(_ mode: ToyMode) throws {
+        @Test(arguments: EngineMode.all) func memoryIsBigEndian(_ mode: EngineMode) throws {
             let m = try ToyMachine(mode)
             try m.load([
                 Toy.ldi(0, 0x8123_4567), Toy.ldi(1, ToyMachine.data + 1),
@@ -121,7 +122,7 @@ extension ToyRuns {
         }
 
         /// A page of the guest is two of the host: a store to either half of a page with code is seen.
-        @Test(arguments: ToyMode.all) func storesToBothHalvesOfAPageWithCodeAreSeen(_ mode: ToyMode) throws {
+        @Test(arguments: EngineMode.all) func storesToBothHalvesOfAPageWithCodeAreSeen(_ mode: EngineMode) throws {
             let m = try ToyMachine(mode)
             let far = ToyMachine.code + 4096 + 5
             // A loop here calls a function in the page's other half, which stores to itself: the number that it adds.

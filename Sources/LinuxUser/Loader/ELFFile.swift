@@ -142,7 +142,7 @@ struct ELFFile: ~Copyable {
                         throw refuse("segment \(index) is larger in the file than in memory")
                     }
                     guard (address ^ offset) & (pageSize - 1) == 0 || inFile == 0 else {
-                        throw refuse("segment \(index) is not aligned to pages")
+                        throw refuse("segment \(index) is not aligned to pages of \(pageSize) bytes")
                     }
                     let (end, wraps) = address.addingReportingOverflow(inMemory)
                     if wraps { throw refuse("segment \(index) wraps around the end of the address space") }

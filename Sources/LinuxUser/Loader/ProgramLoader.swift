@@ -87,7 +87,7 @@ struct ProgramLoader {
         image.dataEnd = program.span.end &+ base
         image.interpreterPath = program.interpreter
         if let interpreter {
-            let length = interpreter.span.end - interpreter.span.start
+            let span = interpreter.span, length = span.end - span.start
             let at = try map(
                 interpreter, shown: "\(shown): interpreter",
                 preferred: memory.usualPlace(ofFile: interpreter.fd, length: length))

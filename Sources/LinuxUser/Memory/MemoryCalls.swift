@@ -90,10 +90,11 @@ enum MemoryCalls {
 
     /// mremap(2). Sizes are rounded first, which makes the largest ones nothing (mm/mremap.c, do_mremap).
     static func mremap(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        let oldSize = thread.memory.pageCeiling(call.a1), newSize = thread.memory.pageCeiling(call.a2)
-        let limit = thread.memory.limit, isFixed = call.a3 & 2 != 0
+        let memory = thread.memory
+        let oldSize = memory.pageCeiling(call.a1), newSize = memory.pageCeiling(call.a2)
+        let limit = memory.limit, isFixed = call.a3 & 2 != 0
         guard newSize > 0, newSize <= limit else { throw .inval }
-        if isFixed, thread.memory.pageOffset(call.a4) != 0 || call.a4 > limit - newSize { throw .inval }
+        if isFixed, memory.pageOffset(call.a4) != 0 || call.a4 > limit - newSize { throw .inval }
         if oldSize != newSize || isFixed { try checkSeals(thread, call.a0, max(oldSize, 1)) }
         if isFixed { try checkSeals(thread, call.a4, newSize) }
         let address = try thread.memory.remap(
@@ -105,7 +106,8 @@ enum MemoryCalls {
     static func madvise(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         let advice = call.int32(2)
         let discarding: Set<Int32> = [4, 8, 9]  // MADV_DONTNEED, MADV_FREE, MADV_REMOVE
-        func advise() -> Int { kernel(SYS_madvise, range(thread, call.a0, call.a1), call.word(1), Int(advice)) }
+        let (place, length) = try pages(thread, call.a0, call.a1)
+        func advise() -> Int { kernel(SYS_madvise, place, length, Int(advice)) }
         if !discarding.contains(advice) { return advise() }
         if thread.memory.mapping(at: call.a0).map({ !$0.rights.contains(.write) && !$0.isShared && $0.kind != .file })
             ?? false
@@ -128,15 +130,16 @@ enum MemoryCalls {
     }
 
     static func mbind(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        kernel(
-            SYS_mbind, range(thread, call.a0, call.a1), call.word(1), call.word(2),
-            thread.optionalInput(call.a3, call.a4 / 8), call.word(4), call.word(5))
+        let (place, length) = try pages(thread, call.a0, call.a1)
+        return kernel(
+            SYS_mbind, place, length, call.word(2), thread.optionalInput(call.a3, call.a4 / 8), call.word(4),
+            call.word(5))
     }
 
     static func setHomeNode(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        kernel(
-            SystemCallID.set_mempolicy_home_node.hostNumber, range(thread, call.a0, call.a1), call.word(1),
-            call.word(2), call.word(3))
+        let (place, length) = try pages(thread, call.a0, call.a1)
+        return kernel(
+            SystemCallID.set_mempolicy_home_node.hostNumber, place, length, call.word(2), call.word(3))
     }
 
     /// move_pages(2): the addresses that it asks for lie in a guest's memory.
@@ -160,19 +163,32 @@ enum MemoryCalls {
     }
 
     static func msync(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        thread.blocking(SYS_msync, range(thread, call.a0, call.a1), call.word(1), call.word(2))
+        let (place, length) = try pages(thread, call.a0, call.a1)
+        return thread.blocking(SYS_msync, place, length, call.word(2))
     }
 
     static func mlock(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        kernel(SYS_mlock, range(thread, call.a0, call.a1), call.word(1))
+        let (place, length) = around(thread, call.a0, call.a1)
+        return kernel(SYS_mlock, place, length)
     }
 
     static func mlock2(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        kernel(SYS_mlock2, range(thread, call.a0, call.a1), call.word(1), call.word(2))
+        let (place, length) = around(thread, call.a0, call.a1)
+        return kernel(SYS_mlock2, place, length, call.word(2))
     }
 
     static func munlock(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        kernel(SYS_munlock, range(thread, call.a0, call.a1), call.word(1))
+        let (place, length) = around(thread, call.a0, call.a1)
+        return kernel(SYS_munlock, place, length)
+    }
+
+    /// The pages that the range touches, for calls that take any address.
+    private static func around(_ thread: GuestThread, _ start: UInt64, _ length: UInt64) -> (place: Int, length: Int) {
+        let memory = thread.memory, before = start & (memory.pageSize - 1), size = memory.pageCeiling(length &+ before)
+        guard memory.pageSize != HostProcess.pageSize, size >= length else {
+            return (range(thread, start, length), Int(truncatingIfNeeded: length))
+        }
+        return (range(thread, start &- before, size), Int(truncatingIfNeeded: size))
     }
 
     /// mlockall(2): pages are locked as they are touched, since the process also holds large reservations of Martlet's
@@ -187,11 +203,38 @@ enum MemoryCalls {
     }
 
     static func mincore(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        // A byte for each page of the host.
-        let size = HostProcess.pageSize, pages = call.a1 / size &+ (call.a1 % size == 0 ? 0 : 1)
-        return kernel(
-            SYS_mincore, range(thread, call.a0, call.a1), call.word(1),
-            thread.output(call.a2, pages))
+        let (place, length) = try pages(thread, call.a0, call.a1), hostPage = HostProcess.pageSize
+        let perPage = Int(thread.memory.pageSize / hostPage)
+        if perPage == 1 {
+            let pages = call.a1 / hostPage &+ (call.a1 & (hostPage - 1) == 0 ? 0 : 1)
+            return kernel(SYS_mincore, place, length, thread.output(call.a2, pages))
+        }
+        guard length >= 0, length <= Int(thread.memory.limit) else { throw .nomem }
+        return try withScratch(max(length / Int(hostPage), 1)) { (bytes) throws(Errno) in
+            let result = kernel(SYS_mincore, place, length, bytes.word)
+            guard result == 0 else { return result }
+            // One of the guest's pages is there when a part of it is.
+            let count = length / Int(hostPage) / perPage
+            for page in 0..<count {
+                bytes[page] = (0..<perPage).reduce(0) { $0 | bytes[page * perPage + $1] }
+            }
+            try thread.memory.writeBytes(call.a2, UnsafeRawBufferPointer(rebasing: bytes[..<count]))
+            return 0
+        }
+    }
+
+    /// A range that begins with one of the guest's pages and has all of its last one. Where these are the host's, the kernel looks
+    /// itself.
+    private static func pages(
+        _ thread: GuestThread, _ start: UInt64, _ length: UInt64
+    ) throws(Errno) -> (place: Int, length: Int) {
+        let memory = thread.memory
+        var size = length
+        if memory.pageSize != HostProcess.pageSize {
+            size = memory.pageCeiling(length)
+            guard memory.pageOffset(start) == 0, size >= length else { throw .inval }
+        }
+        return (range(thread, start, length), Int(truncatingIfNeeded: size))
     }
 
     /// The host's place of a range that the host kernel looks at. One that does not lie in the guest's part of the address
