@@ -134,6 +134,12 @@ let package = Package(
                 "LinuxABI", "HostOS", "TestSupport",
             ], swiftSettings: quick),
         .testTarget(
+            name: "ConformanceTests",
+            dependencies: [
+                "IR", "GuestKit", "GuestRISCV", "GuestMoxie", "ToyGuest", "EngineModes", "ExecutionEngine",
+                "GuestMemory", "LinuxMemory", "TestSupport",
+            ]),
+        .testTarget(
             name: "LinuxABITests", dependencies: ["LinuxABI", "ABITables", "HostOS", "TestSupport"],
             swiftSettings: quick),
         .testTarget(

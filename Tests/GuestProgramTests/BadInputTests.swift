@@ -10,30 +10,36 @@ struct BadFile: Sendable, CustomTestStringConvertible {
     var name: String
     var status: Int32 = 126
     var mode: mode_t = 0o755
-    var bytes: @Sendable () -> [UInt8]
+    /// What a file for a guest becomes.
+    var bytes: @Sendable (ElfGuest) -> [UInt8]
     var testDescription: String { name }
 
     static func elf(_ name: String, status: Int32 = 126, _ change: @escaping @Sendable (inout ElfImage) -> Void)
         -> BadFile
     {
         BadFile(name: name, status: status) {
-            var image = ElfImage()
+            var image = ElfImage($0)
             change(&image)
             return image.bytes
         }
     }
 
+    /// Files of no guest.
+    static let others: [BadFile] = [
+        BadFile(name: "empty file") { _ in [] },
+        BadFile(name: "text") { _ in Array("just some text\n".utf8) },
+        BadFile(name: "one byte") { _ in [0x7f] },
+        BadFile(name: "script without an interpreter's name") { _ in Array("#!\n".utf8) },
+        BadFile(name: "script with a missing interpreter", status: 127) { _ in Array("#!/no/such/shell -x\n".utf8) },
+    ]
     static let all: [BadFile] = [
-        BadFile(name: "empty file") { [] },
-        BadFile(name: "text") { Array("just some text\n".utf8) },
-        BadFile(name: "one byte") { [0x7f] },
-        BadFile(name: "no execute permission", mode: 0o644) { ElfImage().bytes },
+        BadFile(name: "no execute permission", mode: 0o644) { ElfImage($0).bytes },
         .elf("wrong magic") { $0.magic[1] = 0x46 },
         .elf("x86-64") { $0.machine = 62 },
         .elf("aarch64") { $0.machine = 183 },
-        .elf("32-bit class") { $0.elfClass = 1 },
+        .elf("the other class") { $0.elfClass = 3 - $0.elfClass },
         .elf("unknown class") { $0.elfClass = 9 },
-        .elf("big-endian") { $0.byteOrder = 2 },
+        .elf("the other byte order") { $0.byteOrder = 3 - $0.byteOrder },
         .elf("relocatable object") { $0.type = 1 },
         .elf("core file") { $0.type = 4 },
         .elf("cut in the ELF header") { $0.length = 40 },
@@ -60,8 +66,6 @@ struct BadFile: Sendable, CustomTestStringConvertible {
         .elf("missing interpreter", status: 127) { $0.interpreter = "/no/such/ld.so" },
         .elf("empty interpreter") { $0.interpreter = "" },
         .elf("interpreter is a folder") { $0.interpreter = "/tmp" },
-        BadFile(name: "script without an interpreter's name") { Array("#!\n".utf8) },
-        BadFile(name: "script with a missing interpreter", status: 127) { Array("#!/no/such/shell -x\n".utf8) },
     ]
 }
 
@@ -100,20 +104,26 @@ struct BadUsage: Sendable, CustomTestStringConvertible {
 }
 
 @Suite struct BadInputTests {
-    @Test func theGeneratedProgramIsGoodBeforeItIsBroken() throws {
+    @Test(arguments: ElfGuest.all) func theGeneratedProgramIsGoodBeforeItIsBroken(_ guest: ElfGuest) throws {
         let file = try Scratch("good")
-        try writeFile(file.path, ElfImage().bytes)
+        try writeFile(file.path, ElfImage(guest).bytes)
         let run = try runProcess(Workspace.requireMartlet(), [file.path], seconds: 20)
         #expect(run.ending == "[exit 7]", "\(run.errorText)")
     }
 
-    @Test(arguments: BadFile.all)
-    func aFileThatCannotRunIsRefusedInOneLine(_ bad: BadFile) throws {
+    @Test(arguments: ElfGuest.all, BadFile.all)
+    func aProgramThatCannotRunIsRefusedInOneLine(_ guest: ElfGuest, _ bad: BadFile) throws {
+        try expectRefusal(bad, guest)
+    }
+    @Test(arguments: BadFile.others) func aFileThatIsNoProgramIsRefusedInOneLine(_ bad: BadFile) throws {
+        try expectRefusal(bad, .riscv64)
+    }
+    private func expectRefusal(_ bad: BadFile, _ guest: ElfGuest) throws {
         let file = try Scratch("bad")
-        try writeFile(file.path, bad.bytes(), mode: bad.mode)
+        try writeFile(file.path, bad.bytes(guest), mode: bad.mode)
         chmod(file.path, bad.mode)
         let run = try runProcess(Workspace.requireMartlet(), [file.path], seconds: 20)
-        expectRefusal(run, status: bad.status, mentions: file.path)
+        checkRefusal(run, status: bad.status, mentions: file.path)
     }
 
     @Test func anInterpreterThatNamesItselfIsRefused() throws {
@@ -122,14 +132,14 @@ struct BadUsage: Sendable, CustomTestStringConvertible {
         image.interpreter = file.path
         try writeFile(file.path, image.bytes)
         let run = try runProcess(Workspace.requireMartlet(), [file.path], seconds: 20)
-        expectRefusal(run, status: 126, mentions: file.path)
+        checkRefusal(run, status: 126, mentions: file.path)
     }
 
     @Test func aScriptThatNamesItselfIsRefused() throws {
         let file = try Scratch("script")
         try writeFile(file.path, Array("#!\(file.path)\n".utf8))
         let run = try runProcess(Workspace.requireMartlet(), [file.path], seconds: 20)
-        expectRefusal(run, status: 126, mentions: file.path)
+        checkRefusal(run, status: 126, mentions: file.path)
     }
 
     @Test(arguments: BadUsage.all)
@@ -138,7 +148,7 @@ struct BadUsage: Sendable, CustomTestStringConvertible {
         try writeFile(file.path, ElfImage().bytes)
         let arguments = bad.arguments.map { $0 == "PROG" ? file.path : $0 }
         let run = try runProcess(Workspace.requireMartlet(), arguments, seconds: 20)
-        expectRefusal(run, status: bad.status, mentions: bad.mentions)
+        checkRefusal(run, status: bad.status, mentions: bad.mentions)
     }
 
     /// The C library's tunables take extensions away, as an older processor would.
@@ -147,7 +157,7 @@ struct BadUsage: Sendable, CustomTestStringConvertible {
         let without = ["GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX2,-MOVBE"]
         let martlet = try Workspace.requireMartlet()
         let run = try runProcess(martlet, [hello.binary], adding: without, seconds: 20)
-        expectRefusal(run, status: 1, mentions: "AVX2, MOVBE")
+        checkRefusal(run, status: 1, mentions: "AVX2, MOVBE")
         let interpreted = try runProcess(
             martlet, ["-accel", "tcg,tier=interpreter", hello.binary], adding: without, seconds: 20)
         #expect(interpreted.text == "hello, world\n", "\(interpreted.errorText)")
@@ -174,7 +184,7 @@ private struct Scratch: ~Copyable {
     deinit { unlink(path) }
 }
 
-private func expectRefusal(_ run: ProcessRun, status: Int32, mentions: String) {
+private func checkRefusal(_ run: ProcessRun, status: Int32, mentions: String) {
     #expect(!run.timedOut, "it hung")
     #expect(run.ending == "[exit \(status)]")
     let lines = run.errorText.split(separator: "\n", omittingEmptySubsequences: true)

@@ -1,13 +1,36 @@
 // Small ELF files, good and broken, made byte by byte for the tests of what the loader refuses.
 
+import Testing
+
+/// What a guest's executables are, and the smallest program: it exits with status 7. A new guest adds its row.
+struct ElfGuest: Sendable, CustomTestStringConvertible {
+    var testDescription: String
+    var machine: UInt16
+    var isNarrow = false, isBig = false
+    var flags: UInt32 = 0
+    var code: [UInt32]
+
+    static let riscv64 = ElfGuest(
+        testDescription: "riscv64", machine: 243, flags: 5, code: ElfImage.exit(7))  // RVC, double-float ABI
+    static let all = [
+        riscv64,
+        ElfGuest(testDescription: "riscv32", machine: 243, isNarrow: true, flags: 5, code: ElfImage.exit(7)),
+        // ldi.l $r0, 7; swi 1
+        ElfGuest(
+            testDescription: "moxie", machine: 223, isNarrow: true, isBig: true,
+            code: [0x0120_0000, 0x0007_3000, 0x0000_0001]),
+    ]
+}
+
 /// An ELF executable as its fields, of 64 bits unless `makeNarrow` is called; every test changes what it wants broken, then asks for the bytes.
 struct ElfImage {
     var magic: [UInt8] = [0x7f, 0x45, 0x4c, 0x46]
     var elfClass: UInt8 = 2  // ELFCLASS64
-    var byteOrder: UInt8 = 1  // little-endian
+    /// The first byte of what says the order; the numbers themselves are in the guest's.
+    var byteOrder: UInt8
     var type: UInt16 = 2  // ET_EXEC
-    var machine: UInt16 = 243  // EM_RISCV
-    var flags: UInt32 = 5  // RVC, double-float ABI
+    var machine: UInt16
+    var flags: UInt32
     var entry: UInt64 = 0x10000 + 0x1000
     var headersAt: UInt64 = 64
     var headerSize: UInt16 = 56
@@ -15,9 +38,10 @@ struct ElfImage {
     var segments: [Segment] = [Segment()]
     /// Addresses and offsets have 32 bits.
     private(set) var isNarrow = false
+    private let isBig: Bool
     var interpreter: String?
     /// Code at file offset 0x1000.
-    var code: [UInt32] = ElfImage.exit(7)
+    var code: [UInt32]
     var length = 0x2000
 
     struct Segment {
@@ -28,6 +52,15 @@ struct ElfImage {
         var fileSize: UInt64 = 0x2000
         var memorySize: UInt64 = 0x2000
         var alignment: UInt64 = 0x1000
+    }
+
+    init(_ guest: ElfGuest = .riscv64) {
+        machine = guest.machine
+        flags = guest.flags
+        code = guest.code
+        isBig = guest.isBig
+        byteOrder = isBig ? 2 : 1
+        if guest.isNarrow { makeNarrow() }
     }
 
     mutating func makeNarrow() {
@@ -43,8 +76,10 @@ struct ElfImage {
     var bytes: [UInt8] {
         var file = [UInt8](repeating: 0, count: max(length, 0x2000))
         func put<T: FixedWidthInteger>(_ value: T, at offset: Int) {
-            for index in 0..<(T.bitWidth / 8) where offset + index < file.count {
-                file[offset + index] = UInt8(truncatingIfNeeded: value >> T(truncatingIfNeeded: index * 8))
+            let size = T.bitWidth / 8
+            for index in 0..<size where offset + index < file.count {
+                let byte = isBig ? size - 1 - index : index
+                file[offset + index] = UInt8(truncatingIfNeeded: value >> T(truncatingIfNeeded: byte * 8))
             }
         }
         for (index, byte) in (magic + [elfClass, byteOrder, 1, 0]).enumerated() { file[index] = byte }

@@ -5,12 +5,8 @@ import TestSupport
 import Testing
 
 @Suite struct GuestChoiceTests {
-    private static let guests = ["riscv64": ElfImage(), "riscv32": narrow]
-    private static let narrow: ElfImage = {
-        var image = ElfImage()
-        image.makeNarrow()
-        return image
-    }()
+    private static let guests = Dictionary(
+        uniqueKeysWithValues: ElfGuest.all.map { ($0.testDescription, ElfImage($0)) })
 
     /// Runs the smallest program of a guest, which exits with 7, by a link to Martlet of this name.
     private func run(_ guest: String, as name: String, _ options: [String]) throws -> ProcessRun {
@@ -26,7 +22,7 @@ import Testing
         return try runProcess(link, options + [program], seconds: 20)
     }
 
-    @Test(arguments: ["riscv64", "riscv32"]) func theFileSaysWhoRunsIt(_ guest: String) throws {
+    @Test(arguments: ElfGuest.all.map(\.testDescription)) func theFileSaysWhoRunsIt(_ guest: String) throws {
         for name in ["martlet", "martlet-\(guest)", "qemu-\(guest)-static"] {
             let run = try run(guest, as: name, [])
             #expect(run.ending == "[exit 7]", "\(name): \(run.errorText)")

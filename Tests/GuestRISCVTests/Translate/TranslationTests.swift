@@ -1,4 +1,4 @@
-// Properties of translation that hold for every row of the tables, and the ends of blocks.
+// Long blocks, the ends of blocks, and rounding. What holds for every row of any guest's tables is in ConformanceTests.
 
 import GuestKit
 import GuestRISCV
@@ -15,75 +15,6 @@ import Testing
         return (0..<16).map { _ in
             let free = UInt32.random(in: 0 ... .max, using: &random) & ~InstructionTable.mask(i)
             return (InstructionTable.match(i) | free) & (width == 32 ? .max : 0xffff)
-        }
-    }
-
-    @Test(.seeded(1)) func everyRowWithRandomOperandsTranslatesToValidIR() throws {
-        var random = SeededRandom(seed: Seed.current)
-        let cpus = [
-            RISCVCPU.standard, try RISCVCPU("max,zcd=off,zcmp=on"),
-            .standard32, try RISCVCPU("max,zcd=off,zcmp=on", .bits32),
-        ]
-        for guest in cpus.map({ RISCVGuest(cpu: $0) }) {
-            for i in 0..<InstructionTable.count where InstructionTable.isAllowed(i, by: guest.cpu.extensions) {
-                var legal = 0
-                for word in words(i, &random) {
-                    for flags in 0..<UInt64(3) {
-                        let translated = Translated(
-                            bytes([word]), guest: guest, flags: flags,
-                            plan: RegionPlan(maxBlocks: 1, maxInstructions: 1))
-                        #expect(
-                            translated.problems.isEmpty,
-                            "\(InstructionTable.name(i)) \(String(word, radix: 16)) flags \(flags)")
-                        #expect(!translated.overflowed)
-                        if !translated.exits(with: .exception(Cause.illegalInstruction)) { legal += 1 }
-                    }
-                }
-                // A CSR number is rarely one that exists; the text tests have those.
-                let name = InstructionTable.name(i)
-                let classes = InstructionTable.classes(i)
-                if !classes.contains(.system) && !name.hasPrefix("cm_") {
-                    #expect((legal > 0) != classes.contains(.privileged), "\(name): \(legal) legal")
-                }
-            }
-        }
-    }
-
-    /// What a row's translation writes and accesses is what the table says of it. (The register lists of Zcmp, which is
-    /// not in this CPU, are no operands, nor are the second registers of amocas.q's pairs.)
-    @Test(.seeded(3)) func rolesAndClassesAreThoseOfTheTranslation() {
-        var random = SeededRandom(seed: Seed.current)
-        let guest = RISCVGuest(cpu: .standard)
-        let rows = InstructionTable.encodings
-        for row in 0..<rows.count where InstructionTable.isAllowed(row, by: guest.cpu.extensions) {
-            let classes = rows.classes(row)
-            if rows.name(row) == "amocas_q" { continue }
-            var writes = false
-            for _ in 0..<16 {
-                let made = rows.random(row, using: &random)
-                guard rows.isItself(made, where: { InstructionTable.isAllowed($0, by: guest.cpu.extensions) }) else {
-                    continue
-                }
-                let translated = Translated(
-                    rows.bytes(made), guest: guest, plan: RegionPlan(maxBlocks: 1, maxInstructions: 1))
-                if translated.exits(with: .exception(Cause.illegalInstruction)) { continue }
-                let written = Set(translated.ops.map(\.dst.index).filter { $0 < 63 })
-                let results = rows.operands(row).filter { $0.access.contains(.write) && ["x", "f"].contains($0.kind) }
-                let expected = results.compactMap { operand -> UInt32? in
-                    guard let number = rows.value(operand, of: made) else { return nil }
-                    if operand.kind == "f" { return UInt32(number + 31) }
-                    return number == 0 ? nil : UInt32(number - 1)
-                }
-                #expect(written.isSubset(of: expected), "\(rows.name(row)): \(translated.text)")
-                if written == Set(expected) { writes = true }
-                if translated.contains(.gld) {
-                    #expect(!classes.isDisjoint(with: [.load, .cache, .exclusive]), "\(rows.name(row))")
-                }
-                if translated.contains(.gst) { #expect(classes.contains(.store), "\(rows.name(row))") }
-            }
-            if !classes.contains(.privileged), !classes.contains(.system) {
-                #expect(writes, "\(rows.name(row)) does not write what its roles say")
-            }
         }
     }
 
