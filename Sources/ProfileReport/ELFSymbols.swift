@@ -1,4 +1,4 @@
-// Function names of an ELF-64 file: from .symtab, else .dynsym; and where functions start at all, from the table that exception
+// Function names of an ELF file of either class and byte order: from .symtab, else .dynsym; and where functions start at all, from the table that exception
 // handling has (.eh_frame_hdr), which stripped files keep. A file may be anything: every offset is checked against the file's size,
 // every count against what the file can hold, and what is wrong is left out.
 //
@@ -25,7 +25,7 @@ struct ELFSymbols {
     private static let nameLimit = 256
     private static let symbolLimit = 4 << 20
 
-    /// Nothing at all for what is no ELF-64 file of the little-endian kind.
+    /// Nothing at all for what is no ELF file.
     init(path: String) {
         let fd = (try? HostFile.openForReading(path)) ?? -1
         defer { if fd >= 0 { HostFile.close(fd) } }
@@ -44,11 +44,13 @@ struct ELFSymbols {
 
     /// `read`: bytes at an offset, both within `size`.
     private init(size: UInt64, read: @escaping (Int, Int) -> [UInt8]) {
-        let file = Reader(size: size, read: read)
-        let header = file.piece(0, 64)
-        guard header.count == 64, header[0] == 0x7f, header[1] == 0x45, header[2] == 0x4c, header[3] == 0x46,
-            header[4] == 2, header[5] == 1
-        else { return }
+        let mark = size < 16 ? [] : read(0, 16)
+        guard mark.count == 16, mark.starts(with: [0x7f, 0x45, 0x4c, 0x46]), 1...2 ~= mark[4], 1...2 ~= mark[5] else {
+            return
+        }
+        let file = Reader(isWide: mark[4] == 2, isBig: mark[5] == 2, size: size, read: read)
+        let header = file.piece(0, file.isWide ? 64 : 52)
+        if header.count == 0 { return }
         readSegments(file, header)
         readSections(file, header)
         functions.sort { ($0.start, $1.size, $0.name) < ($1.start, $0.size, $1.name) }
@@ -92,16 +94,14 @@ struct ELFSymbols {
 
     // MARK: Reading
 
-    private mutating func readSegments(_ file: Reader, _ header: [UInt8]) {
-        let offset = header.word64(32)
-        let entrySize = 56
-        guard Int(header.word16(54)) == entrySize else { return }
-        let table = file.piece(offset, Int(header.word16(56)) * entrySize)
+    private mutating func readSegments(_ file: Reader, _ header: Fields) {
+        let entrySize = file.isWide ? 56 : 32
+        guard Int(header.half(42, 54)) == entrySize else { return }
+        let table = file.piece(header.word(28, 32), Int(header.half(44, 56)) * entrySize)
         for at in stride(from: 0, to: table.count - entrySize + 1, by: entrySize) {
-            let fileOffset = table.word64(at + 8)
-            let address = table.word64(at + 16)
-            let fileSize = table.word64(at + 32)
-            switch table.word32(at) {
+            let entry = table.from(at)
+            let fileOffset = entry.word(4, 8), address = entry.word(8, 16), fileSize = entry.word(16, 32)
+            switch entry.int(0) {
             case 1: segments.append((fileOffset, address, fileSize))  // PT_LOAD
             case 0x6474_e550: readFrameTable(file, fileOffset, fileSize, address)  // PT_GNU_EH_FRAME
             default: break
@@ -113,31 +113,29 @@ struct ELFSymbols {
     private mutating func readFrameTable(_ file: Reader, _ offset: UInt64, _ size: UInt64, _ address: UInt64) {
         let head = file.piece(offset, 12)
         guard head.count == 12, head[0] == 1, head[2] == 0x03, head[3] == 0x3b, size >= 12 else { return }
-        let count = min(UInt64(head.word32(8)), (size - 12) / 8, UInt64(Self.symbolLimit))
+        let count = min(UInt64(head.int(8)), (size - 12) / 8, UInt64(Self.symbolLimit))
         let table = file.piece(offset &+ 12, Int(count) * 8)
         for at in stride(from: 0, to: table.count - 7, by: 8) {
-            starts.append(address &+ UInt64(bitPattern: Int64(Int32(bitPattern: table.word32(at)))))
+            let start = address &+ UInt64(bitPattern: Int64(Int32(bitPattern: table.int(at))))
+            starts.append(file.isWide ? start : start & 0xffff_ffff)
         }
     }
 
-    private mutating func readSections(_ file: Reader, _ header: [UInt8]) {
-        let entrySize = 64
-        guard Int(header.word16(58)) == entrySize else { return }
-        let table = file.piece(header.word64(40), Int(header.word16(60)) * entrySize)
-        let count = table.count / entrySize
-        func sections(_ type: UInt32) -> [Int] {
-            (0..<count).map { $0 * entrySize }.filter { table.word32($0 + 4) == type }
+    private mutating func readSections(_ file: Reader, _ header: Fields) {
+        let entrySize = file.isWide ? 64 : 40
+        guard Int(header.half(46, 58)) == entrySize else { return }
+        let table = file.piece(header.word(32, 40), Int(header.half(48, 60)) * entrySize)
+        let sections = stride(from: 0, to: table.count - entrySize + 1, by: entrySize).map { table.from($0) }
+        func content(_ section: Fields) -> (offset: UInt64, size: UInt64) {
+            (section.word(16, 24), section.word(20, 32))
         }
         let symbolTable: UInt32 = 2
         let dynamicSymbols: UInt32 = 11
         for type in [symbolTable, dynamicSymbols] {
-            for at in sections(type) {
-                let link = Int(table.word32(at + 40))
-                guard link < count, functions.isEmpty else { continue }
-                let strings = link * entrySize
-                readSymbols(
-                    file, (table.word64(at + 24), table.word64(at + 32)),
-                    (table.word64(strings + 24), table.word64(strings + 32)))
+            for section in sections where section.int(4) == type {
+                let link = Int(section.int(24, 40))
+                guard link < sections.count, functions.isEmpty else { continue }
+                readSymbols(file, content(section), content(sections[link]))
             }
         }
     }
@@ -145,38 +143,56 @@ struct ELFSymbols {
     private mutating func readSymbols(
         _ file: Reader, _ symbols: (offset: UInt64, size: UInt64), _ strings: (offset: UInt64, size: UInt64)
     ) {
-        let entrySize = 24
-        let names = file.piece(strings.offset, Int(clamping: strings.size))
+        let entrySize = file.isWide ? 24 : 16
+        let names = file.piece(strings.offset, Int(clamping: strings.size)).bytes
         let limit = Self.symbolLimit * entrySize
         let table = file.piece(symbols.offset, min(Int(clamping: symbols.size), limit))
         for at in stride(from: 0, to: table.count - entrySize + 1, by: entrySize) {
-            let type = table[at + 4] & 15
+            let symbol = table.from(at)
+            let type = symbol[file.isWide ? 4 : 12] & 15
             let isFunction = type == 2 || type == 10  // STT_FUNC, STT_GNU_IFUNC
-            let nameAt = Int(table.word32(at))
-            guard isFunction, table.word16(at + 6) != 0, nameAt < names.count else { continue }
+            let nameAt = Int(symbol.int(0))
+            guard isFunction, symbol.half(14, 6) != 0, nameAt < names.count else { continue }
             let bytes = names[nameAt...].prefix(Self.nameLimit).prefix { $0 != 0 }
             if bytes.isEmpty { continue }
             functions.append(
                 ELFFunction(
-                    start: table.word64(at + 8), size: table.word64(at + 16),
-                    name: String(decoding: bytes, as: UTF8.self)))
+                    start: symbol.word(4, 8), size: symbol.word(8, 16), name: String(decoding: bytes, as: UTF8.self)))
         }
     }
 
     /// The file, with what lies outside of it as empty pieces.
     private struct Reader {
+        /// ELFCLASS64, ELFDATA2MSB.
+        let isWide: Bool, isBig: Bool
         let size: UInt64
         let read: (Int, Int) -> [UInt8]
 
-        func piece(_ offset: UInt64, _ count: Int) -> [UInt8] {
-            guard count > 0, offset <= size, UInt64(count) <= size - offset else { return [] }
-            return read(Int(offset), count)
+        func piece(_ offset: UInt64, _ count: Int) -> Fields {
+            let isInside = count > 0 && offset <= size && UInt64(count) <= size - offset
+            return Fields(bytes: isInside ? read(Int(offset), count) : [], start: 0, isWide: isWide, isBig: isBig)
         }
     }
-}
 
-extension [UInt8] {
-    fileprivate func word16(_ at: Int) -> UInt16 { UInt16(self[at]) | UInt16(self[at + 1]) << 8 }
-    fileprivate func word32(_ at: Int) -> UInt32 { UInt32(word16(at)) | UInt32(word16(at + 2)) << 16 }
-    fileprivate func word64(_ at: Int) -> UInt64 { UInt64(word32(at)) | UInt64(word32(at + 4)) << 32 }
+    /// Fields of a record, by their offsets in files of 32 and of 64 bits.
+    private struct Fields {
+        let bytes: [UInt8]
+        let start: Int
+        let isWide: Bool, isBig: Bool
+
+        var count: Int { bytes.count - start }
+        func from(_ offset: Int) -> Fields {
+            Fields(bytes: bytes, start: start + offset, isWide: isWide, isBig: isBig)
+        }
+        subscript(_ offset: Int) -> UInt8 { bytes[start + offset] }
+
+        private func number(_ offset: Int, _ size: Int) -> UInt64 {
+            (0..<size).reduce(0) { $0 << 8 | UInt64(self[offset + (isBig ? $1 : size - 1 - $1)]) }
+        }
+        func half(_ narrow: Int, _ wide: Int) -> UInt16 { UInt16(number(isWide ? wide : narrow, 2)) }
+        func int(_ offset: Int) -> UInt32 { UInt32(number(offset, 4)) }
+        func int(_ narrow: Int, _ wide: Int) -> UInt32 { int(isWide ? wide : narrow) }
+        /// An address, offset or size: 4 or 8 bytes.
+        func word(_ narrow: Int, _ wide: Int) -> UInt64 { isWide ? number(wide, 8) : number(narrow, 4) }
+    }
 }

@@ -3,8 +3,9 @@ import Testing
 
 @testable import ProfileReport
 
-/// An ELF-64 file with two functions in a symbol table, and a table of function starts.
+/// An ELF file with two functions in a symbol table, and a table of function starts.
 private struct TinyELF {
+    var isWide = true, isBig = false
     /// SHT_SYMTAB or SHT_DYNSYM.
     var symbolType: UInt32 = 2
     /// (name, address, size, type)
@@ -18,23 +19,32 @@ private struct TinyELF {
     var bytes: [UInt8] {
         var file = [UInt8](repeating: 0, count: 0x1000)
         func put(_ value: some FixedWidthInteger, at offset: Int) {
-            for i in 0..<value.bitWidth / 8 { file[offset + i] = UInt8(truncatingIfNeeded: value >> (8 * i)) }
+            let size = value.bitWidth / 8
+            for i in 0..<size {
+                file[offset + (isBig ? size - 1 - i : i)] = UInt8(truncatingIfNeeded: value >> (8 * i))
+            }
         }
-        put(UInt32(0x464c_457f), at: 0)
-        file[4] = 2
-        file[5] = 1
-        put(UInt64(64), at: 32)  // program headers
-        put(UInt64(0x800), at: 40)  // section headers
-        put(UInt16(56), at: 54)
-        put(UInt16(2), at: 56)
-        put(UInt16(64), at: 58)
-        put(UInt16(3), at: 60)
+        /// A field by its offsets in both classes, which differ for `word` in size too.
+        func put(_ value: some FixedWidthInteger, _ base: Int, _ narrow: Int, _ wide: Int) {
+            put(value, at: base + (isWide ? wide : narrow))
+        }
+        func word(_ value: UInt64, _ base: Int, _ narrow: Int, _ wide: Int) {
+            if isWide { put(value, at: base + wide) } else { put(UInt32(value), at: base + narrow) }
+        }
+        let segmentSize = isWide ? 56 : 32, sectionSize = isWide ? 64 : 40, symbolSize = isWide ? 24 : 16
+        file.replaceSubrange(0..<6, with: [0x7f, 0x45, 0x4c, 0x46, isWide ? 2 : 1, isBig ? 2 : 1])
+        word(64, 0, 28, 32)  // program headers
+        word(0x800, 0, 32, 40)  // section headers
+        put(UInt16(segmentSize), 0, 42, 54)
+        put(UInt16(2), 0, 44, 56)
+        put(UInt16(sectionSize), 0, 46, 58)
+        put(UInt16(3), 0, 48, 60)
         func segment(_ index: Int, _ type: UInt32, _ offset: UInt64, _ size: UInt64) {
-            let at = 64 + 56 * index
+            let at = 64 + segmentSize * index
             put(type, at: at)
-            put(offset, at: at + 8)
-            put(Self.address + offset, at: at + 16)
-            put(size, at: at + 32)
+            word(offset, at, 4, 8)
+            word(Self.address + offset, at, 8, 16)
+            word(size, at, 16, 32)
         }
         segment(0, 1, 0, 0x1000)
         segment(1, 0x6474_e550, 0x400, UInt64(12 + 8 * starts.count))
@@ -47,12 +57,12 @@ private struct TinyELF {
         // Symbols at 0x500, their names at 0x600.
         var name = 1
         for (i, symbol) in symbols.enumerated() {
-            let at = 0x500 + 24 * i
+            let at = 0x500 + symbolSize * i
             put(UInt32(name), at: at)
-            file[at + 4] = symbol.3
-            put(UInt16(1), at: at + 6)
-            put(symbol.1, at: at + 8)
-            put(symbol.2, at: at + 16)
+            file[at + (isWide ? 4 : 12)] = symbol.3
+            put(UInt16(1), at, 14, 6)
+            word(symbol.1, at, 4, 8)
+            word(symbol.2, at, 8, 16)
             for byte in symbol.0.utf8 {
                 file[0x600 + name] = byte
                 name += 1
@@ -60,22 +70,22 @@ private struct TinyELF {
             name += 1
         }
         func section(_ index: Int, _ type: UInt32, _ offset: UInt64, _ size: UInt64, link: UInt32) {
-            let at = 0x800 + 64 * index
+            let at = 0x800 + sectionSize * index
             put(type, at: at + 4)
-            put(offset, at: at + 24)
-            put(size, at: at + 32)
-            put(link, at: at + 40)
+            word(offset, at, 16, 24)
+            word(size, at, 20, 32)
+            put(link, at, 24, 40)
         }
-        section(1, symbolType, 0x500, UInt64(24 * symbols.count), link: 2)
+        section(1, symbolType, 0x500, UInt64(symbolSize * symbols.count), link: 2)
         section(2, 3, 0x600, 0x100, link: 0)
         return file
     }
 }
 
 @Suite struct ELFSymbolsTests {
-    @Test(arguments: [UInt32(2), 11])
-    func namesAndStartsAreFound(_ type: UInt32) {
-        let symbols = ELFSymbols(TinyELF(symbolType: type).bytes)
+    @Test(arguments: [UInt32(2), 11], [(true, false), (false, false), (false, true), (true, true)])
+    func namesAndStartsAreFound(_ type: UInt32, _ format: (isWide: Bool, isBig: Bool)) {
+        let symbols = ELFSymbols(TinyELF(isWide: format.isWide, isBig: format.isBig, symbolType: type).bytes)
         #expect(symbols.functions.map(\.name) == ["first", "second@@V1"])
         #expect(symbols.address(ofOffset: 0x123) == TinyELF.address + 0x123)
         #expect(symbols.address(ofOffset: 0x1000) == nil)
