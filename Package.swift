@@ -75,7 +75,7 @@ let package = Package(
         .executableTarget(name: "abitables", dependencies: ["ABITables"]),
         .plugin(name: "LinuxTables", capability: .buildTool(), dependencies: ["abitables"]),
         // Tests
-        .testTarget(name: "TestSupport", dependencies: ["IR", "GuestKit"]),
+        .testTarget(name: "TestSupport", dependencies: ["IR", "GuestKit", "HostOS"]),
         .target(
             name: "ToyGuest", dependencies: ["IR", "GuestKit"], path: "Tests/ToyGuest", swiftSettings: quick,
             plugins: ["DecodeTables"]),
@@ -122,9 +122,8 @@ let package = Package(
         .testTarget(
             name: "ExecutionEngineTests",
             dependencies: [
-                "ExecutionEngine", "CodeGen", "CodeGenX64", "CodeGenInterpreter", "GuestKit", "GuestMemory",
-                "GuestRISCV", "TranslationStore",
-                "HostOS", "Diagnostics", "IR", "Optimizer", "CLinux", "TestSupport",
+                "ExecutionEngine", "EngineModes", "CodeGen", "GuestKit", "GuestMemory", "GuestRISCV",
+                "TranslationStore", "HostOS", "Diagnostics", "IR", "Optimizer", "CLinux", "TestSupport",
             ],
             swiftSettings: quick),
         .testTarget(

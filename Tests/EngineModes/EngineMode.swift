@@ -51,7 +51,9 @@ public struct EngineMode: Sendable, CustomStringConvertible {
         return options
     }
 
-    public func makeHost() -> any HostBackEnd {
+    public func makeHost() -> any HostBackEnd { Self.makeHost(runsMachineCode: runsMachineCode) }
+
+    public static func makeHost(runsMachineCode: Bool) -> any HostBackEnd {
         if runsMachineCode { return X64Host() }
         return InterpreterHost(
             access: GuestAccess(

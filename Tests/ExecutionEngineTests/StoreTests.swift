@@ -3,6 +3,7 @@
 import CodeGen
 import Glibc
 import HostOS
+import TestSupport
 import Testing
 
 @testable import ExecutionEngine
@@ -10,15 +11,9 @@ import Testing
 
 /// A folder for one test, gone with the object.
 private final class Folder {
-    let path: String
-    init() {
-        var template = Array("/tmp/martlet-store-test.XXXXXX".utf8CString)
-        path = template.withUnsafeMutableBufferPointer { String(cString: mkdtemp($0.baseAddress!)) }
-    }
-    deinit {
-        for name in HostFile.names(in: path) where name != "." && name != ".." { HostFile.remove("\(path)/\(name)") }
-        rmdir(path)
-    }
+    private let folder: TemporaryFolder
+    var path: String { folder.path }
+    init() throws { folder = try TemporaryFolder("store-test") }
     func options(_ identity: String = "test", program: String = "program", limit: Int = 256 << 20) -> StoreOptions {
         StoreOptions(
             folder: path, configuration: StoreIdentity(describing: identity.utf8), program: program, limit: limit,
@@ -104,7 +99,7 @@ extension EngineTests {
 
         @Test(arguments: [Tier.automatic, .baseline, .optimizing]) func aSecondRunTranslatesNothing(_ tier: Tier) throws
         {
-            let folder = Folder(), words = program()
+            let folder = try Folder(), words = program()
             let plain = try run(nil, tier: tier, words)
             let first = try run(folder.options(), tier: tier, words)
             #expect(first.registers == plain.registers)
@@ -120,7 +115,7 @@ extension EngineTests {
 
         @Test(arguments: [Tier.automatic, .baseline, .optimizing])
         func verifyingChangesNothingOfWhatIsStored(_ tier: Tier) throws {
-            let plain = Folder(), verified = Folder()
+            let plain = try Folder(), verified = try Folder()
             _ = try run(plain.options(), tier: tier, program()) { $0.verification = .none }
             let run = try run(verified.options(), tier: tier, program()) { $0.verification = .all }
             #expect(run.counters.baseline.verified + run.counters.optimizing.verified == run.counters.translations)
@@ -130,7 +125,7 @@ extension EngineTests {
 
         /// Same size, same place, one other constant: only what contains it is translated again, and nothing wrong is run.
         @Test func changedCodeIsTranslatedAgain() throws {
-            let folder = Folder()
+            let folder = try Folder()
             let first = try run(folder.options(), tier: .baseline, program())
             var words = program()
             words[200 + 40 * 7] = RV.addi(12, 0, 99)
@@ -143,7 +138,7 @@ extension EngineTests {
 
         /// What was not there is added, what was there stays; a row that never fits again goes after some writes.
         @Test func filesGrowAndForget() throws {
-            let folder = Folder()
+            let folder = try Folder()
             let first = try run(folder.options(), tier: .baseline, program(20))
             let second = try run(folder.options(), tier: .baseline, program(40))
             #expect(second.store.installed > 0 && second.store.written > first.store.written)
@@ -160,7 +155,7 @@ extension EngineTests {
         /// Somebody cuts the file short while a process uses it: what has not been read yet is translated.
         @Test(arguments: [100, 4096, 50_001, 200_000])
         func aFileThatIsCutShortWhileInUseIsHarmless(_ length: Int) throws {
-            let folder = Folder(), options = folder.options(), words = program(1000, bodies: 1100)
+            let folder = try Folder(), options = folder.options(), words = program(1000, bodies: 1100)
             let first = try run(options, tier: .baseline, words)
             #expect(folder.size > 256 << 10)
             let m = try Machine(Configuration(isX64: true, tier: .baseline, isLow: true)) { $0.store = options }
@@ -177,7 +172,7 @@ extension EngineTests {
 
         /// The folder is not the user's alone: others may have put files there.
         @Test func filesInAFolderOfOthersAreNotUsed() throws {
-            let folder = Folder(), options = folder.options(), words = program(20)
+            let folder = try Folder(), options = folder.options(), words = program(20)
             let first = try run(options, tier: .baseline, words)
             #expect(try run(options, tier: .baseline, words).store.installed == first.store.written)
             for mode: mode_t in [0o777, 0o770] {
@@ -194,7 +189,7 @@ extension EngineTests {
         }
 
         @Test func aTruncatedFileIsRefused() throws {
-            let folder = Folder(), options = folder.options()
+            let folder = try Folder(), options = folder.options()
             let run = try run(options, tier: .baseline, program(20))
             let bytes = folder.read(options)
             for length in 0..<bytes.count {
@@ -235,7 +230,7 @@ extension EngineTests {
 
         /// Each byte is covered: by the head's hash, its page's, or its row's.
         @Test func aDamagedFileIsRefusedOrHarmless() throws {
-            let folder = Folder(), options = folder.options(), words = program(20)
+            let folder = try Folder(), options = folder.options(), words = program(20)
             let good = try run(options, tier: .baseline, words)
             let bytes = folder.read(options)
             func rows() -> Int? {
@@ -263,7 +258,7 @@ extension EngineTests {
 
         /// A file whose hashes are right but whose rows are nonsense: somebody knows the format.
         @Test func nonsenseWithGoodHashesIsHarmless() throws {
-            let folder = Folder(), options = folder.options(), words = program(20)
+            let folder = try Folder(), options = folder.options(), words = program(20)
             let good = try run(options, tier: .baseline, words)
             let bytes = folder.read(options)
             let head = bytes.withUnsafeBytes { $0.load(as: StoreHead.self) }
@@ -306,7 +301,7 @@ extension EngineTests {
         }
 
         @Test func otherVersionsAndOthersFilesAreRefused() throws {
-            let folder = Folder(), options = folder.options()
+            let folder = try Folder(), options = folder.options()
             let run = try run(options, tier: .baseline, program(20))
             func opens(_ identity: StoreIdentity, _ stubBytes: Int) -> Bool {
                 StoreFile(path: options.path, identity: identity, stubBytes: stubBytes) != nil
@@ -338,7 +333,7 @@ extension EngineTests {
 
         /// Many writers at once: whoever comes last, the file is whole.
         @Test func writersDoNotDisturbEachOther() throws {
-            let folder = Folder(), options = folder.options()
+            let folder = try Folder(), options = folder.options()
             let ends = try (0..<4).map { n in
                 try onThread {
                     for seed in 0..<5 {
@@ -359,7 +354,7 @@ extension EngineTests {
         }
 
         @Test func theFolderStaysWithinItsLimit() throws {
-            let folder = Folder(), words = program(40)
+            let folder = try Folder(), words = program(40)
             let size = { (n: Int) in
                 try self.run(folder.options("\(n)", limit: 64 << 10), tier: .baseline, words).store.writtenBytes
             }
@@ -384,7 +379,7 @@ extension EngineTests {
 
         /// A small code cache flushes again and again; what is flushed comes back from the file.
         @Test func flushesInstallAgain() throws {
-            let folder = Folder(), words = program(40)
+            let folder = try Folder(), words = program(40)
             let plain = try run(nil, tier: .baseline, words)
             _ = try run(folder.options(), tier: .baseline, words)
             let small = try run(folder.options(), tier: .baseline, words) { $0.codeCacheSize = 8 << 10 }
@@ -393,7 +388,7 @@ extension EngineTests {
 
         /// The guest overwrites a function that came from the file, and calls it again.
         @Test func installedCodeIsInvalidatedLikeAnyOther() throws {
-            let folder = Folder()
+            let folder = try Folder()
             func once() throws -> (UInt64, UInt64, StoreCounters) {
                 let m = try Machine(Configuration(isX64: true, tier: .baseline, isLow: true)) {
                     $0.store = folder.options()
@@ -418,7 +413,7 @@ extension EngineTests {
         // MARK: Sharing
 
         @Test func programsShareALibrary() throws {
-            let folder = Folder(), words = program()
+            let folder = try Folder(), words = program()
             let plain = try self.run(nil, tier: .baseline, words)
             func run(_ program: String) throws -> Run {
                 try self.run(folder.options(program: program), tier: .baseline, words, files: Files(program: program))
@@ -442,7 +437,7 @@ extension EngineTests {
 
         /// A program runs some functions of a library, another one all: the first installs no more than it did.
         @Test func aProgramInstallsWhatItUses() throws {
-            let folder = Folder()
+            let folder = try Folder()
             func run(_ program: String, _ words: [UInt32]) throws -> Run {
                 try self.run(folder.options(program: program), tier: .baseline, words, files: Files(program: program))
             }
@@ -455,7 +450,7 @@ extension EngineTests {
         }
 
         @Test func aChangedLibraryIsTranslatedAgain() throws {
-            let folder = Folder()
+            let folder = try Folder()
             func run(_ program: String, seed: Int) throws -> Run {
                 try self.run(
                     folder.options(program: program), tier: .baseline, self.program(seed: seed),
@@ -472,7 +467,7 @@ extension EngineTests {
 
         /// Where its usual place was taken, a library lies elsewhere: its file holds the translations for both places.
         @Test func aLibraryAtTwoPlaces() throws {
-            let folder = Folder()
+            let folder = try Folder()
             func run(_ program: String, bodies: Int) throws -> Run {
                 try self.run(
                     folder.options(program: program), tier: .baseline, self.program(bodies: bodies),
@@ -487,7 +482,7 @@ extension EngineTests {
 
         /// A child finds what another child of the same parent has written after the parent had opened its files.
         @Test func childrenLearnFromEachOther() throws {
-            let folder = Folder(), words = program(20)
+            let folder = try Folder(), words = program(20)
             let m = try Machine(Configuration(isX64: true, tier: .baseline, isLow: true)) {
                 $0.store = folder.options()
                 $0.compilesInBackground = false
@@ -514,7 +509,7 @@ extension EngineTests {
 
         /// A list of uses that names what is not there, or no offset at all.
         @Test func nonsenseInUsesIsHarmless() throws {
-            let folder = Folder(), words = program(20), options = folder.options(program: "a")
+            let folder = try Folder(), words = program(20), options = folder.options(program: "a")
             let good = try run(options, tier: .baseline, words, files: Files(program: "a"))
             let bytes = folder.read(options)
             let head = bytes.withUnsafeBytes { $0.load(as: StoreHead.self) }

@@ -1,9 +1,8 @@
 // An engine with one vCPU and some memory, on every host and tier.
 
 import CodeGen
-import CodeGenInterpreter
-import CodeGenX64
 import Diagnostics
+import EngineModes
 import GuestKit
 import GuestMemory
 import GuestRISCV
@@ -37,13 +36,7 @@ struct Configuration: CustomTestStringConvertible, Sendable {
     /// One translation per guest block, whatever runs.
     static let baseline = [x64[0], interpreted[0]]
 
-    func makeHost() -> any HostBackEnd {
-        if isX64 { return X64Host() }
-        return InterpreterHost(
-            access: GuestAccess(
-                load: GuestCopy.sizedLoad, store: GuestCopy.sizedStore, compareExchange: GuestCopy.sizedCompareExchange,
-                compareExchangePair: GuestCopy.pairCompareExchange))
-    }
+    func makeHost() -> any HostBackEnd { EngineMode.makeHost(runsMachineCode: isX64) }
 }
 
 private let startSignals: Void = HostSignals.start()
@@ -121,18 +114,6 @@ extension VCPU {
     /// x0...x31.
     var registers: [UInt64] { (0..<32).map { self[x: $0] } }
     var returnMisses: UInt64 { jumpCounters.returnMisses }
-}
-
-extension VCPUExit {
-    var text: String {
-        switch self {
-        case .systemCall: "systemCall"
-        case .exception(let number): "exception \(number)"
-        case .memoryFault(let address, let access, let kind): "\(access) \(kind) \(String(address, radix: 16))"
-        case .interrupted: "interrupted"
-        case .outOfCodeMemory: "outOfCodeMemory"
-        }
-    }
 }
 
 func fault(_ access: MemoryAccess, _ kind: MemoryFaultKind, _ address: UInt64) -> String {

@@ -170,18 +170,11 @@ struct BadUsage: Sendable, CustomTestStringConvertible {
     }
 }
 
-/// A file name in /tmp that goes when the test ends.
+/// A place for a file that goes when the test ends.
 private struct Scratch: ~Copyable {
-    let path: String
-    init(_ name: String) throws {
-        var template = Array("/tmp/martlet-\(name)-XXXXXX".utf8CString)
-        let descriptor = mkstemp(&template)
-        guard descriptor >= 0 else { throw SpawnError(description: "mkstemp: errno \(errno)") }
-        fchmod(descriptor, 0o755)
-        close(descriptor)
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-    deinit { unlink(path) }
+    private let folder: TemporaryFolder
+    var path: String { folder.path + "/program" }
+    init(_ name: String) throws { folder = try TemporaryFolder(name) }
 }
 
 private func checkRefusal(_ run: ProcessRun, status: Int32, mentions: String) {

@@ -1,6 +1,7 @@
 import Diagnostics
 import Glibc
 import HostOS
+import TestSupport
 import Testing
 
 @Suite struct DiagnosticsTests {
@@ -41,20 +42,12 @@ import Testing
     }
 
     @Test func aLogIsEmptiedAtItsStartAndKeptByThoseWhoGoOnWithIt() throws {
-        var template = Array("/tmp/martlet-log-XXXXXX".utf8CString)
-        let descriptor = mkstemp(&template)
-        try #require(descriptor >= 0)
-        let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        defer {
-            close(descriptor)
-            unlink(path)
-        }
+        let folder = try TemporaryFolder("log"), path = folder.path + "/log"
+        try writeFile(path, Array("older".utf8))
         try Diagnostics(items: "exec", file: path).write("old ")
         try Diagnostics(items: "exec", file: path).write("new ")
         try Diagnostics(items: "exec", file: path, appending: true).write("more")
-        var bytes = [UInt8](repeating: 0, count: 64)
-        let count = try bytes.withUnsafeMutableBytes { try HostFile.read(descriptor, into: $0, at: 0) }
-        #expect(String(decoding: bytes[..<count], as: UTF8.self) == "new more")
+        #expect(readFile(path) == Array("new more".utf8))
     }
 
     @Test func anUnwritableLogFileIsAnError() {

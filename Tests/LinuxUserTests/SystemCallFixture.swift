@@ -9,6 +9,7 @@ import HostOS
 import IR
 import LinuxABI
 import LinuxMemory
+import TestSupport
 
 @testable import LinuxUser
 
@@ -34,9 +35,7 @@ final class SystemCallFixture {
         start = try memory.map(0, length: size, rights: [.read, .write], flags: 0x22)
         end = start + size
         next = start
-        var template = Array("/tmp/martlet-test-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw Errno(errno) }
-        folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        folder = try makeTemporaryFolder("test")
         var options = UserModeOptions(program: "/bin/guest")
         options.prefix = prefix
         options.diagnostics = try Diagnostics(items: items, file: log)

@@ -1,6 +1,7 @@
 // Folders that tests keep their files in.
 
 import Glibc
+import HostOS
 
 /// Makes a new empty folder, whose name holds `name`; the caller removes it.
 public func makeTemporaryFolder(_ name: String) throws -> String {
@@ -21,16 +22,5 @@ public struct TemporaryFolder: ~Copyable {
     }
 
     /// The names of the files in it, in order.
-    public var files: [String] {
-        guard let directory = opendir(path) else { return [] }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names.sorted()
-    }
+    public var files: [String] { HostFile.names(in: path).sorted() }
 }
