@@ -31,10 +31,10 @@ let package = Package(
         .target(name: "CodeGenInterpreter", dependencies: ["IR", "CodeGen", "SoftFloat"], swiftSettings: hot),
         // Contract
         .target(name: "GuestMemory", swiftSettings: hot),
-        .target(name: "GuestKit", dependencies: ["IR", "SoftFloat"], swiftSettings: hot),
+        .target(name: "GuestKit", dependencies: ["IR", "SoftFloat", "GuestMemory"], swiftSettings: hot),
         // Guests
         .target(
-            name: "GuestRISCV", dependencies: ["IR", "GuestKit", "SoftFloat"],
+            name: "GuestRISCV", dependencies: ["IR", "GuestKit", "GuestMemory", "SoftFloat"],
             swiftSettings: hot, plugins: ["DecodeTables"]),
         .target(
             name: "GuestMoxie", dependencies: ["IR", "GuestKit"], swiftSettings: hot, plugins: ["DecodeTables"]),

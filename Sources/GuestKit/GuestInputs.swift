@@ -13,3 +13,39 @@ public struct GuestInputs: Sendable {
     /// The clock stands still.
     public static let none = GuestInputs(clock: { _, _, _, _, _ in 0 })
 }
+
+/// What the privileged instructions of a guest do to what is around it (`SystemGuest`). Called by the vCPU's thread, from helpers and from
+/// the guest's own functions.
+public struct SystemInputs: Sendable {
+    /// () -> ticks of the machine's timer.
+    public var time: HelperFunction
+    /// The state that `SystemGuest.view` and `fetchIndex` look at may have changed.
+    public var viewsChanged: HelperFunction
+    /// (kind, address, space): page tables may have changed: look-ups made before are to be forgotten. `kind`: `SystemFlush`.
+    public var flush: HelperFunction
+    /// A timer of the vCPU's own has a new deadline: the machine asks the guest for it.
+    public var deadlineChanged: HelperFunction
+
+    public init(
+        time: @escaping HelperFunction, viewsChanged: @escaping HelperFunction, flush: @escaping HelperFunction,
+        deadlineChanged: @escaping HelperFunction
+    ) {
+        self.time = time
+        self.viewsChanged = viewsChanged
+        self.flush = flush
+        self.deadlineChanged = deadlineChanged
+    }
+
+    /// Nothing is around it.
+    public static let none = SystemInputs(
+        time: { _, _, _, _, _ in 0 }, viewsChanged: { _, _, _, _, _ in 0 }, flush: { _, _, _, _, _ in 0 },
+        deadlineChanged: { _, _, _, _, _ in 0 })
+}
+
+/// Which look-ups `SystemInputs.flush` is about: bits.
+public enum SystemFlush {
+    /// Those of one address only (the second argument), rather than all.
+    public static let address: UInt64 = 1
+    /// Those of one address space only (the third argument, as the guest numbers them), and no global ones.
+    public static let space: UInt64 = 2
+}

@@ -1,0 +1,93 @@
+// The physical addresses of a machine: which of them are memory, which are devices, and which are nothing.
+
+/// Host memory at physical addresses: RAM, or ROM, which the guest cannot write. Guest-visible memory is reached by (block, offset) alone,
+/// or by what can be dropped: entries of look-up tables.
+public final class RAMBlock: @unchecked Sendable {
+    public let name: String
+    public let base: UnsafeMutableRawPointer
+    /// Bytes, a multiple of `PhysicalMap.pageSize`.
+    public let size: UInt64
+    public let isReadOnly: Bool
+    /// By page: which of its 64 chunks of 64 bytes hold bytes that code was translated from. Changed under the translation lock, read
+    /// by anyone.
+    public let codeChunks: UnsafeMutablePointer<UInt64>
+
+    /// Takes over zeroed memory for `size` bytes and for the chunks of its pages (eight bytes each), which the owner frees.
+    public init(
+        _ name: String, base: UnsafeMutableRawPointer, size: UInt64, isReadOnly: Bool,
+        codeChunks: UnsafeMutablePointer<UInt64>
+    ) {
+        self.name = name
+        self.base = base
+        self.size = size
+        self.isReadOnly = isReadOnly
+        self.codeChunks = codeChunks
+    }
+}
+
+/// What answers at physical addresses that are not memory. Called by vCPUs' threads, several at a time.
+public protocol PhysicalDevice: AnyObject, Sendable {
+    /// Reads `size` bytes (1, 2, 4 or 8), little-endian, at `offset` from the start of its range. Nil: the bus reports an error.
+    func read(_ offset: UInt64, size: Int) -> UInt64?
+    /// The same for writing the low bytes of `value`. False: the bus reports an error.
+    func write(_ offset: UInt64, size: Int, _ value: UInt64) -> Bool
+}
+
+/// Physical addresses [start, start + size) and what they are.
+public struct PhysicalRange: Sendable {
+    public enum Content: Sendable {
+        case memory(RAMBlock)
+        case device(any PhysicalDevice)
+    }
+    public let name: String
+    public let start: UInt64
+    /// At least 1; `start + size` does not wrap.
+    public let size: UInt64
+    public let content: Content
+
+    public init(_ name: String, start: UInt64, size: UInt64, _ content: Content) {
+        self.name = name
+        self.start = start
+        self.size = size
+        self.content = content
+    }
+
+    @inlinable public func contains(_ address: UInt64) -> Bool { address &- start < size }
+}
+
+/// The ranges of a machine, sorted by address, none over another. Fixed while vCPUs run.
+public final class PhysicalMap: @unchecked Sendable {
+    public static let pageSize: UInt64 = 4096
+    public private(set) var ranges: [PhysicalRange] = []
+
+    public init() {}
+
+    /// Adds a range. False: it overlaps another, and nothing has changed.
+    public func add(_ range: PhysicalRange) -> Bool {
+        let at = ranges.firstIndex { $0.start > range.start } ?? ranges.count
+        if at > 0, range.start &- ranges[at - 1].start < ranges[at - 1].size { return false }
+        if at < ranges.count, ranges[at].start &- range.start < range.size { return false }
+        ranges.insert(range, at: at)
+        return true
+    }
+
+    /// The range that holds an address; nil: nothing answers there.
+    public func find(_ address: UInt64) -> PhysicalRange? {
+        var low = 0
+        var high = ranges.count
+        while low < high {
+            let middle = (low &+ high) / 2
+            if ranges[middle].start <= address { low = middle &+ 1 } else { high = middle }
+        }
+        guard low > 0, ranges[low &- 1].contains(address) else { return nil }
+        return ranges[low &- 1]
+    }
+
+    /// Memory at [address, address + count) that lies in one block: the block and the host address. Nil: not all of it is memory.
+    public func memory(_ address: UInt64, count: UInt64) -> (block: RAMBlock, host: UnsafeMutableRawPointer)? {
+        guard let range = find(address), case .memory(let block) = range.content else { return nil }
+        let offset = address &- range.start
+        guard offset <= block.size, count <= block.size &- offset else { return nil }
+        return (block, block.base + Int(truncatingIfNeeded: offset))
+    }
+}
