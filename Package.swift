@@ -59,13 +59,21 @@ let package = Package(
             ],
             swiftSettings: hot),
         .target(name: "ProfileReport", dependencies: ["Profiling", "ExecutionEngine", "HostOS"]),
+        .target(
+            name: "EngineSetup",
+            dependencies: [
+                "CodeGen", "CodeGenX64", "CodeGenInterpreter", "ExecutionEngine", "Optimizer", "HostOS", "Diagnostics",
+                "CCapstone",
+            ]),
+        // System mode
+        .target(
+            name: "Harts", dependencies: ["ExecutionEngine", "GuestKit", "GuestMemory", "HostOS"], swiftSettings: hot),
         // App
         .executableTarget(
             name: "martlet",
             dependencies: [
-                "CodeGen", "CodeGenX64", "CodeGenInterpreter", "GuestKit", "GuestRISCV", "GuestMoxie",
-                "TranslationStore", "ExecutionEngine", "HostOS",
-                "LinuxMemory", "LinuxABI", "LinuxUser", "ProfileReport", "Diagnostics", "Optimizer", "CCapstone",
+                "EngineSetup", "GuestKit", "GuestRISCV", "GuestMoxie", "TranslationStore", "ExecutionEngine", "HostOS",
+                "LinuxMemory", "LinuxABI", "LinuxUser", "ProfileReport", "Diagnostics",
             ]),
         // Tools
         .target(name: "DecodeTree"),

@@ -53,18 +53,25 @@ public struct HostConfiguration {
     public var stateSize: Int
     /// What floating-point ops deliver where IEEE 754 leaves a choice.
     public var floatRules: FloatRules
+    /// How guest memory is reached.
+    public var addressing: GuestAddressing
     /// Code is made for a profile: the recovery records say where each instruction starts.
     public var isProfiled: Bool
     public init(
         helpers: [HelperDescriptor], globals: [GlobalDescriptor], pcOffset: Int, stateSize: Int,
-        floatRules: FloatRules = .canonical, isProfiled: Bool = false
+        floatRules: FloatRules = .canonical, addressing: GuestAddressing = .identity, isProfiled: Bool = false
     ) {
         self.helpers = helpers
         self.globals = globals
         self.pcOffset = pcOffset
         self.stateSize = stateSize
         self.floatRules = floatRules
+        self.addressing = addressing
         self.isProfiled = isProfiled
+    }
+
+    public var usesTables: Bool {
+        if case .tables = addressing { true } else { false }
     }
 }
 
@@ -72,7 +79,7 @@ public struct HostConfiguration {
 /// the engine's translation lock held; `enter` by many threads at once.
 public protocol HostBackEnd: AnyObject, Sendable {
     var name: String { get }
-    /// Registers and constraints for the allocator; nil for a host that takes IR as it is.
+    /// Registers and constraints for the allocator, once it is configured; nil for a host that takes IR as it is.
     var description: HostDescription? { get }
 
     /// How many registers of each class its code uses.

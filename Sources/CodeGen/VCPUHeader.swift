@@ -158,6 +158,12 @@ public struct VCPUHeader {
     public var jumps = JumpCounters()
     /// What the vCPU's thread is doing, for samples taken by a signal handler: an `Activity` of the engine's.
     public var activity: UInt32 = 0
+    /// By MMU index, the table that its accesses go through (`GuestAddressing.tables`).
+    public var views: InlineArray<16, TLBView> = .init(repeating: TLBView(table: 0, mask: 0))
+    /// Makes the accesses that the tables have no entry for.
+    public var slowAccess: SlowAccessFunction = { _, _ in .leave }
+    /// The vCPU, for helpers, which get the CPU state: an unretained object of the engine's.
+    public var owner: UnsafeMutableRawPointer?
 
     public init(jumpCache: UnsafeMutablePointer<JumpCacheEntry>, returnStack: UnsafeMutablePointer<JumpCacheEntry>) {
         self.jumpCache = jumpCache

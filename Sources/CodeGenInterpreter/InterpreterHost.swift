@@ -48,6 +48,7 @@ public final class InterpreterHost: HostBackEnd, @unchecked Sendable {
     let access: GuestAccess
     private(set) var pcOffset = 0
     private(set) var floatRules = FloatRules.canonical
+    private(set) var usesTables = false
     private(set) var helpers: UnsafeMutablePointer<HelperDescriptor>
     private var code: CodeBuffer?
 
@@ -61,6 +62,7 @@ public final class InterpreterHost: HostBackEnd, @unchecked Sendable {
     public func configure(_ configuration: HostConfiguration, code: CodeBuffer) {
         pcOffset = configuration.pcOffset
         floatRules = configuration.floatRules
+        usesTables = configuration.usesTables
         self.code = code
         helpers.deallocate()
         helpers = .allocate(capacity: configuration.helpers.count)

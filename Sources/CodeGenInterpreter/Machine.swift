@@ -58,6 +58,8 @@ struct Machine: ~Copyable {
     let helpers: UnsafeMutablePointer<HelperDescriptor>
     let access: GuestAccess
     let floatRules: FloatRules
+    /// Guest memory is reached through the vCPU's owner (`GuestAddressing.tables`).
+    let usesTables: Bool
     /// The region that runs. Set by the caller before the first `run`.
     var region: UnsafePointer<RegionCode>
     var frame: UnsafeMutablePointer<UInt64>
@@ -77,6 +79,7 @@ struct Machine: ~Copyable {
         helpers = host.helpers
         access = host.access
         floatRules = host.floatRules
+        usesTables = host.usesTables
         // Replaced before use.
         region = UnsafePointer(bitPattern: 8)!
         frame = UnsafeMutablePointer(bitPattern: 8)!

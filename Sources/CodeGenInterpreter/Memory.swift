@@ -1,30 +1,11 @@
-// Memory: the CPU state, and guest memory through `GuestAccess`. Guest address and host address are the same number.
+// Memory: the CPU state, and guest memory through `GuestAccess`, where guest address and host address are the same number, or through
+// the vCPU's owner (`GuestAddressing.tables`).
 
 import CodeGen
 import IR
 import Synchronization
 
 extension MemOp {
-    /// A value's low `size` bytes between memory and the host's byte order; the bytes above are zero.
-    @inline(__always)
-    func ordered(_ value: UInt64) -> UInt64 {
-        let unused = UInt64(truncatingIfNeeded: 64 &- 8 &* size)
-        let low = (value &<< unused) &>> unused
-        #if _endian(little)
-            return isBigEndian ? low.byteSwapped &>> unused : low
-        #else
-            return isBigEndian ? low : low.byteSwapped &>> unused
-        #endif
-    }
-
-    /// A value's low `size` bytes, extended as the descriptor says.
-    @inline(__always)
-    func extended(_ value: UInt64) -> UInt64 {
-        let unused = Int64(truncatingIfNeeded: 64 &- 8 &* size)
-        if isSigned { return UInt64(bitPattern: (Int64(bitPattern: value) &<< unused) &>> unused) }
-        return (value &<< UInt64(bitPattern: unused)) &>> UInt64(bitPattern: unused)
-    }
-
     @inline(__always)
     func refuses(_ address: UInt64) -> Bool { isAligned && address & UInt64(truncatingIfNeeded: size &- 1) != 0 }
 }
@@ -69,6 +50,7 @@ extension Machine {
         let m = i.op.memOp
         let address = address(i)
         if m.refuses(address) { return raise(ExitReason.misaligned, address: address, isWrite: false) }
+        if usesTables { return ask(SlowAccess(.load, m, address: address), i) }
         var value: UInt64 = 0
         let signal = access.load(address, UInt64(m.log2Size), &value)
         if signal != 0 {
@@ -83,6 +65,7 @@ extension Machine {
         let m = i.op.memOp
         let address = address(i)
         if m.refuses(address) { return raise(ExitReason.misaligned, address: address, isWrite: true) }
+        if usesTables { return ask(SlowAccess(.store, m, address: address, value: get(i.op.b)), i) }
         let signal = access.store(address, UInt64(m.log2Size), m.ordered(get(i.op.b)))
         if signal != 0 {
             return raise(
@@ -112,6 +95,10 @@ extension Machine {
         let address = address(i)
         if m.refuses(address) { return raise(ExitReason.misaligned, address: address, isWrite: true) }
         let operand = m.extended(get(i.op.b))
+        if usesTables {
+            return ask(
+                SlowAccess(.readModifyWrite, m, address: address, value: operand, atomicOp: i.op.atomicOp), i)
+        }
         var old: UInt64 = 0
         let signal = access.load(address, UInt64(m.log2Size), &old)
         if signal != 0 {
@@ -135,6 +122,10 @@ extension Machine {
         let m = i.op.memOp
         let address = address(i)
         if m.refuses(address) { return raise(ExitReason.misaligned, address: address, isWrite: true) }
+        if usesTables {
+            return ask(
+                SlowAccess(.compareAndSwap, m, address: address, value: get(i.op.c), expected: get(i.op.b)), i)
+        }
         var seen: UInt64 = 0
         let expected = m.ordered(get(i.op.b))
         let signal = access.compareExchange(address, UInt64(m.log2Size), expected, m.ordered(get(i.op.c)), &seen)
@@ -149,6 +140,10 @@ extension Machine {
     mutating func compareAndSwapPair(_ i: Instruction) -> Outcome {
         let address = get(i.op.a)
         if i.op.memOp.refuses(address) { return raise(ExitReason.misaligned, address: address, isWrite: true) }
+        if usesTables {
+            let pair = state + Int(truncatingIfNeeded: i.op.imm)
+            return ask(SlowAccess(.compareAndSwapPair, i.op.memOp, address: address, pair: pair), i)
+        }
         let signal = access.compareExchangePair(address, state + Int(truncatingIfNeeded: i.op.imm))
         if signal != 0 {
             return raise(ExitReason.fault, address: address, isWrite: true, signal: signal)
@@ -156,29 +151,26 @@ extension Machine {
         return .goOn
     }
 
+    /// Has the vCPU's owner make an access; there are no tables to look at first.
+    private mutating func ask(_ request: SlowAccess, _ i: Instruction) -> Outcome {
+        var request = request
+        // An entry that has been filled is the owner's to use.
+        for _ in 0..<2 {
+            switch header.pointee.slowAccess(state, &request) {
+            case .retry: continue
+            case .done:
+                if !i.op.dst.isNone { put(i, request.result) }
+                return .goOn
+            case .leave: break
+            }
+            break
+        }
+        let isWrite = header.pointee.faultIsWrite != 0
+        header.pointee.sideExitAddress = 0
+        return raise(ExitReason.fault, address: header.pointee.exitValue, isWrite: isWrite)
+    }
+
     func fence(_ i: Instruction) {
         if i.op.aux != 0 { atomicMemoryFence(ordering: .sequentiallyConsistent) }
-    }
-}
-
-extension AtomicOp {
-    /// What is stored over `old`. Comparisons are on values of the access's size, whatever its descriptor's extension.
-    func apply(_ old: UInt64, _ operand: UInt64, _ m: MemOp) -> UInt64 {
-        let unused = UInt64(truncatingIfNeeded: 64 &- 8 &* m.size)
-        // At the top of the word, both signednesses compare as they should.
-        let x = old &<< unused
-        let y = operand &<< unused
-        let isLess = Int64(bitPattern: x) < Int64(bitPattern: y)
-        return switch self {
-        case .swap: operand
-        case .add: old &+ operand
-        case .and: old & operand
-        case .or: old | operand
-        case .xor: old ^ operand
-        case .smin: isLess ? old : operand
-        case .smax: isLess ? operand : old
-        case .umin: x < y ? old : operand
-        case .umax: x < y ? operand : old
-        }
     }
 }

@@ -3,6 +3,7 @@
 //     rbp   CPU-state pointer + 128: the first 256 bytes of state have one-byte displacements
 //     rsp   frame: `FrameLayout`; 16-byte aligned at every instruction outside of helper calls
 //     r11   scratch within one op and between ops, and xmm15 likewise; never allocated
+//     r10   scratch within one op where guest addresses are looked up (`GuestAddressing.tables`)
 //     all others are the allocator's
 //
 // Allocator numbers: general register n is n, vector register n is 32 + n.
@@ -49,9 +50,10 @@ func xmm(_ place: UInt8) -> XMM {
 
 extension HostDescription {
     /// x86-64 as the allocator sees it.
-    static func x64() -> HostDescription {
+    static func x64(usesTables: Bool = false) -> HostDescription {
         // Registers that no instruction asks for come first, short encodings before long ones.
-        let general: [GPR] = [.rbx, .rsi, .rdi, .r8, .r9, .r10, .r14, .r15, .r12, .r13, .rcx, .rdx, .rax]
+        var general: [GPR] = [.rbx, .rsi, .rdi, .r8, .r9, .r10, .r14, .r15, .r12, .r13, .rcx, .rdx, .rax]
+        if usesTables { general.removeAll { $0 == .r10 } }
         let order = general.map(\.rawValue) + (0..<15).map { floatRegisterBase + $0 }
         var allocatable = RegisterSet()
         for r in order { allocatable.insert(RegisterSet(r)) }

@@ -1,4 +1,4 @@
-// Loads, stores and atomics: CPU state and guest memory. Guest base 0: a guest address is the host address.
+// Loads, stores and atomics: CPU state and guest memory. A guest address is the host address, or is looked up (`Lower+Tables.swift`).
 //
 // Each instruction that may fault gets a recovery point and changes no register that could hold the only copy of a global:
 // loads write their result last, atomics work in rax, which the op's row keeps free.
@@ -32,29 +32,33 @@ extension Lowering {
     // MARK: Guest memory
 
     mutating func loadGuest(_ s: StepPointer, _ op: OpPointer) {
-        let m = guestAddress(s.pointee.a, op.pointee.a, op.pointee.imm, op.pointee.memOp, isWrite: false)
-        point()
+        let m = guestAddress(s, op, op.pointee.imm, isWrite: false)
+        faultPoint()
         loadValue(s.pointee.dst, op, m)
+        closeAccess()
     }
 
     mutating func storeGuest(_ s: StepPointer, _ op: OpPointer) {
         let memOp = op.pointee.memOp
         if memOp.isBigEndian, memOp.log2Size > 0, prepareReversed(s.pointee.b, op.pointee.b, op) {
-            let m = guestAddress(s.pointee.a, op.pointee.a, op.pointee.imm, memOp)
-            point()
+            let m = guestAddress(s, op, op.pointee.imm)
+            faultPoint()
             asm.vmov(memOp.log2Size == 3 ? .qword : .dword, m, .xmm15)
-            return
+            return closeAccess()
         }
-        let m = guestAddress(s.pointee.a, op.pointee.a, op.pointee.imm, memOp)
-        point()
+        let m = guestAddress(s, op, op.pointee.imm)
+        faultPoint()
         storeValue(s.pointee.b, op.pointee.b, op, m, isGuest: true)
+        closeAccess()
     }
 
     /// The memory operand of a guest access, perhaps through r11; checks alignment when the access wants it. `isWrite`: what a misaligned
     /// one is reported as. Of an address of 32 bits the register's upper half does not count.
     private mutating func guestAddress(
-        _ place: UInt8, _ t: Temp, _ displacement: Int64, _ memOp: MemOp, isWrite: Bool = true
+        _ s: StepPointer, _ op: OpPointer, _ displacement: Int64, isWrite: Bool = true
     ) -> Address {
+        if usesTables { return lookUp(s, op, displacement, isWrite: isWrite) }
+        let place = s.pointee.a, t = op.pointee.a, memOp = op.pointee.memOp
         var m: Address
         var register = GPR.r11
         var isPlain = false
@@ -99,6 +103,9 @@ extension Lowering {
             isWrite ? .misalignedWrite : .misalignedRead, value: offset, register: register, isNarrow: isNarrow)
         asm.jcc(.ne, stub.label)
     }
+
+    /// The next instruction may fault on the host. (What is looked up is there.)
+    @inline(__always) private mutating func faultPoint() { if !usesTables { point() } }
 
     // MARK: Order
 
@@ -185,54 +192,67 @@ extension Lowering {
     mutating func readModifyWrite(_ s: StepPointer, _ op: OpPointer) {
         let memOp = op.pointee.memOp
         let size = memOp.operandSize
-        let m = guestAddress(s.pointee.a, op.pointee.a, 0, memOp)
+        let m = atomicAddress(s, op)
         let b = gpr(s.pointee.b)
         let isReversed = memOp.isBigEndian && size != .byte
         switch op.pointee.atomicOp {
         case .swap:
             asm.mov(.qword, .rax, b)
             if isReversed { reverse(.rax, size) }
-            point()
+            faultPoint()
             asm.xchg(size, m, .rax)
         case .add where !isReversed:
             asm.mov(.qword, .rax, b)
-            point()
+            faultPoint()
             asm.lockXadd(size, m, .rax)
         default:
             updateLoop(op.pointee.atomicOp, size, m, b, isReversed: isReversed)
         }
         if isReversed { reverse(.rax, size) }
         extend(.rax, memOp, op.pointee.type)
+        closeAccess()
     }
+
+    /// The memory operand of an atomic access; `scratch` is not in it.
+    private mutating func atomicAddress(_ s: StepPointer, _ op: OpPointer) -> Address {
+        let m = guestAddress(s, op, 0)
+        guard usesTables, m.base == GPR.r10.rawValue else { return m }
+        asm.alu(.add, .qword, .r11, .r10)
+        return Address(.r11)
+    }
+
+    /// A register that neither the allocator nor an atomic access's memory operand uses. (The address of one is a plain register, so r11 is
+    /// free after the alignment check.)
+    private var scratch: GPR { usesTables ? .r10 : .r11 }
 
     /// rax = memory; memory = rax op b.
     private mutating func updateLoop(_ kind: AtomicOp, _ size: OperandSize, _ m: Address, _ b: GPR, isReversed: Bool) {
-        point()
+        faultPoint()
         asm.movzx(.rax, size, m)
         let again = asm.here()
-        asm.mov(.qword, .r11, .rax)
-        if isReversed { reverse(.r11, size) }
+        asm.mov(.qword, scratch, .rax)
+        if isReversed { reverse(scratch, size) }
         switch kind {
-        case .swap: asm.mov(.qword, .r11, b)
-        case .add: asm.alu(.add, .qword, .r11, b)
-        case .and: asm.alu(.and, .qword, .r11, b)
-        case .or: asm.alu(.or, .qword, .r11, b)
-        case .xor: asm.alu(.xor, .qword, .r11, b)
+        case .swap: asm.mov(.qword, scratch, b)
+        case .add: asm.alu(.add, .qword, scratch, b)
+        case .and: asm.alu(.and, .qword, scratch, b)
+        case .or: asm.alu(.or, .qword, scratch, b)
+        case .xor: asm.alu(.xor, .qword, scratch, b)
         case .smin: takeIf(.g, size, b)
         case .smax: takeIf(.l, size, b)
         case .umin: takeIf(.a, size, b)
         case .umax: takeIf(.b, size, b)
         }
-        if isReversed { reverse(.r11, size) }
-        point()
-        asm.lockCmpxchg(size, m, .r11)
+        if isReversed { reverse(scratch, size) }
+        faultPoint()
+        asm.lockCmpxchg(size, m, scratch)
         asm.jcc(.ne, again)
     }
 
-    /// r11 = b if r11 compares so with b.
+    /// `scratch` = b if `scratch` compares so with b.
     private mutating func takeIf(_ code: ConditionCode, _ size: OperandSize, _ b: GPR) {
-        asm.alu(.cmp, size, .r11, b)
-        asm.binary(.cmov(code), .qword, .r11, b)
+        asm.alu(.cmp, size, scratch, b)
+        asm.binary(.cmov(code), .qword, scratch, b)
     }
 
     private mutating func reverse(_ r: GPR, _ size: OperandSize) {
@@ -250,35 +270,34 @@ extension Lowering {
     mutating func compareAndSwap(_ s: StepPointer, _ op: OpPointer) {
         let memOp = op.pointee.memOp
         let size = memOp.operandSize
-        let m: Address
+        let m = atomicAddress(s, op)
+        let isReversed = memOp.isBigEndian && size != .byte
         var new = gpr(s.pointee.c)
-        if memOp.isBigEndian, size != .byte {
-            // The address is a plain register (no displacement), so r11 is free after the alignment check.
-            m = guestAddress(s.pointee.a, op.pointee.a, 0, memOp)
-            asm.mov(.qword, .r11, new)
-            reverse(.r11, size)
+        if isReversed {
+            asm.mov(.qword, scratch, new)
+            reverse(scratch, size)
             reverse(.rax, size)
-            new = .r11
-        } else {
-            m = guestAddress(s.pointee.a, op.pointee.a, 0, memOp)
+            new = scratch
         }
-        point()
+        faultPoint()
         asm.lockCmpxchg(size, m, new)
-        if new == .r11 { reverse(.rax, size) }
+        if isReversed { reverse(.rax, size) }
         extend(.rax, memOp, op.pointee.type)
+        closeAccess()
     }
 
     /// Operands and old value are in the CPU state. The instruction's registers are the row's clobbers.
     mutating func compareAndSwapPair(_ s: StepPointer, _ op: OpPointer) {
-        let m = guestAddress(s.pointee.a, op.pointee.a, 0, op.pointee.memOp)
+        let m = guestAddress(s, op, 0)
         let operands = Int32(truncatingIfNeeded: op.pointee.imm) &- Int32(StateRegister.bias)
         asm.mov(.qword, .rax, Address(.rbp, operands))
         asm.mov(.qword, .rdx, Address(.rbp, operands &+ 8))
         asm.mov(.qword, .rbx, Address(.rbp, operands &+ 16))
         asm.mov(.qword, .rcx, Address(.rbp, operands &+ 24))
-        point()
+        faultPoint()
         asm.lockCmpxchg16b(m)
         asm.mov(.qword, Address(.rbp, operands), .rax)
         asm.mov(.qword, Address(.rbp, operands &+ 8), .rdx)
+        closeAccess()
     }
 }

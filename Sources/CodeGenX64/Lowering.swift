@@ -21,16 +21,18 @@ struct HelperEntry {
 
 /// Code to be emitted at the region's end.
 struct ColdStub {
-    enum Kind: UInt8 { case sideExit, hot, misalignedRead, misalignedWrite, float }
+    enum Kind: UInt8 { case sideExit, hot, misalignedRead, misalignedWrite, float, slowRead, slowWrite }
     var kind: Kind
     /// Where the hot code jumps to, and where the stub comes back.
     var label: Label
     var back: Label
-    /// `sideExit`, `misaligned...`: offset of the recovery point. `float`: index of the op's step.
+    /// `sideExit`, `misaligned...`: offset of the recovery point. `float`, `slow...`: index of the op's step.
     var value: Int
     /// `misaligned...`: the register that holds the address, perhaps in its low half only.
     var register: GPR
     var isNarrow: Bool
+    /// `slow...`: offset of the look-up, which is the recovery point.
+    var again = 0
 }
 
 /// What the host's flags are known to tell.
@@ -88,6 +90,8 @@ struct Lowering: ~Copyable {
     var translation = 0
     /// Where the checks at the region's entry end so far.
     var headEnd = 0
+    /// Where the cold part of the access being emitted comes back.
+    var madeAccess: Label?
 
     // Fixed by `configure`.
     /// By opcode.
@@ -98,6 +102,8 @@ struct Lowering: ~Copyable {
     let floatRules: FloatRules
     /// The FPU computes by the guest's rules.
     let usesFPU: Bool
+    /// Guest addresses are looked up.
+    let usesTables: Bool
 
     // Owned, reused.
     var cold: UnsafeMutablePointer<ColdStub>
@@ -125,6 +131,7 @@ struct Lowering: ~Copyable {
         isProfiled = configuration.isProfiled
         floatRules = configuration.floatRules
         usesFPU = floatRules == .canonical
+        usesTables = configuration.usesTables
         cold = .allocate(capacity: coldCapacity)
         slots = .allocate(capacity: Lowering.slotLimit)
         // Placeholders until the first region.
@@ -360,6 +367,9 @@ struct Lowering: ~Copyable {
             case .float:
                 let s = steps + stub.value
                 coldFloat(stub, s, ops + Int(s.pointee.index))
+            case .slowRead, .slowWrite:
+                let s = steps + stub.value
+                slowAccess(stub, s, ops + Int(s.pointee.index))
             }
         }
     }

@@ -28,6 +28,13 @@ struct HeaderFields {
     let returns = field(\.jumps.returns)
     let cachedJumps = field(\.jumps.cached)
     let lookups = field(\.jumps.lookups)
+    let views = field(\.views)
+
+    /// The table of an MMU index.
+    func view(_ index: Int) -> (table: Address, mask: Address) {
+        let base = Int32(truncatingIfNeeded: views.value) &+ Int32(MemoryLayout<TLBView>.stride) &* Int32(index)
+        return (Address(.rbp, base), Address(.rbp, base &+ 8))
+    }
 
     private static func field<T>(_ path: KeyPath<VCPUHeader, T>, at offset: Int = 0) -> Address {
         Address(.rbp, Int32(VCPUHeader.offset(of: path) + offset - StateRegister.bias))
@@ -102,6 +109,8 @@ struct Stubs {
     /// r11: a `FloatOperation`; operands and result in the header. Keeps every other register.
     var softFloat: UInt = 0
     var faultExit: UInt = 0
+    /// See `SlowDescriptor`.
+    var slowAccess: UInt = 0
     var pool = ConstantPool()
     /// The addresses of the guest's helpers, 8 bytes each.
     var helperTable: UInt = 0
@@ -181,6 +190,11 @@ struct Stubs {
             stubs.missedCache[Int(r.rawValue)] = asm.address
             asm.noteTarget(r, number: missNumber(r), pcHome: pcHome)
             asm.jmp(to: stubs.jumpCache[Int(r.rawValue)])
+        }
+        if configuration.usesTables {
+            stubs.slowAccess = emitSlowAccess(&asm, header)
+            asm.mov(.rax, imm: Int64(ExitReason.fault))
+            asm.jmp(to: stubs.epilogue)
         }
         stubs.softFloat = asm.address
         emitSoftFloat(&asm)

@@ -7,7 +7,7 @@ import IR
 
 public final class X64Host: HostBackEnd, @unchecked Sendable {
     public let name = "x86-64"
-    public let description: HostDescription? = .x64()
+    public private(set) var description: HostDescription? = .x64()
     public let stateRegister = Int(StateRegister.register.rawValue)
     public let stateBias = StateRegister.bias
 
@@ -44,6 +44,7 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
     public func configure(_ configuration: HostConfiguration, code: CodeBuffer) {
         self.code = code
         self.configuration = configuration
+        description = .x64(usesTables: configuration.usesTables)
         writable = code.writable
         executable = code.executable
         // Room for the slots and relocations of most programs: growing copies all of them.

@@ -13,6 +13,14 @@ struct CodeKey: Hashable {
     var pc: UInt64
     /// What of the CPU state it was made for (`GuestArchitecture.mode`).
     var mode: UInt64
+    /// Where the next page lies, for an instruction that may go on there: `noRest` for others, and where nothing can be executed there.
+    var rest = noRest
+    static let noRest = GuestPlace(1)
+
+    /// Where the next page lies, if the instruction may go on there.
+    func locationOfRest(pageSize: UInt64) -> GuestLocation? {
+        rest == Self.noRest ? nil : rest.location(of: (pc | (pageSize &- 1)) &+ 1)
+    }
 
     /// Where its bytes lie in the memory.
     var location: GuestLocation { place.location(of: pc) }

@@ -60,8 +60,12 @@ extension VCPU {
     /// What the vCPU is to run next; nil where nothing can be executed.
     var key: CodeKey? {
         let pc = programCounter
-        guard let place = engine.hasPlaces ? space.place(of: pc) : .same else { return nil }
-        return CodeKey(place: place, pc: pc, mode: engine.guest.mode(state))
+        let mode = engine.guest.mode(state)
+        guard engine.hasPlaces else { return CodeKey(pc: pc, mode: mode) }
+        guard let place = space.place(of: pc) else { return nil }
+        var key = CodeKey(place: place, pc: pc, mode: mode)
+        if engine.tiering.mayCross(pc) { key.rest = space.place(of: nextPage) ?? CodeKey.noRest }
+        return key
     }
 
     private func lookUp(_ key: CodeKey) -> UInt64? {
@@ -165,7 +169,7 @@ extension VCPU {
             header.pointee.faultSignal = 0
             return resolveFault(header.pointee.exitValue, access)
         case ExitReason.misaligned:
-            return .memoryFault(address: header.pointee.exitValue, access: access, kind: .misaligned)
+            return memoryFault(header.pointee.exitValue, access, .misaligned)
         default:
             header.pointee.exitReason = 0
             return handleGuest(exit)
@@ -175,11 +179,14 @@ extension VCPU {
     private func handleGuest(_ exit: ExitValue) -> VCPUExit? {
         switch GuestExit(word: exit.raw) {
         case .systemCall: return .systemCall
-        case .exception(let code): return .exception(code)
+        case .exception(let code): return raise(code)
         case .instructionFence:
             engine.synchronizeCode(everywhere: false)
             return nil
-        case .stateChanged: return nil
+        case .stateChanged:
+            if let mmu { settle(mmu) }
+            return nil
+        case .wait: return .wait
         case .yield:
             HostThread.yield()
             return nil

@@ -17,20 +17,22 @@ final class CodeReader {
     private let windows: UnsafeMutablePointer<GuestLocation>
     private let pageSize: Int
     private static let windowCount = 8
-    private static let longestInstruction = 16
+    private let longestInstruction: Int
     private let scratch: Int
     private static var noPage: GuestLocation { GuestLocation(1) }
     /// Nothing made from the code asked for last may be kept: it could not be write-protected, or an instruction may go on in a page
     /// that lies elsewhere.
     private(set) var isForOneUse = false
 
-    init(_ memory: any CodeMemory, leastBytes: Int) {
+    init(_ memory: any CodeMemory, leastBytes: Int, longestInstruction: Int = 16) {
         self.memory = memory
         self.leastBytes = leastBytes
+        // A little more than needed, where the next page follows.
+        self.longestInstruction = memory.hasPlaces ? longestInstruction : 16
         endsWithPage = memory.hasPlaces
         pageSize = Int(memory.pageSize)
         scratch = Self.windowCount * pageSize
-        copies = .allocate(byteCount: scratch + pageSize + Self.longestInstruction, alignment: 16)
+        copies = .allocate(byteCount: scratch + pageSize + longestInstruction, alignment: 16)
         windows = .allocate(capacity: Self.windowCount)
         windows.initialize(repeating: Self.noPage, count: Self.windowCount)
     }
@@ -47,7 +49,7 @@ final class CodeReader {
     /// instruction may cross it. Nil when there is no code, or it cannot be protected.
     func bytes(at location: GuestLocation) -> UnsafeRawBufferPointer? {
         isForOneUse = false
-        let size = pageSize, pageSize = UInt64(size), longest = UInt64(Self.longestInstruction)
+        let size = pageSize, pageSize = UInt64(size), longest = UInt64(longestInstruction)
         let offset = location.rawValue & (pageSize - 1), toPageEnd = pageSize &- offset
         let page = GuestLocation(location.rawValue &- offset)
         if toPageEnd >= longest {
@@ -70,17 +72,26 @@ final class CodeReader {
         return copy(bytes, count: Int(length), to: scratch)
     }
 
-    /// A copy of the bytes of one instruction, which are not write-protected. `rest`: where the next page lies that the vCPU sees; nil
+    func toPageEnd(_ location: GuestLocation) -> UInt64 { UInt64(pageSize) &- location.rawValue & UInt64(pageSize - 1) }
+
+    /// A copy of the bytes of one instruction; `protects`: write-protected, both parts. `rest`: where the next page lies that the vCPU sees; nil
     /// when it sees none, and where what follows is what lies there.
-    func instruction(at location: GuestLocation, rest: GuestLocation? = nil) -> UnsafeRawBufferPointer? {
+    func instruction(
+        at location: GuestLocation, rest: GuestLocation? = nil, protects: Bool = false
+    ) -> UnsafeRawBufferPointer? {
         isForOneUse = false
         guard let bytes = memory.codeBytes(at: location) else { return nil }
+        if protects {
+            let longest = UInt64(longestInstruction), inPage = min(longest, toPageEnd(location))
+            guard protect(location, inPage) else { return nil }
+            if inPage < longest, let rest { guard protect(rest, longest &- inPage) else { return nil } }
+        }
         let toPageEnd = pageSize - Int(truncatingIfNeeded: location.rawValue) & (pageSize - 1)
-        let length = min(bytes.count, Self.longestInstruction, endsWithPage ? toPageEnd : .max)
+        let length = min(bytes.count, longestInstruction, endsWithPage ? toPageEnd : .max)
         guard length == toPageEnd, let rest, let more = memory.codeBytes(at: rest) else {
             return copy(bytes, count: length, to: scratch)
         }
-        let added = min(more.count, Self.longestInstruction - length)
+        let added = min(more.count, longestInstruction - length)
         guard fill(scratch, from: bytes, length) == length else { return nil }
         return UnsafeRawBufferPointer(
             start: copies + scratch, count: length + fill(scratch + length, from: more, added))

@@ -74,7 +74,8 @@ public final class Engine: @unchecked Sendable {
         host.configure(
             HostConfiguration(
                 helpers: guest.helpers, globals: guest.globals, pcOffset: guest.pcOffset, stateSize: guest.stateSize,
-                floatRules: guest.floatRules, isProfiled: options.isProfiled),
+                floatRules: guest.floatRules, addressing: guest is any SystemGuest ? .tables : .identity,
+                isProfiled: options.isProfiled),
             code: code)
         let stubBytes = code.used
         self.stubBytes = stubBytes
@@ -84,12 +85,14 @@ public final class Engine: @unchecked Sendable {
         } else {
             store = nil
         }
-        let reader = CodeReader(memory, leastBytes: guest.instructionAlignment)
+        let reader = CodeReader(
+            memory, leastBytes: guest.instructionAlignment, longestInstruction: guest.longestInstruction)
         self.reader = reader
         log = TranslationLog(guest: guest, options: options, reader: reader)
-        tiering = Tiering(options, placeSize: placeSize)
+        tiering = Tiering(options, placeSize: placeSize, longestInstruction: guest.longestInstruction)
         pipeline = Pipeline(guest: guest, options: options, log: log)
         FaultRegistry.add(self)
+        (memory as? MachineMemory)?.codeAppears = { [unowned(unsafe) self] in refuseWrites(to: $0) }
         if let rows = store?.expectedRows { commit(rows: rows) }
         if options.compilesInBackground, tiering.countsExecutions, options.diagnostics.items.rawValue == 0 {
             background = BackgroundCompiler(self)
@@ -108,8 +111,9 @@ public final class Engine: @unchecked Sendable {
         HostMemory.commit(code.writable + code.used, min(rows * bytesEach, code.size - code.used))
     }
 
-    /// A vCPU that sees the memory by `space`. ENOMEM when the host has no room for one.
-    public func makeVCPU(in space: any AddressSpace) throws(Errno) -> VCPU {
+    /// A vCPU that sees the memory by `space`, or, of a guest with an MMU (`SystemGuest`), by its own. ENOMEM when the host has no room
+    /// for one.
+    public func makeVCPU(in space: (any AddressSpace)? = nil) throws(Errno) -> VCPU {
         let vcpu = try VCPU(self, space)
         lock.withLock {
             vcpus.append(Unmanaged.passUnretained(vcpu))
@@ -307,11 +311,15 @@ public final class Engine: @unchecked Sendable {
     }
 
     /// May a translation be linked to the code of that key? The code of another page may be seen at its address some day: only within
-    /// the page it is always what the source's own place says. Code that other processes have too is not worth a copy for a few links:
+    /// the page it is always what the source's own place says, and an instruction may go on in the next one. Code that other processes have too is not worth a copy for a few links:
     /// the cpu loop finds the target each time.
     func mayLink(_ source: TranslationID, to target: CodeKey) -> Bool {
         let key = cache[source].key
-        if hasPlaces, key.place != target.place || (key.pc ^ target.pc) >= memory.pageSize { return false }
+        if hasPlaces,
+            key.place != target.place || (key.pc ^ target.pc) >= memory.pageSize || tiering.mayCross(target.pc)
+        {
+            return false
+        }
         let offset = cache[source].entry &- UInt64(UInt(bitPattern: code.executable))
         guard offset < UInt64(sharedCode) else { return true }
         refusedLinks += 1

@@ -14,18 +14,18 @@ extension VCPU {
             address &+= engine.hasPlaces ? min(UInt64(bytes.count), nextPage &- pc) : UInt64(bytes.count)
         }
         return switch space.resolveFault(address: address, access: .execute) {
-        case .guestFault(let kind): .memoryFault(address: address, access: .execute, kind: kind)
+        case .guestFault(let kind): memoryFault(address, .execute, kind)
         case .retry, .codeWrite: nil
         }
     }
 
     func resolveFault(_ address: UInt64, _ access: MemoryAccess) -> VCPUExit? {
         if header.pointee.faultSignal == FaultRegistry.busSignal {
-            return .memoryFault(address: address, access: access, kind: .bus)
+            return memoryFault(address, access, .bus)
         }
         switch space.resolveFault(address: address, access: access) {
         case .retry: return nil
-        case .guestFault(let kind): return .memoryFault(address: address, access: access, kind: kind)
+        case .guestFault(let kind): return memoryFault(address, access, kind)
         case .codeWrite(let page, let length):
             engine.lock.withLock {
                 let changed = engine.memory.allowWrites(start: page, length: length)
@@ -41,9 +41,8 @@ extension VCPU {
     /// Executes the instruction at pc alone, from a translation for one use that protects nothing.
     func stepOnce() -> VCPUExit? {
         guard let key else { return fetchFault() }
-        let rest = engine.hasPlaces ? locationOfNextPage : nil
         engine.lock.lock()
-        let result = engine.translate(engine.tiering.once(key, rest: rest))
+        let result = engine.translate(engine.tiering.once(key))
         guard case .done(let index) = result else {
             if case .full = result {
                 engine.flushLocked()
@@ -70,8 +69,5 @@ extension VCPU {
     }
 
     /// The address behind the page of the pc.
-    private var nextPage: UInt64 { (programCounter | (engine.memory.pageSize - 1)) &+ 1 }
-
-    /// Where the page there lies, if anything can be executed there.
-    private var locationOfNextPage: GuestLocation? { space.place(of: nextPage).map { $0.location(of: nextPage) } }
+    var nextPage: UInt64 { (programCounter | (engine.memory.pageSize - 1)) &+ 1 }
 }

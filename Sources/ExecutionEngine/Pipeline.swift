@@ -17,6 +17,8 @@ struct TranslationRequest: Sendable {
     var isTemporary = false
     /// Where the page behind that instruction's lies, if the memory has places (`CodeReader.instruction`).
     var rest: GuestLocation?
+    /// It is one instruction, which may go on there.
+    var crosses = false
     /// The optimizer's part; nil: none.
     var level: OptimizationLevel?
     /// It counts its executions, to be made again when it is hot.
@@ -71,8 +73,8 @@ final class Pipeline {
     ) -> Bool {
         let pc = request.key.pc, plan = request.plan, place = request.key.place
         func code(at pc: UInt64) -> UnsafeRawBufferPointer? {
-            request.isTemporary
-                ? reader.instruction(at: place.location(of: pc), rest: request.rest)
+            request.isTemporary || request.crosses
+                ? reader.instruction(at: place.location(of: pc), rest: request.rest, protects: !request.isTemporary)
                 : reader.bytes(at: place.location(of: pc))
         }
         guard var bytes = code(at: pc) else { return false }
@@ -110,9 +112,14 @@ final class Pipeline {
             let least = UInt64(guest.instructionAlignment)
             let length = max(unit.pc &- start, least)
             let location = place.location(of: start)
-            ranges[count] = GuestRange(start: location, end: location &+ length)
             workspace.keep(bytes, Int(length))
+            let inPage = request.crosses ? min(length, reader.toPageEnd(location)) : length
+            ranges[count] = GuestRange(start: location, end: location &+ inPage)
             count += 1
+            if inPage < length, let rest = request.rest {
+                ranges[count] = GuestRange(start: rest, end: rest &+ (length &- inPage))
+                count += 1
+            }
         }
         workspace.canGrow = plan.countsEntries && unit.hasLeftOutCalls
         var length = 0

@@ -16,10 +16,17 @@ final class Tiering: @unchecked Sendable {
 
     /// Bytes that a region may spread over: those whose place is the same as its head's. 0: everything.
     private let placeSize: UInt64
+    private let longestInstruction: UInt64
 
-    init(_ options: EngineOptions, placeSize: UInt64 = 0) {
+    init(_ options: EngineOptions, placeSize: UInt64 = 0, longestInstruction: Int = 16) {
         self.options = options
         self.placeSize = placeSize
+        self.longestInstruction = UInt64(longestInstruction)
+    }
+
+    /// May an instruction at `pc` go on in a page that lies elsewhere?
+    @inline(__always) func mayCross(_ pc: UInt64) -> Bool {
+        placeSize > 0 && pc & (placeSize &- 1) > placeSize &- longestInstruction
     }
 
     /// Numbers of translations mean something else from now on.
@@ -40,7 +47,14 @@ final class Tiering: @unchecked Sendable {
 
     /// For code that has no translation.
     func first(_ key: CodeKey) -> TranslationRequest {
-        if optimizesAtOnce(key.pc) { return request(key, regionPlan(key.pc), isOptimized: true) }
+        if optimizesAtOnce(key.pc), !mayCross(key.pc) { return request(key, regionPlan(key.pc), isOptimized: true) }
+        if mayCross(key.pc) {
+            // Just the one: behind it begins another place.
+            var request = request(key, RegionPlan(maxBlocks: 1, maxInstructions: 1))
+            request.rest = key.locationOfRest(pageSize: placeSize)
+            request.crosses = true
+            return request
+        }
         let isAlone = options.maxInstructions == 1
         var request = request(key, RegionPlan(maxBlocks: 1, maxInstructions: options.maxInstructions))
         request.countsExecutions = countsExecutions && !isAlone
@@ -48,21 +62,28 @@ final class Tiering: @unchecked Sendable {
     }
 
     /// For one execution of one instruction.
-    func once(_ key: CodeKey, rest: GuestLocation?) -> TranslationRequest {
+    func once(_ key: CodeKey) -> TranslationRequest {
         var request = request(key, RegionPlan(maxBlocks: 1, maxInstructions: 1))
         request.isTemporary = true
-        request.rest = rest
+        request.rest = key.locationOfRest(pageSize: placeSize)
+        request.crosses = mayCross(key.pc)
         return request
     }
 
     /// For what takes the place of a hot translation; nil: it stays.
     func replacement(of row: Translation) -> TranslationRequest? {
+        if mayCross(row.key.pc) { return nil }
         guard options.optimizeOnly.contains(row.key.pc), !row.isOptimized || row.canGrow else { return nil }
         return request(row.key, regionPlan(row.key.pc, isLarger: row.isOptimized), isOptimized: true)
     }
 
     private func request(_ key: CodeKey, _ plan: RegionPlan, isOptimized: Bool = false) -> TranslationRequest {
         var request = TranslationRequest(key: key, plan: plan, isOptimized: isOptimized)
+        if placeSize > 0 {
+            request.plan.lowest = key.pc & ~(placeSize - 1)
+            request.plan.highest = request.plan.lowest &+ (placeSize - longestInstruction + 1)
+            request.plan.staysInRange = true
+        }
         // What will be optimized when it is hot is not worth a pass before that.
         if isOptimized || !countsExecutions, options.optimizeOnly.contains(key.pc) {
             request.level = isOptimized ? .full : .baseline
@@ -89,10 +110,6 @@ final class Tiering: @unchecked Sendable {
         plan.rarestCall = 16
         plan.leastShare = 1 / 24
         plan.rareRest = 1 / 8
-        if placeSize > 0 {
-            plan.lowest = pc & ~(placeSize - 1)
-            plan.highest = plan.lowest &+ placeSize
-        }
         return plan
     }
 

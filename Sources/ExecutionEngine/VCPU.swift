@@ -21,6 +21,8 @@ public enum VCPUExit: Sendable {
     case memoryFault(address: UInt64, access: MemoryAccess, kind: MemoryFaultKind)
     /// The exit flag was set; it is clear again. May be spurious.
     case interrupted
+    /// It waits for an interrupt. Only of a machine's vCPU.
+    case wait
     /// The code cache cannot hold even one instruction.
     case outOfCodeMemory
 }
@@ -37,6 +39,10 @@ public final class VCPU: FloatEnvironment {
     public let engine: Engine
     /// What it sees at guest addresses.
     public let space: any AddressSpace
+    /// The same, of a machine's vCPU.
+    public let mmu: MMU?
+    /// Of a machine's vCPU; set before it runs.
+    public unowned(unsafe) var surroundings: (any VCPUSurroundings)?
     /// The guest's CPU state: `stateSize` bytes.
     public let state: UnsafeMutableRawPointer
     let header: UnsafeMutablePointer<VCPUHeader>
@@ -49,6 +55,8 @@ public final class VCPU: FloatEnvironment {
     let recovered: UnsafeMutablePointer<RecoverySource>
     let globals: [GlobalDescriptor]
     let lookup: TranslationLookup
+    /// What it remembers of where code is, unless the MMU has several.
+    private let context: CodeContext
     /// The engine's generation when generated code was left last.
     var exitGeneration: UInt64 = 0
     /// Another process runs on it, in this memory: see `checkpoint`. Threads that it starts end with it.
@@ -62,23 +70,17 @@ public final class VCPU: FloatEnvironment {
     /// A chain exit that waits for its target's translation.
     var pendingLink: (source: TranslationID, slot: Int, generation: UInt64)?
 
-    init(_ engine: Engine, _ space: any AddressSpace) throws(Errno) {
+    /// `space`: nil for a vCPU of a machine, which has one of its own.
+    init(_ engine: Engine, _ space: (any AddressSpace)?) throws(Errno) {
         let size = ExecutionCounters.bytes + VCPUHeader.stride + engine.guest.stateSize
-        let allocation = try HostMemory.reserve(size), jumpCache: UnsafeMutableRawPointer
-        do throws(Errno) { jumpCache = try HostMemory.reserve(JumpCache.bytes) } catch {
-            try? HostMemory.unmap(UInt(bitPattern: allocation), size)
-            throw error
-        }
+        let context = try CodeContext()
+        let allocation = try HostMemory.reserve(size)
         self.engine = engine
-        self.space = space
         self.allocation = allocation
+        self.context = context
         state = allocation + (ExecutionCounters.bytes + VCPUHeader.stride)
         header = VCPUHeader.of(state)
-        let returnStack = UnsafeMutablePointer<JumpCacheEntry>.allocate(capacity: ReturnStack.count)
-        header.initialize(
-            to: VCPUHeader(
-                jumpCache: jumpCache.bindMemory(to: JumpCacheEntry.self, capacity: JumpCache.count),
-                returnStack: returnStack))
+        header.initialize(to: VCPUHeader(jumpCache: context.jumpCache, returnStack: context.returnStack))
         running = .allocate(capacity: 1)
         running.initialize(to: 0)
         globals = engine.guest.globals
@@ -87,14 +89,30 @@ public final class VCPU: FloatEnvironment {
         recovered = .allocate(capacity: globals.count)
         engine.host.prepare(state)
         engine.guest.reset(state)
-        JumpCache.finishEmptying(header.pointee.jumpCache)
-        forgetReturns()
+        if let space {
+            mmu = nil
+            self.space = space
+            return
+        }
+        guard let guest = engine.guest as? any SystemGuest, let memory = engine.memory as? MachineMemory else {
+            fatalError("a vCPU without an address space, of a guest without an MMU")
+        }
+        do throws(Errno) {
+            let mmu = try MMU(guest, state, memory, context)
+            mmu.usesEntries = runsMachineCode
+            self.mmu = mmu
+            self.space = mmu
+            header.pointee.slowAccess = { [unowned(unsafe) mmu] in mmu.access(&$1) }
+        } catch {
+            try? HostMemory.unmap(UInt(bitPattern: allocation), size)
+            throw error
+        }
+        header.pointee.owner = Unmanaged.passUnretained(self).toOpaque()
     }
 
     deinit {
         engine.remove(self)
-        try? HostMemory.unmap(UInt(bitPattern: header.pointee.jumpCache), JumpCache.bytes)
-        header.pointee.returnStack.deallocate()
+        header.pointee.slowAccess = { _, _ in .leave }
         running.deallocate()
         recovered.deallocate()
         let size = ExecutionCounters.bytes + VCPUHeader.stride + engine.guest.stateSize
@@ -204,14 +222,5 @@ public final class VCPU: FloatEnvironment {
     /// Does what the engine asked for, between two system calls that the flag would end. Only outside `run`.
     public func serveRequests() { _ = handleRequests() }
 
-    func forget() {
-        header.pointee.jumpCache.update(repeating: JumpCacheEntry(pc: 0, code: 0), count: JumpCache.count)
-        JumpCache.finishEmptying(header.pointee.jumpCache)
-        forgetReturns()
-    }
-
-    private func forgetReturns() {
-        header.pointee.returnStack.update(
-            repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: ReturnStack.count)
-    }
+    func forget() { if let mmu { mmu.forgetCode() } else { context.forget() } }
 }

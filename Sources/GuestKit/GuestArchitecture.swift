@@ -14,8 +14,10 @@ public enum GuestExit: Equatable, Sendable {
     case stateChanged
     /// An instruction asked that translated code be seen as memory has it now (`fence.i`); pc is after it.
     case instructionFence
-    /// The vCPU waits (WFI, pause, wrs): a hint to yield; pc is after it.
+    /// The vCPU waits for others (pause, wrs): a hint to yield; pc is after it.
     case yield
+    /// The vCPU waits for an interrupt (WFI); pc is after it.
+    case wait
     /// An exception by the number that the architecture's manual gives it; pc is at the instruction.
     case exception(UInt32)
 
@@ -27,6 +29,7 @@ public enum GuestExit: Equatable, Sendable {
         case .instructionFence: 18
         case .yield: 19
         case .exception(let code): 20 | UInt64(code) << 32
+        case .wait: 21
         }
     }
 
@@ -38,6 +41,7 @@ public enum GuestExit: Equatable, Sendable {
         case 18: self = .instructionFence
         case 19: self = .yield
         case 20: self = .exception(UInt32(truncatingIfNeeded: word >> 32))
+        case 21: self = .wait
         default: return nil
         }
     }
@@ -65,6 +69,8 @@ public protocol GuestArchitecture: AnyObject, Sendable {
     var instructionWord: Int? { get }
     /// Instructions start at multiples of this many bytes.
     var instructionAlignment: Int { get }
+    /// Bytes of the longest instruction; by default 16.
+    var longestInstruction: Int { get }
     /// The order of plain accesses that guest code may rely on. Passes that leave out or join accesses obey it.
     var memoryModel: MemoryModel { get }
     /// What its floating-point instructions deliver where IEEE 754 leaves a choice. By default as if it had none.
@@ -85,5 +91,6 @@ public protocol GuestArchitecture: AnyObject, Sendable {
 
 extension GuestArchitecture {
     public var instructionWord: Int? { nil }
+    public var longestInstruction: Int { 16 }
     public var floatRules: FloatRules { .canonical }
 }

@@ -17,6 +17,8 @@ public struct RegionPlan: Sendable {
     /// Guest addresses a block may start in.
     public var lowest: UInt64
     public var highest: UInt64
+    /// What lies beyond may be other code some day: jumps to there look for it each time.
+    public var staysInRange = false
     /// A block that runs less than 1/n as often as the head stays outside; a call to one as well.
     public var rarestBlock: UInt32 = .max
     public var rarestCall: UInt32 = .max

@@ -53,6 +53,9 @@ public protocol SystemGuest: GuestArchitecture {
     func fetchIndex(_ state: UnsafeMutableRawPointer) -> Int
     /// The view of an index at present. Equal views see the same, until the guest asks for a flush.
     func view(_ state: UnsafeMutableRawPointer, index: Int) -> UInt64
+    /// The part of a view that the pages of all address spaces (`PageMapping.isGlobal`) depend on: views that have it in common differ in
+    /// other pages only.
+    func globalView(_ state: UnsafeMutableRawPointer, index: Int) -> UInt64
     /// Finds where the byte at `address` lies for an access under an MMU index. Never for longer than a few page-table levels.
     func walk(
         _ state: UnsafeMutableRawPointer, _ address: UInt64, _ access: MemoryAccess, index: Int, _ memory: PhysicalMap

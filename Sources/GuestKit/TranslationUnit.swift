@@ -101,7 +101,7 @@ public struct TranslationUnit: ~Copyable {
 
     /// Ends the block: control goes to guest `target`.
     public mutating func jump(to target: UInt64) {
-        if let block = blockInRegion(target, context) { ir.br(enter(block)) } else { ir.gotoTB(target) }
+        if let block = blockInRegion(target, context) { ir.br(enter(block)) } else { go(to: target) }
     }
 
     /// Ends the block: to `taken` when cond(a, b), else to `next`.
@@ -118,7 +118,14 @@ public struct TranslationUnit: ~Copyable {
         if let callee = calleeInRegion(target, returnTo) { return ir.br(enter(callee)) }
         ir.pushReturn(returnTo)
         // What a call leads to in the outermost context returns to where the return stack says.
-        if let block = find(target, 0) { ir.br(enter(block)) } else { ir.gotoTB(target) }
+        if let block = find(target, 0) { ir.br(enter(block)) } else { go(to: target) }
+    }
+
+    /// Leaves the region for a guest address.
+    private mutating func go(to target: UInt64) {
+        if !plan.staysInRange || target >= plan.lowest && target < plan.highest { return ir.gotoTB(target) }
+        // The pc is as wide as a state field, whatever the guest's registers are.
+        ir.lookupAndGoto(ir.const(Int64(bitPattern: target)), .indirect)
     }
 
     /// Ends the block: control goes to the guest address in `target`. `isRepeatable`: what the instruction has written so far does
@@ -138,11 +145,12 @@ public struct TranslationUnit: ~Copyable {
             ir.countExecution(pc, counter: profile.failureCounter(of: pc))
         }
         if let returnTo { ir.pushReturn(returnTo) }
+        if plan.staysInRange { return ir.lookupAndGoto(target, hint) }
         ir.gotoCached(target, notedAs: countsExecutions || profile != nil ? pc : nil)
     }
 
     /// Ends the block: there is no whole instruction at `pc`. Whoever comes there asks memory again, since there may be one by then.
-    public mutating func missCode() { ir.gotoTB(pc) }
+    public mutating func missCode() { go(to: pc) }
 
     /// Ends the block: hands control to the embedder with the guest pc at `pc`.
     public mutating func exit(_ reason: GuestExit, at pc: UInt64) {
@@ -216,7 +224,7 @@ public struct TranslationUnit: ~Copyable {
     /// Fills an edge's own block: control leaves the region.
     private mutating func leave(_ block: BlockID, to target: UInt64) {
         ir.begin(block)
-        ir.gotoTB(target)
+        go(to: target)
     }
 
     private mutating func leaveTheRest() {

@@ -31,6 +31,7 @@ public final class RISCVGuest: GuestArchitecture {
     public var memoryModel: MemoryModel { .weak }
     /// Unprivileged ISA, "NaN Generation and Propagation" and "Subnormal Arithmetic".
     public var floatRules: FloatRules { .canonical }
+    public var longestInstruction: Int { 4 }
     public var instructionAlignment: Int { cpu.extensions.contains(.zca) ? 2 : 4 }
 
     /// All registers 0, no reservation, round to nearest even. The accrued flags and the host's rounding mode are the

@@ -148,6 +148,16 @@ public enum Futex {
     public static func wait(_ address: UnsafeMutablePointer<UInt32>, while value: UInt32) {
         _ = kernel(SYS_futex, Int(bitPattern: address), waitOperation | privateFlag, Int(value))
     }
+
+    /// The same, for at most so many nanoseconds.
+    public static func wait(_ address: UnsafeMutablePointer<UInt32>, while value: UInt32, nanoseconds: UInt64) {
+        var time = timespec(
+            tv_sec: Int(min(nanoseconds / 1_000_000_000, 1 << 32)), tv_nsec: Int(nanoseconds % 1_000_000_000))
+        withUnsafePointer(to: &time) {
+            _ = kernel(
+                SYS_futex, Int(bitPattern: address), waitOperation | privateFlag, Int(value), Int(bitPattern: $0))
+        }
+    }
 }
 
 /// One word handed from one thread to another.

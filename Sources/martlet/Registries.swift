@@ -1,8 +1,5 @@
 // What this binary holds, as tables. Adding a guest or a host is a line here.
 
-import CodeGen
-import CodeGenInterpreter
-import CodeGenX64
 import GuestKit
 import GuestMoxie
 import GuestRISCV

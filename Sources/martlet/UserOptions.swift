@@ -2,11 +2,11 @@
 // qemu-user, so that scripts written for it work.
 
 import Diagnostics
+import EngineSetup
 import ExecutionEngine
 import HostOS
 import LinuxMemory
 import LinuxUser
-import Optimizer
 
 /// One option of user mode.
 struct UserOption: Sendable {
@@ -27,12 +27,6 @@ extension UserOption {
     var isInherited: Bool { !["E", "U", "0", "execfd", "profile", "limits", "seccomp"].contains(names[0]) }
 }
 
-/// What is wrong with an option's value: what would be right.
-struct OptionError: Error {
-    var message: String
-    init(_ message: String) { self.message = message }
-}
-
 /// What the command line and the environment say, before anything is opened.
 struct UserCommandLine: Sendable {
     var prefix: String?
@@ -51,16 +45,7 @@ struct UserCommandLine: Sendable {
     var logFile: String?
     var logFilter: String?
     var strace = false
-    var oneInstruction = false
-    var cacheSize: Int?
-    var tier: String?
-    /// Executions after which code is optimized.
-    var hotThreshold: UInt32?
-    /// Translations on disk: `on`, `off` or a folder, and the bytes that they may have.
-    var diskCache: String?
-    var diskCacheSize: Int?
-    /// Hot regions are compiled on another thread; nil: where there is a second processor.
-    var background: Bool?
+    var accelerator = AcceleratorOptions()
     var seed: UInt64?
     var perfMap = false
     /// Where to write a profile: an absolute path.
@@ -68,9 +53,6 @@ struct UserCommandLine: Sendable {
     /// The program was executed by a guest.
     var isExecuted = false
     var statistics = false
-    var disabledPasses: Set<String> = []
-    var verification = Verification.standard
-    var optimizeOnly = AddressFilter()
     /// Option words that a program executed by the guest gets too.
     var inherited: [[UInt8]] = []
     /// Asked for text instead of a run.
@@ -178,11 +160,11 @@ let userOptions: [UserOption] = [
     UserOption(
         names: ["one-insn-per-tb", "singlestep"], argument: nil, variable: "ONE_INSN_PER_TB",
         help: "one guest instruction per translation"
-    ) { (line, _) throws(OptionError) in line.oneInstruction = true },
+    ) { (line, _) throws(OptionError) in line.accelerator.oneInstruction = true },
     UserOption(
         names: ["tb-size"], argument: "SIZE", variable: "TB_SIZE", help: "code cache size in MiB, or with K, M, G"
     ) {
-        (line, value) throws(OptionError) in line.cacheSize = try parseCacheSize(value)
+        (line, value) throws(OptionError) in line.accelerator.cacheSize = try parseCacheSize(value)
     },
     UserOption(names: ["seed"], argument: "NUMBER", variable: "RAND_SEED", help: "make AT_RANDOM repeatable") {
         (line, value) throws(OptionError) in
@@ -194,7 +176,11 @@ let userOptions: [UserOption] = [
         help:
             "tier=auto|interpreter|baseline|optimizing, hot=EXECUTIONS, background=on|off, cache=on|off|DIR, cache-size=SIZE, "
             + "tb-size=SIZE, one-insn-per-tb=on|off, no-pass=NAME, optimize-only=START..END, verify=all|N|none"
-    ) { (line, value) throws(OptionError) in try parseAccelerator(&line, value) },
+    ) {
+        (line, value) throws(OptionError) in
+        try line.accelerator.parse(value)
+        if line.accelerator.threads == "single" { throw OptionError("thread=single is for system mode") }
+    },
     UserOption(names: ["perfmap"], argument: nil, variable: "PERFMAP", help: "write /tmp/perf-PID.map for Linux perf") {
         (line, _) throws(OptionError) in line.perfMap = true
     },
@@ -211,91 +197,7 @@ let userOptions: [UserOption] = [
     },
 ]
 
-/// The properties of `-accel tcg`.
-private func parseAccelerator(_ line: inout UserCommandLine, _ value: String) throws(OptionError) {
-    let parts = value.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-    guard parts.first == "tcg" else { throw OptionError("wanted tcg; no other accelerator exists") }
-    for part in parts.dropFirst() {
-        guard let equals = part.firstIndex(of: "=") else { throw OptionError("property '\(part)' wants a value") }
-        let name = String(part[..<equals])
-        let setting = String(part[part.index(after: equals)...])
-        switch name {
-        case "tier":
-            guard ["auto", "interpreter", "baseline", "optimizing"].contains(setting) else {
-                throw OptionError("tier wants auto, interpreter, baseline or optimizing")
-            }
-            line.tier = setting
-        case "tb-size": line.cacheSize = try parseCacheSize(setting)
-        case "hot":
-            guard let count = UInt32(setting), count > 0 else { throw OptionError("hot wants a number of executions") }
-            line.hotThreshold = count
-        case "cache":
-            guard setting == "on" || setting == "off" || setting.hasPrefix("/") else {
-                throw OptionError("cache wants on, off or an absolute path")
-            }
-            line.diskCache = setting
-        case "cache-size":
-            guard let size = parseSize(setting, unit: 1 << 20), size >= 64 << 10, size <= 1 << 40 else {
-                throw OptionError("cache-size wants a size in MiB, or with a suffix such as 512K, at least 64K")
-            }
-            line.diskCacheSize = Int(size)
-        case "one-insn-per-tb":
-            guard setting == "on" || setting == "off" else { throw OptionError("one-insn-per-tb wants on or off") }
-            line.oneInstruction = setting == "on"
-        case "background":
-            guard setting == "on" || setting == "off" else { throw OptionError("background wants on or off") }
-            line.background = setting == "on"
-        case "thread":
-            guard setting == "multi" || setting == "single" else { throw OptionError("thread wants multi or single") }
-            if setting == "single" { throw OptionError("thread=single is for system mode, which does not exist yet") }
-        case "optimize-only":
-            do { line.optimizeOnly = try AddressFilter(parsing: setting) } catch {
-                throw OptionError("optimize-only wants a range of addresses such as 0x10000..0x10fff")
-            }
-        case "no-pass":
-            guard Pass(rawValue: setting) != nil else {
-                throw OptionError("no-pass wants one of \(Pass.allCases.map(\.rawValue).joined(separator: ", "))")
-            }
-            line.disabledPasses.insert(setting)
-        case "verify":
-            guard let verification = Verification(parsing: setting) else {
-                throw OptionError("verify wants all, none, or N for one translation in N")
-            }
-            line.verification = verification
-        default:
-            throw OptionError(
-                "unknown property '\(name)'; wanted tier, hot, background, cache, cache-size, tb-size, one-insn-per-tb, thread, no-pass, optimize-only or verify"
-            )
-        }
-    }
-}
-
 /// `path` whatever the current directory will be.
 func absolutePath(_ path: String) -> String {
     path.hasPrefix("/") ? path : ((try? HostFile.currentDirectory()) ?? "") + "/" + path
-}
-
-private func parseCacheSize(_ text: String) throws(OptionError) -> Int {
-    guard let size = parseSize(text, unit: 1 << 20), size > 0 else {
-        throw OptionError("wanted a size in MiB, or with a suffix such as 512K")
-    }
-    guard size >= 64 << 10 else { throw OptionError("too small: the code cache wants at least 64K") }
-    guard size <= 1 << 30 else { throw OptionError("too large: the code cache may have at most 1G") }
-    return Int(size)
-}
-
-/// A number, decimal or 0x..., with an optional suffix K, M, G or T (powers of 1024); without one it counts `unit`s.
-func parseSize(_ text: String, unit: UInt64) -> UInt64? {
-    var digits = Substring(text)
-    var scale = unit
-    if let last = digits.last, let power = ["B": 0, "K": 10, "M": 20, "G": 30, "T": 40][last.uppercased()],
-        !digits.hasPrefix("0x") || last.uppercased() != "B"
-    {
-        scale = 1 << UInt64(power)
-        digits = digits.dropLast()
-    }
-    let value = digits.hasPrefix("0x") ? UInt64(digits.dropFirst(2), radix: 16) : UInt64(digits, radix: 10)
-    guard let value else { return nil }
-    let (result, overflow) = value.multipliedReportingOverflow(by: scale)
-    return overflow ? nil : result
 }

@@ -1,9 +1,7 @@
 // One run in user mode: builds the guest, the host and the engine from the command line's wishes and hands over to LinuxUser.
 
-import CodeGen
-import CodeGenInterpreter
-import CodeGenX64
 import Diagnostics
+import EngineSetup
 import ExecutionEngine
 import GuestKit
 import HostOS
@@ -32,9 +30,9 @@ struct UserRun {
         options.seed = line.seed
         options.diagnostics = diagnostics
         options.relaunchArguments = [Array(relaunchCommand.utf8)] + line.inherited
-        let folder = DiskCache.folder(line.diskCache)
+        let folder = DiskCache.folder(line.accelerator.diskCache)
         // What the guest does to its environment does not move the folder.
-        if let folder, line.diskCache?.hasPrefix("/") != true, !folder.contains(",") {
+        if let folder, line.accelerator.diskCache?.hasPrefix("/") != true, !folder.contains(",") {
             let parent = folder.dropLast("/translations".count)
             options.relaunchArguments += ["-accel", "tcg,cache=\(parent)"].map { Array($0.utf8) }
         }
@@ -102,15 +100,6 @@ struct UserRun {
     }
 }
 
-/// The host's processor cannot run the code that a back end makes.
-private struct UnfitProcessor: Error, CustomStringConvertible {
-    var missing: [String]
-    var description: String {
-        "this processor lacks \(missing.joined(separator: ", ")), which generated code uses: "
-            + "-accel tcg,tier=interpreter runs without"
-    }
-}
-
 /// Makes the engine and tells about it at the end.
 private final class EngineSession {
     let line: UserCommandLine
@@ -130,54 +119,22 @@ private final class EngineSession {
     func makeEngine(
         _ guest: any GuestArchitecture, _ memory: UserAddressSpace, name: String, program: String
     ) throws -> Engine {
-        var options = EngineOptions(diagnostics: diagnostics)
-        options.codeCacheSize = line.cacheSize ?? Self.codeCacheSize(options.codeCacheSize)
-        if line.oneInstruction { options.maxInstructions = 1 }
-        options.chaining = !diagnostics.isEnabled(.noChaining)
-        options.tier = line.tier.flatMap(Tier.init(rawValue:)) ?? .automatic
-        if let count = line.hotThreshold { options.hotThreshold = count }
-        options.disabledPasses = line.disabledPasses
-        options.processors = HostProcessor.available
-        options.compilesInBackground = line.background ?? (options.processors > 1)
-        options.optimizeOnly = line.optimizeOnly
-        options.verification = line.verification
+        var options = line.accelerator.engineOptions(diagnostics)
         options.measuresTime = line.statistics || line.profile != nil
         options.isProfiled = line.profile != nil
-        options.disassembleHost = disassembleHostCode
         if let perfMap { options.codeListener = { perfMap.add($0, $1, $2) } }
         if let folder, options.tier != .interpreter, options.optimizeOnly.ranges.isEmpty,
             !DiskCache.isInTheWay(of: diagnostics), options.verification != .all,
             let configuration = DiskCache.configuration(options, guest: name, cpu: line.cpu)
         {
             options.store = StoreOptions(folder: folder, configuration: configuration, program: program)
-            if let limit = line.diskCacheSize { options.store?.limit = limit }
+            if let limit = line.accelerator.diskCacheSize { options.store?.limit = limit }
         }
-        let host: any HostBackEnd = options.tier == .interpreter ? Self.interpreter() : try Self.x64()
+        let host = try AcceleratorOptions.host(options.tier)
         let engine = try Engine(guest: guest, host: host, memory: memory, options: options)
         memory.codeHolder = engine
         self.engine = engine
         return engine
-    }
-
-    /// The usual size, or less where the host limits the address space (ulimit -v): the tables are in proportion, and most is for the
-    /// guest.
-    private static func codeCacheSize(_ usual: Int) -> Int {
-        let limit = HostLimits.get(HostLimits.addressSpace).soft
-        return limit == ResourceLimit.unlimited ? usual : min(usual, max(4, Int(limit >> 26)) << 20)
-    }
-
-    private static func x64() throws(UnfitProcessor) -> X64Host {
-        let missing = HostProcessor.missing(of: X64Host.requiredFeatures)
-        guard missing.isEmpty else { throw UnfitProcessor(missing: missing) }
-        return X64Host()
-    }
-
-    /// The interpreter, with guest accesses that survive a host fault.
-    private static func interpreter() -> InterpreterHost {
-        InterpreterHost(
-            access: GuestAccess(
-                load: GuestCopy.sizedLoad, store: GuestCopy.sizedStore, compareExchange: GuestCopy.sizedCompareExchange,
-                compareExchangePair: GuestCopy.pairCompareExchange))
     }
 
     func finish() {
@@ -194,7 +151,7 @@ private final class EngineSession {
             chaining: \(c.links) links, \(c.invalidated) invalidated, \(c.revived) of them revived, \(c.dropped) dropped, \(c.flushes) flushes
 
             """)
-        if line.verification != .none {
+        if line.accelerator.verification != .none {
             func share(_ m: EngineCounters.Made) -> String { "\(m.verified) of \(m.count)" }
             writeStandardError(
                 """

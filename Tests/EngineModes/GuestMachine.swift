@@ -82,6 +82,7 @@ extension VCPUExit {
         case .exception(let number): "exception \(number)"
         case .memoryFault(let address, let access, let kind): "\(access) \(kind) \(String(address, radix: 16))"
         case .interrupted: "interrupted"
+        case .wait: "wait"
         case .outOfCodeMemory: "outOfCodeMemory"
         }
     }

@@ -39,7 +39,7 @@ struct Configuration: CustomTestStringConvertible, Sendable {
     func makeHost() -> any HostBackEnd { EngineMode.makeHost(runsMachineCode: isX64) }
 }
 
-private let startSignals: Void = HostSignals.start()
+let startSignals: Void = HostSignals.start()
 
 /// An engine, its memory and a vCPU. A machine that exists for more than 110 seconds ends the process: something hangs.
 final class Machine {

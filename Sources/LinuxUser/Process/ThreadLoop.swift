@@ -59,7 +59,7 @@ extension GuestThread {
             if isToStop { stop() }
             switch vcpu.run() {
             case .systemCall: systemCall()
-            case .interrupted: break
+            case .interrupted, .wait: break
             case .exception(let number): raiseException(number)
             case .memoryFault(let address, _, let kind): raiseFault(address, kind)
             case .outOfCodeMemory:

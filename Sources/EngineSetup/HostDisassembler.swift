@@ -3,7 +3,7 @@
 import CCapstone
 
 /// One line per instruction: address, bytes, text.
-func disassembleHostCode(_ code: UnsafeRawBufferPointer, _ address: UInt64) -> String {
+public func disassembleHostCode(_ code: UnsafeRawBufferPointer, _ address: UInt64) -> String {
     var handle: csh = 0
     guard cs_open(CS_ARCH_X86, CS_MODE_64, &handle) == CS_ERR_OK else {
         return "(the host disassembler did not start)\n"

@@ -1,0 +1,55 @@
+// A processor of a machine: a vCPU with the means to stop it, to wake it and to tell it of interrupts.
+
+import ExecutionEngine
+import HostOS
+import Synchronization
+
+/// One hart. Lines and `kick` are for any thread, the rest is for the thread that runs it.
+public final class Hart: @unchecked Sendable {
+    public let number: Int
+    public let vcpu: VCPU
+    /// Changes with each kick; the thread sleeps on it.
+    private let signal: UnsafeMutablePointer<UInt32>
+    /// When its own timer is due on the machine's clock in nanoseconds; `.max`: never.
+    private let deadlineWord = Atomic<UInt64>(.max)
+
+    public init(_ number: Int, _ vcpu: VCPU) {
+        self.number = number
+        self.vcpu = vcpu
+        signal = .allocate(capacity: 1)
+        signal.initialize(to: 0)
+    }
+
+    deinit { signal.deallocate() }
+
+    /// Has it look at its interrupt lines, and at what its thread is asked to do.
+    public func kick() {
+        word.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)
+        vcpu.requestExit()
+        Futex.wake(UInt64(UInt(bitPattern: signal)), isPrivate: true)
+    }
+
+    /// Sets or clears interrupt lines, by bit, and has it look.
+    public func setLines(_ bits: UInt64, _ isHigh: Bool) {
+        vcpu.setLines(bits, isHigh)
+        kick()
+    }
+
+    var kicks: UInt32 { word.pointee.load(ordering: .sequentiallyConsistent) }
+
+    var deadline: UInt64 {
+        get { deadlineWord.load(ordering: .acquiring) }
+        set { deadlineWord.store(newValue, ordering: .releasing) }
+    }
+
+    /// Sleeps until it is kicked again, or for so many nanoseconds.
+    func sleep(since seen: UInt32, nanoseconds: UInt64) {
+        if nanoseconds == .max {
+            Futex.wait(signal, while: seen)
+        } else {
+            Futex.wait(signal, while: seen, nanoseconds: nanoseconds)
+        }
+    }
+
+    private var word: UnsafePointer<Atomic<UInt32>> { UnsafePointer<Atomic<UInt32>>(OpaquePointer(signal)) }
+}

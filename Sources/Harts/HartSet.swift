@@ -1,0 +1,202 @@
+// The harts of a machine and the threads that run them.
+//
+//   one thread per hart (`.multi`), or one for all of them in turn (`.single`), 10 ms each
+//   one thread for the harts' own timers: it kicks a hart whose timer is due while it runs
+
+import ExecutionEngine
+import HostOS
+import Synchronization
+
+public enum HartThreads: String, CaseIterable, Sendable { case single, multi }
+
+public final class HartSet: VCPUSurroundings, @unchecked Sendable {
+    public private(set) var harts: [Hart] = []
+    private let threads: HartThreads
+    /// Nanoseconds of the machine's clock, which stands still while the machine is stopped.
+    private let now: @Sendable () -> UInt64
+    /// Ticks of the machine's timer per nanosecond, as a divisor.
+    private let nanosecondsPerTick: UInt64
+    /// Told when the harts cannot go on: one line for the user.
+    private let failed: @Sendable (String) -> Void
+
+    // What the threads are asked to do, and whether they have.
+    private let lock = Lock()
+    private var isStopping = false
+    private var isQuitting = false
+    private let stoppedCount = Atomic<Int>(0)
+    private let endedCount = Atomic<Int>(0)
+    private let resumeWord: UnsafeMutablePointer<UInt32>
+    private let wantsStop = Atomic<Bool>(true)
+    private var threadCount = 0
+    private let timerWord: UnsafeMutablePointer<UInt32>
+    /// When the timers' thread wakes up next.
+    private let timerTarget = Atomic<UInt64>(.max)
+    /// Of the hart that `.single` runs.
+    private let sliceEnd = Atomic<UInt64>(.max)
+    private let inTurn = Atomic<Int>(0)
+    private static let slice: UInt64 = 10_000_000
+
+    public init(
+        threads: HartThreads, nanosecondsPerTick: UInt64, now: @escaping @Sendable () -> UInt64,
+        failed: @escaping @Sendable (String) -> Void
+    ) {
+        self.threads = threads
+        self.nanosecondsPerTick = nanosecondsPerTick
+        self.now = now
+        self.failed = failed
+        resumeWord = .allocate(capacity: 1)
+        resumeWord.initialize(to: 0)
+        timerWord = .allocate(capacity: 1)
+        timerWord.initialize(to: 0)
+    }
+
+    /// Before anything runs.
+    public func add(_ vcpu: VCPU) -> Hart {
+        let hart = Hart(harts.count, vcpu)
+        vcpu.surroundings = self
+        harts.append(hart)
+        return hart
+    }
+
+    // MARK: For vCPUs
+
+    public var time: UInt64 { now() / nanosecondsPerTick }
+
+    public func deadlineChanged(of vcpu: VCPU) {
+        guard let hart = harts.first(where: { $0.vcpu === vcpu }) else { return }
+        let ticks = vcpu.deadline
+        let (due, overflow) = ticks.multipliedReportingOverflow(by: nanosecondsPerTick)
+        let deadline = overflow ? UInt64.max : due
+        hart.deadline = deadline
+        wakeTimers(by: deadline)
+    }
+
+    private func wakeTimers(by deadline: UInt64) {
+        // A later deadline needs no wake-up: the thread looks again when it wakes.
+        if deadline >= timerTarget.load(ordering: .sequentiallyConsistent) { return }
+        publishWord(timerWord, timerWord.pointee &+ 1)
+        Futex.wake(UInt64(UInt(bitPattern: timerWord)), isPrivate: true)
+    }
+
+    // MARK: For the machine
+
+    /// Starts the threads, stopped.
+    public func start() throws(Errno) {
+        threadCount = threads == .single ? 1 : harts.count
+        for i in 0..<threadCount {
+            let mine = threads == .single ? harts : [harts[i]]
+            try HostThread.start(stackSize: 4 << 20, blocksSignals: true) { self.run(mine) }
+        }
+        try HostThread.start(blocksSignals: true) { self.runTimers() }
+    }
+
+    /// Lets the harts run.
+    public func resume() {
+        wantsStop.store(false, ordering: .sequentiallyConsistent)
+        publishWord(resumeWord, resumeWord.pointee &+ 1)
+        Futex.wake(UInt64(UInt(bitPattern: resumeWord)), count: .max >> 33, isPrivate: true)
+    }
+
+    /// Returns once no hart runs. Not from a hart's thread.
+    public func stop() {
+        wantsStop.store(true, ordering: .sequentiallyConsistent)
+        while stoppedCount.load(ordering: .sequentiallyConsistent) < threadCount {
+            for hart in harts { hart.kick() }
+            HostThread.yield()
+        }
+    }
+
+    // MARK: Threads
+
+    private var mustStop: Bool { wantsStop.load(ordering: .sequentiallyConsistent) }
+
+    private func waitForResume() {
+        let seen = publishedWord(resumeWord)
+        guard mustStop else { return }
+        stoppedCount.wrappingAdd(1, ordering: .sequentiallyConsistent)
+        while mustStop { Futex.wait(resumeWord, while: seen, nanoseconds: 1_000_000_000) }
+        stoppedCount.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+    }
+
+    private func run(_ mine: [Hart]) {
+        var next = 0
+        while true {
+            if mustStop { waitForResume() }
+            let hart = mine[next]
+            let seen = hart.kicks
+            if mine.count > 1 { beginSlice(hart) }
+            hart.vcpu.takeInterrupt()
+            switch hart.vcpu.run() {
+            case .interrupted: break
+            case .wait:
+                if !hart.vcpu.isAwake {
+                    if mine.count == 1 { sleep(hart, since: seen) } else { sleepAll(mine, from: next) }
+                }
+            case .outOfCodeMemory:
+                failed("the code cache cannot hold even one instruction: give it more by -accel tcg,tb-size=MIB")
+                wantsStop.store(true, ordering: .sequentiallyConsistent)
+            case .systemCall, .exception, .memoryFault:
+                fatalError("a machine's vCPU has left for a process's reason")
+            }
+            next = (next + 1) % mine.count
+        }
+    }
+
+    private func sleep(_ hart: Hart, since seen: UInt32) {
+        let deadline = hart.deadline, time = now()
+        if deadline <= time { return }
+        hart.sleep(since: seen, nanoseconds: deadline == .max ? .max : deadline - time)
+    }
+
+    /// All harts of a thread wait: until one of them is kicked, or has a timer that is due.
+    private func sleepAll(_ mine: [Hart], from index: Int) {
+        let seen = mine.map(\.kicks)
+        if mine.contains(where: \.vcpu.isAwake) { return }
+        let deadline = mine.map(\.deadline).min() ?? .max, time = now()
+        if deadline <= time { return }
+        // Kicks of the others wake it by the timers' thread at the latest.
+        let limit: UInt64 = 1_000_000
+        mine[index].sleep(since: seen[index], nanoseconds: min(limit, deadline == .max ? limit : deadline - time))
+    }
+
+    private func beginSlice(_ hart: Hart) {
+        inTurn.store(hart.number, ordering: .releasing)
+        let end = now() &+ Self.slice
+        sliceEnd.store(end, ordering: .releasing)
+        wakeTimers(by: end)
+    }
+
+    private func runTimers() {
+        while true {
+            let seen = publishedWord(timerWord)
+            timerTarget.store(0, ordering: .sequentiallyConsistent)
+            let time = now()
+            var target = UInt64.max
+            for hart in harts {
+                let deadline = hart.deadline
+                if deadline <= time {
+                    hart.deadline = .max
+                    hart.kick()
+                } else {
+                    target = min(target, deadline)
+                }
+            }
+            if threads == .single, harts.count > 1 {
+                let end = sliceEnd.load(ordering: .acquiring)
+                if end <= time {
+                    sliceEnd.store(.max, ordering: .releasing)
+                    harts[inTurn.load(ordering: .acquiring)].kick()
+                } else {
+                    target = min(target, end)
+                }
+            }
+            timerTarget.store(target, ordering: .sequentiallyConsistent)
+            if target == .max {
+                Futex.wait(timerWord, while: seen)
+            } else {
+                let time = now()
+                if target > time { Futex.wait(timerWord, while: seen, nanoseconds: target - time) }
+            }
+        }
+    }
+}
