@@ -59,6 +59,8 @@ public struct PhysicalRange: Sendable {
 public final class PhysicalMap: @unchecked Sendable {
     public static let pageSize: UInt64 = 4096
     public private(set) var ranges: [PhysicalRange] = []
+    /// Those that are memory, the largest first: nearly all that is asked for is in the first.
+    @usableFromInline private(set) var memories: [MemorySpan] = []
 
     public init() {}
 
@@ -68,6 +70,13 @@ public final class PhysicalMap: @unchecked Sendable {
         if at > 0, range.start &- ranges[at - 1].start < ranges[at - 1].size { return false }
         if at < ranges.count, ranges[at].start &- range.start < range.size { return false }
         ranges.insert(range, at: at)
+        if case .memory(let block) = range.content {
+            memories.append(
+                MemorySpan(
+                    start: range.start, size: min(range.size, block.size), base: block.base,
+                    isReadOnly: block.isReadOnly))
+            memories.sort { $0.size > $1.size }
+        }
         return true
     }
 
@@ -90,4 +99,26 @@ public final class PhysicalMap: @unchecked Sendable {
         guard offset <= block.size, count <= block.size &- offset else { return nil }
         return (block, block.base + Int(truncatingIfNeeded: offset))
     }
+
+    /// Where memory at [address, address + count) is, which has to lie in one block; nil as for `memory`. Touches no block's reference
+    /// count: for what is looked up often, such as page tables.
+    @inlinable public func host(_ address: UInt64, count: UInt64) -> (base: UnsafeMutableRawPointer, isReadOnly: Bool)?
+    {
+        for memory in memories {
+            let offset = address &- memory.start
+            if offset < memory.size {
+                guard count <= memory.size &- offset else { return nil }
+                return (memory.base + Int(truncatingIfNeeded: offset), memory.isReadOnly)
+            }
+        }
+        return nil
+    }
+}
+
+/// Physical addresses that are memory, and where they are in the host's.
+@usableFromInline struct MemorySpan {
+    @usableFromInline let start: UInt64
+    @usableFromInline let size: UInt64
+    @usableFromInline let base: UnsafeMutableRawPointer
+    @usableFromInline let isReadOnly: Bool
 }

@@ -229,9 +229,9 @@ public struct IRBuilder {
     }
     /// Guest compare-and-swap of 16 aligned bytes (sequentially consistent), whose operands are in the CPU state: at `offset`
     /// the expected pair of words, low word first, then the new pair. The old pair is written over the expected one.
-    @inlinable public func gcas128(_ address: Temp, operands offset: Int) {
+    @inlinable public func gcas128(_ address: Temp, operands offset: Int, mmuIndex: UInt8 = 0) {
         region.markInstruction()
-        let memOp = MemOp(log2Size: 4, aligned: true)
+        let memOp = MemOp(log2Size: 4, aligned: true, mmuIndex: mmuIndex)
         region.append(Op(.gcas128, .i64, aux: memOp.rawValue, a: address, imm: Int64(offset)))
     }
     @inlinable public func fence(_ order: FenceOrder) { region.append(Op(.fence, .i64, aux: UInt16(order.rawValue))) }
