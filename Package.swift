@@ -118,7 +118,8 @@ let package = Package(
             ],
             exclude: ["Goldens"]),
         .testTarget(
-            name: "GuestRISCVTests", dependencies: ["IR", "GuestKit", "GuestRISCV", "SoftFloat", "TestSupport"],
+            name: "GuestRISCVTests",
+            dependencies: ["IR", "GuestKit", "GuestMemory", "GuestRISCV", "SoftFloat", "TestSupport"],
             swiftSettings: quick),
         .testTarget(
             name: "GuestMoxieTests",

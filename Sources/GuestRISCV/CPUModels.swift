@@ -27,6 +27,8 @@ public struct RISCVCPU: Sendable, Equatable {
     /// The models used when none is asked for.
     public static let standard = RISCVCPU(model: RISCVCPUModel.of64Bits[0])
     public static let standard32 = RISCVCPU(model: RISCVCPUModel.of32Bits[0])
+    public static let machine = RISCVCPU(model: RISCVCPUModel.ofMachines(.bits64)[0])
+    public static let machine32 = RISCVCPU(model: RISCVCPUModel.ofMachines(.bits32)[0])
 
     init(model: RISCVCPUModel) {
         self.model = model.name
@@ -41,17 +43,19 @@ public struct RISCVCPU: Sendable, Equatable {
 
     public var wordSize: WordSize { extensions.wordSize }
 
-    /// Reads a specification of a CPU with words of this size.
-    public init(_ specification: String, _ wordSize: WordSize = .bits64) throws(RISCVCPUError) {
+    /// Reads a specification of a CPU with words of this size: of programs, or of a machine.
+    public init(
+        _ specification: String, _ wordSize: WordSize = .bits64, _ use: RISCVCPUUse = .programs
+    ) throws(RISCVCPUError) {
         var parts = specification.split(separator: ",", omittingEmptySubsequences: false).map(String.init)[...]
         let name = parts.popFirst() ?? ""
-        guard let model = RISCVCPUModel.all(wordSize).first(where: { $0.name == name.lowercased() }) else {
-            throw .unknownModel(name, wordSize)
+        guard let model = RISCVCPUModel.all(wordSize, use).first(where: { $0.name == name.lowercased() }) else {
+            throw .unknownModel(name, wordSize, use)
         }
         var result = model.extensions
         for part in parts {
             let (name, isOn) = try Self.option(part)
-            let members = try Self.members(name, wordSize)
+            let members = try Self.members(name, wordSize, use)
             if isOn {
                 result.formUnion(members)
                 result = result.completed.intersection(.all(wordSize))
@@ -81,12 +85,14 @@ public struct RISCVCPU: Sendable, Equatable {
     }
 
     /// What a name switches: an extension with its parts, or a group.
-    private static func members(_ name: String, _ wordSize: WordSize) throws(RISCVCPUError) -> RISCVExtensions {
+    private static func members(
+        _ name: String, _ wordSize: WordSize, _ use: RISCVCPUUse
+    ) throws(RISCVCPUError) -> RISCVExtensions {
         if let group = groups.first(where: { $0.name == name }) { return group.members }
         guard let one = RISCVExtensions.named(name), !one.isSubset(of: notExtensions) else {
             throw .unknownExtension(name)
         }
-        guard one.isSubset(of: .implemented(wordSize)) else { throw .unsupportedExtension(name) }
+        guard one.isSubset(of: .implemented(wordSize, use)) else { throw .unsupportedExtension(name) }
         return one
     }
 
@@ -127,6 +133,9 @@ public struct RISCVCPU: Sendable, Equatable {
     }
 }
 
+/// Whom a CPU is for: programs of an operating system that is not emulated, or a whole machine, which has privileged modes.
+public enum RISCVCPUUse: Sendable { case programs, machine }
+
 /// A named CPU model.
 public struct RISCVCPUModel: Sendable {
     public let name: String
@@ -134,7 +143,9 @@ public struct RISCVCPUModel: Sendable {
     public let extensions: RISCVExtensions
 
     /// All models with words of this size; the first is the default.
-    public static func all(_ wordSize: WordSize) -> [RISCVCPUModel] { wordSize == .bits32 ? of32Bits : of64Bits }
+    public static func all(_ wordSize: WordSize, _ use: RISCVCPUUse = .programs) -> [RISCVCPUModel] {
+        use == .machine ? ofMachines(wordSize) : wordSize == .bits32 ? of32Bits : of64Bits
+    }
 
     static let of32Bits: [RISCVCPUModel] = [
         RISCVCPUModel("rv32", usualSummary, .usual(.bits32)),
@@ -160,6 +171,23 @@ public struct RISCVCPUModel: Sendable {
         RISCVCPUModel("sifive-u54", "SiFive U54: rv64gc and counters", .rv64gc.subtracting(.zihintpause)),
     ]
 
+    static func ofMachines(_ wordSize: WordSize) -> [RISCVCPUModel] {
+        let name = wordSize == .bits32 ? "rv32" : "rv64"
+        let usual = RISCVExtensions.usual(wordSize, .machine)
+        let all = usual.union([.zihpm, .smstateen])
+        let base: RISCVExtensions = [wordSize == .bits32 ? .rv32 : .rv64, .i, .zicsr, .priv, .pmp, .u]
+        let general = RISCVExtensions.general(wordSize).union([
+            .priv, .pmp, .u, .s, wordSize == .bits32 ? .sv32 : .sv48,
+        ])
+        return [
+            RISCVCPUModel(name, "everything that is supported, except zcmp, zihpm and smstateen (default)", usual),
+            RISCVCPUModel("max", maxSummary, all),
+            RISCVCPUModel("any", "the same as max", all),
+            RISCVCPUModel(name + "i", "the base integer instruction set, M and U mode", base),
+            RISCVCPUModel(name + "gc", "general purpose with compressed instructions, M, S and U mode", general),
+        ]
+    }
+
     private static let usualSummary = "everything that is supported, except zcmp and zihpm (default)"
     private static let maxSummary = "everything that can be combined"
     private static let baseSummary = "the base integer instruction set alone"
@@ -172,13 +200,13 @@ public struct RISCVCPUModel: Sendable {
     }
 
     /// What `-cpu help` prints.
-    public static func help(_ wordSize: WordSize) -> String {
+    public static func help(_ wordSize: WordSize, _ use: RISCVCPUUse = .programs) -> String {
         var text = "CPU models:\n"
-        for model in all(wordSize) { text += line(model.name, model.summary) }
+        for model in all(wordSize, use) { text += line(model.name, model.summary) }
         text += "\nExtensions, switched by NAME,EXT=on|off:\n"
         for bit in 0..<RISCVExtensions.count {
             let one = RISCVExtensions(bit: bit)
-            guard one.isSubset(of: .implemented(wordSize)) else { continue }
+            guard one.isSubset(of: .implemented(wordSize, use)) else { continue }
             text += line(RISCVExtensions.name(bit), RISCVExtensions.summary(bit) + (one == .zacas ? " (w and d)" : ""))
         }
         for group in RISCVCPU.groups where !group.summary.isEmpty { text += line(group.name, group.summary) }
@@ -195,25 +223,32 @@ extension RISCVExtensions {
 
     /// What may be in a CPU with words of this size: zcf is of RV32 alone.
     static func all(_ wordSize: WordSize) -> RISCVExtensions {
-        all.subtracting(wordSize == .bits32 ? .rv64 : [.rv32, .zcf])
+        all.subtracting(wordSize == .bits32 ? [.rv64, .sv39, .sv48, .sv57, .svnapot, .svpbmt] : [.rv32, .zcf, .sv32])
     }
     /// What the translator implements of that.
-    static func implemented(_ wordSize: WordSize) -> RISCVExtensions { implemented.intersection(all(wordSize)) }
+    static func implemented(_ wordSize: WordSize, _ use: RISCVCPUUse = .programs) -> RISCVExtensions {
+        (use == .machine ? implemented.union(implementedOfMachines) : implemented).intersection(all(wordSize))
+    }
 
     private static let implemented: RISCVExtensions = [
         .i, .m, .a, .f, .d, .c, .zicsr, .zifencei, .zicntr, .zihpm, .zihintpause, .zihintntl, .zicond, .zicbom, .zicbop,
         .zicboz, .zimop, .zmmul, .zaamo, .zalrsc, .zawrs, .zacas, .zfa, .zfhmin, .zca, .zcb, .zcd, .zcf, .zcmp, .zcmop,
         .zba, .zbb, .zbc, .zbs,
     ]
-    /// What a program may count on by default.
-    static func usual(_ wordSize: WordSize) -> RISCVExtensions {
-        implemented(wordSize).subtracting([.zcmp, .zihpm]).union(wordSize == .bits32 ? .rv32 : .rv64)
+    private static let implementedOfMachines: RISCVExtensions = [
+        .u, .s, .pmp, .sv32, .sv39, .sv48, .sv57, .smstateen, .sstc, .svade, .svadu, .svinval, .svnapot, .svpbmt,
+    ]
+    /// What a program, or the software of a machine, may count on by default. Of svade and svadu, which contradict each other in what they
+    /// promise, the hart has the latter.
+    static func usual(_ wordSize: WordSize, _ use: RISCVCPUUse = .programs) -> RISCVExtensions {
+        let usual = implemented(wordSize, use).subtracting([.zcmp, .zihpm, .smstateen, .svade])
+        return usual.union(wordSize == .bits32 ? .rv32 : .rv64).union(use == .machine ? .priv : [])
     }
 }
 
 /// What is wrong with a `-cpu` specification.
 public enum RISCVCPUError: Error, Equatable, CustomStringConvertible {
-    case unknownModel(String, WordSize)
+    case unknownModel(String, WordSize, RISCVCPUUse = .programs)
     case unknownExtension(String)
     case unsupportedExtension(String)
     case notAnOption(String)
@@ -223,8 +258,8 @@ public enum RISCVCPUError: Error, Equatable, CustomStringConvertible {
 
     public var description: String {
         switch self {
-        case .unknownModel(let name, let wordSize):
-            "unknown CPU model '\(name)'; known: \(RISCVCPUModel.all(wordSize).map(\.name).joined(separator: ", "))"
+        case .unknownModel(let name, let wordSize, let use):
+            "unknown CPU model '\(name)'; known: \(RISCVCPUModel.all(wordSize, use).map(\.name).joined(separator: ", "))"
         case .unknownExtension(let name): "unknown CPU extension '\(name)'; '-cpu help' lists them"
         case .unsupportedExtension(let name):
             "CPU extension '\(name)' is not supported; '-cpu help' lists those that are"

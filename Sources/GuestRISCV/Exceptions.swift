@@ -4,11 +4,22 @@
 import GuestKit
 import IR
 
-/// Synchronous exceptions (Privileged ISA, "Machine Cause (mcause) Register"). Those of memory accesses are the memory's to find.
+/// Synchronous exceptions (Privileged ISA, "Machine Cause (mcause) Register"). Those of stores are of atomics, too. In user mode
+/// those of memory accesses are the memory's to find.
 public enum Cause {
     public static let misalignedFetch: UInt32 = 0
+    public static let fetchAccessFault: UInt32 = 1
     public static let illegalInstruction: UInt32 = 2
     public static let breakpoint: UInt32 = 3
+    public static let misalignedLoad: UInt32 = 4
+    public static let loadAccessFault: UInt32 = 5
+    public static let misalignedStore: UInt32 = 6
+    public static let storeAccessFault: UInt32 = 7
+    /// The environment call of U mode; that of mode n has this plus n.
+    public static let environmentCall: UInt32 = 8
+    public static let fetchPageFault: UInt32 = 12
+    public static let loadPageFault: UInt32 = 13
+    public static let storePageFault: UInt32 = 15
 }
 
 extension GuestExit {

@@ -49,9 +49,22 @@ extension RISCVExtensions {
         }
         for bit in 0..<Self.count where contains(bit: bit) {
             let name = Self.name(bit)
-            if name.hasPrefix("z") { text += "_" + name }
+            if name.hasPrefix("z") || isMultiLetter(bit) { text += "_" + name }
         }
         return text
+    }
+
+    /// Names of a machine's that are extensions (`smstateen`), not modes or widths of page tables.
+    private func isMultiLetter(_ bit: Int) -> Bool {
+        let name = Self.name(bit)
+        return name.utf8.count > 4 && (name.hasPrefix("sm") || name.hasPrefix("ss") || name.hasPrefix("sv"))
+            || name == "sstc"
+    }
+
+    /// The extensions one by one, in the order of the ISA string: `riscv,isa-extensions` of device trees.
+    public var isaExtensions: [String] {
+        let parts = isaString.split(separator: "_").map(String.init)
+        return parts[0].dropFirst(4).map(String.init) + parts.dropFirst()
     }
 
     /// Reads an ISA string such as `rv64imac_zba_zbb` or `rv64gc` (without version numbers), and completes it; nil when

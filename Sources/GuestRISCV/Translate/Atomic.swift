@@ -7,8 +7,8 @@ import GuestKit
 import IR
 
 extension RISCVTranslator {
-    private var word32: MemOp { MemOp(log2Size: 2, signed: true, aligned: true) }
-    private var word64: MemOp { MemOp(log2Size: 3, aligned: true) }
+    private var word32: MemOp { MemOp(log2Size: 2, signed: true, aligned: true, mmuIndex: mmuIndex) }
+    private var word64: MemOp { MemOp(log2Size: 3, aligned: true, mmuIndex: mmuIndex) }
 
     // MARK: Load-reserved, store-conditional
 
@@ -72,7 +72,7 @@ extension RISCVTranslator {
         let operands = StateOffset.pairOperands
         store(pairOf: a.rd, operands)
         store(pairOf: a.rs2, operands + 16)
-        ir.gcas128(address(a.rs1).base, operands: operands)
+        ir.gcas128(address(a.rs1).base, operands: operands, mmuIndex: mmuIndex)
         if a.rd != 0 {
             ir.ld(operands, .u64, into: Global.x(a.rd))
             ir.ld(operands + 8, .u64, into: Global.x(a.rd &+ 1))

@@ -1,4 +1,5 @@
-// Control and status registers that user mode has (Unprivileged ISA, chapters "Zicsr", "Zicntr", "F"). All others are illegal.
+// Control and status registers that user mode has (Unprivileged ISA, chapters "Zicsr", "Zicntr", "F"). All others are illegal there; those
+// of a machine are in Privileged.swift.
 
 import GuestKit
 import IR
@@ -16,9 +17,6 @@ private enum CSRNumber {
     static let high: Int32 = 0x80
 }
 
-/// How an instruction changes a register.
-private enum CSRChange { case write, setBits, clearBits, none }
-
 extension RISCVTranslator {
     // Without a destination csrrw does not read; without bits to set or clear, csrrs and csrrc do not write.
     mutating func csrrw(_ a: Args.CSR) -> Bool { access(a.csr, a.rd, .write, x(a.rs1)) }
@@ -35,10 +33,11 @@ extension RISCVTranslator {
     private mutating func access(_ csr: Int32, _ rd: Int32, _ change: CSRChange, _ operand: Temp) -> Bool {
         switch csr {
         case CSRNumber.fflags, CSRNumber.frm, CSRNumber.fcsr:
-            guard extensions.contains(.f) else { return false }
+            guard extensions.contains(.f), system == nil || useFloat(writes: change != .none) else { return false }
             accessFloatControl(csr, rd, change, operand)
             return true
         default:
+            if let system { return access(csr, rd, change, operand, system) }
             guard change == .none else { return false }
             return readCounter(csr, rd)
         }

@@ -12,7 +12,7 @@ extension RISCVTranslator {
         let size = Int64(bits / 8)
         for (i, register) in list.registers.enumerated() {
             let (base, displacement) = address(2, -size * Int64(list.count - i))
-            ir.gst(x(register), base, displacement, wordAccess)
+            ir.gst(x(register), base, displacement, guest(wordAccess))
         }
         ir.add(x(2), word(-adjustment(list, a.spimm)), into: Global.x(2))
         return true
@@ -54,7 +54,7 @@ extension RISCVTranslator {
         let top = adjustment(list, spimm)
         for (i, register) in list.registers.enumerated() {
             let (base, displacement) = address(2, top - size * Int64(list.count - i))
-            ir.gld(base, displacement, wordAccess, xlen, into: Global.x(register))
+            ir.gld(base, displacement, guest(wordAccess), xlen, into: Global.x(register))
         }
         ir.add(x(2), word(top), into: Global.x(2))
     }

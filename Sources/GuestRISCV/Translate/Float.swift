@@ -33,7 +33,7 @@ extension RISCVTranslator {
     mutating func storeSingle(_ i: Int32, _ base: Temp, _ displacement: Int64) {
         let known = singles[Int(i)]
         let isExact = !known.isNone && boxedSingles & (1 &<< UInt32(bitPattern: i)) != 0
-        ir.gst(isExact ? known : ir.bitcast(Global.f(i), to: .i64), base, displacement, .u32)
+        ir.gst(isExact ? known : ir.bitcast(Global.f(i), to: .i64), base, displacement, guest(.u32))
     }
 
     /// Gives f`rd` the value in `format` that `make` computes: into its second argument when that is not nil.

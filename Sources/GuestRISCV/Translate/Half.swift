@@ -6,12 +6,12 @@ import IR
 extension RISCVTranslator {
     mutating func flh(_ a: Args.I) -> Bool {
         let (base, displacement) = address(a.rs1, a.imm)
-        setHalfBits(a.rd, ir.gld(base, displacement, .u16))
+        setHalfBits(a.rd, ir.gld(base, displacement, guest(.u16)))
         return true
     }
     mutating func fsh(_ a: Args.S) -> Bool {
         let (base, displacement) = address(a.rs1, a.imm)
-        ir.gst(ir.bitcast(Global.f(a.rs2), to: .i64), base, displacement, .u16)
+        ir.gst(ir.bitcast(Global.f(a.rs2), to: .i64), base, displacement, guest(.u16))
         return true
     }
     mutating func fmv_x_h(_ a: Args.R2) -> Bool {

@@ -8,12 +8,12 @@ extension RISCVTranslator {
     /// A load to x0 still accesses memory.
     @inline(__always) private func load(_ a: Args.I, _ access: MemOp) -> Bool {
         let (base, displacement) = address(a.rs1, a.imm)
-        ir.gld(base, displacement, access, xlen, into: destination(a.rd))
+        ir.gld(base, displacement, guest(access), xlen, into: destination(a.rd))
         return true
     }
     @inline(__always) private func store(_ a: Args.S, _ access: MemOp) -> Bool {
         let (base, displacement) = address(a.rs1, a.imm)
-        ir.gst(x(a.rs2), base, displacement, access)
+        ir.gst(x(a.rs2), base, displacement, guest(access))
         return true
     }
 

@@ -8,11 +8,13 @@ import IR
 extension RISCVTranslator {
     mutating func flw(_ a: Args.I) -> Bool {
         let (base, displacement) = address(a.rs1, a.imm)
-        return setFloat(a.rd, .binary32) { ir, _ in ir.gld(base, displacement, .u32, .f32) }
+        let access = guest(.u32)
+        return setFloat(a.rd, .binary32) { ir, _ in ir.gld(base, displacement, access, .f32) }
     }
     mutating func fld(_ a: Args.I) -> Bool {
         let (base, displacement) = address(a.rs1, a.imm)
-        return setFloat(a.rd, .binary64) { $0.gld(base, displacement, .u64, .f64, into: $1) }
+        let access = guest(.u64)
+        return setFloat(a.rd, .binary64) { $0.gld(base, displacement, access, .f64, into: $1) }
     }
     mutating func fsw(_ a: Args.S) -> Bool {
         let (base, displacement) = address(a.rs1, a.imm)
@@ -21,7 +23,7 @@ extension RISCVTranslator {
     }
     mutating func fsd(_ a: Args.S) -> Bool {
         let (base, displacement) = address(a.rs1, a.imm)
-        ir.gst(Global.f(a.rs2), base, displacement, .u64)
+        ir.gst(Global.f(a.rs2), base, displacement, guest(.u64))
         return true
     }
 

@@ -1,4 +1,4 @@
-// Environment calls, fences, hints and privileged instructions (Unprivileged ISA, chapter 2, "Memory Ordering Instructions" and
+// Environment calls, fences and hints (Unprivileged ISA, chapter 2, "Memory Ordering Instructions" and
 // "Environment Call and Breakpoints"; chapters "Zifencei", "Zihintpause").
 
 import GuestKit
@@ -6,7 +6,11 @@ import IR
 
 extension RISCVTranslator {
     mutating func ecall() -> Bool {
-        exit(.systemCall, at: next)
+        if let system {
+            exit(.exception(Cause.environmentCall + UInt32(system.mode.privilege.rawValue)), at: unit.pc)
+        } else {
+            exit(.systemCall, at: next)
+        }
         return true
     }
     mutating func ebreak() -> Bool {
@@ -34,10 +38,4 @@ extension RISCVTranslator {
         exit(.yield, at: next)
         return true
     }
-
-    // Illegal in user mode.
-    mutating func sret() -> Bool { false }
-    mutating func mret() -> Bool { false }
-    mutating func wfi() -> Bool { false }
-    mutating func sfence_vma(_ a: Args.R) -> Bool { false }
 }

@@ -14,6 +14,15 @@ struct RISCVTranslator: RISCVInstructionSet, ~Copyable {
     let extensions: RISCVExtensions
     let xlen: ValueType
     let roundingClass: RoundingClass
+    /// Nil in user mode.
+    let system: SystemTranslation?
+    /// The mode's number in memory accesses.
+    let mmuIndex: UInt8
+    /// The instruction being translated; known in a machine only.
+    var instruction: UInt32 = 0
+    /// FS is known not to be Off, and to be Dirty (Privileged.swift).
+    var isFloatOn = false
+    var isFloatDirty = false
     /// Bytes of the instruction being translated.
     var length: UInt64 = 4
     /// f32 values known to be in registers (see Float.swift).
@@ -24,12 +33,14 @@ struct RISCVTranslator: RISCVInstructionSet, ~Copyable {
 
     init(
         unit: UnsafeMutablePointer<TranslationUnit>, extensions: RISCVExtensions, xlen: ValueType,
-        roundingClass: RoundingClass
+        roundingClass: RoundingClass, system: SystemTranslation? = nil
     ) {
         owner = unit
         self.extensions = extensions
         self.xlen = xlen
         self.roundingClass = roundingClass
+        self.system = system
+        mmuIndex = system?.mmuIndex ?? 0
     }
 
     /// Translates instructions, at least one, until the block has ended or is full.
@@ -45,8 +56,11 @@ struct RISCVTranslator: RISCVInstructionSet, ~Copyable {
             isFirst = false
             unit.beginInstruction()
             length = UInt64(truncatingIfNeeded: bytes)
-            let isLegal = decode(&code, into: &self)
-            if !isLegal { exit(.illegalInstruction, at: unit.pc) }
+            if system != nil {
+                instruction = UInt32(truncatingIfNeeded: code.peek(bytes, InstructionTable.layout))
+            }
+            let isLegal = (system == nil || mayUseFloat()) && decode(&code, into: &self)
+            if !isLegal { illegal() }
             unit.pc = next
         } while ir.isBlockOpen && !unit.isFull
         if ir.isBlockOpen { unit.jump(to: unit.pc) }
@@ -124,6 +138,11 @@ struct RISCVTranslator: RISCVInstructionSet, ~Copyable {
     func call(_ helper: Helper, _ a: Temp = .none, into: Temp) -> Temp {
         if xlen == .i64 { return ir.call(helper.id, helper.descriptor(.none), a, into: into) }
         return narrow(call(helper, a), into: into)
+    }
+
+    /// A guest access by the present mode.
+    @inline(__always) func guest(_ access: MemOp) -> MemOp {
+        MemOp(rawValue: access.rawValue | UInt16(mmuIndex) &<< 8)
     }
 
     /// An access as wide as a register.

@@ -1,0 +1,58 @@
+// A hart of a machine, as privileged code of this target sees it: the state behind a pointer, and what its guest was configured with.
+
+import GuestKit
+import IR
+
+/// What the functions below the guest's object need of it: fixed, shared by all harts.
+struct SystemConfiguration {
+    let extensions: RISCVExtensions
+    let inputs: SystemInputs
+    let csrs: CSRTable
+
+    /// Width of registers.
+    var isNarrow: Bool { extensions.contains(.rv32) }
+    var hasSupervisor: Bool { extensions.contains(.s) }
+    var hasUser: Bool { extensions.contains(.u) }
+    /// All bits of a register.
+    var wordMask: UInt64 { isNarrow ? 0xffff_ffff : .max }
+    /// The highest bit of a register: in causes, of interrupts; in mstatus, SD.
+    var topBit: UInt64 { isNarrow ? 1 << 31 : 1 << 63 }
+    /// Bits of an exception's program counter that may be set (IALIGN).
+    var epcMask: UInt64 { wordMask & (extensions.contains(.zca) ? ~1 : ~3) }
+}
+
+/// A hart. As cheap to make as the pointer.
+struct Hart {
+    let state: UnsafeMutableRawPointer
+    private let pointer: UnsafeMutablePointer<PrivilegedState>
+
+    @inline(__always) init(_ state: UnsafeMutableRawPointer) {
+        self.state = state
+        pointer = (state + PrivilegedOffset.start).assumingMemoryBound(to: PrivilegedState.self)
+    }
+
+    var p: PrivilegedState {
+        @inline(__always) unsafeAddress { UnsafePointer(pointer) }
+        @inline(__always) nonmutating unsafeMutableAddress { pointer }
+    }
+
+    /// Set by `reset`, which comes before everything else.
+    @inline(__always) var configuration: UnsafePointer<SystemConfiguration> { p.configuration.unsafelyUnwrapped }
+
+    var privilege: Privilege { Privilege(rawValue: UInt8(truncatingIfNeeded: p.privilege)) ?? .machine }
+
+    var pc: UInt64 {
+        get { state.load(fromByteOffset: StateOffset.pc, as: UInt64.self) }
+        nonmutating set { state.storeBytes(of: newValue, toByteOffset: StateOffset.pc, as: UInt64.self) }
+    }
+
+    // MARK: What is around it
+
+    /// Ticks of the machine's timer.
+    var time: UInt64 { configuration.pointee.inputs.time(state, 0, 0, 0, 0) }
+    func viewsChanged() { _ = configuration.pointee.inputs.viewsChanged(state, 0, 0, 0, 0) }
+    func deadlineChanged() { _ = configuration.pointee.inputs.deadlineChanged(state, 0, 0, 0, 0) }
+    func flush(_ kind: UInt64 = 0, address: UInt64 = 0, space: UInt64 = 0) {
+        _ = configuration.pointee.inputs.flush(state, kind, address, space, 0)
+    }
+}
