@@ -101,6 +101,8 @@ extension Hart {
         return view
     }
 
+    static let addressSpaceOfView: UInt64 = (1 << 56) - 1
+
     func walk(_ address: UInt64, _ access: MemoryAccess, index: Int, _ memory: PhysicalMap) -> Walk {
         let privilege = privilege(of: index, access)
         let configuration = configuration

@@ -41,6 +41,7 @@ public final class RISCVSystemGuest: SystemGuest {
     public var pcOffset: Int { user.pcOffset }
     public var memoryModel: MemoryModel { user.memoryModel }
     public var floatRules: FloatRules { user.floatRules }
+    public var longestInstruction: Int { user.longestInstruction }
     public var instructionAlignment: Int { user.instructionAlignment }
     public func disassemble(_ bytes: UnsafeRawBufferPointer, at pc: UInt64) -> (text: String, length: Int) {
         user.disassemble(bytes, at: pc)
@@ -92,6 +93,9 @@ public final class RISCVSystemGuest: SystemGuest {
     }
 
     public func view(_ state: UnsafeMutableRawPointer, index: Int) -> UInt64 { Hart(state).view(index) }
+    public func globalView(_ state: UnsafeMutableRawPointer, index: Int) -> UInt64 {
+        Hart(state).view(index) & ~Hart.addressSpaceOfView
+    }
 
     public func walk(
         _ state: UnsafeMutableRawPointer, _ address: UInt64, _ access: MemoryAccess, index: Int, _ memory: PhysicalMap
