@@ -13,6 +13,7 @@ usage: ./devtool COMMAND [ARGUMENTS]
   bisect [--expect FILE] [OPTIONS] PROGRAM ARGS...
                           narrow a wrong result: to a tier, an optimizer pass, a translation; dump that translation
   root DIR [PACKAGE...]   make a Debian 13 riscv64 tree in DIR (--arch amd64 for the native one)
+  payloads                fetch Debian 13's riscv64 kernel, OpenSBI, U-Boot and QEMU, and make an initramfs, for machines
   abi [ARCH...]           write Sources/LinuxABI/Tables/ARCH.abi from the kernel's headers (--list: which; no ARCH: all there are)
   toolchain ARCH          what compiles programs for a guest that Debian has no C library for: riscv32 (`test` makes it), moxie (with a
                           simulator; half an hour; only to make Tests/Guest/moxie anew)
