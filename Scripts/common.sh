@@ -43,7 +43,8 @@ need() {
         apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install --no-install-recommends "${missing[@]}" >&2
 }
 
-# Everything needed to build martlet itself: what the Swift toolchain asks of a Debian host, and the disassembler.
+# Everything needed to build martlet itself: what the Swift toolchain asks of a Debian host, the disassembler, and what
+# machines need.
 need_build() {
     have "$SWIFT" || fail "no '$SWIFT' on the PATH: install a Swift 6.3 toolchain first"
     # A toolchain links against the newest gcc folder that exists, so its C++ library must be that version's.
@@ -51,7 +52,7 @@ need_build() {
     for gcc_dir in /usr/lib/gcc/x86_64-linux-gnu/*/; do
         [ -d "$gcc_dir" ] && newest=$(printf '%s\n%s\n' "$newest" "$(basename "$gcc_dir")" | sort -n | tail -1)
     done
-    local packages=(libc6-dev binutils libcapstone-dev pkg-config)
+    local packages=(libc6-dev binutils libcapstone-dev libfdt-dev zlib1g-dev pkg-config)
     if [ -n "$newest" ]; then
         packages+=("libgcc-$newest-dev" "libstdc++-$newest-dev")
     else

@@ -3,6 +3,7 @@ help_command() {
 usage: ./devtool COMMAND [ARGUMENTS]
 
   try [PROGRAM ARGS...]   install what is missing, build for release, run a riscv64 program (default: a tour)
+  try system [OPTIONS]    boot Debian's riscv64 kernel to a shell; types what is piped into it, then powers off
   test [FILTER]           install what is missing, build, run every test; the last line counts them
   test long [FILTER]      random and long tests, again and again with other seeds, for MARTLET_MINUTES (10)
   check                   format, warnings as errors, layering, fast tests
@@ -22,6 +23,7 @@ usage: ./devtool COMMAND [ARGUMENTS]
 
 environment: MARTLET_BIN (use this martlet), JOBS (compiler processes), RUNS (bench: runs of each row, default 3),
   MARTLET_MODES (test: modes of the guest programs, comma-separated), XDG_CACHE_HOME (downloaded packages),
+  SYSTEM (try system: this emulator, as $XDG_CACHE_HOME/martlet/payloads/qemu-system-riscv64), LIMIT (seconds for what is piped, 600),
   MARTLET_SEED, MARTLET_ROUNDS (test: seed of all random tests, and how many times as much they do)
 TEXT
 }

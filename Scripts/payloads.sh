@@ -27,13 +27,13 @@ payloads_command() {
     guest_payloads
     qemu_system >/dev/null
     say "the payloads are in $PAYLOADS; a boot of them by QEMU:"
-    printf '%s %s\n' "$PAYLOADS/qemu-system-riscv64" "$(payload_options)"
+    printf '%s %s\n' "$PAYLOADS/qemu-system-riscv64" "$(payload_options | tr '\n' ' ')"
 }
 
-# The options that boot the kernel to the shell, on any emulator.
+# The options that boot the kernel to the shell, on any emulator, one a line.
 payload_options() {
-    printf '%s ' -M virt -nographic -m 512M -bios "$PAYLOADS/firmware64.bin" -kernel "$PAYLOADS/kernel" -initrd "$PAYLOADS/initrd"
-    printf '%s' '-append console=ttyS0'
+    printf '%s\n' -M virt -nographic -m 512M -bios "$PAYLOADS/firmware64.bin" -kernel "$PAYLOADS/kernel" -initrd "$PAYLOADS/initrd" \
+        -append console=ttyS0
 }
 
 # Kernel, firmware and initramfs. What was made by another state of this file is made anew.
