@@ -1,7 +1,13 @@
 # devtool test [FILTER]: everything that is tested, and a last line that counts it.
+# devtool test privileged: programs for a whole machine (privileged.sh).
 # devtool test long [FILTER]: what takes longer than that, again and again with other seeds for MARTLET_MINUTES.
 
 test_command() {
+    if [ "${1:-}" = privileged ]; then
+        shift
+        privileged_command "$@"
+        return
+    fi
     need_build
     need gcc libc6-dev gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-user-static gdb-multiarch
     (toolchain_riscv32) || note "programs of riscv32 are not tested: their C library could not be built"

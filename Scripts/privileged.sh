@@ -1,0 +1,122 @@
+# devtool test privileged [--oracle] [--details] [NAME...]: the tests of a whole machine in Tests/Machine.
+#
+# Each test is a bare-metal program for the `spike` machine, which prints a hash for each of its sections and ends with status 0 when all
+# that the manual demands held. It runs under the oracle, qemu-system of Debian 13, and under ours; both must print the same. With
+# --oracle only under the oracle. With --details the observations behind the hashes are printed, and the first that differ are shown.
+#
+# A test says at its top how it is built, one line for each program:
+#
+#   // build: NAME [rv32] [cpu=EXTENSION=on,...] [-DMACRO=VALUE...]
+
+MACHINE_TESTS="$REPO/Tests/Machine"
+MACHINE_BUILD="$REPO/.build/machine"
+MACHINE_SECONDS=${MACHINE_SECONDS:-5}                                 # a run's bound
+MACHINE_CPU="h=off,svinval=on,svnapot=on,svpbmt=on"                   # what ours has, and the oracle's default has not, and the reverse
+
+privileged_command() {
+    local oracle_only=0 details=0 names=() failed=0 passed=0
+    while [ $# -gt 0 ]; do
+        case "$1" in
+            --oracle) oracle_only=1 ;;
+            --details) details=1 ;;
+            -*) fail "usage: ./devtool test privileged [--oracle] [--details] [NAME...]" ;;
+            *) names+=("$1") ;;
+        esac
+        shift
+    done
+    need gcc-riscv64-linux-gnu >&2
+    local ours=${MARTLET_SYSTEM:-$SCRATCH/tests/release/martlet-system} line name bits cpu program
+    qemu_system >/dev/null
+    [ $oracle_only = 1 ] || [ -x "$ours" ] || fail "no $ours: build it, or name another by MARTLET_SYSTEM"
+    mkdir -p "$MACHINE_BUILD"
+    while IFS=$'\t' read -r name bits cpu program; do
+        selected "$name" "${names[@]}" || continue
+        build_machine_test "$name" "$bits" "$program" $details || { failed=$((failed + 1)); printf '%-28s not built\n' "$name"; continue; }
+        if check_machine_test "$name" "$bits" "$cpu" $oracle_only; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+    done < <(machine_tests)
+    printf '%d passed, %d failed\n' $passed $failed
+    [ $failed = 0 ]
+}
+
+selected() {
+    local name=$1 wanted
+    shift
+    [ $# -gt 0 ] || return 0
+    for wanted in "$@"; do case "$name" in $wanted) return 0 ;; esac; done
+    return 1
+}
+
+# One line for each program: name, XLEN, CPU properties, source and compiler flags, separated by tabs.
+machine_tests() {
+    local source word name bits cpu flags
+    for source in "$MACHINE_TESTS"/tests/*.c; do
+        while read -r name word; do
+            bits=64 cpu=$MACHINE_CPU flags=$source
+            for word in $word; do
+                case "$word" in
+                    rv32) bits=32 ;;
+                    cpu=*) cpu=$cpu,${word#cpu=} ;;
+                    *) flags="$flags $word" ;;
+                esac
+            done
+            printf '%s\t%s\t%s\t%s\n' "$name" $bits "$cpu" "$flags"
+        done < <(directive "$source" build)
+    done
+}
+
+# build_machine_test NAME XLEN "SOURCE FLAGS..." DETAILS
+build_machine_test() {
+    local name=$1 bits=$2 program=$3 output="$MACHINE_BUILD/$1" part abi=lp64
+    [ "$bits" = 64 ] || abi=ilp32
+    if [ -f "$output" ] && [ "$(cat "$output.flags")" = "$program $4" ]; then
+        local stale=0
+        for part in "$MACHINE_TESTS"/runtime/* "${program%% *}"; do [ "$output" -nt "$part" ] || stale=1; done
+        [ $stale = 1 ] || return 0
+    fi
+    # The source and its flags are a list of words.
+    # shellcheck disable=SC2086
+    "$GUEST_CC" -march="rv${bits}imac_zicsr_zifencei" -mabi=$abi -mcmodel=medany -O2 -Wall -Wextra -ffreestanding -fno-builtin -fno-pic \
+        -fno-stack-protector -fno-strict-aliasing -nostdlib -static -mno-relax -Wl,--no-relax -Wl,--build-id=none -Wl,--no-warn-rwx-segments -DDETAILS="$4" \
+        -T "$MACHINE_TESTS/runtime/link.ld" -I "$MACHINE_TESTS/runtime" -o "$output" "$MACHINE_TESTS"/runtime/{entry.S,machine.c} $program &&
+        printf '%s' "$program $4" >"$output.flags"
+}
+
+# run_machine_test XLEN CPU FILE COMMAND...: the output and a last line "[exit N]".
+run_machine_test() {
+    local bits=$1 cpu=$2 file=$3 status=0
+    shift 3
+    timeout --kill-after=1 "$MACHINE_SECONDS" "$@" -M spike -cpu "rv$bits,$cpu" -bios none -kernel "$file" \
+        -display none -monitor none -serial stdio </dev/null 2>&1 || status=$?
+    printf '[exit %d]\n' $status
+}
+
+# check_machine_test NAME XLEN CPU ORACLE_ONLY: one line of the table, and what differs.
+check_machine_test() {
+    local name=$1 bits=$2 cpu=$3 file="$MACHINE_BUILD/$1" verdict=passed
+    if ! [ "$file.oracle" -nt "$file" ]; then run_machine_test "$bits" "$cpu" "$file" "$PAYLOADS/qemu-system-riscv$bits" >"$file.oracle"; fi
+    local tested=$file.oracle
+    if [ "$4" = 0 ]; then
+        run_machine_test "$bits" "$cpu" "$file" "$ours" "riscv$bits" >"$file.ours"
+        tested=$file.ours
+    fi
+    excuse_deviations "$name" "$file.oracle"
+    if ! tail -1 "$tested" | grep -q '^\[exit 0\]$'; then verdict="FAILED: $(tail -1 "$tested")"; fi
+    if [ "$4" = 0 ] && ! cmp -s <(grep -v '^FAIL' "$file.oracle") <(grep -v '^FAIL' "$file.ours"); then verdict="FAILED: differs"; fi
+    printf '%-28s %s\n' "$name" "$verdict"
+    [ "$verdict" != passed ] || return 0
+    grep -E '^(FAIL|STRAY)' "$tested" | head -10 || true
+    if [ "$4" = 0 ]; then diff "$file.oracle" "$file.ours" | head -20 || true; fi
+    return 1
+}
+
+# The oracle is not the manual: what it is known to do otherwise is in a table, and does not count against it.
+excuse_deviations() {
+    local name=$1 output=$2 test complaint rest left
+    left=$(grep '^FAIL' "$output" || true)
+    [ -n "$left" ] || return 0
+    while IFS='|' read -r test complaint rest; do
+        case "$test" in '' | '#'*) continue ;; esac
+        case "$name" in ${test// /}) left=$(grep -vF -- "$(sed 's/^ *//; s/ *$//' <<<"$complaint")" <<<"$left" || true) ;; esac
+    done <"$MACHINE_TESTS/deviations.txt"
+    [ -n "$left" ] || sed -i 's/^\[exit 1\]$/[exit 0]/' "$output"
+}
