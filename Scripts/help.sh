@@ -6,6 +6,8 @@ usage: ./devtool COMMAND [ARGUMENTS]
   try system [OPTIONS]    boot Debian's riscv64 kernel to a shell; types what is piped into it, then powers off
   test [FILTER]           install what is missing, build, run every test; the last line counts them
   test long [FILTER]      random and long tests, again and again with other seeds, for MARTLET_MINUTES (10)
+  test privileged [--oracle] [--details] [NAME...]
+                          programs for a whole machine, under QEMU and under ours (or only under QEMU)
   check                   format, warnings as errors, layering, fast tests
   fmt                     format all Swift files in place
   bless [FILTER]          write the expected results anew (look at the difference before you commit it)

@@ -1,12 +1,12 @@
 # devtool test privileged [--oracle] [--details] [NAME...]: the tests of a whole machine in Tests/Machine.
 #
-# Each test is a bare-metal program for the `spike` machine, which prints a hash for each of its sections and ends with status 0 when all
+# Each test is a bare-metal program for the machine `spike` or `virt`, which prints a hash for each of its sections and ends with status 0 when all
 # that the manual demands held. It runs under the oracle, qemu-system of Debian 13, and under ours; both must print the same. With
 # --oracle only under the oracle. With --details the observations behind the hashes are printed, and the first that differ are shown.
 #
 # A test says at its top how it is built, one line for each program:
 #
-#   // build: NAME [rv32] [cpu=EXTENSION=on,...] [-DMACRO=VALUE...]
+#   // build: NAME [rv32] [cpu=EXTENSION=on,...] [machine=virt] [-DMACRO=VALUE...]
 
 MACHINE_TESTS="$REPO/Tests/Machine"
 MACHINE_BUILD="$REPO/.build/machine"
@@ -25,14 +25,14 @@ privileged_command() {
         shift
     done
     need gcc-riscv64-linux-gnu >&2
-    local ours=${MARTLET_SYSTEM:-$SCRATCH/tests/release/martlet-system} line name bits cpu program
+    local ours=${MARTLET_SYSTEM:-$SCRATCH/tests/release/martlet-system} name bits machine cpu program
     qemu_system >/dev/null
     [ $oracle_only = 1 ] || [ -x "$ours" ] || fail "no $ours: build it, or name another by MARTLET_SYSTEM"
     mkdir -p "$MACHINE_BUILD"
-    while IFS=$'\t' read -r name bits cpu program; do
+    while IFS=$'\t' read -r name bits machine cpu program; do
         selected "$name" "${names[@]}" || continue
         build_machine_test "$name" "$bits" "$program" $details || { failed=$((failed + 1)); printf '%-28s not built\n' "$name"; continue; }
-        if check_machine_test "$name" "$bits" "$cpu" $oracle_only; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+        if check_machine_test "$name" "$bits" "$machine" "$cpu" $oracle_only; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
     done < <(machine_tests)
     printf '%d passed, %d failed\n' $passed $failed
     [ $failed = 0 ]
@@ -46,20 +46,21 @@ selected() {
     return 1
 }
 
-# One line for each program: name, XLEN, CPU properties, source and compiler flags, separated by tabs.
+# One line for each program: name, XLEN, machine, CPU properties, source and compiler flags, separated by tabs.
 machine_tests() {
-    local source word name bits cpu flags
+    local source word words name bits machine cpu flags
     for source in "$MACHINE_TESTS"/tests/*.c; do
-        while read -r name word; do
-            bits=64 cpu=$MACHINE_CPU flags=$source
-            for word in $word; do
+        while read -r name words; do
+            bits=64 machine=spike cpu=$MACHINE_CPU flags=$source
+            for word in $words; do
                 case "$word" in
                     rv32) bits=32 ;;
+                    machine=virt) machine=virt flags="$flags -DVIRT" ;;
                     cpu=*) cpu=$cpu,${word#cpu=} ;;
                     *) flags="$flags $word" ;;
                 esac
             done
-            printf '%s\t%s\t%s\t%s\n' "$name" $bits "$cpu" "$flags"
+            printf '%s\t%s\t%s\t%s\t%s\n' "$name" $bits $machine "$cpu" "$flags"
         done < <(directive "$source" build)
     done
 }
@@ -81,31 +82,31 @@ build_machine_test() {
         printf '%s' "$program $4" >"$output.flags"
 }
 
-# run_machine_test XLEN CPU FILE COMMAND...: the output and a last line "[exit N]".
+# run_machine_test XLEN MACHINE CPU FILE COMMAND...: the output and a last line "[exit N]".
 run_machine_test() {
-    local bits=$1 cpu=$2 file=$3 status=0
-    shift 3
-    timeout --kill-after=1 "$MACHINE_SECONDS" "$@" -M spike -cpu "rv$bits,$cpu" -bios none -kernel "$file" \
+    local bits=$1 machine=$2 cpu=$3 file=$4 status=0
+    shift 4
+    timeout --kill-after=1 "$MACHINE_SECONDS" "$@" -M "$machine" -cpu "rv$bits,$cpu" -m 128M -bios none -kernel "$file" \
         -display none -monitor none -serial stdio </dev/null 2>&1 || status=$?
     printf '[exit %d]\n' $status
 }
 
-# check_machine_test NAME XLEN CPU ORACLE_ONLY: one line of the table, and what differs.
+# check_machine_test NAME XLEN MACHINE CPU ORACLE_ONLY: one line of the table, and what differs.
 check_machine_test() {
-    local name=$1 bits=$2 cpu=$3 file="$MACHINE_BUILD/$1" verdict=passed
-    if ! [ "$file.oracle" -nt "$file" ]; then run_machine_test "$bits" "$cpu" "$file" "$PAYLOADS/qemu-system-riscv$bits" >"$file.oracle"; fi
+    local name=$1 bits=$2 machine=$3 cpu=$4 oracle_only=$5 file="$MACHINE_BUILD/$1" verdict=passed
+    if ! [ "$file.oracle" -nt "$file" ]; then run_machine_test "$bits" "$machine" "$cpu" "$file" "$PAYLOADS/qemu-system-riscv$bits" >"$file.oracle"; fi
     local tested=$file.oracle
-    if [ "$4" = 0 ]; then
-        run_machine_test "$bits" "$cpu" "$file" "$ours" "riscv$bits" >"$file.ours"
+    if [ $oracle_only = 0 ]; then
+        run_machine_test "$bits" "$machine" "$cpu" "$file" "$ours" "riscv$bits" >"$file.ours"
         tested=$file.ours
     fi
     excuse_deviations "$name" "$file.oracle"
     if ! tail -1 "$tested" | grep -q '^\[exit 0\]$'; then verdict="FAILED: $(tail -1 "$tested")"; fi
-    if [ "$4" = 0 ] && ! cmp -s <(grep -v '^FAIL' "$file.oracle") <(grep -v '^FAIL' "$file.ours"); then verdict="FAILED: differs"; fi
+    if [ $oracle_only = 0 ] && ! cmp -s <(grep -v '^FAIL' "$file.oracle") <(grep -v '^FAIL' "$file.ours"); then verdict="FAILED: differs"; fi
     printf '%-28s %s\n' "$name" "$verdict"
     [ "$verdict" != passed ] || return 0
     grep -E '^(FAIL|STRAY)' "$tested" | head -10 || true
-    if [ "$4" = 0 ]; then diff "$file.oracle" "$file.ours" | head -20 || true; fi
+    if [ $oracle_only = 0 ]; then diff "$file.oracle" "$file.ours" | head -20 || true; fi
     return 1
 }
 

@@ -85,6 +85,11 @@ enum { SSI = 1, MSI = 3, STI = 5, MTI = 7, SEI = 9, MEI = 11 };
 
 // ---- Devices of the machine
 
+#ifdef VIRT  // by `machine=virt`
+#define ON_VIRT 1
+#else
+#define ON_VIRT 0
+#endif
 #define CLINT 0x2000000u
 #define MSIP (*(volatile u32 *)(reg)CLINT)
 void test(void);

@@ -13,6 +13,7 @@ static int is_skipped(u32 csr) {
         || BETWEEN(csr, 0xb00, 0xb9f) || BETWEEN(csr, 0x320, 0x33f) || BETWEEN(csr, 0x720, 0x73f)  // counters count
         || BETWEEN(csr, 0x7a0, 0x7af)                             // triggers
         || csr == 0x344 || csr == 0x144                           // pending bits: interrupt-csrs.c
+        || csr == 0x14d || csr == 0x15d                           // stimecmp: timers.c
         || csr == 0x015;                                          // entropy
 }
 
