@@ -7,6 +7,8 @@
 # A test says at its top how it is built, one line for each program:
 #
 #   // build: NAME [rv32] [cpu=EXTENSION=on,...] [machine=virt] [-DMACRO=VALUE...]
+#
+# MACHINE_FLAGS are more compiler flags: MACHINE_FLAGS='-DFIRST=5000 -DSEEDS=500' ./devtool test privileged streams runs other seeds.
 
 MACHINE_TESTS="$REPO/Tests/Machine"
 MACHINE_BUILD="$REPO/.build/machine"
@@ -31,6 +33,7 @@ privileged_command() {
     mkdir -p "$MACHINE_BUILD"
     while IFS=$'\t' read -r name bits machine cpu program; do
         selected "$name" "${names[@]}" || continue
+        program="$program ${MACHINE_FLAGS:-}"
         build_machine_test "$name" "$bits" "$program" $details || { failed=$((failed + 1)); printf '%-28s not built\n' "$name"; continue; }
         if check_machine_test "$name" "$bits" "$machine" "$cpu" $oracle_only; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
     done < <(machine_tests)

@@ -214,9 +214,11 @@ void paging(int count) {
     levels = count;
     used_tables = 0;
     new_table();
-    int level = XLEN == 64 ? 2 : 1;
-    map(RAM, RAM, level, V | RWX | AD);
-    map(USER_ALIAS, RAM, level, V | RWX | AD | FOR_U);
+    // A gigabyte, or four leaves of four megabytes.
+    for (u32 part = 0; part < (XLEN == 64 ? 1 : 4); part++) {
+        map(RAM + (part << 22), RAM + (part << 22), XLEN == 64 ? 2 : 1, V | RWX | AD);
+        map(USER_ALIAS + (part << 22), RAM + (part << 22), XLEN == 64 ? 2 : 1, V | RWX | AD | FOR_U);
+    }
 }
 
 reg satp(reg asid) {

@@ -43,7 +43,7 @@ void test(void) {
         run(M, CODE(CSRRC(ZERO, 0x300, A1), 0x00052503), PLACE + PAGE, MPP(3));
         expect("a user's page as U", last.a0, ram[1024]);
         // One address, two views, no fence between: MPP M finds RAM as it is, MPP U the page of the tables.
-        entry(RAM, levels == 2 ? 1 : 2)[0] = 0;
+        *entry(BARE, levels == 2 ? 1 : 2) = 0;
         map(BARE, SCRATCH + PAGE, 0, V | R | W | AD | FOR_U);
         fence_all();
         ram[0] = 0x11111111; ram[1024] = 0x22222222;
