@@ -4,14 +4,14 @@
 // The same seed is the same stream everywhere. There are no counters, timers or interrupts in it, and every edit of a table is followed
 // by a fence before anything can see it.
 // build: streams
-// build: streams-more -DFIRST=1000 -DSEEDS=300
+// build: streams-more -DFIRST=1000 -DSEEDS=100
 // build: streams-rv32 rv32
 
 #include "streams.h"
 
 #ifndef FIRST
 #define FIRST 1
-#define SEEDS 200
+#define SEEDS 100
 #endif
 
 struct stream_context stream;
@@ -294,7 +294,7 @@ static void observe_state(void) {
     observe("supervisor's traps", supervisor_seen[0]);
     observe("left", supervisor_seen[3]);
     for (int page = 0; page < WINDOW_PAGES; page++) observe("entry", *entry(WINDOW + page * PAGE, 0));
-    for (int i = 0; i < 2048; i++) observe("data", ((volatile u32 *)DATA)[i]);
+    for (int i = -DATA_MARGIN; i < 2048 + DATA_MARGIN; i++) observe("data", ((volatile u32 *)DATA)[i]);
 }
 
 static void run_seed(u32 number) {
@@ -314,7 +314,8 @@ static void run_seed(u32 number) {
     csr_write(0x31a, updates_tables ? (reg)1 << 29 : 0);
     paging(2);
 #endif
-    for (int i = 0; i < 2048; i++) { ((volatile u32 *)DATA)[i] = next(); ((volatile u32 *)LANDING)[i] = 0x000f8067; }
+    for (int i = -DATA_MARGIN; i < 2048 + DATA_MARGIN; i++) ((volatile u32 *)DATA)[i] = next();
+    for (int i = 0; i < 2048; i++) ((volatile u32 *)LANDING)[i] = 0x000f8067;
     for (int page = 0; page < WINDOW_PAGES; page++)
         map(WINDOW + page * PAGE, page & 4 ? LANDING + (page & 1) * PAGE : DATA + (page & 1) * PAGE, 0,
             V | R | AD | (page & 4 ? X : W) | (page & 2 ? FOR_U : 0));
@@ -348,7 +349,7 @@ static void run_seed(u32 number) {
         place = fetch ? stream.x[ONWARD] : pc + 4;
         if (cause == ECALL_U || cause == ECALL_S || cause == ECALL_M) {
             // Into another privilege, at the address where it sees the stream.
-            reg to = (reg[]){U, S, M}[below(3)];
+            reg to = (reg[]){U, S, S, M, M, M}[below(6)];
             if (mode == U && to != U) place += RAM - USER_ALIAS;
             if (mode != U && to == U) place -= RAM - USER_ALIAS;
             mode = to;

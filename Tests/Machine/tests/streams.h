@@ -6,7 +6,8 @@
 // ---- The stream's world: frames of RAM, and a window of virtual pages that random entries map to them
 
 #define DATA ((reg)SCRATCH)                    // two frames that are read and written
-#define LANDING (DATA + 2 * PAGE)              // two frames of `jr x31`: jumps that find code come back
+#define DATA_MARGIN 16                         // words before and behind them that an offset reaches
+#define LANDING (DATA + 8 * PAGE)              // two frames of `jr x31`: jumps that find code come back
 #define CODE_AT (DATA + 0x10000)               // the stream
 #define CODE_WORDS 4096
 #define WINDOW PLACE
