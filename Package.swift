@@ -20,6 +20,8 @@ let package = Package(
         // Base
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CCapstone", pkgConfig: "capstone", providers: [.apt(["libcapstone-dev"])]),
+        .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
+        .systemLibrary(name: "CZ", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "HostOS", dependencies: ["CLinux"], swiftSettings: hot),
         .target(name: "Diagnostics", dependencies: ["HostOS"], swiftSettings: hot),
         .target(name: "SoftFloat", swiftSettings: hot),
@@ -58,6 +60,11 @@ let package = Package(
                 "Diagnostics", "CLinux",
             ],
             swiftSettings: hot),
+        // Machines. Their libraries are linked as archives, so that a program needs none of them where it runs.
+        .target(name: "DeviceTree", dependencies: ["CFDT"], linkerSettings: [.linkedLibrary(":libfdt.a")]),
+        .target(
+            name: "Machines", dependencies: ["DeviceTree", "GuestMemory", "HostOS", "CZ"],
+            linkerSettings: [.linkedLibrary(":libz.a")]),
         .target(name: "ProfileReport", dependencies: ["Profiling", "ExecutionEngine", "HostOS"]),
         .target(
             name: "EngineSetup",
@@ -159,6 +166,12 @@ let package = Package(
             swiftSettings: quick),
         .testTarget(
             name: "ProfileReportTests", dependencies: ["ProfileReport", "Profiling", "ExecutionEngine", "TestSupport"],
+            swiftSettings: quick),
+        .testTarget(
+            name: "DeviceTreeTests", dependencies: ["DeviceTree", "TestSupport"], swiftSettings: quick),
+        .testTarget(
+            name: "MachinesTests",
+            dependencies: ["Machines", "DeviceTree", "GuestMemory", "HostOS", "CZ", "TestSupport"],
             swiftSettings: quick),
         .testTarget(name: "GuestProgramTests", dependencies: ["GuestKit", "GuestRISCV", "SoftFloat", "TestSupport"]),
     ],
