@@ -185,7 +185,7 @@ private func gzip(_ bytes: [UInt8]) -> [UInt8] {
 
     @Test(.seeded(5)) func randomChangesOfAnELFFileAreRefusedOrSound() {
         var random = SeededRandom(seed: Seed.current)
-        for _ in 0..<Rounds.count(20_000) {
+        for _ in 0..<Rounds.count(5000) {
             var bytes = elf(random.below(2) == 0 ? .bits32 : .bits64)
             let width: HartWidth = bytes[4] == 1 ? .bits32 : .bits64
             for _ in 0...random.below(4) { bytes[16 + random.below(bytes.count - 16)] = UInt8(random.below(256)) }

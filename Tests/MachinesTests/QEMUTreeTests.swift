@@ -6,8 +6,6 @@ import Testing
 
 @testable import Machines
 
-private let payloads =
-    (environmentValue("XDG_CACHE_HOME") ?? (environmentValue("HOME") ?? "/root") + "/.cache") + "/martlet/payloads"
 
 /// Nodes that only QEMU's tree has, because the device does not exist here yet, and the reason.
 private let absent: [(prefix: String, reason: String)] = [
@@ -53,7 +51,7 @@ struct TreeCase: CustomTestStringConvertible, Sendable {
 
 @Suite struct QEMUTreeTests {
     @Test(
-        .enabled(if: readFile(payloads + "/qemu-system-riscv64") != nil, "./devtool payloads fetches QEMU"),
+        .enabled(if: Payloads.have("qemu-system-riscv64"), "./devtool payloads fetches QEMU"),
         arguments: [
             TreeCase(machine: .virt(), option: "virt"), TreeCase(machine: .virt(), option: "virt", harts: 4),
             TreeCase(machine: .virt(), option: "virt", width: .bits32, harts: 2),
@@ -64,7 +62,7 @@ struct TreeCase: CustomTestStringConvertible, Sendable {
         let folder = try TemporaryFolder("tree")
         let dump = folder.path + "/dump"
         let run = try runProcess(
-            "\(payloads)/qemu-system-riscv\(tree.width.rawValue)",
+            "\(Payloads.folder)/qemu-system-riscv\(tree.width.rawValue)",
             ["-M", "\(tree.option),dumpdtb=\(dump)", "-m", "96M", "-smp", "\(tree.harts)", "-display", "none"])
         try #require(run.exit == 0, "\(run.errorText)")
         let theirs = try FlatTree(blob: try #require(readFile(dump)))
