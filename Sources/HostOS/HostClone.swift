@@ -71,7 +71,7 @@ extension HostProcess {
         defer { redirectionLock.unlock() }
         let disposition = KeptDisposition(of: SIGSYS)
         redirectedClone = clone
-        HostSignals.catchDispatch(SIGSYS, redirectedCall)
+        HostSignals.catchRaw(SIGSYS, redirectedCall)
         let mask = HostSignals.setHostMask(~HostSignals.bit(SIGSYS))
         let stubs = HostStubs.range
         let isOn = withUnsafeMutablePointer(to: &redirects) {

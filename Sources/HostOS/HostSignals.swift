@@ -135,8 +135,8 @@ public enum HostSignals {
         reservedSignal = bit(signal)
     }
 
-    /// For a signal that the kernel raises in answer to a system call.
-    static func catchDispatch(_ signal: Int32, _ handler: @escaping RawHandler) {
+    /// For a signal that is ours alone while the handler is there: no guest sees it.
+    static func catchRaw(_ signal: Int32, _ handler: @escaping RawHandler) {
         install(signal, handler: unsafeBitCast(handler, to: UInt.self))
     }
 
@@ -243,6 +243,7 @@ public enum HostSignals {
     /// A fault of the host program itself. Never returns control to the faulting instruction as if nothing had
     /// happened.
     fileprivate static func hostFault(_ fault: FaultContext) {
+        HostTerminal.restore()
         if bit(fault.signal) & faultSignals != 0 {
             report("martlet: internal error: host memory fault at pc 0x", fault.programCounter)
             report(", address 0x", UInt(fault.faultAddress))
