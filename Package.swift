@@ -65,6 +65,13 @@ let package = Package(
         .target(
             name: "Machines", dependencies: ["DeviceTree", "GuestMemory", "HostOS", "CZ"],
             linkerSettings: [.linkedLibrary(":libz.a")]),
+        .target(name: "EventLoop", dependencies: ["HostOS", "CLinux"]),
+        .target(name: "CharLayer", dependencies: ["EventLoop", "HostOS", "CLinux"]),
+        .target(
+            name: "SystemKit", dependencies: ["EventLoop", "CharLayer", "GuestMemory", "HostOS", "Diagnostics"]),
+        .target(
+            name: "Devices", dependencies: ["SystemKit", "EventLoop", "CharLayer", "GuestMemory", "HostOS"]),
+        .target(name: "Monitor", dependencies: ["SystemKit", "EventLoop", "CharLayer", "HostOS", "Diagnostics"]),
         .target(name: "ProfileReport", dependencies: ["Profiling", "ExecutionEngine", "HostOS"]),
         .target(
             name: "EngineSetup",
@@ -164,6 +171,11 @@ let package = Package(
                 "Diagnostics", "IR", "CodeGenInterpreter", "CLinux", "ToyABI", "TestSupport",
             ],
             swiftSettings: quick),
+        .testTarget(
+            name: "DevicesTests",
+            dependencies: [
+                "Devices", "SystemKit", "EventLoop", "CharLayer", "GuestMemory", "HostOS", "Diagnostics", "TestSupport",
+            ], swiftSettings: quick),
         .testTarget(
             name: "ProfileReportTests", dependencies: ["ProfileReport", "Profiling", "ExecutionEngine", "TestSupport"],
             swiftSettings: quick),

@@ -1,0 +1,102 @@
+// What can be chosen about a device: `-device NAME,KEY=VALUE,...`. From the rows come parsing, defaults, errors and help.
+
+import Diagnostics
+
+public enum PropertyKind: Sendable {
+    case flag
+    case number(ClosedRange<UInt64>)
+    case text
+    case choice([String])
+}
+
+public struct Property: Sendable {
+    public let name: String
+    public let kind: PropertyKind
+    /// As it would be written.
+    public let standard: String
+    public let help: String
+
+    public init(_ name: String, _ kind: PropertyKind, _ standard: String, _ help: String) {
+        self.name = name
+        self.kind = kind
+        self.standard = standard
+        self.help = help
+    }
+
+    /// What may stand behind `=`.
+    public var form: String {
+        switch kind {
+        case .flag: "on|off"
+        case .number(let range): range.upperBound == .max ? "number" : "\(range.lowerBound)..\(range.upperBound)"
+        case .text: "text"
+        case .choice(let names): names.joined(separator: "|")
+        }
+    }
+
+    fileprivate func parse(_ text: String) -> PropertyValue? {
+        switch kind {
+        case .flag:
+            ["on": true, "true": true, "yes": true, "off": false, "false": false, "no": false][text].map { .flag($0) }
+        case .number(let range): parseNumber(text.utf8).flatMap { range.contains($0) ? .number($0) : nil }
+        case .text: .text(text)
+        case .choice(let names): names.contains(text) ? .text(text) : nil
+        }
+    }
+}
+
+public enum PropertyValue: Equatable, Sendable {
+    case flag(Bool), number(UInt64), text(String)
+}
+
+public enum PropertyError: Error, Equatable, CustomStringConvertible {
+    case unknown(device: String, name: String)
+    case bad(device: String, name: String, value: String, wanted: String)
+    case twice(device: String, name: String)
+
+    public var description: String {
+        switch self {
+        case .unknown(let device, let name): "\(device) has no property '\(name)' (-device \(device),help lists them)"
+        case .bad(let device, let name, let value, let wanted):
+            "\(device): '\(name)' cannot be '\(value)': \(wanted) is what it takes"
+        case .twice(let device, let name): "\(device): '\(name)' is given twice"
+        }
+    }
+}
+
+/// A value for each property of one kind of device.
+public struct Properties: Sendable {
+    private var values: [String: PropertyValue] = [:]
+
+    /// `text`: what stands behind the device's name and its comma; a flag's name alone turns it on.
+    public init(_ descriptor: DeviceDescriptor, parsing text: String = "") throws(PropertyError) {
+        for row in descriptor.properties {
+            guard let value = row.parse(row.standard) else { preconditionFailure("the standard value of \(row.name)") }
+            values[row.name] = value
+        }
+        var given: Set<String> = []
+        for part in text.split(separator: ",") {
+            let halves = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            let name = halves[0], written = halves.count > 1 ? halves[1] : "on"
+            guard let row = descriptor.properties.first(where: { $0.name == name }) else {
+                throw .unknown(device: descriptor.name, name: name)
+            }
+            if !given.insert(name).inserted { throw .twice(device: descriptor.name, name: name) }
+            guard let value = row.parse(written) else {
+                throw .bad(device: descriptor.name, name: name, value: written, wanted: row.form)
+            }
+            values[name] = value
+        }
+    }
+
+    public func flag(_ name: String) -> Bool {
+        if case .flag(let value) = values[name] { value } else { missing(name) }
+    }
+    public func number(_ name: String) -> UInt64 {
+        if case .number(let value) = values[name] { value } else { missing(name) }
+    }
+    public func text(_ name: String) -> String {
+        if case .text(let value) = values[name] { value } else { missing(name) }
+    }
+
+    private func missing(_ name: String) -> Never { preconditionFailure("no property \(name) of this kind") }
+}
