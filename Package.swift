@@ -15,7 +15,10 @@ let quick: [SwiftSetting] = [.unsafeFlags(["-Onone"])]
 
 let package = Package(
     name: "martlet",
-    products: [.executable(name: "martlet", targets: ["martlet"])],
+    products: [
+        .executable(name: "martlet", targets: ["martlet"]),
+        .executable(name: "martlet-system", targets: ["martlet-system"]),
+    ],
     targets: [
         // Base
         .systemLibrary(name: "CLinux"),
@@ -88,6 +91,12 @@ let package = Package(
             dependencies: [
                 "EngineSetup", "GuestKit", "GuestRISCV", "GuestMoxie", "TranslationStore", "ExecutionEngine", "HostOS",
                 "LinuxMemory", "LinuxABI", "LinuxUser", "ProfileReport", "Diagnostics",
+            ]),
+        .executableTarget(
+            name: "martlet-system",
+            dependencies: [
+                "EngineSetup", "GuestKit", "GuestMemory", "GuestRISCV", "ExecutionEngine", "Harts", "EventLoop",
+                "CharLayer", "SystemKit", "Devices", "Monitor", "Machines", "HostOS", "Diagnostics",
             ]),
         // Tools
         .target(name: "DecodeTree"),

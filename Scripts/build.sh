@@ -29,9 +29,14 @@ build_release() {
     local flags name
     mapfile -t flags < <(release_flags)
     say "building martlet for release (the first time takes some minutes)"
-    (cd "$REPO" && "$SWIFT" build -j "$JOBS" --scratch-path "$SCRATCH" --product martlet "${flags[@]}") >&2 ||
-        fail "martlet does not build"
+    for name in martlet martlet-system; do
+        (cd "$REPO" && "$SWIFT" build -j "$JOBS" --scratch-path "$SCRATCH" --product "$name" "${flags[@]}") >&2 ||
+            fail "$name does not build"
+    done
     for name in martlet-riscv64 qemu-riscv64; do ln -sf martlet "$SCRATCH/release/$name"; done
+    for name in martlet-system-riscv64 martlet-system-riscv32 qemu-system-riscv64 qemu-system-riscv32; do
+        ln -sf martlet-system "$SCRATCH/release/$name"
+    done
     printf '%s/release/martlet' "$SCRATCH"
 }
 

@@ -197,6 +197,8 @@ public enum EngineRequest {
     public static let forget: UInt32 = 1
     /// Stop at a safe point: another thread needs every vCPU out of generated code.
     public static let pause: UInt32 = 2
+    /// Devices have written to memory that code was made from: drop that.
+    public static let written: UInt32 = 4
 }
 
 /// Why generated code returned to the cpu loop.

@@ -53,6 +53,7 @@ extension VCPU {
         let requests = atomic(engineRequests).pointee.exchange(0, ordering: .sequentiallyConsistent)
         atomic(running).pointee.store(0, ordering: .sequentiallyConsistent)
         if requests & EngineRequest.pause != 0 { engine.lock.withLock {} }
+        if requests & EngineRequest.written != 0 { engine.dropWritten() }
         if requests & EngineRequest.forget != 0 { forget() }
         return false
     }

@@ -9,6 +9,7 @@ import GuestKit
 import GuestMemory
 import HostOS
 import IR
+import Synchronization
 import TranslationStore
 
 public final class Engine: @unchecked Sendable {
@@ -45,6 +46,9 @@ public final class Engine: @unchecked Sendable {
     /// each vCPU has been asked to leave.) Guarded by `lock`.
     private var isUnsettled = false
     let tiering: Tiering
+    /// What devices have written to memory since code that was made from it was dropped: blocks, offsets, bytes.
+    let written = Mutex<[(ObjectIdentifier, UInt64, UInt64)]>([])
+    let hasWritten = Atomic<Bool>(false)
     /// Of vCPUs that are gone. Guarded by `lock`.
     private var pastJumps = JumpCounters()
     /// Of all vCPUs so far; those that run are still counting.
@@ -192,6 +196,7 @@ public final class Engine: @unchecked Sendable {
     /// Stores through the translated page's own mapping are seen at once anyway. Pages that may have changed in other ways are compared
     /// with the bytes that their translations were made from, so that a fence of a process without such pages costs nothing.
     public func synchronizeCode(everywhere: Bool) {
+        dropWritten()
         if memory.hasWatchedCode {
             lock.withLock {
                 let pages = memory.pagesChangedUnseen()

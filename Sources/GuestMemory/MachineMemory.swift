@@ -17,9 +17,10 @@ public final class MachineMemory: CodeMemory, @unchecked Sendable {
 
     public func codeBytes(at location: GuestLocation) -> UnsafeRawBufferPointer? {
         guard let range = map.find(location.rawValue), case .memory(let block) = range.content else { return nil }
-        let offset = location.rawValue &- range.start
+        let offset = range.offset(of: location.rawValue)
+        let count = min(range.blockOffset &+ range.size, block.size) &- offset
         return UnsafeRawBufferPointer(
-            start: block.base + Int(truncatingIfNeeded: offset), count: Int(truncatingIfNeeded: block.size &- offset))
+            start: block.base + Int(truncatingIfNeeded: offset), count: Int(truncatingIfNeeded: count))
     }
 
     /// Chunks of a page that [offset, offset + count) touches; the range ends within the page.

@@ -44,13 +44,19 @@ public struct PhysicalRange: Sendable {
     /// At least 1; `start + size` does not wrap.
     public let size: UInt64
     public let content: Content
+    /// Of memory: what of the block its first byte is.
+    public let blockOffset: UInt64
 
-    public init(_ name: String, start: UInt64, size: UInt64, _ content: Content) {
+    public init(_ name: String, start: UInt64, size: UInt64, blockOffset: UInt64 = 0, _ content: Content) {
         self.name = name
         self.start = start
         self.size = size
+        self.blockOffset = blockOffset
         self.content = content
     }
+
+    /// Where in its block, or how far behind a device's start, the byte at an address lies.
+    @inlinable public func offset(of address: UInt64) -> UInt64 { address &- start &+ blockOffset }
 
     @inlinable public func contains(_ address: UInt64) -> Bool { address &- start < size }
 }
@@ -70,14 +76,44 @@ public final class PhysicalMap: @unchecked Sendable {
         if at > 0, range.start &- ranges[at - 1].start < ranges[at - 1].size { return false }
         if at < ranges.count, ranges[at].start &- range.start < range.size { return false }
         ranges.insert(range, at: at)
-        if case .memory(let block) = range.content {
+        findMemories()
+        return true
+    }
+
+    /// Puts a range in the place of a part of one that is there, whose rest stays. False: no range holds all of it.
+    public func cover(_ range: PhysicalRange) -> Bool {
+        guard let index = ranges.firstIndex(where: { $0.contains(range.start) }) else { return false }
+        let old = ranges[index]
+        let before = range.start &- old.start, behind = old.size &- before
+        guard range.size <= behind else { return false }
+        var parts = [range]
+        if before > 0 {
+            parts.insert(
+                PhysicalRange(old.name, start: old.start, size: before, blockOffset: old.blockOffset, old.content),
+                at: 0)
+        }
+        if range.size < behind {
+            let start = range.start &+ range.size
+            parts.append(
+                PhysicalRange(
+                    old.name, start: start, size: behind &- range.size, blockOffset: old.offset(of: start), old.content)
+            )
+        }
+        ranges.replaceSubrange(index...index, with: parts)
+        findMemories()
+        return true
+    }
+
+    private func findMemories() {
+        memories = []
+        for range in ranges {
+            guard case .memory(let block) = range.content else { continue }
             memories.append(
                 MemorySpan(
-                    start: range.start, size: min(range.size, block.size), base: block.base,
-                    isReadOnly: block.isReadOnly))
-            memories.sort { $0.size > $1.size }
+                    start: range.start, size: min(range.size, block.size &- range.blockOffset),
+                    base: block.base + Int(range.blockOffset), isReadOnly: block.isReadOnly))
         }
-        return true
+        memories.sort { $0.size > $1.size }
     }
 
     /// The range that holds an address; nil: nothing answers there.
@@ -95,8 +131,8 @@ public final class PhysicalMap: @unchecked Sendable {
     /// Memory at [address, address + count) that lies in one block: the block and the host address. Nil: not all of it is memory.
     public func memory(_ address: UInt64, count: UInt64) -> (block: RAMBlock, host: UnsafeMutableRawPointer)? {
         guard let range = find(address), case .memory(let block) = range.content else { return nil }
-        let offset = address &- range.start
-        guard offset <= block.size, count <= block.size &- offset else { return nil }
+        let offset = range.offset(of: address), end = min(range.blockOffset &+ range.size, block.size)
+        guard offset <= end, count <= end &- offset else { return nil }
         return (block, block.base + Int(truncatingIfNeeded: offset))
     }
 

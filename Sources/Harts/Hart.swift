@@ -29,12 +29,6 @@ public final class Hart: @unchecked Sendable {
         Futex.wake(UInt64(UInt(bitPattern: signal)), isPrivate: true)
     }
 
-    /// Sets or clears interrupt lines, by bit, and has it look.
-    public func setLines(_ bits: UInt64, _ isHigh: Bool) {
-        vcpu.setLines(bits, isHigh)
-        kick()
-    }
-
     var kicks: UInt32 { word.pointee.load(ordering: .sequentiallyConsistent) }
 
     var deadline: UInt64 {

@@ -45,3 +45,23 @@ public struct HostExecution: BitwiseCopyable {
         if kept >= 0 { HostFile.setClosesOnExec(kept, !isOn) }
     }
 }
+
+extension HostProcess {
+    /// Runs another program in this process's place, in the same environment. Returns only where that is not possible.
+    public static func replace(by path: String, _ arguments: [[UInt8]]) throws(Errno) {
+        func vector(_ words: [[UInt8]]) -> UnsafeMutablePointer<Int> {
+            let pointers = UnsafeMutablePointer<Int>.allocate(capacity: words.count + 1)
+            for (i, word) in words.enumerated() {
+                let text = UnsafeMutablePointer<UInt8>.allocate(capacity: word.count + 1)
+                for (j, byte) in word.enumerated() { text[j] = byte }
+                text[word.count] = 0
+                pointers[i] = Int(bitPattern: text)
+            }
+            pointers[words.count] = 0
+            return pointers
+        }
+        let words = vector(arguments), variables = vector(environment)
+        _ = try Errno.check(
+            withPath(path) { kernel(SYS_execve, $0, Int(bitPattern: words), Int(bitPattern: variables)) })
+    }
+}

@@ -135,6 +135,20 @@ public enum HostFile {
         if !writeAll(Int32(truncatingIfNeeded: fd), text) { throw .io }
     }
 
+    /// The same with bytes.
+    public static func write(_ bytes: [UInt8], to path: String) throws(Errno) {
+        let flags = Int(O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC)
+        let fd = try Errno.check(withPath(path) { kernel(SYS_openat, Int(AT_FDCWD), $0, flags, 0o666) })
+        defer { close(Int32(truncatingIfNeeded: fd)) }
+        var done = 0
+        while done < bytes.count {
+            let count = bytes[done...].withUnsafeBytes {
+                kernel(SYS_write, fd, Int(bitPattern: $0.baseAddress), $0.count)
+            }
+            done += try Errno.check(count)
+        }
+    }
+
     /// A new folder that only its owner can look into.
     public static func makeFolder(_ path: String) throws(Errno) {
         _ = try Errno.check(withPath(path) { kernel(SYS_mkdirat, Int(AT_FDCWD), $0, 0o700) })

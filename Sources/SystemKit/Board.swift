@@ -40,10 +40,11 @@ public final class Board {
         if !map.add(range) { throw .overlap(memory.name) }
     }
 
-    /// Makes a device and places its registers. It is in the state of a cold reset.
+    /// Makes a device and places its registers. It is in the state of a cold reset. `coversMemory`: they take the place of memory.
     @discardableResult
     public func add<D: RegisterDevice>(
         _ type: D.Type, _ name: String, at address: UInt64, lines: [IRQLine] = [], _ properties: String = "",
+        coversMemory: Bool = false,
         _ adjust: (inout DeviceContext) -> Void = { _ in }
     ) throws -> D {
         if blocks.contains(where: { $0.device.name == name }) { throw BoardError.sameName(name) }
@@ -51,9 +52,8 @@ public final class Board {
             name, domain, try Properties(D.descriptor, parsing: properties), lines: lines, dma: dma, control: control)
         adjust(&context)
         let device = D(context), block = Registers(device)
-        if !map.add(PhysicalRange(name, start: address, size: block.size, .device(block))) {
-            throw BoardError.overlap(name)
-        }
+        let range = PhysicalRange(name, start: address, size: block.size, .device(block))
+        if !(coversMemory ? map.cover(range) : map.add(range)) { throw BoardError.overlap(name) }
         blocks.append(block)
         return device
     }

@@ -76,9 +76,9 @@ public struct DMA: Sendable {
             let at = address &+ UInt64(done)
             guard let range = map.find(at), case .memory(let block) = range.content, !(writes && block.isReadOnly)
             else { return false }
-            let offset = at &- range.start
-            guard offset < block.size else { return false }
-            let part = Int(min(UInt64(count - done), min(block.size, range.size) &- offset))
+            let offset = range.offset(of: at), end = min(block.size, range.blockOffset &+ range.size)
+            guard offset < end else { return false }
+            let part = Int(min(UInt64(count - done), end &- offset))
             body(block, offset, done..<done + part)
             done += part
         }

@@ -1,5 +1,6 @@
 // Where translations are kept between runs, and for which runs they are good.
 
+import EngineSetup
 import Diagnostics
 import ExecutionEngine
 import HostOS

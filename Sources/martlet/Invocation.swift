@@ -5,12 +5,11 @@
 //   qemu-riscv64 [OPTIONS] PROGRAM ...                the same, and `-static` variants
 
 import Diagnostics
+import EngineSetup
 import ExecutionEngine
 import GuestKit
 import HostOS
 import LinuxUser
-
-let martletVersion = "0.1.0"
 
 /// The word by which Martlet starts itself for a program that a guest executes: as `run`, but all options come from the
 /// parent by way of the arguments, and the parent's log is appended to.
@@ -41,6 +40,8 @@ struct Invocation {
     }
 
     func run() throws(CommandError) -> Int32 {
+        let name = text(arguments.first ?? []).split(separator: "/").last.map(String.init) ?? ""
+        if SystemSibling.isMeant(by: name) { try SystemSibling.run(arguments) }
         if isDirect { return try runUser(Array(arguments.dropFirst())) }
         guard let command = arguments.dropFirst().first.map(text) else {
             throw CommandError("usage: martlet run [OPTIONS] PROGRAM [ARGUMENTS...]; 'martlet help' says more")
@@ -48,19 +49,20 @@ struct Invocation {
         switch command {
         case "run": return try runUser(Array(arguments.dropFirst(2)))
         case relaunchCommand: return try runUser(Array(arguments.dropFirst(2)), isRelaunch: true)
+        case "system": try SystemSibling.run([Array("martlet-system".utf8)] + arguments.dropFirst(2))
         case "report": return try ReportCommand(Array(arguments.dropFirst(2))).run()
         case "help", "-h", "-help", "--help":
             writeStandardOutput(Self.usage)
             return 0
         case "version", "-version", "--version":
-            writeStandardOutput("martlet version \(martletVersion)\n")
+            writeStandardOutput(versionText)
             return 0
         case _ where command.hasPrefix("-") || command.contains("/"):
             // Options or a program without the word: `martlet ./hello`.
             return try runUser(Array(arguments.dropFirst()))
         default:
             throw CommandError(
-                "unknown command '\(command)'; wanted run, report, help or version ('martlet run PROGRAM')")
+                "unknown command '\(command)'; wanted run, system, report, help or version ('martlet run PROGRAM')")
         }
     }
 
@@ -76,7 +78,7 @@ struct Invocation {
             return 0
         }
         if line.wantsVersion {
-            writeStandardOutput("martlet version \(martletVersion)\n")
+            writeStandardOutput(versionText)
             return 0
         }
         if line.logItems == "help" || line.logItems == "?" {
@@ -167,10 +169,11 @@ struct Invocation {
     static let usage = """
         martlet \(martletVersion): runs programs built for another processor
         usage: martlet run [OPTIONS] PROGRAM [ARGUMENTS...]
+               martlet system TARGET [OPTIONS]
                martlet report [--html FILE] [--svg FILE] [--folded] PROFILE...
                martlet report [--html FILE] [--svg FILE] [--folded] -- [OPTIONS] PROGRAM [ARGUMENTS...]
                martlet help | version
-        'martlet run -h' lists the options. 'report' shows where the time of a program goes: of one that was run with
+        'martlet run -h' lists the options, 'martlet system riscv64 -h' those of a whole machine. 'report' shows where the time of a program goes: of one that was run with
         -profile PROFILE, or of one that it runs, with its children. Guests: \(allGuests.map(\.name).joined(separator: ", ")).
 
         """

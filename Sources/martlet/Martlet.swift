@@ -1,5 +1,6 @@
 // The program: reads the command line, puts a guest, a host and user mode together, runs. Nothing else lives in this target.
 
+import EngineSetup
 import HostOS
 
 @main
@@ -16,15 +17,3 @@ func martletMain() -> Never {
         HostProcess.exitGroup(error.status)
     }
 }
-
-/// What is wrong with the command line, or kept a program from starting: one line for the user.
-struct CommandError: Error {
-    var message: String
-    var status: Int32 = 1
-    init(_ message: String, status: Int32 = 1) {
-        self.message = "martlet: " + message
-        self.status = status
-    }
-}
-
-func writeStandardOutput(_ text: String) { _ = writeAll(1, text) }

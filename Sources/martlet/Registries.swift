@@ -1,5 +1,6 @@
 // What this binary holds, as tables. Adding a guest or a host is a line here.
 
+import EngineSetup
 import GuestKit
 import GuestMoxie
 import GuestRISCV

@@ -1,5 +1,6 @@
 // `martlet report`: what a profile says, and taking one in the same go.
 
+import EngineSetup
 import HostOS
 import ProfileReport
 

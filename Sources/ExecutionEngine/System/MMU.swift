@@ -178,6 +178,16 @@ public final class MMU: AddressSpace, @unchecked Sendable {
         }
     }
 
+    /// The physical address of a byte as loads of the present privilege find it; nil: none.
+    public func physical(_ address: UInt64) -> UInt64? {
+        let index = min(fetchKey.index, current.count - 1)
+        guard case .page(let found) = guest.walk(state, address, .execute, index: index, map) else {
+            guard case .page(let data) = guest.walk(state, address, .read, index: index, map) else { return nil }
+            return data.physical
+        }
+        return found.physical
+    }
+
     // MARK: Slow accesses
 
     /// Makes, or makes possible, an access that generated code could not make.
@@ -231,10 +241,10 @@ public final class MMU: AddressSpace, @unchecked Sendable {
         case .page(let found):
             guard let range = map.find(found.physical) else { return refuse(kind) }
             switch range.content {
-            case .device(let device): return .device(device, found.physical &- range.start)
+            case .device(let device): return .device(device, range.offset(of: found.physical))
             case .memory(let block):
                 if kind == .write, block.isReadOnly { return refuse(kind) }
-                let host = block.base + Int(truncatingIfNeeded: found.physical &- range.start)
+                let host = block.base + Int(truncatingIfNeeded: range.offset(of: found.physical))
                 var place = Place(host: host, block: block, physical: found.physical, isEntered: false)
                 place.isEntered = enter(address, index, kind, found, block, place)
                 return .memory(place)

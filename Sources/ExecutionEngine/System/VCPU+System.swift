@@ -33,6 +33,24 @@ extension VCPU {
 
     // MARK: For a machine
 
+    /// Its first state. Only outside `run`, as what follows.
+    public func reset() {
+        guard let mmu else { return }
+        engine.host.prepare(state)
+        floatFlags = 0
+        floatRounding = 0
+        mmu.guest.reset(state)
+        pendingLink = nil
+        mmu.flush(0, 0)
+        mmu.viewsChanged()
+    }
+
+    /// The word of interrupt lines, which any thread may change atomically (`SystemGuest.interruptLinesOffset`).
+    public var interruptLines: UnsafeMutablePointer<UInt64> {
+        guard let mmu else { fatalError("interrupt lines of a process's vCPU") }
+        return (state + mmu.guest.interruptLinesOffset).assumingMemoryBound(to: UInt64.self)
+    }
+
     /// Enters the handler of an interrupt, if one is pending and enabled. Only outside `run`.
     public func takeInterrupt() { if let mmu { settle(mmu) } }
 
@@ -41,18 +59,6 @@ extension VCPU {
 
     /// Would it go on if it waited?
     public var isAwake: Bool { mmu.map { $0.guest.isAwake(state) } ?? true }
-
-    /// Sets or clears interrupt lines (`SystemGuest.interruptLinesOffset`), by bit. Any thread. The vCPU looks at them when it next
-    /// leaves generated code: `requestExit`.
-    public func setLines(_ bits: UInt64, _ isHigh: Bool) {
-        guard let mmu else { return }
-        let word = UnsafePointer<Atomic<UInt64>>(OpaquePointer(state + mmu.guest.interruptLinesOffset))
-        if isHigh {
-            word.pointee.bitwiseOr(bits, ordering: .sequentiallyConsistent)
-        } else {
-            word.pointee.bitwiseAnd(~bits, ordering: .sequentiallyConsistent)
-        }
-    }
 
     /// The vCPU whose CPU state is at `state`; only of a machine.
     @inline(__always)
@@ -90,6 +96,41 @@ public enum EngineInputs {
 }
 
 extension Engine {
+    /// A device has written to memory. Code that was made from it is dropped before any vCPU's next instruction fence, and soon. Any thread,
+    /// vCPUs that run generated code too.
+    public func memoryWritten(_ block: RAMBlock, offset: UInt64, count: UInt64) {
+        guard count > 0 else { return }
+        let first = Int(offset >> TLBEntry.pageBits), last = Int((offset &+ count &- 1) >> TLBEntry.pageBits)
+        guard (first...last).contains(where: { block.codeChunks[$0] != 0 }) else { return }
+        written.withLock { $0.append((ObjectIdentifier(block), offset, count)) }
+        hasWritten.store(true, ordering: .sequentiallyConsistent)
+        for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.request(EngineRequest.written) } }
+    }
+
+    /// Drops code made from what devices have written. Outside generated code.
+    func dropWritten() {
+        if hasWritten.load(ordering: .sequentiallyConsistent) { lock.withLock { dropWrittenLocked() } }
+    }
+
+    private func dropWrittenLocked() {
+        hasWritten.store(false, ordering: .sequentiallyConsistent)
+        let ranges = written.withLock { list in
+            defer { list = [] }
+            return list
+        }
+        guard let machine = memory as? MachineMemory else { return }
+        for (block, offset, count) in ranges {
+            for range in machine.map.ranges {
+                guard case .memory(let known) = range.content, ObjectIdentifier(known) == block else { continue }
+                let start = GuestLocation(range.start &+ offset &- range.blockOffset)
+                let changed = machine.allowWrites(start: start, length: count)
+                invalidateLocked(
+                    start: changed.lowerBound, length: changed.upperBound &- changed.lowerBound)
+                break
+            }
+        }
+    }
+
     /// A page holds code from now on: whoever stores to it has to ask. The translation lock is held; the calling vCPU is outside generated
     /// code.
     func refuseWrites(to page: UInt64) {

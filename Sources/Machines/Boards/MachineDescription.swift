@@ -19,6 +19,16 @@ public struct MachineDescription: Sendable {
     /// In the order in which their nodes are in the tree.
     public var parts: [Part]
 
+    /// A program says where the two words of the host-target interface are, in memory of its own: the device is there, a page around them.
+    public mutating func moveHostInterface(to words: (to: UInt64, from: UInt64?)) {
+        guard let index = parts.firstIndex(where: { $0.device == "htif" }) else { return }
+        let page = words.to & ~(Self.pageSize - 1)
+        let from = words.from.flatMap { $0 & ~(Self.pageSize - 1) == page ? $0 : nil } ?? words.to ^ 8
+        parts[index] = Part(
+            "htif", at: page, size: Self.pageSize,
+            properties: [("tohost", words.to - page), ("fromhost", from - page)], nodes: parts[index].nodes)
+    }
+
     public func part(_ device: String) -> Part? { parts.first { $0.device == device } }
 }
 

@@ -1,0 +1,104 @@
+// From the rows of a board to its devices: one way for each kind.
+
+import CharLayer
+import Devices
+import EngineSetup
+import Machines
+import SystemKit
+
+/// What devices are connected to while a board is filled.
+final class PartContext {
+    private let description: MachineDescription
+    private let board: Board
+    private let hartLines: [HartLines]
+    private let backends: CharBackends
+    private let serial: [CharSpec]
+    private let plan: BootPlan
+    private var serialCount = 0
+    private var controller: PLIC?
+
+    init(
+        description: MachineDescription, board: Board, hartLines: [HartLines], backends: CharBackends,
+        serial: [CharSpec], plan: BootPlan
+    ) {
+        self.description = description
+        self.board = board
+        self.hartLines = hartLines
+        self.backends = backends
+        self.serial = serial
+        self.plan = plan
+    }
+
+    /// Inputs of a hart (Privileged ISA, mcause).
+    private enum Input {
+        static let supervisorSoftware = 1, machineSoftware = 3, machineTimer = 7
+        static let supervisorExternal = 9, machineExternal = 11
+    }
+
+    private typealias Maker = @Sendable (PartContext, Part) throws -> Void
+
+    private static let makers: [String: Maker] = [
+        "clint": { try $0.addTimer($1, "clint", at: $1.base, [Input.machineSoftware, Input.machineTimer]) },
+        "aclint": { context, part in
+            try context.addTimer(part, "mswi", at: part.base, [Input.machineSoftware])
+            try context.addTimer(part, "mtimer", at: part.base + 0x4000, [Input.machineTimer])
+            let supervisor = part.properties.first { $0.name == "supervisor" }?.value ?? 0
+            try context.addTimer(part, "sswi", at: supervisor, [Input.supervisorSoftware])
+        },
+        "plic": { context, part in
+            let lines = context.hartLines.flatMap {
+                [$0.line(Input.machineExternal), $0.line(Input.supervisorExternal)]
+            }
+            var properties = part.properties.map { "\($0.name)=\($0.value)" }
+            properties.append("contexts=\(lines.count)")
+            context.controller = try context.board.add(
+                PLIC.self, "plic", at: part.base, lines: lines, properties.joined(separator: ","))
+        },
+        "ns16550a": { context, part in
+            let backend = try context.nextSerial()
+            try context.board.add(NS16550A.self, "serial", at: part.base, lines: context.lines(part)) {
+                $0.backend = backend
+            }
+        },
+        "goldfish-rtc": { try $0.board.add(GoldfishRTC.self, "rtc", at: $1.base, lines: $0.lines($1)) },
+        "sifive-test": { try $0.board.add(TestFinisher.self, "test", at: $1.base) },
+        "fw_cfg": { context, part in
+            let device = try context.board.add(FirmwareConfig.self, "fw_cfg", at: part.base)
+            device.set(FirmwareConfig.Key.harts, UInt16(context.hartLines.count))
+        },
+        "htif": { context, part in
+            let backend = try context.nextSerial()
+            let properties = part.properties.map { "\($0.name)=\($0.value)" }.joined(separator: ",")
+            // Where a program has the words, they take the place of its memory.
+            let isMoved = context.plan.hostWords != nil
+            try context.board.add(HTIF.self, "htif", at: part.base, properties, coversMemory: isMoved) {
+                $0.backend = backend
+            }
+        },
+    ]
+
+    func add(_ part: Part) throws {
+        guard let make = Self.makers[part.device] else {
+            throw CommandError("machine \(description.name): there is no device '\(part.device)'")
+        }
+        try make(self, part)
+    }
+
+    private func lines(_ part: Part) -> [IRQLine] {
+        guard let controller, let input = part.interrupt else { return [] }
+        return [IRQLine(controller, Int(input))]
+    }
+
+    /// Outputs are in the order of harts, kind by kind.
+    private func addTimer(_ part: Part, _ kind: String, at address: UInt64, _ inputs: [Int]) throws {
+        let lines = inputs.flatMap { input in hartLines.map { $0.line(input) } }
+        try board.add(
+            ACLINT.self, kind, at: address, lines: lines,
+            "part=\(kind),harts=\(hartLines.count),frequency=\(description.timerFrequency)")
+    }
+
+    private func nextSerial() throws -> CharBackend? {
+        defer { serialCount += 1 }
+        return try backends.make(serialCount < serial.count ? serial[serialCount] : .null)
+    }
+}

@@ -1,0 +1,183 @@
+// A machine that has been put together, and its run. The main thread turns the event loop; harts have threads of their own.
+
+import CharLayer
+import Devices
+import Diagnostics
+import EngineSetup
+import EventLoop
+import ExecutionEngine
+import GuestKit
+import GuestMemory
+import Harts
+import HostOS
+import Machines
+import Monitor
+import SystemKit
+
+final class SystemMachine {
+    private let description: MachineDescription
+    private let shape: MachineShape
+    private let plan: BootPlan
+    private let cpu: ConfiguredCPU
+    private let line: SystemCommandLine
+    private let seed: (UInt64) -> [UInt8]
+    private let control: RunControl
+    private let board: Board
+    /// RAM and ROM alone: what images are written to.
+    private let bootMap = PhysicalMap()
+    private let engine: Engine
+    private let harts: HartSet
+    private var backends: CharBackends
+    private var monitor: Monitor?
+    private var resets: UInt64 = 0
+
+    init(
+        _ description: MachineDescription, _ shape: MachineShape, _ plan: BootPlan, _ cpu: ConfiguredCPU,
+        line: SystemCommandLine, diagnostics: Diagnostics, seed: @escaping (UInt64) -> [UInt8]
+    ) throws {
+        self.description = description
+        self.shape = shape
+        self.plan = plan
+        self.cpu = cpu
+        self.line = line
+        self.seed = seed
+        let clocks = Clocks()
+        let control = RunControl(try EventLoop(clocks: clocks))
+        control.endsAtReset = line.endsAtReset
+        control.staysAtShutdown = line.staysAtShutdown
+        self.control = control
+        // Devices write to memory when the engine is there.
+        let written = WrittenMemory()
+        board = Board(control, diagnostics: diagnostics) { written.note($0, $1, $2) }
+        let memory = MachineMemory(board.map)
+        let options = line.accelerator.engineOptions(diagnostics)
+        engine = try Engine(
+            guest: cpu.guest, host: try AcceleratorOptions.host(options.tier), memory: memory, options: options)
+        written.engine = engine
+        let threads = line.accelerator.threads.flatMap(HartThreads.init(rawValue:)) ?? .multi
+        harts = HartSet(
+            threads: threads, nanosecondsPerTick: 1_000_000_000 / UInt64(description.timerFrequency),
+            now: { clocks.now(.virtual) },
+            failed: {
+                writeStandardError("martlet: \($0)\n")
+                control.requestShutdown(.guest(status: 1))
+            })
+        backends = CharBackends(control.loop) { control.finish(.user) }
+        try addMemory()
+        for _ in 0..<shape.hartCount { _ = harts.add(try engine.makeVCPU()) }
+        try addParts()
+        try addMonitor()
+    }
+
+    // MARK: Putting it together
+
+    private func addMemory() throws {
+        let ram = try block("ram", shape.ramSize, isReadOnly: false)
+        try board.add(ram, at: description.ramBase)
+        _ = bootMap.add(PhysicalRange("ram", start: description.ramBase, size: ram.size, .memory(ram)))
+        if let reset = description.reset {
+            let rom = try block("mrom", reset.size, isReadOnly: true)
+            try board.add(rom, at: reset.base)
+            _ = bootMap.add(PhysicalRange("mrom", start: reset.base, size: rom.size, .memory(rom)))
+        }
+    }
+
+    private func block(_ name: String, _ size: UInt64, isReadOnly: Bool) throws -> RAMBlock {
+        guard size <= 1 << 46 else { throw CommandError("-m: the host has no addresses for that much RAM") }
+        let pages = Int(size / PhysicalMap.pageSize)
+        do throws(Errno) {
+            let base = try HostMemory.reserve(Int(size))
+            let chunks = try HostMemory.reserve(max(8 * pages, Int(PhysicalMap.pageSize)))
+            return RAMBlock(
+                name, base: base, size: size, isReadOnly: isReadOnly,
+                codeChunks: chunks.bindMemory(to: UInt64.self, capacity: pages))
+        } catch {
+            throw CommandError("-m: the host has no memory for \(size >> 20) MiB of RAM: \(error.message)")
+        }
+    }
+
+    private func addParts() throws {
+        let lines = harts.harts.map { hart in
+            HartLines(hart.vcpu.interruptLines) { hart.kick() }
+        }
+        let parts = PartContext(
+            description: description, board: board, hartLines: lines, backends: backends, serial: serial, plan: plan)
+        // What interrupts lead to comes before what raises them.
+        for part in description.parts where part.device == "plic" { try parts.add(part) }
+        for part in description.parts where part.device != "plic" { try parts.add(part) }
+    }
+
+    /// Where serial ports lead: the first shares the terminal with the monitor unless something else is said.
+    private var serial: [CharSpec] {
+        if !line.serial.isEmpty { return line.serial }
+        return [line.monitor == .stdio ? .null : .sharedStdio]
+    }
+
+    private func addMonitor() throws {
+        let spec = line.monitor ?? (serial.first == .sharedStdio ? .sharedStdio : CharSpec.none)
+        guard let backend = try backends.make(spec) else { return }
+        monitor = Monitor(board, backend, sources: sources(), isShared: spec == .sharedStdio)
+    }
+
+    // MARK: Running
+
+    func run() throws -> Int32 {
+        control.actions = RunActions(
+            start: { [harts] in harts.resume() }, stop: { [harts] in harts.stop() },
+            reset: { [unowned self] _ in
+                do { try reset(.warm) } catch {
+                    writeStandardError("martlet: reset: \(error)\n")
+                    control.finish(.guest(status: 1))
+                }
+            }, powerdown: {})
+        try reset(.cold)
+        try harts.start()
+        if !line.startsStopped { control.start() }
+        let cause = control.run()
+        control.stop()
+        HostTerminal.restore()
+        return cause.status
+    }
+
+    /// Brings everything to its first state. No hart runs.
+    private func reset(_ kind: ResetKind) throws {
+        if resets > 0 { engine.invalidate(start: GuestLocation(0), length: .max) }
+        board.reset(kind)
+        for hart in harts.harts {
+            hart.vcpu.reset()
+            cpu.start(hart.vcpu, hart.number, plan.starts[hart.number] ?? plan.start)
+        }
+        try plan.write(to: bootMap, seed: seed(resets))
+        resets += 1
+    }
+
+    // MARK: For the monitor
+
+    private func sources() -> MonitorSources {
+        var sources = MonitorSources()
+        let info = SystemInfo(engine: engine, harts: harts, control: control)
+        sources.info = info.rows
+        sources.readPhysical = { [board] address, count in board.dma.bytes(address, count: count) }
+        sources.readVirtual = { [board] address, count in
+            info.whileStopped { info.read(address, count: count, board.map) }
+        }
+        sources.disassemble = { [cpu] bytes, address in
+            bytes.withUnsafeBytes {
+                guard $0.count > 0 else { return nil }
+                let (text, length) = cpu.guest.disassemble($0, at: address)
+                return (text, length)
+            }
+        }
+        sources.register = { name in info.whileStopped { info.register(name) } }
+        return sources
+    }
+}
+
+/// What devices have written to memory, for the engine: code may have been made from it.
+private final class WrittenMemory: @unchecked Sendable {
+    weak var engine: Engine?
+
+    func note(_ block: RAMBlock, _ offset: UInt64, _ count: UInt64) {
+        engine?.memoryWritten(block, offset: offset, count: count)
+    }
+}

@@ -1,0 +1,154 @@
+// The options of system mode, as one table. Names and meanings are those of qemu-system, so that scripts written for it work.
+
+import CharLayer
+import EngineSetup
+import Machines
+
+/// What the command line says, before anything is opened.
+struct SystemCommandLine: Sendable {
+    var machine: String?
+    /// Properties of `-M`: NAME=VALUE.
+    var machineProperties: [(name: String, value: String)] = []
+    var cpu: String?
+    var ramSize: UInt64?
+    var hartCount = 1
+    var firmware: String?
+    var kernel: String?
+    var initrd: String?
+    var arguments: String?
+    var tree: String?
+    var loaders: [LoaderDevice] = []
+    var serial: [CharSpec] = []
+    var monitor: CharSpec?
+    var isGraphic = true
+    var endsAtReset = false
+    var staysAtShutdown = false
+    var startsStopped = false
+    var seed: UInt64?
+    var logItems: String?
+    var logFile: String?
+    var logFilter: String?
+    var accelerator = AcceleratorOptions()
+    var wantsHelp = false
+    var wantsVersion = false
+}
+
+private typealias Option = CommandOption<SystemCommandLine>
+
+private func charSpec(_ value: String) throws(OptionError) -> CharSpec {
+    do { return try CharSpec(parsing: value) } catch { throw OptionError("\(error)") }
+}
+
+let systemOptions: [CommandOption<SystemCommandLine>] = [
+    Option("h", "help", help: "print this help and exit") { (line, _) throws(OptionError) in line.wantsHelp = true },
+    Option("version", help: "print the version and exit") { (line, _) throws(OptionError) in
+        line.wantsVersion = true
+    },
+    Option(
+        "M", "machine", argument: "NAME[,PROP=VALUE...]",
+        help: "the machine; -M help lists them; aclint=on|off (virt), dumpdtb=FILE"
+    ) { (line, value) throws(OptionError) in
+        for (index, part) in value.split(separator: ",", omittingEmptySubsequences: false).map(String.init).enumerated()
+        {
+            let halves = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            if halves.count == 2, halves[0] == "type" {
+                line.machine = halves[1]
+            } else if halves.count == 2 {
+                line.machineProperties.append((halves[0], halves[1]))
+            } else if index == 0 {
+                line.machine = part
+            } else {
+                throw OptionError("'\(part)' wants a value: \(part)=VALUE")
+            }
+        }
+    },
+    Option("cpu", argument: "MODEL[,EXT=on|off...]", help: "CPU model and extensions; -cpu help lists them") {
+        (line, value) throws(OptionError) in line.cpu = value
+    },
+    Option("m", argument: "SIZE", help: "RAM in MiB, or with K, M, G") { (line, value) throws(OptionError) in
+        let text = value.hasPrefix("size=") ? String(value.dropFirst(5)) : value
+        guard let size = parseSize(text, unit: 1 << 20) else { throw OptionError("wanted a size such as 512M or 2G") }
+        line.ramSize = size
+    },
+    Option("smp", argument: "N", help: "how many harts") { (line, value) throws(OptionError) in
+        let text = value.hasPrefix("cpus=") ? String(value.dropFirst(5)) : value
+        guard let count = Int(text), count > 0 else { throw OptionError("wanted a number of harts, 1 or more") }
+        line.hartCount = count
+    },
+    Option("bios", argument: "none|default|FILE", help: "firmware; default: OpenSBI where it is found") {
+        (line, value) throws(OptionError) in line.firmware = value
+    },
+    Option("kernel", argument: "FILE", help: "kernel: an Image, an ELF file or raw, also compressed by gzip") {
+        (line, value) throws(OptionError) in line.kernel = value
+    },
+    Option("initrd", argument: "FILE", help: "initial RAM disk") { (line, value) throws(OptionError) in
+        line.initrd = value
+    },
+    Option("append", argument: "TEXT", help: "the kernel's command line") { (line, value) throws(OptionError) in
+        line.arguments = value
+    },
+    Option("dtb", argument: "FILE", help: "a device tree in place of the machine's own") {
+        (line, value) throws(OptionError) in line.tree = value
+    },
+    Option(
+        "device", argument: "loader,PROP=VALUE...", help: "put a file or a word into memory: file, addr, data, cpu-num"
+    ) { (line, value) throws(OptionError) in
+        guard value.hasPrefix("loader,") else {
+            throw OptionError("only loader can be added so far: -device loader,file=FILE,addr=ADDRESS")
+        }
+        do { line.loaders.append(try LoaderDevice(parsing: String(value.dropFirst(7)))) } catch {
+            throw OptionError("\(error)")
+        }
+    },
+    Option("serial", argument: "stdio|mon:stdio|null|none|file:PATH", help: "where the serial port leads") {
+        (line, value) throws(OptionError) in line.serial.append(try charSpec(value))
+    },
+    Option("monitor", argument: "stdio|null|none|file:PATH", help: "where the monitor is") {
+        (line, value) throws(OptionError) in line.monitor = try charSpec(value)
+    },
+    Option("nographic", help: "serial port and monitor share the terminal: Ctrl-A h helps (as without this option)") {
+        (line, _) throws(OptionError) in line.isGraphic = false
+    },
+    Option("display", argument: "none", help: "there is no display yet") { (line, value) throws(OptionError) in
+        if value != "none" { throw OptionError("wanted none: there is no display yet") }
+    },
+    Option("no-reboot", help: "end where the machine would begin anew") { (line, _) throws(OptionError) in
+        line.endsAtReset = true
+    },
+    Option("no-shutdown", help: "stop where the machine would end") { (line, _) throws(OptionError) in
+        line.staysAtShutdown = true
+    },
+    Option("S", help: "wait for 'cont' of the monitor before the harts begin") { (line, _) throws(OptionError) in
+        line.startsStopped = true
+    },
+    Option("rtc", argument: "base=utc", help: "the clock shows the host's time (UTC)") {
+        (line, value) throws(OptionError) in
+        if !["base=utc", "base=utc,clock=host", "clock=host"].contains(value) {
+            throw OptionError("wanted base=utc; other clocks are not there yet")
+        }
+    },
+    Option("icount", argument: "shift=N", help: "not there yet: instructions drive the clock") {
+        (line, value) throws(OptionError) in
+        if value != "off" { throw OptionError("instructions do not drive the clock yet: leave the option out") }
+    },
+    Option("seed", argument: "NUMBER", help: "make the kernel's random seed repeatable") {
+        (line, value) throws(OptionError) in
+        guard let seed = parseSize(value, unit: 1) else { throw OptionError("wanted a number") }
+        line.seed = seed
+    },
+    Option("d", argument: "ITEM,...", help: "log these items; -d help lists them") {
+        (line, value) throws(OptionError) in line.logItems = value
+    },
+    Option("D", argument: "FILE", help: "write the log to FILE") { (line, value) throws(OptionError) in
+        line.logFile = value
+    },
+    Option("dfilter", argument: "RANGE,...", help: "log only these guest addresses") {
+        (line, value) throws(OptionError) in line.logFilter = value
+    },
+    Option(
+        "accel", argument: "tcg[,PROP=VALUE...]",
+        help:
+            "thread=single|multi, tier=auto|interpreter|baseline|optimizing, hot=EXECUTIONS, background=on|off, tb-size=SIZE, "
+            + "one-insn-per-tb=on|off, no-pass=NAME, optimize-only=START..END, verify=all|N|none"
+    ) { (line, value) throws(OptionError) in try line.accelerator.parse(value) },
+]

@@ -1,0 +1,107 @@
+// One run of a machine: board, harts, engine and back ends, put together from the command line's wishes.
+
+import CharLayer
+import Diagnostics
+import EngineSetup
+import EventLoop
+import ExecutionEngine
+import GuestKit
+import GuestMemory
+import Harts
+import HostOS
+import Machines
+import Monitor
+import SystemKit
+
+struct SystemRun {
+    let target: TargetRow
+    let line: SystemCommandLine
+    let diagnostics: Diagnostics
+
+    func run() throws(CommandError) -> Int32 {
+        var machine = try machine()
+        let cpu = try target.cpu(line.cpu)
+        let shape = MachineShape(
+            hart: cpu.shape, hartCount: line.hartCount, ramSize: line.ramSize ?? machine.usualRAM)
+        let plan: BootPlan
+        do throws(MachineError) {
+            try machine.check(shape)
+            plan = try BootPlan(machine, shape, request(cpu.shape.width))
+            if let path = line.machineProperties.first(where: { $0.name == "dumpdtb" })?.value {
+                try write(try plan.treeBlob(seed: seed(0)), to: path)
+                return 0
+            }
+        } catch { throw CommandError(error.description) }
+        if let words = plan.hostWords { machine.moveHostInterface(to: words) }
+        HostSignals.start()
+        do {
+            return try SystemMachine(
+                machine, shape, plan, cpu, line: line, diagnostics: diagnostics, seed: seed
+            ).run()
+        } catch let error as CommandError {
+            throw error
+        } catch let error as Errno {
+            throw CommandError("the machine cannot be made: \(error.message)")
+        } catch {
+            throw CommandError("\(error)")
+        }
+    }
+
+    private func machine() throws(CommandError) -> MachineDescription {
+        let name = line.machine ?? target.usualMachine
+        guard var machine = target.machines().first(where: { $0.name == name }) else {
+            let names = target.machines().map(\.name).joined(separator: ", ")
+            throw CommandError("-M \(name): there is no such machine; there are \(names)")
+        }
+        for (property, value) in line.machineProperties where property != "dumpdtb" {
+            guard property == "aclint", name == "virt" else {
+                throw CommandError(
+                    "-M \(name): it has no property '\(property)'; dumpdtb\(name == "virt" ? " and aclint are" : " is") what it has"
+                )
+            }
+            guard value == "on" || value == "off" else {
+                throw CommandError("-M \(name),aclint=\(value): wanted on or off")
+            }
+            machine = .virt(aclint: value == "on")
+        }
+        return machine
+    }
+
+    private func request(_ width: HartWidth) throws(MachineError) -> BootRequest {
+        var request = BootRequest()
+        request.firmware = Firmware(option: line.firmware)
+        request.kernel = line.kernel
+        request.initrd = line.initrd
+        request.arguments = line.arguments
+        request.tree = line.tree
+        request.loaders = line.loaders
+        let executable = try? HostFile.readLink("/proc/self/exe")
+        let cache = HostProcess.variable("XDG_CACHE_HOME") ?? HostProcess.variable("HOME").map { $0 + "/.cache" }
+        request.firmwareFiles = Firmware.usualFiles(width, executable: executable, cache: cache)
+        return request
+    }
+
+    private func write(_ bytes: [UInt8], to path: String) throws(MachineError) {
+        do throws(Errno) { try HostFile.write(bytes, to: path) } catch {
+            throw MachineError("-M dumpdtb=\(path): \(error.message)")
+        }
+    }
+
+    /// Bytes for the kernel's random numbers, other ones at each reset.
+    private var seed: @Sendable (_ resets: UInt64) -> [UInt8] {
+        let fixed = line.seed
+        return { resets in
+            var bytes = [UInt8](repeating: 0, count: Chosen.seedSize)
+            guard let fixed else {
+                bytes.withUnsafeMutableBytes { HostProcess.fillRandom($0) }
+                return bytes
+            }
+            var state = fixed &+ resets &* 0x9E37_79B9_7F4A_7C15
+            for i in bytes.indices {
+                state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                bytes[i] = UInt8(truncatingIfNeeded: state >> 56)
+            }
+            return bytes
+        }
+    }
+}
