@@ -154,6 +154,20 @@ extension FlatTree {
     }
 }
 
+// MARK: Changing a blob in its place
+
+extension FlatTree {
+    /// Gives a property of a sound blob another value of the same length. False: there is no such property, or its length is another one.
+    public static func replace(_ property: String, of path: String, in blob: inout [UInt8], with value: [UInt8]) -> Bool
+    {
+        blob.withUnsafeMutableBytes { bytes in
+            guard let blob = bytes.baseAddress else { return false }
+            let node = fdt_path_offset(blob, path)
+            return node >= 0 && fdt_setprop_inplace(blob, node, property, value, Int32(value.count)) == 0
+        }
+    }
+}
+
 // MARK: Reading
 
 extension FlatTree {

@@ -40,6 +40,17 @@ private func example() -> DeviceTreeNode {
         #expect(try read.flattened() == blob)
     }
 
+    @Test func aPropertyIsReplacedByOneOfItsSize() throws {
+        var blob = try FlatTree(root: example()).flattened()
+        let size = blob.count
+        #expect(FlatTree.replace("reg", of: "/serial@10000000", in: &blob, with: [UInt8](repeating: 1, count: 16)))
+        #expect(!FlatTree.replace("reg", of: "/serial@10000000", in: &blob, with: [1]))
+        #expect(!FlatTree.replace("reg", of: "/none", in: &blob, with: [1]))
+        #expect(!FlatTree.replace("none", of: "/cpu", in: &blob, with: [1]))
+        let cells = try FlatTree(blob: blob).root.find("/serial")?.cells("reg")
+        #expect(blob.count == size && cells == [UInt32](repeating: 0x0101_0101, count: 4))
+    }
+
     @Test func phandlesThatAreThereAlreadyAreKept() throws {
         let root = DeviceTreeNode()
         let old = root.add(DeviceTreeNode("old")), new = root.add(DeviceTreeNode("new"))

@@ -205,10 +205,17 @@ private func failure(_ machine: MachineDescription, _ shape: MachineShape, _ req
         request.kernel = try file("kernel", [2])
         request.arguments = "a b"
         request.tree = try file("tree", FlatTree(root: root).flattened())
-        let tree = try FlatTree(blob: BootPlan(.virt(), shape(), request).treeBlob(seed: [1])).root
+        let tree = try FlatTree(
+            blob: BootPlan(.virt(), shape(), request).treeBlob(seed: [UInt8](repeating: 1, count: 32))
+        ).root
         #expect(tree.text("model") == "mine" && tree.children.map(\.name) == ["chosen", "memory@80000000"])
         #expect(tree.find("/memory")?.cells("reg") == [0, 0x8000_0000, 64 << 20])
         #expect(tree.find("/chosen")?.cells("kept") == [7] && tree.find("/chosen")?.text("bootargs") == "a b")
+        let double = DeviceTreeNode()
+        double.add(DeviceTreeNode("chosen@1"))
+        double.add(DeviceTreeNode("chosen"))
+        request.tree = try file("tree", FlatTree(root: double).flattened())
+        #expect(failure(.virt(), shape(), request) == "the device tree: it has more than one /chosen")
         request.tree = try file("tree", [0xd0, 0x0d, 0xfe, 0xed])
         #expect(failure(.virt(), shape(), request)?.contains("no sound device tree") == true)
     }

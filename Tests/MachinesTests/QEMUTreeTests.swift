@@ -6,7 +6,6 @@ import Testing
 
 @testable import Machines
 
-
 /// Nodes that only QEMU's tree has, because the device does not exist here yet, and the reason.
 private let absent: [(prefix: String, reason: String)] = [
     ("/platform-bus@", "the platform bus: no devices are added by hand"), ("/pmu", "event counters"),

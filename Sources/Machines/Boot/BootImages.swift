@@ -3,7 +3,6 @@
 import DeviceTree
 
 struct BootImages {
-    private let machine: MachineDescription
     private let width: HartWidth
     /// At its final addresses.
     var firmware: GuestImage?
@@ -12,15 +11,16 @@ struct BootImages {
     var kernel: GuestImage?
     private var kernelName = ""
     var initrd: ImageFile?
-    var tree: FlatTree
+    private let tree: FlatTree
+    private let arguments: String?
     private var treeSize: UInt64 = 0
     /// At their final addresses.
     private var loaded: [(what: String, image: GuestImage)] = []
     var starts: [Int: UInt64] = [:]
 
     init(_ machine: MachineDescription, _ shape: MachineShape, _ request: BootRequest) throws(MachineError) {
-        self.machine = machine
         width = shape.hart.width
+        arguments = request.arguments
         if request.kernel == nil {
             if request.initrd != nil { throw MachineError("-initrd: it is for a kernel: name that with -kernel") }
             if request.arguments != nil { throw MachineError("-append: it is for a kernel: name that with -kernel") }
@@ -42,7 +42,7 @@ struct BootImages {
         tree = try Self.tree(machine, shape, request)
         for loader in request.loaders { try add(loader, shape) }
         if hostWords != nil { tree.root.child("htif")?["reg"] = nil }
-        treeSize = try sizeOfTree(request)
+        treeSize = UInt64(try flattenedTree(initrd: 0).count)
     }
 
     /// A raw file goes to RAM's base. So does an ELF file that is linked outside of RAM as a whole: such firmware runs anywhere.
@@ -75,13 +75,19 @@ struct BootImages {
         } catch { throw file.refuse("is no sound device tree: \(error)") }
     }
 
-    /// With everything in it that a boot adds: values do not change the size.
-    private func sizeOfTree(_ request: BootRequest) throws(MachineError) -> UInt64 {
+    /// The tree with everything in it that a boot adds. Its size does not hang on where the initrd lies.
+    func flattenedTree(initrd start: UInt64) throws(MachineError) -> [UInt8] {
         let seed = [UInt8](repeating: 0, count: Chosen.seedSize)
-        tree.root.choose(Chosen(arguments: request.arguments, initrd: initrd == nil ? nil : 0..<1, seed: seed))
-        do throws(DeviceTreeError) { return UInt64(try tree.flattened().count) } catch {
-            throw MachineError("the device tree: \(error)")
-        }
+        let range = initrd.map { start..<start + UInt64($0.bytes.count) }
+        tree.root.choose(Chosen(arguments: arguments, initrd: range, seed: seed))
+        do throws(DeviceTreeError) {
+            var blob = try tree.flattened()
+            // Other seeds are put there later.
+            guard FlatTree.replace("rng-seed", of: "/chosen", in: &blob, with: seed) else {
+                throw DeviceTreeError("it has more than one /chosen")
+            }
+            return blob
+        } catch { throw MachineError("the device tree: \(error)") }
     }
 
     private mutating func add(_ loader: LoaderDevice, _ shape: MachineShape) throws(MachineError) {

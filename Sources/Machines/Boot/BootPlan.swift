@@ -21,12 +21,11 @@ public struct BootRequest: Sendable {
 }
 
 /// What there is to be written, and where harts begin. It holds the files' bytes: a reset reads no file.
-public struct BootPlan {
+public struct BootPlan: Sendable {
     public let machine: MachineDescription
     public let placement: Placement
     /// Everything but the device tree and the reset ROM.
     public let pieces: [ImagePiece]
-    public let tree: FlatTree
     public let treeAddress: UInt64
     /// Where harts begin: in the ROM, where the machine has one.
     public let start: UInt64
@@ -35,6 +34,8 @@ public struct BootPlan {
     /// Symbols `tohost` and `fromhost` of what is loaded: where a program and its host talk to each other.
     public let hostWords: (to: UInt64, from: UInt64?)?
     private let rom: [UInt8]
+    /// The device tree with a seed of zeros.
+    private let tree: [UInt8]
 
     /// Reads and places everything. `shape` is one that the machine can have (`MachineDescription.check`).
     public init(_ machine: MachineDescription, _ shape: MachineShape, _ request: BootRequest) throws(MachineError) {
@@ -52,9 +53,7 @@ public struct BootPlan {
         placement = layout.placement
         pieces = images.pieces(layout)
         treeAddress = layout.tree
-        tree = images.tree
-        let initrd = images.initrd.map { layout.initrd..<layout.initrd + UInt64($0.bytes.count) }
-        tree.root.choose(Chosen(initrd: initrd))
+        tree = try images.flattenedTree(initrd: layout.initrd)
         let next = images.kernel.map { $0.format == .elf ? $0.entry : layout.kernel }
         let first = images.firmware?.entry ?? next ?? machine.ramBase
         start = machine.reset?.base ?? first
@@ -64,18 +63,18 @@ public struct BootPlan {
             machine.reset?.contents(width: shape.hart.width, start: first, tree: layout.tree, next: next ?? 0) ?? []
     }
 
-    /// The tree as the machine has it after a reset with this seed.
-    public func treeBlob(seed: [UInt8]) throws(MachineError) -> [UInt8] {
-        tree.root.choose(Chosen(seed: seed))
-        do throws(DeviceTreeError) { return try tree.flattened() } catch {
-            throw MachineError("the device tree: \(error)")
-        }
+    /// The tree as the machine has it after a reset with this seed, of `Chosen.seedSize` bytes.
+    public func treeBlob(seed: [UInt8]) -> [UInt8] {
+        var blob = tree
+        let isReplaced = FlatTree.replace("rng-seed", of: "/chosen", in: &blob, with: seed)
+        precondition(isReplaced, "a seed has \(Chosen.seedSize) bytes")
+        return blob
     }
 
     /// Writes ROM and RAM as they are when harts begin, but for RAM that nothing was loaded into. No vCPU runs.
     public func write(to memory: PhysicalMap, seed: [UInt8]) throws(MachineError) {
         for piece in pieces { try Self.write(piece, to: memory) }
-        let blob = try treeBlob(seed: seed)
+        let blob = treeBlob(seed: seed)
         try Self.write(ImagePiece(address: treeAddress, bytes: blob[...], size: UInt64(blob.count)), to: memory)
         if let reset = machine.reset {
             try Self.write(ImagePiece(address: reset.base, bytes: rom[...], size: reset.size), to: memory)
