@@ -220,6 +220,26 @@ private func failure(_ machine: MachineDescription, _ shape: MachineShape, _ req
         #expect(failure(.virt(), shape(), request)?.contains("no sound device tree") == true)
     }
 
+    /// Such as a bare-metal test: `-M spike -bios none -kernel test.elf`.
+    @Test(arguments: [HartWidth.bits32, .bits64]) func anELFKernelWithoutFirmwareBeginsAtItsEntry(width: HartWidth)
+        throws
+    {
+        var request = BootRequest()
+        request.firmware = .none
+        request.kernel = try file("test.elf", elf(width))
+        let hart = HartShape(width: width, extensions: ["i"], paging: nil)
+        let plan = try BootPlan(.spike, shape(hart: hart), request)
+        let memory = TestMemory(.spike, ram: 64 << 20)
+        let seed = [UInt8](repeating: 0, count: Chosen.seedSize)
+        try plan.write(to: memory.map, seed: seed)
+        #expect(memory.words(0x1018, 1) == [0x8000_0004])
+        // 16 bytes of the file, then zeros, then what was there.
+        #expect(memory.bytes(0x8000_0000, 33) == Array(1...16) + [UInt8](repeating: 0, count: 16) + [0xee])
+        #expect(plan.hostWords?.to == 0x8000_1000)
+        let htif = try #require(FlatTree(blob: plan.treeBlob(seed: seed)).root.find("/htif"))
+        #expect(htif["reg"] == nil && htif.text("compatible") == "ucb,htif0")
+    }
+
     @Test func theBareMachineRunsWhatIsLoaded() throws {
         var request = BootRequest()
         request.loaders = [
@@ -227,6 +247,12 @@ private func failure(_ machine: MachineDescription, _ shape: MachineShape, _ req
         ]
         let plan = try BootPlan(.bare, shape(1 << 21), request)
         #expect(plan.starts == [0: 0x1000] && plan.pieces[0].address == 0x1000)
+        // It fills its RAM: nothing else is put there.
+        let program = try file("all", [UInt8](repeating: 1, count: 1 << 21))
+        request.loaders = [try LoaderDevice(parsing: "file=\(program),addr=0")]
+        let memory = TestMemory(.bare, ram: 1 << 21)
+        try BootPlan(.bare, shape(1 << 21), request).write(to: memory.map, seed: [])
+        #expect(memory.bytes(0, 1 << 21).allSatisfy { $0 == 1 })
         request.kernel = "x"
         #expect(failure(.bare, shape(1 << 21), request)?.hasPrefix("-kernel: machine none") == true)
     }

@@ -43,7 +43,7 @@ private func linuxImage(size: Int, imageSize: UInt64, end: UInt32, flags: UInt64
 }
 
 /// A program with two segments: 16 bytes of file in 32 of memory at `address`, and 8 bytes 0x1000 behind it; with the symbol `tohost`.
-private func elf(_ width: HartWidth = .bits64, address: UInt64 = 0x8000_0000, virtual: UInt64? = nil) -> [UInt8] {
+func elf(_ width: HartWidth = .bits64, address: UInt64 = 0x8000_0000, virtual: UInt64? = nil) -> [UInt8] {
     let wide = width == .bits64
     let header = wide ? 64 : 52, row = wide ? 56 : 32, section = wide ? 64 : 40, symbol = wide ? 24 : 16
     let data = header + 2 * row, symbols = data + 24, strings = symbols + 2 * symbol, sections = strings + 8

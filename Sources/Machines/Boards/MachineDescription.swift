@@ -72,7 +72,6 @@ public struct TreeRow: Sendable {
         /// `interrupts-extended`: for each hart, each of these inputs of its own controller.
         case hartInterrupts([UInt32])
         case cell(String, UInt32)
-        case text(String, String)
         case empty(String)
         /// `interrupt-controller` with these cells an interrupt.
         case interruptController(cells: UInt32)

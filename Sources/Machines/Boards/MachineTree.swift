@@ -86,7 +86,6 @@ extension MachineDescription {
                     made["interrupts-extended"] = .cells(
                         harts.flatMap { hart in inputs.flatMap { [.phandle(hart), .value($0)] } })
                 case .cell(let name, let value): made[name] = .cell(value)
-                case .text(let name, let text): made[name] = .string(text)
                 case .empty(let name): made[name] = .empty
                 case .interruptController(let cells):
                     made["interrupt-controller"] = .empty

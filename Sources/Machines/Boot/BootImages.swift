@@ -42,7 +42,8 @@ struct BootImages {
         tree = try Self.tree(machine, shape, request)
         for loader in request.loaders { try add(loader, shape) }
         if hostWords != nil { tree.root.child("htif")?["reg"] = nil }
-        treeSize = UInt64(try flattenedTree(initrd: 0).count)
+        // Without a reset ROM nobody is told of it.
+        if machine.reset != nil { treeSize = UInt64(try flattenedTree(initrd: 0).count) }
     }
 
     /// A raw file goes to RAM's base. So does an ELF file that is linked outside of RAM as a whole: such firmware runs anywhere.

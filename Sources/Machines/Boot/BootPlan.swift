@@ -26,6 +26,7 @@ public struct BootPlan: Sendable {
     public let placement: Placement
     /// Everything but the device tree and the reset ROM.
     public let pieces: [ImagePiece]
+    /// Where the device tree is, on a machine with a reset ROM.
     public let treeAddress: UInt64
     /// Where harts begin: in the ROM, where the machine has one.
     public let start: UInt64
@@ -74,11 +75,10 @@ public struct BootPlan: Sendable {
     /// Writes ROM and RAM as they are when harts begin, but for RAM that nothing was loaded into. No vCPU runs.
     public func write(to memory: PhysicalMap, seed: [UInt8]) throws(MachineError) {
         for piece in pieces { try Self.write(piece, to: memory) }
+        guard let reset = machine.reset else { return }
         let blob = treeBlob(seed: seed)
         try Self.write(ImagePiece(address: treeAddress, bytes: blob[...], size: UInt64(blob.count)), to: memory)
-        if let reset = machine.reset {
-            try Self.write(ImagePiece(address: reset.base, bytes: rom[...], size: reset.size), to: memory)
-        }
+        try Self.write(ImagePiece(address: reset.base, bytes: rom[...], size: reset.size), to: memory)
     }
 
     private static func write(_ piece: ImagePiece, to memory: PhysicalMap) throws(MachineError) {
