@@ -250,6 +250,53 @@ extension EngineTests {
             #expect(b["mcause"] == 1 << 63 | 7 && b["mepc"] == Self.base && b.vcpu[x: 6] == 2)
         }
 
+        /// Immediates switch interrupts in line; registers do the same by the helper.
+        @Test(arguments: Configuration.all)
+        func enablesAreSwitchedBothWays(_ c: Configuration) throws {
+            let b = try PrivilegedBoard(c)
+            for start in [0, 2, 0x6002, 0x200a, 0x4_6022] as [UInt64] {
+                for (csr, bits) in [(0x100, 2), (0x300, 2), (0x300, 8), (0x300, 10)] {
+                    b["mstatus"] = start
+                    b.run([
+                        System.csrrsi(5, csr, bits), System.csrrs(6, 0x300, 0), System.csrrci(7, csr, bits),
+                        System.csrrci(0, csr, bits), System.csrrs(8, 0x300, 0),
+                    ])
+                    let inLine = (5...8).map { b.vcpu[x: $0] }
+                    b["mstatus"] = start
+                    b.vcpu[x: 9] = UInt64(bits)
+                    b.run([
+                        System.csrrs(5, csr, 9), System.csrrs(6, 0x300, 0), System.csrrc(7, csr, 9),
+                        System.csrrc(0, csr, 9), System.csrrs(8, 0x300, 0),
+                    ])
+                    #expect(inLine == (5...8).map { b.vcpu[x: $0] })
+                }
+            }
+            #expect(b["mcause"] == 0)
+        }
+
+        /// The time of the hart's own timer comes while interrupts are off: whoever watches the deadline has the vCPU look once.
+        @Test(arguments: Configuration.all)
+        func timerThatCameWhileInterruptsWereOffIsTakenWhenTheyAreOn(_ c: Configuration) throws {
+            let b = try PrivilegedBoard(c)
+            b["menvcfg"] = 1 << 63
+            b["mie"] = 0x20
+            b["mideleg"] = 0x20
+            b["stimecmp"] = 2000
+            let enable = [System.csrrsi(0, 0x100, 2), RV.addi(5, 5, 1), System.csrrci(0, 0x100, 2)]
+            b.run(enable, in: 1)
+            #expect(b["scause"] == 0 && b.vcpu[x: 5] == 1)
+            b.time = 2000
+            b.vcpu.takeInterrupt()
+            #expect(b["scause"] == 0)
+            b.run(enable, in: 1)
+            #expect(b["scause"] == 1 << 63 | 5 && b["sepc"] == Self.base + 4 && b.vcpu[x: 5] == 1)
+            // Set further on by the handler.
+            b.vcpu[x: 6] = 3000
+            b["mcounteren"] = 2
+            b.run([System.csrrw(0, 0x14d, 6)] + enable, in: 1)
+            #expect(b["mcause"] == 0 && b.vcpu[x: 5] == 2)
+        }
+
         // MARK: Floating point
 
         @Test(arguments: Configuration.all)

@@ -85,7 +85,7 @@ struct CSRRows {
     private mutating func supervisor() {
         let s = RISCVExtensions.s
         add(
-            0x100, "sstatus", needs: s, effect: .interrupts,
+            0x100, "sstatus", needs: s, effect: .interruptEnables,
             write: { $0.write(status: $1, mask: MStatus.supervisor) }
         ) { $0.read(status: MStatus.supervisor) }
         add(
@@ -140,7 +140,7 @@ struct CSRRows {
         constant(0xf15, "mconfigptr")
 
         pair(
-            0x300, "mstatus", 0x310, "mstatush", effect: .interrupts, write: { $0.write(status: $1, mask: .max) }
+            0x300, "mstatus", 0x310, "mstatush", effect: .interruptEnables, write: { $0.write(status: $1, mask: .max) }
         ) { $0.read(status: .max) }
         constant(0x301, "misa", misa)
         for (number, name, part) in [(0x302, "medeleg", CSR.Part.low), (0x312, "medelegh", .high)]

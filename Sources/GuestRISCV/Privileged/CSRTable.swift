@@ -21,6 +21,8 @@ struct CSR {
         case none
         /// An interrupt may have become deliverable.
         case interrupts
+        /// Interrupts may have been enabled altogether: those that are known to be pending count.
+        case interruptEnables
         /// Fetches may find other code.
         case fetches
     }
@@ -124,6 +126,7 @@ extension Hart {
         switch row.pointee.effect {
         case .none: break
         case .interrupts: if deliverable != nil { p.outcome = Outcome.leave }
+        case .interruptEnables: if deliverable(of: knownPending) != nil { p.outcome = Outcome.leave }
         case .fetches: p.outcome = Outcome.leave
         }
         return old

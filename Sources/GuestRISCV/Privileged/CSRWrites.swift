@@ -53,7 +53,10 @@ extension Hart {
         p.menvcfg = new
         let changed = old ^ new
         if changed & (Environment.adue | Environment.pbmte) != 0 { flush() }
-        if changed & Environment.stce != 0 { deadlineChanged() }
+        if changed & Environment.stce != 0 {
+            p.softwareInterrupts &= ~Interrupt.sti
+            deadlineChanged()
+        }
     }
 
     /// Whether mstateen lets the hart's mode see some state.

@@ -58,24 +58,30 @@ extension Hart {
 
     /// mip as it reads.
     var pending: UInt64 {
-        var bits = (lines | p.softwareInterrupts) & configuration.pointee.interrupts
-        if hasOwnTimer {
-            bits &= ~Interrupt.sti
-            // A time that is never reached costs no look at the clock.
-            if p.stimecmp != .max && time >= p.stimecmp { bits |= Interrupt.sti }
-        }
-        return bits
+        lookAtTimer()
+        return knownPending
+    }
+    /// The same without a look at the clock. Whoever waits for the deadline has the vCPU take interrupts when it has come: in between
+    /// what was seen last is good enough.
+    var knownPending: UInt64 { (lines | p.softwareInterrupts | p.timerDue) & configuration.pointee.interrupts }
+
+    func lookAtTimer() {
+        // A time that is never reached costs no look at the clock.
+        let isDue = hasOwnTimer && p.stimecmp != .max && time >= p.stimecmp
+        p.timerDue = isDue ? Interrupt.sti : 0
     }
 
-    /// The interrupt that the hart would take now: its number and the mode that handles it.
-    var deliverable: (number: UInt64, handler: Privilege)? {
-        if p.mie == 0 { return nil }
+    /// The interrupt that the hart would take now.
+    var deliverable: (number: UInt64, handler: Privilege)? { deliverable(of: p.mie == 0 ? 0 : pending) }
+
+    /// The same of some that are pending: its number and the mode that handles it.
+    func deliverable(of pending: UInt64) -> (number: UInt64, handler: Privilege)? {
+        let ready = pending & p.mie
+        if ready == 0 { return nil }
         let status = p.mstatus
         let privilege = p.privilege
         let isMachineEnabled = privilege < 3 || status & MStatus.mie != 0
         let isSupervisorEnabled = privilege < 1 || privilege == 1 && status & MStatus.sie != 0
-        if !isMachineEnabled && !isSupervisorEnabled { return nil }
-        let ready = pending & p.mie
         let own = ready & ~p.mideleg
         if own != 0 && isMachineEnabled { return (Interrupt.mostUrgent(own), .machine) }
         let delegated = ready & p.mideleg

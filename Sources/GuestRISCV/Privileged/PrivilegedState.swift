@@ -35,6 +35,8 @@ public struct PrivilegedState {
     public var mie: UInt64 = 0
     /// The bits of mip that software writes: SSIP, STIP, SEIP.
     public var softwareInterrupts: UInt64 = 0
+    /// STIP, when the time was stimecmp or later the last time that somebody looked.
+    public var timerDue: UInt64 = 0
     public var mideleg: UInt64 = 0
     public var medeleg: UInt64 = 0
 
@@ -91,6 +93,9 @@ enum PrivilegedOffset {
     static let lines = PrivilegedState.offset(\.lines)
     static let mstatus = PrivilegedState.offset(\.mstatus)
     static let floatDirty = PrivilegedState.offset(\.floatDirty)
+    static let mie = PrivilegedState.offset(\.mie)
+    static let softwareInterrupts = PrivilegedState.offset(\.softwareInterrupts)
+    static let timerDue = PrivilegedState.offset(\.timerDue)
     static let outcome = PrivilegedState.offset(\.outcome)
     static let illegalWord = PrivilegedState.offset(\.illegalWord)
     static let loadsAsStore = PrivilegedState.offset(\.loadsAsStore)

@@ -100,6 +100,9 @@ extension RISCVTranslator {
         else { return false }
         if row.pointee.isPlain {
             accessPlain(row, rd, change, operand)
+        } else if let bits = enableBits(csr, change, operand) {
+            accessEnables(bits, rd, change, shows: csr == Number.sstatus ? MStatus.supervisor : .max)
+            return true
         } else if csr == Number.time && xlen == .i64 {
             readTime(rd, system.mode.privilege)
         } else {
@@ -133,6 +136,48 @@ extension RISCVTranslator {
         if rd != 0 { move(rd, old) }
     }
 
+    /// Bits of xstatus that an instruction sets or clears, where these are interrupt enables: those of software that switches interrupts.
+    private func enableBits(_ csr: Int32, _ change: CSRChange, _ operand: Temp) -> UInt64? {
+        guard change == .setBits || change == .clearBits, ir.region.isConst(operand) else { return nil }
+        let bits = UInt64(bitPattern: ir.region.constValue(operand))
+        switch csr {
+        case Number.sstatus: return bits == MStatus.sie ? bits : nil
+        case Number.mstatus:
+            return bits & ~(MStatus.mie | (extensions.contains(.s) ? MStatus.sie : 0)) == 0 ? bits : nil
+        default: return nil
+        }
+    }
+
+    private mutating func accessEnables(_ bits: UInt64, _ rd: Int32, _ change: CSRChange, shows mask: UInt64) {
+        let status = ir.ld(PrivilegedOffset.mstatus, .u64)
+        let new =
+            change == .setBits
+            ? ir.or(status, ir.const(Int64(bits))) : ir.and(status, ir.const(~Int64(bits)))
+        ir.st(new, PrivilegedOffset.mstatus, .u64)
+        if rd != 0 {
+            let whole = ir.or(status, ir.ld(PrivilegedOffset.floatDirty, .u64))
+            // FS with one added carries into the bit above where it is Dirty.
+            let carry = ir.add(ir.and(whole, ir.const(Int64(MStatus.fs))), ir.const(Int64(MStatus.fsInitial)))
+            let dirty = ir.and(carry, ir.const(Int64(MStatus.fsInitial << 2)))
+            let shown = mask == .max ? whole : ir.and(whole, ir.const(Int64(mask)))
+            move(rd, narrow(ir.or(shown, ir.shl(dirty, ir.const(Int64(self.bits - 16))))))
+        }
+        if change == .setBits { leaveForInterrupts() }
+    }
+
+    /// Leaves behind the instruction if an interrupt is pending and enabled by itself.
+    private mutating func leaveForInterrupts() {
+        let pending = ir.or(
+            ir.or(ir.ld(PrivilegedOffset.lines, .u64), ir.ld(PrivilegedOffset.softwareInterrupts, .u64)),
+            ir.ld(PrivilegedOffset.timerDue, .u64))
+        let leave = ir.newBlock(isCold: true)
+        let stay = ir.newBlock()
+        ir.brcond(.tstne, pending, ir.ld(PrivilegedOffset.mie, .u64), leave, stay)
+        ir.begin(leave)
+        exit(.stateChanged, at: next)
+        ir.begin(stay)
+    }
+
     /// Programs read the time often.
     private mutating func readTime(_ rd: Int32, _ privilege: Privilege) {
         let bit = ir.const(2)
@@ -154,7 +199,7 @@ extension RISCVTranslator {
         if row.pointee.isLegal != nil {
             illegal(if: .eq, ir.ld(PrivilegedOffset.outcome, .u64), ir.const(Int64(Outcome.illegal)))
         }
-        if changes && row.pointee.effect == .interrupts {
+        if changes && (row.pointee.effect == .interrupts || row.pointee.effect == .interruptEnables) {
             let leave = ir.newBlock(isCold: true)
             let stay = ir.newBlock()
             ir.brcond(

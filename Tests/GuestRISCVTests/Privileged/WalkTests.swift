@@ -201,7 +201,7 @@ extension Walk {
                 }
             }
         }
-        #expect(pages > 400 && faults.isSuperset(of: [1, 5, 7, 12, 13, 15]))
+        #expect(pages > 200 && faults.isSuperset(of: [1, 5, 7, 12, 13, 15]))
     }
 
     // MARK: Chosen cases
