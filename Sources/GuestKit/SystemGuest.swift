@@ -56,6 +56,8 @@ public protocol SystemGuest: GuestArchitecture {
     /// The part of a view that the pages of all address spaces (`PageMapping.isGlobal`) depend on: views that have it in common differ in
     /// other pages only.
     func globalView(_ state: UnsafeMutableRawPointer, index: Int) -> UInt64
+    /// Is a view one of the address space that the guest gives this number (`SystemFlush.space`)?
+    func isView(_ view: UInt64, of space: UInt64) -> Bool
     /// Finds where the byte at `address` lies for an access under an MMU index. Never for longer than a few page-table levels.
     func walk(
         _ state: UnsafeMutableRawPointer, _ address: UInt64, _ access: MemoryAccess, index: Int, _ memory: PhysicalMap

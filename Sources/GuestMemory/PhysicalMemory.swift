@@ -66,7 +66,7 @@ public final class PhysicalMap: @unchecked Sendable {
     public static let pageSize: UInt64 = 4096
     public private(set) var ranges: [PhysicalRange] = []
     /// Those that are memory, the largest first: nearly all that is asked for is in the first.
-    @usableFromInline private(set) var memories: [MemorySpan] = []
+    public private(set) var memories: [MemorySpan] = []
 
     public init() {}
 
@@ -111,7 +111,8 @@ public final class PhysicalMap: @unchecked Sendable {
             memories.append(
                 MemorySpan(
                     start: range.start, size: min(range.size, block.size &- range.blockOffset),
-                    base: block.base + Int(range.blockOffset), isReadOnly: block.isReadOnly))
+                    base: block.base + Int(range.blockOffset), isReadOnly: block.isReadOnly,
+                    codeChunks: block.codeChunks + Int(range.blockOffset / Self.pageSize)))
         }
         memories.sort { $0.size > $1.size }
     }
@@ -136,6 +137,12 @@ public final class PhysicalMap: @unchecked Sendable {
         return (block, block.base + Int(truncatingIfNeeded: offset))
     }
 
+    /// The memory that holds an address; nil: it is none. As `host`.
+    @inlinable @inline(__always) public func span(_ address: UInt64) -> MemorySpan? {
+        for memory in memories where address &- memory.start < memory.size { return memory }
+        return nil
+    }
+
     /// Where memory at [address, address + count) is, which has to lie in one block; nil as for `memory`. Touches no block's reference
     /// count: for what is looked up often, such as page tables.
     @inlinable public func host(_ address: UInt64, count: UInt64) -> (base: UnsafeMutableRawPointer, isReadOnly: Bool)?
@@ -152,9 +159,19 @@ public final class PhysicalMap: @unchecked Sendable {
 }
 
 /// Physical addresses that are memory, and where they are in the host's.
-@usableFromInline struct MemorySpan {
-    @usableFromInline let start: UInt64
-    @usableFromInline let size: UInt64
-    @usableFromInline let base: UnsafeMutableRawPointer
-    @usableFromInline let isReadOnly: Bool
+public struct MemorySpan: BitwiseCopyable, @unchecked Sendable {
+    public let start: UInt64
+    public let size: UInt64
+    /// Of the byte at `start`.
+    public let base: UnsafeMutableRawPointer
+    public let isReadOnly: Bool
+    /// Of the page at `start` (`RAMBlock.codeChunks`).
+    public let codeChunks: UnsafeMutablePointer<UInt64>
+
+    @inlinable public func host(_ address: UInt64) -> UnsafeMutableRawPointer {
+        base + Int(truncatingIfNeeded: address &- start)
+    }
+    @inlinable public func chunks(_ address: UInt64) -> UnsafeMutablePointer<UInt64> {
+        codeChunks + Int(truncatingIfNeeded: address / PhysicalMap.pageSize &- start / PhysicalMap.pageSize)
+    }
 }

@@ -55,7 +55,7 @@ public struct RISCVCPU: Sendable, Equatable {
         var result = model.extensions
         for part in parts {
             let (name, isOn) = try Self.option(part)
-            let members = try Self.members(name, wordSize, use)
+            let members = try Self.members(name, isOn: isOn, wordSize, use)
             if isOn {
                 result.formUnion(members)
                 result = result.completed.intersection(.all(wordSize))
@@ -86,13 +86,17 @@ public struct RISCVCPU: Sendable, Equatable {
 
     /// What a name switches: an extension with its parts, or a group.
     private static func members(
-        _ name: String, _ wordSize: WordSize, _ use: RISCVCPUUse
+        _ name: String, isOn: Bool, _ wordSize: WordSize, _ use: RISCVCPUUse
     ) throws(RISCVCPUError) -> RISCVExtensions {
         if let group = groups.first(where: { $0.name == name }) { return group.members }
         guard let one = RISCVExtensions.named(name), !one.isSubset(of: notExtensions) else {
             throw .unknownExtension(name)
         }
-        guard one.isSubset(of: .implemented(wordSize, use)) else { throw .unsupportedExtension(name) }
+        guard one.isSubset(of: .implemented(wordSize, use)) else {
+            // What is not there may be switched off.
+            if !isOn { return [] }
+            throw .unsupportedExtension(name)
+        }
         return one
     }
 

@@ -28,7 +28,7 @@ struct SystemRun {
             try machine.check(shape)
             plan = try BootPlan(machine, shape, request(cpu.shape.width))
             if let path = line.machineProperties.first(where: { $0.name == "dumpdtb" })?.value {
-                try write(try plan.treeBlob(seed: seed(0)), to: path)
+                try write(plan.treeBlob(seed: seed(0)), to: path)
                 return 0
             }
         } catch { throw CommandError(error.description) }

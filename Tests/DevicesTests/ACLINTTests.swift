@@ -23,9 +23,7 @@ import Testing
         #expect(machine.lines[3], "what is past is due at once")
     }
 
-    @Test(arguments: [
-        UInt64.max, .max - 1, 1 << 63, 1 << 63 + 1, .max / 100, .max / 100 + 1, Int64.max.magnitude / 100 + 1,
-    ])
+    @Test(arguments: [.max, .max - 1, 1 << 63, 1 << 63 + 1, .max / 100, .max / 100 + 1, 1 << 57] as [UInt64])
     func farDeadlinesNeverFire(_ deadline: UInt64) throws {
         let machine = try TestMachine(), clint = try Self.make(machine, "harts=1")
         clint.put(0x4000, deadline, size: 8)

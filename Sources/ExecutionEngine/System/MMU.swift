@@ -18,6 +18,9 @@ public final class MMU: AddressSpace, @unchecked Sendable {
     private var clock: UInt64 = 0
     /// By MMU index.
     private var current: [TLBTable] = []
+    /// Of those, what they are for.
+    private let currentViews: UnsafeMutablePointer<UInt64>
+    private let count: Int
     var writers = PageWriters()
     /// Contexts by what tells them apart.
     private var contexts: [(key: TLBKey, stamp: UInt64, context: CodeContext)] = []
@@ -42,28 +45,39 @@ public final class MMU: AddressSpace, @unchecked Sendable {
         self.context = context
         map = memory.map
         header = VCPUHeader.of(state)
-        for _ in 0..<guest.mmuIndexCount {
+        count = guest.mmuIndexCount
+        currentViews = .allocate(capacity: count)
+        for index in 0..<count {
             let table = try TLBTable()
             tables.append(table)
             current.append(table)
+            table.key = TLBKey(view: guest.view(state, index: index), index: index)
+            currentViews[index] = guest.view(state, index: index)
+            header.pointee.views[index] = table.view
         }
         viewsChanged()
     }
+
+    deinit { currentViews.deallocate() }
 
     // MARK: Views
 
     /// Looks at what the guest's state says of its views now.
     func viewsChanged() {
-        for index in current.indices {
-            let key = TLBKey(view: guest.view(state, index: index), index: index)
-            if current[index].key == key { continue }
-            let table = self.table(key)
-            current[index] = table
-            header.pointee.views[index] = table.view
+        for index in 0..<count {
+            let view = guest.view(state, index: index)
+            if currentViews[index] != view { change(index, to: view) }
         }
         let index = guest.fetchIndex(state)
-        let view = current[index].key?.view ?? 0
+        let view = index < count ? currentViews[index] : 0
         if fetchKey.index != index || fetchKey.view != view { fetchChanged(TLBKey(view: view, index: index)) }
+    }
+
+    private func change(_ index: Int, to view: UInt64) {
+        let table = self.table(TLBKey(view: view, index: index))
+        current[index] = table
+        currentViews[index] = view
+        header.pointee.views[index] = table.view
     }
 
     private func table(_ key: TLBKey) -> TLBTable {
@@ -138,17 +152,22 @@ public final class MMU: AddressSpace, @unchecked Sendable {
     // MARK: Flushes
 
     /// The guest's page tables may have changed (`SystemInputs.flush`).
-    func flush(_ kind: UInt64, _ address: UInt64) {
+    func flush(_ kind: UInt64, _ address: UInt64, space: UInt64 = 0) {
         counters.flushes &+= 1
+        let isLocal = kind & SystemFlush.space != 0
+        func isMeant(_ view: UInt64) -> Bool { !isLocal || guest.isView(view, of: space) }
         if kind & SystemFlush.address != 0 {
             counters.addressFlushes &+= 1
-            for table in tables { table.forget(address) }
+            for table in tables where isMeant(table.key?.view ?? 0) { table.forget(address) }
             let page = address & ~(TLBEntry.pageSize &- 1)
-            for other in contexts { other.context.forget(page: page) }
+            for other in contexts where isMeant(other.context.view) { other.context.forget(page: page) }
             return
         }
-        for table in tables { table.empty() }
-        for other in contexts { other.context.forgetPages() }
+        for table in tables where isMeant(table.key?.view ?? 0) { table.empty() }
+        // Pages that are in all address spaces stay.
+        for other in contexts where isMeant(other.context.view) && !(isLocal && !other.context.pages.hasLocalPages) {
+            other.context.forgetPages()
+        }
     }
 
     // MARK: Code
@@ -157,7 +176,7 @@ public final class MMU: AddressSpace, @unchecked Sendable {
         let page = address & ~(TLBEntry.pageSize &- 1)
         if let place = context.pages.find(page) { return place }
         guard case .page(let found) = guest.walk(state, address, .execute, index: fetchKey.index, map),
-            map.memory(found.physical, count: 1) != nil
+            map.span(found.physical) != nil
         else { return nil }
         let place = GuestPlace(found.physical &- address)
         context.pages.enter(
@@ -172,7 +191,7 @@ public final class MMU: AddressSpace, @unchecked Sendable {
             exception = number
             return .guestFault(.unmapped)
         case .page(let found):
-            if map.memory(found.physical, count: 1) != nil { return .retry }
+            if map.span(found.physical) != nil { return .retry }
             exception = guest.exception(.bus, .execute)
             return .guestFault(.bus)
         }
@@ -219,11 +238,12 @@ public final class MMU: AddressSpace, @unchecked Sendable {
     }
 
     private struct Place {
-        var host: UnsafeMutableRawPointer
-        var block: RAMBlock
+        var span: MemorySpan
         var physical: UInt64
         /// The access can be made through the table's entry now.
         var isEntered: Bool
+
+        var host: UnsafeMutableRawPointer { span.host(physical) }
     }
     private enum Found {
         case memory(Place)
@@ -239,16 +259,15 @@ public final class MMU: AddressSpace, @unchecked Sendable {
             exception = number
             return nil
         case .page(let found):
-            guard let range = map.find(found.physical) else { return refuse(kind) }
-            switch range.content {
-            case .device(let device): return .device(device, range.offset(of: found.physical))
-            case .memory(let block):
-                if kind == .write, block.isReadOnly { return refuse(kind) }
-                let host = block.base + Int(truncatingIfNeeded: range.offset(of: found.physical))
-                var place = Place(host: host, block: block, physical: found.physical, isEntered: false)
-                place.isEntered = enter(address, index, kind, found, block, place)
-                return .memory(place)
+            if let span = map.span(found.physical) {
+                if kind == .write, span.isReadOnly { return refuse(kind) }
+                let isEntered = enter(address, index, kind, found, span)
+                return .memory(Place(span: span, physical: found.physical, isEntered: isEntered))
             }
+            guard let range = map.find(found.physical), case .device(let device) = range.content else {
+                return refuse(kind)
+            }
+            return .device(device, range.offset(of: found.physical))
         }
     }
 
@@ -260,22 +279,21 @@ public final class MMU: AddressSpace, @unchecked Sendable {
 
     /// Fills the entry for an address. False: the access has to ask each time.
     private func enter(
-        _ address: UInt64, _ index: Int, _ kind: MemoryAccess, _ found: PageMapping, _ block: RAMBlock, _ place: Place
+        _ address: UInt64, _ index: Int, _ kind: MemoryAccess, _ found: PageMapping, _ span: MemorySpan
     ) -> Bool {
         guard found.isUniform else { return false }
-        let table = current[index]
         let mask = TLBEntry.pageSize &- 1
         let page = address & ~mask, physical = found.physical & ~mask
-        let holdsCode = block.codeChunks[Int((place.host - block.base)) &>> Int(TLBEntry.pageBits)] != 0
-        let writes = found.rights.contains(.write) && !block.isReadOnly && !holdsCode
+        let writes =
+            found.rights.contains(.write) && !span.isReadOnly && span.chunks(found.physical).pointee == 0
         let reads = found.rights.contains(.read)
         let entry = header.pointee.views[index].entry(address)
         let number = Int(truncatingIfNeeded: address &>> TLBEntry.pageBits & UInt64(TLBTable.count - 1))
         if writes { writers.give(physical, to: entry) }
         entry.pointee = TLBEntry(
-            page, physical: physical, host: UInt64(UInt(bitPattern: place.host)) &- (address & mask), index: number,
+            page, physical: physical, host: UInt64(UInt(bitPattern: span.host(physical))), index: number,
             reads: reads, writes: writes)
-        table.note(address, leafBits: UInt64(found.leafBits))
+        current[index].note(address, leafBits: UInt64(found.leafBits))
         counters.fills &+= 1
         return kind == .write ? writes : reads
     }
@@ -283,10 +301,9 @@ public final class MMU: AddressSpace, @unchecked Sendable {
     /// May a page that wants to be asked about be written at this place? False: code was made from these bytes, and `fault` says so.
     private func mayWrite(_ place: Place, _ size: UInt64) -> Bool {
         let mask = TLBEntry.pageSize &- 1
-        let number = Int(place.host - place.block.base) &>> Int(TLBEntry.pageBits)
         let offset = place.physical & mask
         let chunks = MachineMemory.chunks(offset, count: size)
-        if place.block.codeChunks[number] & chunks == 0 { return true }
+        if place.span.chunks(place.physical).pointee & chunks == 0 { return true }
         counters.codeWrites &+= 1
         // One that is written here and there is data by now, or will be.
         let page = place.physical & ~mask

@@ -89,8 +89,8 @@ public enum EngineInputs {
         VCPU.of(state)?.mmu?.viewsChanged()
         return 0
     }
-    public static let flush: HelperFunction = { state, kind, address, _, _ in
-        VCPU.of(state)?.mmu?.flush(kind, address)
+    public static let flush: HelperFunction = { state, kind, address, space, _ in
+        VCPU.of(state)?.mmu?.flush(kind, address, space: space)
         return 0
     }
 }

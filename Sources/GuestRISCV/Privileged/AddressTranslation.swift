@@ -103,6 +103,12 @@ extension Hart {
 
     static let addressSpaceOfView: UInt64 = (1 << 56) - 1
 
+    /// Is a view one of page tables with that ASID? (On RV32 satp has it in bits 22 to 30.)
+    static func isView(_ view: UInt64, of space: UInt64, isNarrow: Bool) -> Bool {
+        guard view >> 56 & 3 != 0 else { return false }
+        return (isNarrow ? view >> 22 & 0x1ff : view >> 40 & 0xffff) == space
+    }
+
     func walk(_ address: UInt64, _ access: MemoryAccess, index: Int, _ memory: PhysicalMap) -> Walk {
         let privilege = privilege(of: index, access)
         let configuration = configuration

@@ -93,6 +93,10 @@ public final class RISCVSystemGuest: SystemGuest {
     }
 
     public func view(_ state: UnsafeMutableRawPointer, index: Int) -> UInt64 { Hart(state).view(index) }
+    public func isView(_ view: UInt64, of space: UInt64) -> Bool {
+        Hart.isView(view, of: space, isNarrow: configuration.pointee.isNarrow)
+    }
+
     public func globalView(_ state: UnsafeMutableRawPointer, index: Int) -> UInt64 {
         Hart(state).view(index) & ~Hart.addressSpaceOfView
     }

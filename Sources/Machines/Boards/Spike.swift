@@ -11,7 +11,7 @@ extension MachineDescription {
         parts: [
             .clint(at: 0x200_0000),
             Part(
-                "htif", at: 0x100_0000, size: 0x1000,
+                "htif", at: 0x100_0000, size: 0x1000, properties: [("fromhost", 0), ("tohost", 8)],
                 nodes: [TreeRow("htif", in: .root, unit: TreeRow.Unit.none, [.registers, .compatible(["ucb,htif0"])])]),
         ])
 }
