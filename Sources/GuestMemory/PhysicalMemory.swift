@@ -66,9 +66,11 @@ public final class PhysicalMap: @unchecked Sendable {
     public static let pageSize: UInt64 = 4096
     public private(set) var ranges: [PhysicalRange] = []
     /// Those that are memory, the largest first: nearly all that is asked for is in the first.
-    public private(set) var memories: [MemorySpan] = []
+    @usableFromInline private(set) var memories: UnsafeMutablePointer<MemorySpan>
+    @usableFromInline private(set) var memoryCount = 0
 
-    public init() {}
+    public init() { memories = .allocate(capacity: 1) }
+    deinit { memories.deallocate() }
 
     /// Adds a range. False: it overlaps another, and nothing has changed.
     public func add(_ range: PhysicalRange) -> Bool {
@@ -105,16 +107,20 @@ public final class PhysicalMap: @unchecked Sendable {
     }
 
     private func findMemories() {
-        memories = []
+        var spans: [MemorySpan] = []
         for range in ranges {
             guard case .memory(let block) = range.content else { continue }
-            memories.append(
+            spans.append(
                 MemorySpan(
                     start: range.start, size: min(range.size, block.size &- range.blockOffset),
                     base: block.base + Int(range.blockOffset), isReadOnly: block.isReadOnly,
                     codeChunks: block.codeChunks + Int(range.blockOffset / Self.pageSize)))
         }
-        memories.sort { $0.size > $1.size }
+        spans.sort { $0.size > $1.size }
+        memories.deallocate()
+        memories = .allocate(capacity: max(1, spans.count))
+        memoryCount = spans.count
+        _ = UnsafeMutableBufferPointer(start: memories, count: spans.count).initialize(from: spans)
     }
 
     /// The range that holds an address; nil: nothing answers there.
@@ -139,7 +145,12 @@ public final class PhysicalMap: @unchecked Sendable {
 
     /// The memory that holds an address; nil: it is none. As `host`.
     @inlinable @inline(__always) public func span(_ address: UInt64) -> MemorySpan? {
-        for memory in memories where address &- memory.start < memory.size { return memory }
+        let memories = memories
+        var i = 0
+        while i < memoryCount {
+            if address &- memories[i].start < memories[i].size { return memories[i] }
+            i &+= 1
+        }
         return nil
     }
 
@@ -147,12 +158,15 @@ public final class PhysicalMap: @unchecked Sendable {
     /// count: for what is looked up often, such as page tables.
     @inlinable public func host(_ address: UInt64, count: UInt64) -> (base: UnsafeMutableRawPointer, isReadOnly: Bool)?
     {
-        for memory in memories {
-            let offset = address &- memory.start
-            if offset < memory.size {
-                guard count <= memory.size &- offset else { return nil }
-                return (memory.base + Int(truncatingIfNeeded: offset), memory.isReadOnly)
+        let memories = memories
+        var i = 0
+        while i < memoryCount {
+            let offset = address &- memories[i].start
+            if offset < memories[i].size {
+                guard count <= memories[i].size &- offset else { return nil }
+                return (memories[i].base + Int(truncatingIfNeeded: offset), memories[i].isReadOnly)
             }
+            i &+= 1
         }
         return nil
     }

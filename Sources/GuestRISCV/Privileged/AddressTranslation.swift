@@ -115,8 +115,7 @@ extension Hart {
         let table = privilege == 3 ? PageTable(levels: 0, root: 0) : configuration.pointee.pageTable(p.satp)
         if table.levels == 0 {
             return protected(
-                PageMapping(physical: address, leafBits: 12, rights: .all, isGlobal: true), access,
-                isMachine: privilege == 3)
+                address, leafBits: 12, rights: Right.all, isGlobal: true, access, isMachine: privilege == 3)
         }
         if configuration.pointee.isNarrow {
             return walk(Narrow.self, address, access, isUser: privilege == 0, table, memory)
@@ -126,13 +125,16 @@ extension Hart {
 
     /// The result, with what PMP leaves of it.
     @inline(__always)
-    private func protected(_ mapping: PageMapping, _ access: MemoryAccess, isMachine: Bool) -> Walk {
-        let span = protection(mapping.physical, isMachine: isMachine)
-        guard span.rights.contains(access.right) else { return .fault(accessFault(access)) }
-        var mapping = mapping
-        mapping.rights.formIntersection(span.rights)
-        mapping.isUniform = span.contains(pageOf: mapping.physical)
-        return .page(mapping)
+    private func protected(
+        _ physical: UInt64, leafBits: UInt64, rights: UInt8, isGlobal: Bool, _ access: MemoryAccess, isMachine: Bool
+    ) -> Walk {
+        let span = protection(physical, isMachine: isMachine)
+        guard span.rights & access.right != 0 else { return .fault(accessFault(access)) }
+        return .page(
+            PageMapping(
+                physical: physical, leafBits: UInt8(truncatingIfNeeded: leafBits),
+                rights: PageMapping.Rights(rawValue: rights & span.rights),
+                isUniform: span.contains(pageOf: physical), isGlobal: isGlobal))
     }
 
     @inline(__always)
@@ -140,8 +142,8 @@ extension Hart {
         _ format: Format.Type, _ address: UInt64, _ access: MemoryAccess, isUser: Bool, _ table: PageTable,
         _ memory: PhysicalMap
     ) -> Walk {
-        let pageFault = Walk.fault(pageFault(access))
-        let accessFault = Walk.fault(accessFault(access))
+        var pageFault: Walk { .fault(self.pageFault(access)) }
+        var accessFault: Walk { .fault(self.accessFault(access)) }
         guard Format.isCanonical(address, levels: table.levels) else { return pageFault }
         let features = features
 
@@ -153,7 +155,7 @@ extension Hart {
                 let shift = UInt64(12 &+ level &* Format.indexBits)
                 let place = base &+ (address &>> shift & Format.indexMask) &* Format.size
                 let span = protection(place, isMachine: false)
-                guard span.rights.contains(.read), let host = memory.host(place, count: Format.size) else {
+                guard span.rights & Right.read != 0, let host = memory.host(place, count: Format.size) else {
                     return accessFault
                 }
                 let entry = Format.load(host.base)
@@ -170,8 +172,8 @@ extension Hart {
                 }
 
                 // A leaf.
-                let rights = rights(entry, isUser: isUser)
-                if !rights.contains(access.right) { return pageFault }
+                var rights = rights(entry, isUser: isUser)
+                if rights & access.right == 0 { return pageFault }
                 var bits = shift
                 if entry & Format.contiguous != 0 {
                     // Svnapot: 16 pages of the lowest level, told by the low bits of the page's number.
@@ -185,23 +187,22 @@ extension Hart {
                 var new = entry
                 if entry & needed != needed {
                     guard features & Features.setsBits != 0 else { return pageFault }
-                    guard span.rights.contains(.write), !host.isReadOnly else { return accessFault }
+                    guard span.rights & Right.write != 0, !host.isReadOnly else { return accessFault }
                     new = entry | needed
                     // Whoever changed the entry in between is obeyed.
                     if !Format.exchange(host.base, entry, new) { continue again }
                 }
+                if new & Entry.dirty == 0 { rights &= ~Right.write }
                 let offset = address & ((1 &<< bits) &- 1)
-                var mapping = PageMapping(
-                    physical: page << 12 & ~((1 &<< bits) &- 1) | offset,
-                    leafBits: UInt8(truncatingIfNeeded: bits), rights: rights, isGlobal: isGlobal)
-                if new & Entry.dirty == 0 { mapping.rights.remove(.write) }
-                return protected(mapping, access, isMachine: false)
+                return protected(
+                    page &<< 12 & ~((1 &<< bits) &- 1) | offset, leafBits: bits, rights: rights, isGlobal: isGlobal,
+                    access, isMachine: false)
             }
         }
     }
 
     /// What a leaf allows.
-    @inline(__always) private func rights(_ entry: UInt64, isUser: Bool) -> PageMapping.Rights {
+    @inline(__always) private func rights(_ entry: UInt64, isUser: Bool) -> UInt8 {
         var rights = UInt8(truncatingIfNeeded: entry >> 1 & 7)
         if p.mstatus & MStatus.mxr != 0 && rights & 4 != 0 { rights |= 1 }
         let isOfUser = entry & Entry.user != 0
@@ -211,7 +212,7 @@ extension Hart {
             // Never to execute, whatever SUM says.
             rights = p.mstatus & MStatus.sum != 0 ? rights & 3 : 0
         }
-        return PageMapping.Rights(rawValue: rights)
+        return rights
     }
 
     /// What of the extensions is in use, as `EntryFormat.isReserved` asks for it.

@@ -28,7 +28,12 @@ struct Hart {
 
     @inline(__always) init(_ state: UnsafeMutableRawPointer) {
         self.state = state
-        pointer = (state + PrivilegedOffset.start).assumingMemoryBound(to: PrivilegedState.self)
+        pointer = (state + Self.start).assumingMemoryBound(to: PrivilegedState.self)
+    }
+
+    /// Where `PrivilegedState` begins: a constant, which the offset of a field named by a key path is not for whoever asks by a function.
+    @inline(__always) static var start: Int {
+        MemoryLayout<RISCVMachineState>.offset(of: \.privileged).unsafelyUnwrapped
     }
 
     var p: PrivilegedState {
@@ -41,9 +46,10 @@ struct Hart {
 
     var privilege: Privilege { Privilege(rawValue: UInt8(truncatingIfNeeded: p.privilege)) ?? .machine }
 
-    var pc: UInt64 {
-        get { state.load(fromByteOffset: StateOffset.pc, as: UInt64.self) }
-        nonmutating set { state.storeBytes(of: newValue, toByteOffset: StateOffset.pc, as: UInt64.self) }
+    /// The part of the state that user mode has, too.
+    var user: RISCVState {
+        @inline(__always) unsafeAddress { UnsafePointer(state.assumingMemoryBound(to: RISCVState.self)) }
+        @inline(__always) nonmutating unsafeMutableAddress { state.assumingMemoryBound(to: RISCVState.self) }
     }
 
     // MARK: What is around it

@@ -48,7 +48,8 @@ extension Hart {
     var hasOwnTimer: Bool { p.menvcfg & Environment.stce != 0 }
 
     private var atomicLines: UnsafePointer<Atomic<UInt64>> {
-        UnsafePointer(OpaquePointer(state + PrivilegedOffset.lines))
+        UnsafePointer(
+            OpaquePointer(state + Self.start + MemoryLayout<PrivilegedState>.offset(of: \.lines).unsafelyUnwrapped))
     }
     /// Lines from outside; changes made before whoever made them asked the vCPU to leave are seen.
     var lines: UInt64 { atomicLines.pointee.load(ordering: .acquiring) }

@@ -16,17 +16,20 @@ public struct PMPState {
     /// No entry from this on is in use.
     private var used = 0
     /// The span that was found last, for S and U, and for M.
-    private var last: InlineArray<2, PMPSpan> = .init(repeating: PMPSpan(low: 0, high: 0, rights: []))
+    private var last: InlineArray<2, PMPSpan> = .init(repeating: .nothing)
 
     static let locked: UInt8 = 0x80
     private enum Matching { static let tor: UInt8 = 1, na4: UInt8 = 2 }
 
     /// Addresses around `address` that have the same rights, for M or for the other modes.
-    mutating func find(_ address: UInt64, isMachine: Bool) -> PMPSpan {
-        let which = isMachine ? 1 : 0
-        if last[which].contains(address) { return last[which] }
+    @inline(__always) mutating func find(_ address: UInt64, isMachine: Bool) -> PMPSpan {
+        let known = isMachine ? last[1] : last[0]
+        return known.contains(address) ? known : search(address, isMachine: isMachine)
+    }
+
+    private mutating func search(_ address: UInt64, isMachine: Bool) -> PMPSpan {
         // Entries of higher priority that do not match bound what the one that does stands for.
-        var span = PMPSpan(low: 0, high: .max, rights: isMachine ? .all : [])
+        var span = PMPSpan(low: 0, high: .max, rights: isMachine ? Right.all : 0)
         var i = 0
         while i < used {
             if low[i] < high[i] {
@@ -38,13 +41,13 @@ public struct PMPState {
                     span.low = max(span.low, low[i])
                     span.high = min(span.high, high[i])
                     let isEnforced = !isMachine || configuration[i] & Self.locked != 0
-                    span.rights = isEnforced ? PageMapping.Rights(rawValue: configuration[i] & 7) : .all
+                    span.rights = isEnforced ? configuration[i] & Right.all : Right.all
                     break
                 }
             }
             i &+= 1
         }
-        last[which] = span
+        last[isMachine ? 1 : 0] = span
         return span
     }
 
@@ -81,7 +84,7 @@ public struct PMPState {
             }
             if low[i] < high[i] { used = i + 1 }
         }
-        last = .init(repeating: PMPSpan(low: 0, high: 0, rights: []))
+        last = .init(repeating: .nothing)
     }
 }
 
@@ -89,19 +92,27 @@ public struct PMPState {
 struct PMPSpan {
     var low: UInt64
     var high: UInt64
-    var rights: PageMapping.Rights
+    /// Bits of `Right`.
+    var rights: UInt8
 
     @inline(__always) func contains(_ address: UInt64) -> Bool { address >= low && address < high }
-    func contains(pageOf address: UInt64) -> Bool { low <= address & ~0xfff && high &- 1 >= address | 0xfff }
-    static let all = PMPSpan(low: 0, high: .max, rights: .all)
+    @inline(__always) func contains(pageOf address: UInt64) -> Bool {
+        low <= address & ~0xfff && high &- 1 >= address | 0xfff
+    }
+    @inline(__always) static var all: PMPSpan { PMPSpan(low: 0, high: .max, rights: Right.all) }
+    @inline(__always) static var nothing: PMPSpan { PMPSpan(low: 0, high: 0, rights: 0) }
 }
 
-extension PageMapping.Rights {
-    static let all: PageMapping.Rights = [.read, .write, .execute]
+/// The bits of `PageMapping.Rights`, which are also those of PMP entries.
+enum Right {
+    static let read: UInt8 = 1
+    static let write: UInt8 = 2
+    static let execute: UInt8 = 4
+    static let all: UInt8 = 7
 }
 
 extension MemoryAccess {
-    @inline(__always) var right: PageMapping.Rights { PageMapping.Rights(rawValue: 1 << rawValue) }
+    @inline(__always) var right: UInt8 { 1 &<< rawValue }
 }
 
 extension Hart {

@@ -89,7 +89,6 @@ public struct PrivilegedState {
 
 /// Byte offsets that translation uses.
 enum PrivilegedOffset {
-    static let start = PrivilegedState.offset(\.self)
     static let lines = PrivilegedState.offset(\.lines)
     static let mstatus = PrivilegedState.offset(\.mstatus)
     static let floatDirty = PrivilegedState.offset(\.floatDirty)

@@ -67,7 +67,7 @@ public final class RISCVSystemGuest: SystemGuest {
     public func mode(_ state: UnsafeMutableRawPointer) -> UInt64 {
         let hart = Hart(state)
         return SystemMode(
-            roundingClass: RoundingClass(frm: state.load(fromByteOffset: StateOffset.frm, as: UInt32.self)),
+            roundingClass: RoundingClass(frm: hart.user.frm),
             privilege: hart.privilege, isFloatOff: hart.status & MStatus.fs == 0
         ).word
     }

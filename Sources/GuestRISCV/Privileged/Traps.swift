@@ -13,7 +13,7 @@ extension Hart {
         case Cause.illegalInstruction:
             value = p.illegalWord
             p.illegalWord = 0
-        case Cause.breakpoint: value = pc
+        case Cause.breakpoint: value = user.pc
         // What loads but counts as a store.
         case Cause.misalignedLoad, Cause.loadAccessFault, Cause.loadPageFault:
             if p.loadsAsStore != 0 { code &+= 2 }
@@ -41,7 +41,7 @@ extension Hart {
         let base: UInt64
         if handler == .machine {
             p.mcause = cause
-            p.mepc = pc
+            p.mepc = user.pc
             p.mtval = value
             var new = status & ~(MStatus.mie | MStatus.mpie | MStatus.mpp)
             if status & MStatus.mie != 0 { new |= MStatus.mpie }
@@ -49,7 +49,7 @@ extension Hart {
             base = p.mtvec
         } else {
             p.scause = cause
-            p.sepc = pc
+            p.sepc = user.pc
             p.stval = value
             var new = status & ~(MStatus.sie | MStatus.spie | MStatus.spp)
             if status & MStatus.sie != 0 { new |= MStatus.spie }
@@ -57,7 +57,7 @@ extension Hart {
             p.mstatus = new
             base = p.stvec
         }
-        pc = ((base & ~3) &+ offset) & configuration.pointee.wordMask
+        user.pc = ((base & ~3) &+ offset) & configuration.pointee.wordMask
         giveUpReservation()
         // MPP decides for whom loads are made where MPRV is set.
         if p.privilege == UInt64(handler.rawValue) && status & MStatus.mprv != 0 { viewsChanged() }
@@ -66,7 +66,7 @@ extension Hart {
 
     /// Other code comes next, which shall not complete what was begun here.
     private func giveUpReservation() {
-        state.storeBytes(of: Reservation.none, toByteOffset: StateOffset.reservationAddress, as: UInt64.self)
+        user.reservationAddress = Reservation.none
     }
 
     /// MRET.
@@ -92,7 +92,7 @@ extension Hart {
     private func leave(_ status: UInt64, to previous: UInt64, at address: UInt64) {
         let old = p.mstatus
         p.mstatus = previous == 3 ? status : status & ~MStatus.mprv
-        pc = address & configuration.pointee.epcMask
+        user.pc = address & configuration.pointee.epcMask
         giveUpReservation()
         let isSame = p.privilege == previous
         p.privilege = previous

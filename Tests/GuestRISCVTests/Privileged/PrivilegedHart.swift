@@ -35,8 +35,8 @@ final class PrivilegedHart {
     // MARK: State
 
     var pc: UInt64 {
-        get { hart.pc }
-        set { hart.pc = newValue }
+        get { hart.user.pc }
+        set { hart.user.pc = newValue }
     }
     var privilege: Privilege {
         get { hart.privilege }
