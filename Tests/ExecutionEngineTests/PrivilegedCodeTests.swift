@@ -233,18 +233,18 @@ extension EngineTests {
         @Test(arguments: Configuration.all)
         func interruptIsTakenBehindTheInstructionThatEnablesIt(_ c: Configuration) throws {
             let b = try PrivilegedBoard(c)
-            b.vcpu.setLines(1 << 7, true)
+            b.vcpu.interruptLines.pointee = 1 << 7
             b.vcpu[x: 5] = 1 << 7
             b.run([System.csrrs(0, 0x304, 5), RV.addi(6, 6, 1), System.csrrsi(7, 0x300, 8), RV.addi(6, 6, 1)])
             #expect(b["mcause"] == 1 << 63 | 7 && b["mepc"] == Self.base + 12)
             #expect(b.vcpu[x: 6] == 1 && b["mstatus"] & 0x88 == 0x80)
             // No line, no interrupt.
-            b.vcpu.setLines(1 << 7, false)
+            b.vcpu.interruptLines.pointee = 0
             b["mcause"] = 0
             b.run([System.csrrsi(7, 0x300, 8), RV.addi(6, 6, 1)])
             #expect(b["mcause"] == 0 && b.vcpu[x: 6] == 2)
             // From a lower mode without asking.
-            b.vcpu.setLines(1 << 7, true)
+            b.vcpu.interruptLines.pointee = 1 << 7
             b["mstatus"] = 0
             b.run([RV.addi(6, 6, 1)], in: 1)
             #expect(b["mcause"] == 1 << 63 | 7 && b["mepc"] == Self.base && b.vcpu[x: 6] == 2)
