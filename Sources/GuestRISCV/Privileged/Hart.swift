@@ -8,6 +8,15 @@ struct SystemConfiguration {
     let extensions: RISCVExtensions
     let inputs: SystemInputs
     let csrs: CSRTable
+    /// Bits of mstatus that can be written.
+    let writableStatus: UInt64
+
+    init(_ extensions: RISCVExtensions, _ inputs: SystemInputs) {
+        self.extensions = extensions
+        self.inputs = inputs
+        csrs = CSRTable(CSRRows(extensions).rows)
+        writableStatus = MStatus.writable(extensions)
+    }
 
     /// Width of registers.
     var isNarrow: Bool { extensions.contains(.rv32) }

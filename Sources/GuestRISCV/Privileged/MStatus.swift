@@ -33,18 +33,18 @@ enum MStatus {
     static let views = mprv | sum | mxr
 }
 
-extension SystemConfiguration {
-    /// Bits of mstatus that can be written. Big-endian accesses (MBE, SBE, UBE) are not offered, nor are vector registers and other
-    /// extensions' state.
-    var writableStatus: UInt64 {
-        var mask = MStatus.mie | MStatus.mpie | MStatus.mpp
-        if hasUser { mask |= MStatus.mprv | MStatus.tw }
-        if hasSupervisor {
-            mask |= MStatus.sie | MStatus.spie | MStatus.spp | MStatus.sum | MStatus.mxr | MStatus.tvm | MStatus.tsr
-        }
-        if extensions.contains(.f) { mask |= MStatus.fs }
+extension MStatus {
+    /// Bits that can be written. Big-endian accesses (MBE, SBE, UBE) are not offered, nor are vector registers and other extensions' state.
+    static func writable(_ extensions: RISCVExtensions) -> UInt64 {
+        var mask = mie | mpie | mpp
+        if extensions.contains(.u) { mask |= mprv | tw }
+        if extensions.contains(.s) { mask |= sie | spie | spp | sum | mxr | tvm | tsr }
+        if extensions.contains(.f) { mask |= fs }
         return mask
     }
+}
+
+extension SystemConfiguration {
     /// mstatus at reset.
     var initialStatus: UInt64 {
         var status: UInt64 = hasUser ? 0 : MStatus.mpp

@@ -18,11 +18,9 @@ public final class RISCVSystemGuest: SystemGuest {
         self.cpu = cpu
         user = RISCVGuest(cpu: cpu, inputs: GuestInputs(clock: inputs.time))
         helpers = user.helpers + SystemHelper.allCases.map { $0.descriptor(inputs) }
-        let csrs = CSRTable(CSRRows(cpu.extensions).rows)
-        registers = user.registers + systemRegisters(csrs, wordSize: cpu.wordSize)
         configuration = .allocate(capacity: 1)
-        configuration.initialize(
-            to: SystemConfiguration(extensions: cpu.extensions, inputs: inputs, csrs: csrs))
+        configuration.initialize(to: SystemConfiguration(cpu.extensions, inputs))
+        registers = user.registers + systemRegisters(configuration.pointee.csrs, wordSize: cpu.wordSize)
     }
 
     deinit {
