@@ -181,6 +181,14 @@ let package = Package(
             ],
             swiftSettings: quick),
         .testTarget(
+            name: "EventLoopTests", dependencies: ["EventLoop", "CharLayer", "HostOS", "CLinux", "TestSupport"],
+            swiftSettings: quick),
+        .testTarget(
+            name: "SystemKitTests",
+            dependencies: [
+                "SystemKit", "Monitor", "EventLoop", "CharLayer", "GuestMemory", "HostOS", "Diagnostics", "TestSupport",
+            ], swiftSettings: quick),
+        .testTarget(
             name: "DevicesTests",
             dependencies: [
                 "Devices", "SystemKit", "EventLoop", "CharLayer", "GuestMemory", "HostOS", "Diagnostics", "TestSupport",

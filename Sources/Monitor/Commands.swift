@@ -41,7 +41,7 @@ extension Monitor {
             return ""
         }
         row("quit|q", "", "end Martlet") { monitor, _ in
-            monitor.control.finish(.monitor)
+            monitor.control.requestShutdown(.monitor)
             return ""
         }
         row("x", "/FMT ADDRESS", "show memory at a virtual address") { $0.examine($1, $0.sources.readVirtual) }

@@ -2,12 +2,6 @@
 
 import GuestMemory
 
-/// What is known of a register without its device.
-public struct RegisterInfo: Sendable, Equatable {
-    public let offset: UInt64, name: String, width: Int, kind: RegisterKind
-    public let reset: UInt64, mask: UInt64, count: Int, stride: UInt64, isStored: Bool
-}
-
 /// The registers of one device, whatever its class.
 open class RegisterBlock: PhysicalDevice, @unchecked Sendable {
     public final let device: Device
@@ -33,25 +27,31 @@ open class RegisterBlock: PhysicalDevice, @unchecked Sendable {
 }
 
 public final class Registers<D: RegisterDevice>: RegisterBlock, @unchecked Sendable {
+    /// Where a row's registers are, for the search.
+    private struct Place {
+        var offset: UInt64, end: UInt64, stride: UInt64, width: UInt64
+    }
+
     private let owner: D
     private let map: RegisterMap<D>
+    private let places: [Place]
 
     public init(_ device: D) {
         var map = RegisterMap<D>()
         device.registers(&map)
         self.map = map
+        places = map.rows.map { row in
+            let info = row.info
+            return Place(
+                offset: info.offset, end: info.offset + info.stride * UInt64(info.count - 1) + UInt64(info.width),
+                stride: info.stride, width: UInt64(info.width))
+        }
         owner = device
         super.init(device, size: device.span, sizes: map.sizes)
         device.domain.lock.withLock { start(.cold) }
     }
 
-    public override var rows: [RegisterInfo] {
-        map.rows.map {
-            RegisterInfo(
-                offset: $0.offset, name: $0.name, width: $0.width, kind: $0.kind, reset: $0.reset, mask: $0.mask,
-                count: $0.count, stride: $0.stride, isStored: $0.isStored)
-        }
-    }
+    public override var rows: [RegisterInfo] { map.rows.map(\.info) }
 
     // MARK: accesses
 
@@ -88,21 +88,18 @@ public final class Registers<D: RegisterDevice>: RegisterBlock, @unchecked Senda
         return false
     }
 
-    /// The row and which register of it holds the byte at an offset, and which byte of the register that is.
+    /// The row and which register of it holds the byte at an offset, and which byte of the register that is. Of several the first.
     @inline(__always)
-    private func find(_ offset: UInt64) -> (row: Int, index: Int, byte: Int)? {
+    private func find(_ offset: UInt64) -> (row: RegisterRow<D>, index: Int, byte: Int)? {
         var number = 0
-        while number < map.rows.count {
-            let found = map.rows.withUnsafeBufferPointer { rows -> (index: Int, byte: Int)? in
-                let row = rows[number]
-                guard offset >= row.offset else { return nil }
-                let distance = offset &- row.offset
-                if distance < UInt64(row.width) { return (0, Int(distance)) }
-                guard row.count > 1 else { return nil }
-                let index = distance / row.stride, byte = distance &- index &* row.stride
-                return index < UInt64(row.count) && byte < UInt64(row.width) ? (Int(index), Int(byte)) : nil
+        while number < places.count {
+            let place = places[number]
+            if offset >= place.offset, offset < place.end {
+                let distance = offset &- place.offset
+                let index = distance < place.width ? 0 : distance / place.stride
+                let byte = distance &- index &* place.stride
+                if byte < place.width { return (map.rows[number], Int(index), Int(byte)) }
             }
-            if let found { return (number, found.index, found.byte) }
             number &+= 1
         }
         return nil
@@ -112,23 +109,23 @@ public final class Registers<D: RegisterDevice>: RegisterBlock, @unchecked Senda
 
     /// Reads at most `size` bytes of one register.
     private func read(one offset: UInt64, _ size: Int) -> (value: UInt64, count: Int) {
-        guard let (number, index, byte) = find(offset) else {
+        guard let (row, index, byte) = find(offset) else {
             owner.guestError("read at 0x\(String(offset, radix: 16)), where there is no register")
             return (0, 1)
         }
-        let row = map.rows[number], count = min(size, row.width - byte)
+        let count = min(size, row.info.width - byte)
         return (value(row, index, byte, count) &>> UInt64(8 * byte) & Self.bits(count), count)
     }
 
     private func value(_ row: RegisterRow<D>, _ index: Int, _ byte: Int, _ count: Int) -> UInt64 {
-        switch row.kind {
+        switch row.info.kind {
         case .writeOnly: return 0
-        case .reserved: return row.reset
+        case .reserved: return row.info.reset
         default:
             guard let get = row.get else { return row.read?(owner, index) ?? 0 }
             let value = get(owner, index)
-            if row.kind == .readClears {
-                row.set?(owner, index, value & ~(row.mask & Self.bits(count) &<< UInt64(8 * byte)))
+            if row.info.kind == .readClears {
+                row.set?(owner, index, value & ~(row.info.mask & Self.bits(count) &<< UInt64(8 * byte)))
                 row.changed?(owner, index)
             }
             return value
@@ -137,20 +134,20 @@ public final class Registers<D: RegisterDevice>: RegisterBlock, @unchecked Senda
 
     /// Writes at most `size` bytes of one register. Returns how many.
     private func write(one offset: UInt64, _ size: Int, _ written: UInt64) -> Int {
-        guard let (number, index, byte) = find(offset) else {
+        guard let (row, index, byte) = find(offset) else {
             owner.guestError("write at 0x\(String(offset, radix: 16)), where there is no register")
             return 1
         }
-        let row = map.rows[number], count = min(size, row.width - byte)
-        guard row.isWritable else {
-            owner.guestError("write to \(row.name)")
+        let count = min(size, row.info.width - byte)
+        guard row.info.isWritable else {
+            owner.guestError("write to \(row.info.name)")
             return count
         }
         let covered = Self.bits(count) &<< UInt64(8 * byte)
         let value = written &<< UInt64(8 * byte) & covered
         if let get = row.get, let set = row.set {
-            let old = get(owner, index), mask = row.mask & covered
-            switch row.kind {
+            let old = get(owner, index), mask = row.info.mask & covered
+            switch row.info.kind {
             case .write1ToClear: set(owner, index, old & ~(value & mask))
             case .readClears: break
             default: set(owner, index, old & ~mask | value & mask)
@@ -158,7 +155,7 @@ public final class Registers<D: RegisterDevice>: RegisterBlock, @unchecked Senda
             row.changed?(owner, index)
         } else if let write = row.write {
             // Part of a register that can be read keeps the rest.
-            let rest = count == row.width ? 0 : (row.read?(owner, index) ?? 0) & ~covered
+            let rest = count == row.info.width ? 0 : (row.read?(owner, index) ?? 0) & ~covered
             write(owner, index, value | rest)
         }
         return count
@@ -171,7 +168,7 @@ public final class Registers<D: RegisterDevice>: RegisterBlock, @unchecked Senda
     private func start(_ kind: ResetKind) {
         for row in map.rows {
             guard let set = row.set else { continue }
-            for index in 0..<row.count { set(owner, index, row.reset) }
+            for index in 0..<row.info.count { set(owner, index, row.info.reset) }
         }
         owner.reset(kind)
     }
@@ -182,9 +179,9 @@ public final class Registers<D: RegisterDevice>: RegisterBlock, @unchecked Senda
         try coder.section(owner.name) { coder, _ throws(SnapshotError) in
             for row in map.rows {
                 guard let get = row.get, let set = row.set else { continue }
-                for index in 0..<row.count {
+                for index in 0..<row.info.count {
                     var value = get(owner, index)
-                    switch row.width {
+                    switch row.info.width {
                     case 1: try code(&coder, &value, UInt8.self)
                     case 2: try code(&coder, &value, UInt16.self)
                     case 4: try code(&coder, &value, UInt32.self)
@@ -192,7 +189,9 @@ public final class Registers<D: RegisterDevice>: RegisterBlock, @unchecked Senda
                     }
                     // What no write can set, a saved state does not set either.
                     if coder.isLoading {
-                        set(owner, index, row.kind == .plain ? value & row.mask | row.reset & ~row.mask : value)
+                        set(
+                            owner, index,
+                            row.info.kind == .plain ? value & row.info.mask | row.info.reset & ~row.info.mask : value)
                     }
                 }
             }
