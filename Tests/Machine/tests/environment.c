@@ -46,14 +46,16 @@ static void faults(void) {
             }
     csr_write(satp, 0);
     for (unsigned i = 0; i < 4; i++) {
+        if (i < 3) continue;  // whether there is something to be managed is the machine's
         observe_trap("hole", M, CODE(operations[i].word), 0x40000000 + 4, 0);
-        if (i == 3) expect("hole", last.cause, STORE_ACCESS);
+        expect("hole", last.cause, STORE_ACCESS);
     }
 }
 
 void test(void) {
     section("masks");
     for (int bit = 0; bit < XLEN; bit++) {
+        if (bit == 5 || bit == 60) continue;  // CBIE 2 is reserved; CDE is of Smcdeleg
         csr_write(0x30a, (reg)1 << bit); observe("menvcfg", csr_read(0x30a));
         csr_write(0x10a, (reg)1 << bit); observe("senvcfg", csr_read(0x10a));
 #if XLEN == 32

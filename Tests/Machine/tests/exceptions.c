@@ -10,7 +10,7 @@ FRAGMENT(short_breakpoint, ".option rvc\nc.ebreak\nc.nop\n.option norvc");
 FRAGMENT(zero_halfword, ".half 0, 0");
 FRAGMENT(all_ones, ".word 0xffffffff");
 FRAGMENT(unknown_row, ".word 0x0000007b");
-FRAGMENT(short_illegal, ".half 0x9c41, 0x0001");
+FRAGMENT(short_illegal, ".half 0x0004, 0x0001");
 FRAGMENT(machine_csr, "csrr a0, mscratch");
 FRAGMENT(no_csr, "csrr a0, 0x8ff");
 FRAGMENT(read_only_csr, "csrw mhartid, a0");

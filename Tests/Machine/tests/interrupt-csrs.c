@@ -4,26 +4,28 @@
 
 #include "machine.h"
 
+#define OF_BASE 0xaaa  // the oracle has bits of other extensions too
+
 FRAGMENT(write_sip, "csrw sip, a0\ncsrr a0, sip\ncsrr a1, sie");
 FRAGMENT(write_sie, "csrw sie, a0\ncsrr a0, sip\ncsrr a1, sie");
 FRAGMENT(set_sip, "csrs sip, a0\ncsrr a0, sip\ncsrr a1, sie");
 FRAGMENT(clear_sip, "csrc sip, a0\ncsrr a0, sip\ncsrr a1, sie");
 
 static void see(const char *what) {
-    observe(what, csr_read(mip));
-    observe("mie", csr_read(mie));
-    observe("sip", csr_read(sip));
-    observe("sie", csr_read(sie));
+    observe(what, csr_read(mip) & OF_BASE);
+    observe("mie", csr_read(mie) & OF_BASE);
+    observe("sip", csr_read(sip) & OF_BASE);
+    observe("sie", csr_read(sie) & OF_BASE);
 }
 
 void test(void) {
     section("mideleg");
     for (int bit = 0; bit < XLEN; bit++) {
         csr_write(mideleg, (reg)1 << bit);
-        observe("bit", csr_read(mideleg));
+        observe("bit", csr_read(mideleg) & OF_BASE);
     }
     csr_write(mideleg, -1);
-    observe("ones", csr_read(mideleg));
+    observe("ones", csr_read(mideleg) & OF_BASE);
     csr_write(mideleg, 0);
     observe("none", csr_read(mideleg));
     static const reg delegated[] = {0, 1 << SSI, 1 << STI, 1 << SEI, 1 << SSI | 1 << STI | 1 << SEI};
@@ -37,10 +39,10 @@ void test(void) {
             csr_write(mip, -1); csr_clear(mip, value); see("mip cleared");
             csr_write(mip, 0);
             csr_write(mie, value); see("mie written");
-            csr_write(mie, -1); see("mie all");
+            csr_write(mie, OF_BASE); see("mie all");
             csr_write(mie, 0);
             csr_write(sie, value); see("sie written");
-            csr_write(mie, -1); csr_write(sie, value); see("sie over ones");
+            csr_write(mie, OF_BASE); csr_write(sie, value); see("sie over ones");
             csr_write(sie, 0); see("sie zero over ones");
             csr_write(mie, 0);
             csr_write(sip, value); see("sip written");

@@ -16,12 +16,13 @@ static void to(reg mode, reg address) {
     observe_trap("jr", mode, seen_by(csr_read(satp) ? mode : S, jump), address, 0);
     observe_trap("jalr", mode, seen_by(csr_read(satp) ? mode : S, call), address, 0);
     observe_trap("jalr before", mode, seen_by(csr_read(satp) ? mode : S, call_before), address + 2048, 0);
-    if (mode == M) observe_trap("mret", mode, by_mret, address, 0);
-    if (mode == S) observe_trap("sret", mode, by_sret, address, 0);
+    // The oracle keeps the lowest bit of mepc and sepc (csr-masks.c).
+    if (mode == M) observe_trap("mret", mode, by_mret, address & ~(reg)1, 0);
+    if (mode == S) observe_trap("sret", mode, by_sret, address & ~(reg)1, 0);
 }
 
 static const reg addresses[] = {
-    0, 1, 2, 3, 4, (reg)-1, (reg)-2, (reg)-3, (reg)-4, (reg)-6, (reg)-8, 0x40000000, 0x40000002, CLINT, CLINT + 0xbff8, 0x7ffffffe, 0x7fffffff,
+    0, 1, 2, 3, 4, (reg)-1, (reg)-2, (reg)-3, (reg)-4, (reg)-6, (reg)-8, 0x28000000, 0x28000002, CLINT, CLINT + 0xbff8, 0x7ffffffe, 0x7fffffff,
     RAM_END, RAM_END - 2, RAM_END - 4, RAM_END - 6, RAM_END + 2, 0xfffffffe, 0xffffffff,
 #if XLEN == 64
     0x100000000, (reg)1 << 38, (reg)1 << 39, (reg)1 << 47, (reg)1 << 55, (reg)1 << 56, (reg)1 << 57, (reg)1 << 63, (reg)-1 << 38, (reg)-1 << 39,
@@ -46,9 +47,9 @@ void test(void) {
                 expect("tval", last.tval, RAM_END);
                 expect("epc", last.epc, tail == 1 ? RAM_END : RAM_END - 2);
             }
-            run(modes[m], jump, 0x40000001, 0);
+            run(modes[m], jump, 0x28000001, 0);
             expect("hole", last.cause, FETCH_ACCESS);
-            expect("epc", last.epc, 0x40000000);
+            expect("epc", last.epc, 0x28000000);
             run(modes[m], jump, CLINT, 0);
             expect("device", last.cause, FETCH_ACCESS);
         }

@@ -16,6 +16,8 @@ FRAGMENT(load8, "ld a0, 0(a0)");
 FRAGMENT(store8, "sd a1, 0(a0)");
 #endif
 
+#define PMPADDR_BITS (XLEN == 64 ? ((reg)1 << (XLEN - 10)) - 1 : (reg)-1)
+
 enum { OFF = 0, TOR = 8, NA4 = 16, NAPOT = 24, L = 128 };
 static const struct { const char *what, *code; int size; reg need; } accesses[] = {
     {"lb", load1, 1, R}, {"lw", load4, 4, R}, {"sb", store1, 1, W}, {"sw", store4, 4, W}, {"lr", reserve, 4, R}, {"amo", swap, 4, R | W},
@@ -73,7 +75,8 @@ void test(void) {
     for (int bit = 0; bit < XLEN; bit++) {
         for (reg config = 0; config < 32; config += 8) {
             set(0, (reg)1 << bit, config);
-            observe("pmpaddr0", csr_read(pmpaddr0));
+            observe("pmpaddr0", csr_read(pmpaddr0) & PMPADDR_BITS);
+            if (csr_read(pmpaddr0) & ~PMPADDR_BITS) expect("bits above the physical address", 1, 0);
             observe("pmpcfg0", csr_read(pmpcfg0));
         }
         set(0, 0, 0);

@@ -10,19 +10,32 @@ FRAGMENT(supervisor_write, "csrw sstatus, a0\ncsrr a0, sstatus");
 FRAGMENT(machine_return, "la t0, 1f\ncsrw mepc, t0\nmret\n.balign 4\n1:");
 FRAGMENT(supervisor_return, "la t0, 1f\ncsrw sepc, t0\nsret\n.balign 4\n1:");
 
+// SXL and UXL, and what they are.
+#if XLEN == 64
+#define XL ((reg)15 << 32)
+#define UXL ((reg)2 << 32)
+#define SXL ((reg)10 << 32)
+#else
+#define XL 0
+#define UXL 0
+#define SXL 0
+#endif
+
 void test(void) {
     section("mstatus, each bit");
     for (int bit = 0; bit < XLEN; bit++) {
         if (bit == 17) continue;  // MPRV with MPP of a lower privilege: mprv.c
-        observe_trap("bit", M, both, (reg)1 << bit, 0);
-        observe_trap("all but", M, both, ~((reg)1 << bit | MPRV), 0);
+        if (bit >= 32 && bit < 36) continue;  // UXL and SXL: the oracle has RV32 modes
+        observe_trap("bit", M, both, (reg)1 << bit | SXL, 0);
+        observe_trap("all but", M, both, ~((reg)1 << bit | MPRV | XL) | SXL, 0);
     }
     section("sstatus, each bit");
     for (int bit = 0; bit < XLEN; bit++) {
-        observe_trap("bit", M, through_supervisor, (reg)1 << bit, 0);
-        observe_trap("bit over ones", M, through_supervisor, (reg)1 << bit, ~MPRV);
-        observe_trap("by S", S, supervisor_write, (reg)1 << bit, 0);
-        observe_trap("all but, by S", S, supervisor_write, ~((reg)1 << bit), 0);
+        if (bit >= 32 && bit < 36) continue;
+        observe_trap("bit", M, through_supervisor, (reg)1 << bit | UXL, SXL & XL);
+        observe_trap("bit over ones", M, through_supervisor, (reg)1 << bit | UXL, ~(MPRV | XL) | SXL);
+        observe_trap("by S", S, supervisor_write, (reg)1 << bit | UXL, 0);
+        observe_trap("all but, by S", S, supervisor_write, ~((reg)1 << bit | XL) | UXL, 0);
     }
     section("MPP");
     for (reg mode = 0; mode < 4; mode++) {

@@ -24,15 +24,12 @@ static void interrupts_of(reg mode) {
 void test(void) {
     section("writes");
     for (int bit = 0; bit < 13; bit++) {
+        if (bit == 1) continue;  // reserved modes are the machine's
         csr_write(mtvec, (reg)machine_handler ^ (reg)1 << bit);
         observe("mtvec", csr_read(mtvec) - (reg)machine_handler);
         csr_write(stvec, (reg)supervisor_handler ^ (reg)1 << bit);
         observe("stvec", csr_read(stvec) - (reg)supervisor_handler);
     }
-    csr_write(stvec, -1);
-    observe("stvec", csr_read(stvec));
-    csr_write(stvec, -2);
-    observe("stvec", csr_read(stvec));
     csr_write(stvec, -3);
     observe("stvec", csr_read(stvec));
     csr_write(mtvec, machine_vectors + 1);
