@@ -13,9 +13,10 @@
 MACHINE_TESTS="$REPO/Tests/Machine"
 MACHINE_BUILD="$REPO/.build/machine"
 MACHINE_SECONDS=${MACHINE_SECONDS:-20}                                 # a run's bound
-MACHINE_CPU="svinval=on,svnapot=on,svpbmt=on"                         # what the oracle's usual CPU has not
-MACHINE_CPU_32="svinval=on"
-ORACLE_CPU="h=off,pmu-mask=0"                                                    # what ours has not
+# What the usual CPUs of both do not have in common is switched on.
+MACHINE_CPU_32="svinval=on,zcb=on,zimop=on,zcmop=on,zacas=on,zicond=on,zfhmin=on"
+MACHINE_CPU="$MACHINE_CPU_32,svnapot=on,svpbmt=on"
+ORACLE_CPU="h=off"                                                    # what ours has not
 
 privileged_command() {
     local oracle_only=0 details=0 names=() failed=0 passed=0

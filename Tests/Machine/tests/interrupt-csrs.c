@@ -19,6 +19,7 @@ static void see(const char *what) {
 }
 
 void test(void) {
+    set_mtimecmp(-1);  // it is 0 after reset, or anything
     section("mideleg");
     for (int bit = 0; bit < XLEN; bit++) {
         csr_write(mideleg, (reg)1 << bit);
