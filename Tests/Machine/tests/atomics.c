@@ -6,6 +6,7 @@
 
 FRAGMENT(reserve, "lr.w a0, (a0)");
 FRAGMENT(pair, "lr.w a2, (a0)\nsc.w a0, a1, (a0)");
+FRAGMENT(conditional, "sc.w a0, a1, (a0)");
 FRAGMENT(pair_apart, "lr.w a2, (a0)\nli a3, 64\nadd a3, a3, a0\nsc.w a0, a1, (a3)");
 FRAGMENT(twice, "lr.w a2, (a0)\nsc.w a2, a1, (a0)\nsc.w a0, a1, (a0)");
 FRAGMENT(amoswap, "amoswap.w a0, a1, (a0)");
@@ -48,6 +49,15 @@ void test(void) {
     expect("apart", last.a0, 1);
     observe_trap("twice", S, twice, PLACE, 5);
     expect("twice", last.a0, 1);
+    section("no reservation");
+    // It fails, or is refused as the store that it would be.
+    static const reg refused[] = {PLACE + PAGE, 0x40000000, PLACE};
+    for (unsigned i = 0; i < sizeof refused / sizeof *refused; i++) {
+        run(S, pair, SCRATCH, 5);
+        run(S, conditional, refused[i], 5);
+        expect("a store's cause", last.cause == ECALL_S || last.cause == STORE_PAGE || last.cause == STORE_ACCESS, 1);
+        if (last.cause == ECALL_S) expect("fails", last.a0, 1);
+    }
     section("holes and devices");
     csr_write(satp, 0);
     for (unsigned i = 0; i < sizeof amos / sizeof *amos; i++) {

@@ -198,7 +198,10 @@ static void csr(void) {
     unsigned i = below(sizeof some / sizeof *some);
     u32 number = some[i].number;
     if (number == 0xc01 || number == 0x180) number = 0x8ff;
-    load_constant(SEQUENCE, some[i].bits & ((u64)next() << 32 | next()));
+    reg value = some[i].bits & ((u64)next() << 32 | next());
+    // A machine may call the floating-point state dirty when it is not: it is off or dirty here.
+    if ((number == 0x300 || number == 0x100) && value & FS(3)) value |= FS(3);
+    load_constant(SEQUENCE, value);
     if (below(3)) emit(below(2) ? CSRRS(any(), number, SEQUENCE) : CSRRC(any(), number, SEQUENCE));
     else if (number != 0x300 && number != 0x100) emit(CSRRW(any(), number, SEQUENCE));
     else emit(CSRRS(any(), number, 0));
@@ -305,7 +308,7 @@ static void run_seed(u32 number) {
     csr_write(medeleg, 0); csr_write(mideleg, 0); csr_write(mip, 0); csr_write(mcounteren, 0); csr_write(scounteren, 0);
     csr_write(pmpcfg0, (reg)0x1f << 24); csr_write(pmpaddr0, DATA >> 2); csr_write(pmpaddr1, DATA >> 2); csr_write(pmpaddr2, DATA >> 2); csr_write(pmpaddr3, -1);
     csr_write(sepc, 0); csr_write(scause, 0); csr_write(stval, 0); csr_write(0x30a, 0); csr_write(0x10a, 0);
-    csr_write(mstatus, FS(1) | (csr_read(mstatus) & ((u64)15 << 32)));
+    csr_write(mstatus, FS(3) | (csr_read(mstatus) & ((u64)15 << 32)));
     updates_tables = below(2);
 #if XLEN == 64
     if (updates_tables) csr_set(0x30a, (reg)1 << 61);
