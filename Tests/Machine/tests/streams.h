@@ -10,7 +10,7 @@
 #define LANDING (DATA + 8 * PAGE)              // two frames of `jr x31`: jumps that find code come back
 #define CODE_AT (DATA + 0x10000)               // the stream
 #define CODE_WORDS 4096
-#define WINDOW PLACE
+#define WINDOW (PLACE + 0x10000)                 // nothing is mapped before it, nor behind it
 #define WINDOW_PAGES 8
 
 // Registers: x1 to x15 hold anything; x16 to x27 point somewhere; x28 and x29 are wild; x30 is of sequences; x31 is where to go on after
