@@ -7,6 +7,11 @@ KERNELS_INTEGER=(sieve crc sort matrix interp calls chase strings)
 KERNELS_FLOAT=(nbody mandel fft lu)
 
 bench_command() {
+    if [ "${1:-}" = system ]; then
+        shift
+        bench_system_command "$@"
+        return
+    fi
     RUNS=${RUNS:-3}
     BENCH="$REPO/.build/bench"
     GUEST_ROOT=${GUEST_ROOT:-$CACHE/root-riscv64}

@@ -27,7 +27,7 @@ public final class MMU: AddressSpace, @unchecked Sendable {
     private static let contextLimit = 8
     private(set) var context: CodeContext
     /// What code is fetched by.
-    private var fetchKey = TLBKey(view: 0, index: -1)
+    private var fetchKey = TLBKey.none
     /// Why the access that generated code was left for is not possible.
     private(set) var fault: FaultResolution = .retry
     /// The exception of that, where the page tables have raised it.
@@ -58,7 +58,10 @@ public final class MMU: AddressSpace, @unchecked Sendable {
         viewsChanged()
     }
 
-    deinit { currentViews.deallocate() }
+    deinit {
+        currentViews.deallocate()
+        for table in tables { table.deallocate() }
+    }
 
     // MARK: Views
 
@@ -74,6 +77,7 @@ public final class MMU: AddressSpace, @unchecked Sendable {
     }
 
     private func change(_ index: Int, to view: UInt64) {
+        counters.viewSwitches &+= 1
         let table = self.table(TLBKey(view: view, index: index))
         current[index] = table
         currentViews[index] = view
@@ -82,7 +86,6 @@ public final class MMU: AddressSpace, @unchecked Sendable {
 
     private func table(_ key: TLBKey) -> TLBTable {
         clock &+= 1
-        counters.viewSwitches &+= 1
         for table in tables where table.key == key {
             table.stamp = clock
             return table
@@ -92,12 +95,11 @@ public final class MMU: AddressSpace, @unchecked Sendable {
             return take(new, key)
         }
         var oldest: TLBTable?
-        for table in tables where !current.contains(where: { $0 === table }) {
+        for table in tables where !current.contains(table) {
             if let known = oldest, known.stamp <= table.stamp { continue }
             oldest = table
         }
-        guard let oldest else { return take(current[key.index], key) }
-        return take(oldest, key)
+        return take(oldest ?? current[key.index], key)
     }
 
     private func take(_ table: TLBTable, _ key: TLBKey) -> TLBTable {
@@ -158,12 +160,12 @@ public final class MMU: AddressSpace, @unchecked Sendable {
         func isMeant(_ view: UInt64) -> Bool { !isLocal || guest.isView(view, of: space) }
         if kind & SystemFlush.address != 0 {
             counters.addressFlushes &+= 1
-            for table in tables where isMeant(table.key?.view ?? 0) { table.forget(address) }
+            for table in tables where isMeant(table.key.view) { table.forget(address) }
             let page = address & ~(TLBEntry.pageSize &- 1)
             for other in contexts where isMeant(other.context.view) { other.context.forget(page: page) }
             return
         }
-        for table in tables where isMeant(table.key?.view ?? 0) { table.empty() }
+        for table in tables where isMeant(table.key.view) { table.empty() }
         // Pages that are in all address spaces stay.
         for other in contexts where isMeant(other.context.view) && !(isLocal && !other.context.pages.hasLocalPages) {
             other.context.forgetPages()

@@ -3,79 +3,98 @@
 import CodeGen
 import HostOS
 
-final class TLBTable {
+/// A handle: copies name the same table. Freed with `deallocate`.
+struct TLBTable: Equatable {
     /// Entries.
     static let count = 2048
-    /// The view that its entries are of, and under which MMU index; nil: none.
-    var key: TLBKey?
-    /// When it was taken into use last.
-    var stamp: UInt64 = 0
-    let entries: UnsafeMutablePointer<TLBEntry>
-    /// The first entries filled since it was empty: emptying it costs no more than that.
-    private let filled: UnsafeMutablePointer<UInt16>
-    private var filledCount = 0
     private static let filledLimit = 256
-    /// Addresses mapped by leaves larger than a page: [low, high].
-    private var largeLow = UInt64.max
-    private var largeHigh: UInt64 = 0
+
+    private struct Storage {
+        var key = TLBKey.none
+        /// When it was taken into use last.
+        var stamp: UInt64 = 0
+        var entries: UnsafeMutablePointer<TLBEntry>
+        /// The first entries filled since it was empty: emptying it costs no more than that.
+        var filled: UnsafeMutablePointer<UInt16>
+        var filledCount = 0
+        /// Addresses mapped by leaves larger than a page: [low, high].
+        var largeLow = UInt64.max
+        var largeHigh: UInt64 = 0
+    }
+    private let s: UnsafeMutablePointer<Storage>
 
     init() throws(Errno) {
-        entries = try HostMemory.reserve(Self.count * MemoryLayout<TLBEntry>.stride).bindMemory(
+        let entries = try HostMemory.reserve(Self.count * MemoryLayout<TLBEntry>.stride).bindMemory(
             to: TLBEntry.self, capacity: Self.count)
         entries[0] = .empty(0)
-        filled = .allocate(capacity: Self.filledLimit)
+        s = .allocate(capacity: 1)
+        s.initialize(to: Storage(entries: entries, filled: .allocate(capacity: Self.filledLimit)))
     }
 
-    deinit {
-        try? HostMemory.unmap(UInt(bitPattern: entries), Self.count * MemoryLayout<TLBEntry>.stride)
-        filled.deallocate()
+    func deallocate() {
+        try? HostMemory.unmap(UInt(bitPattern: s.pointee.entries), Self.count * MemoryLayout<TLBEntry>.stride)
+        s.pointee.filled.deallocate()
+        s.deallocate()
+    }
+
+    /// The view that its entries are of, and under which MMU index.
+    var key: TLBKey {
+        get { s.pointee.key }
+        nonmutating set { s.pointee.key = newValue }
+    }
+    var stamp: UInt64 {
+        get { s.pointee.stamp }
+        nonmutating set { s.pointee.stamp = newValue }
     }
 
     var view: TLBView {
-        TLBView(table: UInt64(UInt(bitPattern: entries)), mask: UInt64(Self.count - 1) << TLBEntry.sizeBits)
+        TLBView(table: UInt64(UInt(bitPattern: s.pointee.entries)), mask: UInt64(Self.count - 1) << TLBEntry.sizeBits)
     }
-
-    /// How many entries have been filled since it was empty, up to a limit.
-    var use: Int { filledCount }
 
     /// Notes that the entry for an address is filled, from a leaf of the page tables of so many bytes (log2).
     func note(_ address: UInt64, leafBits: UInt64) {
-        if filledCount < Self.filledLimit {
-            filled[filledCount] = UInt16(truncatingIfNeeded: address &>> TLBEntry.pageBits & UInt64(Self.count - 1))
+        if s.pointee.filledCount < Self.filledLimit {
+            s.pointee.filled[s.pointee.filledCount] = UInt16(
+                truncatingIfNeeded: address &>> TLBEntry.pageBits & UInt64(Self.count - 1))
         }
-        filledCount &+= 1
+        s.pointee.filledCount &+= 1
         if leafBits > TLBEntry.pageBits {
             let size: UInt64 = 1 &<< leafBits
-            largeLow = min(largeLow, address & ~(size &- 1))
-            largeHigh = max(largeHigh, address | (size &- 1))
+            s.pointee.largeLow = min(s.pointee.largeLow, address & ~(size &- 1))
+            s.pointee.largeHigh = max(s.pointee.largeHigh, address | (size &- 1))
         }
     }
 
     func empty() {
-        if filledCount <= Self.filledLimit {
-            for i in 0..<filledCount { entries[Int(filled[i])] = .empty(Int(filled[i])) }
+        let entries = s.pointee.entries
+        if s.pointee.filledCount <= Self.filledLimit {
+            for i in 0..<s.pointee.filledCount {
+                let index = Int(s.pointee.filled[i])
+                entries[index] = .empty(index)
+            }
         } else {
             UnsafeMutableRawPointer(entries).initializeMemory(
                 as: UInt8.self, repeating: 0, count: Self.count * MemoryLayout<TLBEntry>.stride)
             entries[0] = .empty(0)
         }
-        filledCount = 0
-        largeLow = .max
-        largeHigh = 0
+        s.pointee.filledCount = 0
+        s.pointee.largeLow = .max
+        s.pointee.largeHigh = 0
     }
 
     /// Forgets what is known of an address.
     func forget(_ address: UInt64) {
-        if filledCount == 0 { return }
-        if address >= largeLow, address <= largeHigh { return empty() }
+        if s.pointee.filledCount == 0 { return }
+        if address >= s.pointee.largeLow, address <= s.pointee.largeHigh { return empty() }
         let index = Int(truncatingIfNeeded: address &>> TLBEntry.pageBits & UInt64(Self.count - 1))
-        entries[index] = .empty(index)
+        s.pointee.entries[index] = .empty(index)
     }
 }
 
 struct TLBKey: Equatable {
     var view: UInt64
     var index: Int
+    static let none = TLBKey(view: 0, index: -1)
 }
 
 /// Which entry may write to a page of physical memory, at most one per page: so taking the right away needs no search.

@@ -1,0 +1,35 @@
+#!/bin/sh
+# The work of `devtool bench system`, as the init program of a machine: a line for each row, with the seconds that the guest's own
+# clock has counted and a checksum of what the work printed; then off.
+busybox mount -t proc proc /proc
+busybox mount -t sysfs sys /sys
+busybox mount -t devtmpfs dev /dev
+busybox mount -t tmpfs tmp /tmp
+exec </dev/console >/dev/console 2>&1
+busybox --install -s /bin 2>/dev/null
+echo "ready"
+
+now() { cut -d' ' -f1 /proc/uptime; }
+row() {
+    name=$1; shift
+    start=$(now)
+    "$@" >/tmp/output 2>&1
+    end=$(now)
+    echo "row $name $start $end $(md5sum </tmp/output | cut -c1-12)"
+}
+
+loop() { i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done; echo $i; }
+sum() { dd if=/dev/zero bs=1M count=512 2>/dev/null | md5sum; }
+pack() { i=0; while [ $i -lt 32 ]; do cat /bin/busybox; i=$((i + 1)); done | gzip -9 | wc -c; }
+forks() { i=0; while [ $i -lt 1000 ]; do /bin/true; i=$((i + 1)); done; echo $i; }
+both() { /kernels sort >/tmp/a & /kernels interp >/tmp/b; wait; cat /tmp/a /tmp/b; }
+after() { /kernels sort; /kernels interp; }
+
+for name in $(sed 's/.*rows=//; s/ .*//; s/,/ /g' /proc/cmdline); do
+    case $name in
+        loop | sum | pack | forks | both | after) row $name $name ;;
+        *) row $name /kernels $name ;;
+    esac
+done
+echo "end"
+poweroff -f

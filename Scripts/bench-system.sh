@@ -1,0 +1,79 @@
+# devtool bench system [ROW...]: the same work in a machine of martlet's and in one of qemu-system's, in turn, in one table.
+#
+# Each machine boots Debian's kernel into Benchmarks/system.sh, which does the rows and says how long they took by the guest's clock; how
+# long they took outside is when their lines came. Both machines must print the same. RUNS boots of each (default 1); the least counts.
+# BENCH_OPTIONS are more options for both machines, such as '-smp 2'.
+
+SYSTEM_ROWS=(loop sum pack forks "${KERNELS_INTEGER[@]}" "${KERNELS_FLOAT[@]}")
+
+bench_system_command() {
+    RUNS=${RUNS:-1}
+    BENCH="$REPO/.build/bench"
+    local rows=("$@") run name which martlet
+    [ ${#rows[@]} -gt 0 ] || rows=("${SYSTEM_ROWS[@]}")
+    mkdir -p "$BENCH"
+    need gcc-riscv64-linux-gnu libc6-dev-riscv64-cross
+    [ "$BENCH/kernels.guest" -nt "$REPO/Benchmarks/kernels.c" ] ||
+        "$GUEST_CC" -O2 -ffp-contract=off -static -o "$BENCH/kernels.guest" "$REPO/Benchmarks/kernels.c" -lm
+    guest_payloads
+    qemu_system >/dev/null
+    if [ -n "${MARTLET_SYSTEM:-}" ]; then martlet=("$MARTLET_SYSTEM" riscv64); else martlet=("$(martlet_binary)" system riscv64); fi
+    bench_initrd >"$BENCH/system.initrd"
+    : >"$BENCH/system.rows"
+    say "$RUNS boots of each machine; $(bench_host)"
+    for ((run = 1; run <= RUNS; run++)); do
+        for which in martlet qemu; do
+            if [ $which = martlet ]; then set -- "${martlet[@]}"; else set -- "$PAYLOADS/qemu-system-riscv64"; fi
+            bench_boot "$which" "$(IFS=,; printf '%s' "${rows[*]}")" "$@"
+        done
+    done
+    bench_system_table
+}
+
+# The kernel takes archives one after the other: what the shell's has, and the work.
+bench_initrd() {
+    local entries=1000
+    cat "$PAYLOADS/initrd"
+    {
+        newc_entry bench 0100755 "$REPO/Benchmarks/system.sh"
+        newc_entry kernels 0100755 "$BENCH/kernels.guest"
+        newc_entry TRAILER!!! 0 /dev/null
+    } | gzip -9n
+}
+
+# bench_boot WHICH ROWS COMMAND...: one boot; its rows into system.rows: WHICH ROW INSIDE OUTSIDE SUM. A boot's row ends with its first line.
+bench_boot() {
+    local which=$1 rows=$2 word name start end sum before now
+    shift 2
+    before=$EPOCHREALTIME
+    while read -r word name start end sum; do
+        now=$EPOCHREALTIME
+        word=${word%$'\r'}
+        case "$word" in
+            ready) awk -v b="$before" -v n="$now" 'BEGIN { printf "'"$which"' boot %.2f %.2f -\n", n - b, n - b }' >>"$BENCH/system.rows" ;;
+            row)
+                awk -v w="$which" -v r="$name" -v s="$start" -v e="$end" -v b="$before" -v n="$now" -v sum="${sum%$'\r'}" \
+                    'BEGIN { printf "%s %s %.2f %.2f %s\n", w, r, e - s, n - b, sum }' >>"$BENCH/system.rows" ;;
+            *) continue ;;
+        esac
+        before=$now
+    done < <(timeout --foreground --kill-after=5 "${LIMIT:-900}" "$@" -M virt -nographic -m 512M -bios "$PAYLOADS/firmware64.bin" \
+        -kernel "$PAYLOADS/kernel" -initrd "$BENCH/system.initrd" \
+        -append "console=ttyS0 quiet rdinit=/bench rows=$rows" ${BENCH_OPTIONS:-} </dev/null 2>&1)
+}
+
+bench_system_table() {
+    awk '
+        { key = $1 " " $2; if (!($2 in seen)) { seen[$2] = 1; order[++n] = $2 }
+          if (!(key in inside) || $3 < inside[key]) { inside[key] = $3; outside[key] = $4 }
+          if ($5 != "-") { if ($2 in sum && sum[$2] != $5) wrong[$2] = 1; sum[$2] = $5 } }
+        END {
+            printf "%-8s %10s %10s %8s %10s %10s %8s\n", "row", "martlet s", "qemu s", "times", "outside", "outside", "times"
+            for (i = 1; i <= n; i++) {
+                r = order[i]; m = "martlet " r; q = "qemu " r
+                if (!(m in inside) || !(q in inside)) { printf "%-8s -\n", r; continue }
+                printf "%-8s %10.2f %10.2f %8.2f %10.2f %10.2f %8.2f%s\n", r, inside[m], inside[q], inside[q] / (inside[m] > 0 ? inside[m] : 0.01),
+                    outside[m], outside[q], outside[q] / outside[m], r in wrong ? "  WRONG" : ""
+            }
+        }' "$BENCH/system.rows"
+}
