@@ -108,7 +108,7 @@ private func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
             pattern: #"spillSlots = (\d+)"#),
         Number(
             document: "Architecture.md", said: #"starts in the page's last (\d+) bytes"#,
-            file: "ExecutionEngine/CodeReader.swift", pattern: #"longestInstruction = (\d+)"#),
+            file: "ExecutionEngine/CodeReader.swift", pattern: #"longestInstruction : (\d+)"#),
         Number(
             document: "Architecture.md", said: #"default (\d+) MiB, `-tb-size`"#,
             file: "ExecutionEngine/EngineOptions.swift", pattern: #"codeCacheSize = (\d+) << 20"#),

@@ -219,7 +219,7 @@ public final class MMU: AddressSpace, @unchecked Sendable {
         if offset &+ size > TLBEntry.pageSize { return cross(&access, size, first: TLBEntry.pageSize &- offset) }
         let write = access.isWrite
         if !usesEntries, let host = known(access.address, access.memOp.mmuIndex, write) { return make(&access, host) }
-        switch find(access.address, access.memOp.mmuIndex, write ? .write : .read) {
+        switch find(access.address, access.memOp.mmuIndex, write ? .write : .read, size: size) {
         case nil: return leave(access.address, write)
         case .device(let device, let offset): return call(device, offset, &access)
         case .memory(let place):
@@ -252,8 +252,8 @@ public final class MMU: AddressSpace, @unchecked Sendable {
         case device(any PhysicalDevice, UInt64)
     }
 
-    /// Finds what lies at an address; nil: nothing, and `fault` says why.
-    private func find(_ address: UInt64, _ index: Int, _ kind: MemoryAccess) -> Found? {
+    /// Finds what lies at an address, for an access of `size` bytes in its page; nil: nothing, and `fault` says why.
+    private func find(_ address: UInt64, _ index: Int, _ kind: MemoryAccess, size: UInt64) -> Found? {
         counters.walks &+= 1
         switch guest.walk(state, address, kind, index: index, map) {
         case .fault(let number):
@@ -261,6 +261,14 @@ public final class MMU: AddressSpace, @unchecked Sendable {
             exception = number
             return nil
         case .page(let found):
+            // Where the rights change within the page, the access's last byte is asked for as well.
+            if !found.isUniform, size > 1,
+                case .fault(let number) = guest.walk(state, address &+ (size &- 1), kind, index: index, map)
+            {
+                fault = .guestFault(.permission)
+                exception = number
+                return nil
+            }
             if let span = map.span(found.physical) {
                 if kind == .write, span.isReadOnly { return refuse(kind) }
                 let isEntered = enter(address, index, kind, found, span)
@@ -355,8 +363,10 @@ public final class MMU: AddressSpace, @unchecked Sendable {
         counters.crossings &+= 1
         let index = access.memOp.mmuIndex, kind: MemoryAccess = access.isWrite ? .write : .read
         let second = access.address &+ first
-        guard let low = find(access.address, index, kind) else { return leave(access.address, access.isWrite) }
-        guard let high = find(second, index, kind) else { return leave(second, access.isWrite) }
+        guard let low = find(access.address, index, kind, size: first) else {
+            return leave(access.address, access.isWrite)
+        }
+        guard let high = find(second, index, kind, size: size &- first) else { return leave(second, access.isWrite) }
         guard case .memory(let a) = low, case .memory(let b) = high, access.kind == .load || access.kind == .store
         else {
             fault = .guestFault(.bus)
