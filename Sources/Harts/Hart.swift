@@ -10,17 +10,21 @@ public final class Hart: @unchecked Sendable {
     public let vcpu: VCPU
     /// Changes with each kick; the thread sleeps on it.
     private let signal: UnsafeMutablePointer<UInt32>
+    /// Whose signal that is, if it is another's.
+    private let sharing: Hart?
     /// When its own timer is due on the machine's clock in nanoseconds; `.max`: never.
     private let deadlineWord = Atomic<UInt64>(.max)
 
-    public init(_ number: Int, _ vcpu: VCPU) {
+    /// `other`: a hart that the same thread runs.
+    init(_ number: Int, _ vcpu: VCPU, wokenWith other: Hart?) {
         self.number = number
         self.vcpu = vcpu
-        signal = .allocate(capacity: 1)
-        signal.initialize(to: 0)
+        sharing = other
+        signal = other?.signal ?? .allocate(capacity: 1)
+        if other == nil { signal.initialize(to: 0) }
     }
 
-    deinit { signal.deallocate() }
+    deinit { if sharing == nil { signal.deallocate() } }
 
     /// Has it look at its interrupt lines, and at what its thread is asked to do.
     public func kick() {
@@ -34,6 +38,11 @@ public final class Hart: @unchecked Sendable {
     var deadline: UInt64 {
         get { deadlineWord.load(ordering: .acquiring) }
         set { deadlineWord.store(newValue, ordering: .releasing) }
+    }
+
+    /// Takes a deadline back, unless it is another one by now.
+    func clearDeadline(_ deadline: UInt64) {
+        _ = deadlineWord.compareExchange(expected: deadline, desired: .max, ordering: .acquiringAndReleasing)
     }
 
     /// Sleeps until it is kicked again, or for so many nanoseconds.

@@ -52,7 +52,8 @@ public final class HartSet: VCPUSurroundings, @unchecked Sendable {
 
     /// Before anything runs.
     public func add(_ vcpu: VCPU) -> Hart {
-        let hart = Hart(harts.count, vcpu)
+        // The harts of one thread are woken as one.
+        let hart = Hart(harts.count, vcpu, wokenWith: threads == .single ? harts.first : nil)
         vcpu.surroundings = self
         harts.append(hart)
         return hart
@@ -130,7 +131,7 @@ public final class HartSet: VCPUSurroundings, @unchecked Sendable {
             case .interrupted: break
             case .wait:
                 if !hart.vcpu.isAwake {
-                    if mine.count == 1 { sleep(hart, since: seen) } else { sleepAll(mine, from: next) }
+                    if mine.count == 1 { sleep(hart, since: seen) } else { sleepAll(mine, since: seen) }
                 }
             case .outOfCodeMemory:
                 failed("the code cache cannot hold even one instruction: give it more by -accel tcg,tb-size=MIB")
@@ -149,14 +150,11 @@ public final class HartSet: VCPUSurroundings, @unchecked Sendable {
     }
 
     /// All harts of a thread wait: until one of them is kicked, or has a timer that is due.
-    private func sleepAll(_ mine: [Hart], from index: Int) {
-        let seen = mine.map(\.kicks)
+    private func sleepAll(_ mine: [Hart], since seen: UInt32) {
         if mine.contains(where: \.vcpu.isAwake) { return }
         let deadline = mine.map(\.deadline).min() ?? .max, time = now()
         if deadline <= time { return }
-        // Kicks of the others wake it by the timers' thread at the latest.
-        let limit: UInt64 = 1_000_000
-        mine[index].sleep(since: seen[index], nanoseconds: min(limit, deadline == .max ? limit : deadline - time))
+        mine[0].sleep(since: seen, nanoseconds: deadline == .max ? .max : deadline - time)
     }
 
     private func beginSlice(_ hart: Hart) {
@@ -175,7 +173,7 @@ public final class HartSet: VCPUSurroundings, @unchecked Sendable {
             for hart in harts {
                 let deadline = hart.deadline
                 if deadline <= time {
-                    hart.deadline = .max
+                    hart.clearDeadline(deadline)
                     hart.kick()
                 } else {
                     target = min(target, deadline)
@@ -191,6 +189,10 @@ public final class HartSet: VCPUSurroundings, @unchecked Sendable {
                 }
             }
             timerTarget.store(target, ordering: .sequentiallyConsistent)
+            // Who has set a deadline since it was looked at has seen the target of before, and woken nobody.
+            if harts.contains(where: { $0.deadline < target }) || sliceEnd.load(ordering: .acquiring) < target {
+                continue
+            }
             if target == .max {
                 Futex.wait(timerWord, while: seen)
             } else {
