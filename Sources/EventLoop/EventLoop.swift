@@ -11,6 +11,8 @@ public final class EventLoop: @unchecked Sendable {
     private let wakeFile: WakeFile
     /// The loop waits, or is about to: only then need it be woken by a system call.
     private let isSleeping = Atomic<Bool>(false)
+    /// Somebody wants another turn: the next wait is none.
+    private let isWoken = Atomic<Bool>(false)
     /// A leaf; guards `posted`.
     private let postLock = Lock()
     private var posted: [() -> Void] = []
@@ -47,7 +49,7 @@ public final class EventLoop: @unchecked Sendable {
         for hook in hooks { hook.fill(&set, &limit) }
         // Who posts or arms after this wakes us; what was there before is seen by the lines that follow.
         isSleeping.store(true, ordering: .sequentiallyConsistent)
-        if postLock.withLock({ !posted.isEmpty }) { limit = 0 }
+        if isWoken.exchange(false, ordering: .sequentiallyConsistent) { limit = 0 }
         if limit != 0, let time = timeToDeadline { limit = min(limit ?? .max, time) }
         set.wait(limit)
         isSleeping.store(false, ordering: .sequentiallyConsistent)
@@ -82,8 +84,9 @@ public final class EventLoop: @unchecked Sendable {
         }
     }
 
-    /// Makes the loop take another turn. Any thread.
+    /// Makes the loop take another turn, and ask whether it is over before that. Any thread.
     public func wake() {
+        isWoken.store(true, ordering: .sequentiallyConsistent)
         if isSleeping.exchange(false, ordering: .sequentiallyConsistent) { wakeFile.set() }
     }
 

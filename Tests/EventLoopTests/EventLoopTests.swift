@@ -66,6 +66,18 @@ final class TestTime: Sendable {
         loop.run { ball.load(ordering: .acquiring) == 4000 }
     }
 
+    /// What the condition of `run` depends on may change after it was looked at and before the loop waits.
+    @Test func aWakeUpBeforeTheWaitIsNotLost() throws {
+        let loop = try EventLoop(clocks: Clocks())
+        var looks = 0
+        loop.run {
+            looks += 1
+            if looks < 4 { loop.wake() }
+            return looks == 4
+        }
+        #expect(looks == 4)
+    }
+
     @Test func sourcesAreAskedForWhatTheyWant() throws {
         let loop = try EventLoop(clocks: Clocks())
         let (reading, writing) = try HostFile.pipe()
