@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/busybox sh
 # The work of `devtool bench system`, as the init program of a machine: a line for each row, with the seconds that the guest's own
 # clock has counted and a checksum of what the work printed; then off.
 busybox mount -t proc proc /proc
