@@ -3,20 +3,24 @@ help_command() {
 usage: ./devtool COMMAND [ARGUMENTS]
 
   try [PROGRAM ARGS...]   install what is missing, build for release, run a riscv64 program (default: a tour)
-  try system [OPTIONS]    boot Debian's riscv64 kernel to a shell; types what is piped into it, then powers off
+  try system [OPTIONS]    boot Debian's riscv64 kernel to a shell (Ctrl-A h: keys); types what is piped into it, then powers off;
+                          OPTIONS are the machine's, such as -smp 4 or -m 2G (Documentation/SystemMode.md)
   test [FILTER]           install what is missing, build, run every test; the last line counts them
-  test long [FILTER]      random and long tests, again and again with other seeds, for MARTLET_MINUTES (10)
+  test long [FILTER]      20 boots of a machine (FILTER boots: they alone), then random and long tests, again and again with other
+                          seeds, for MARTLET_MINUTES (10)
   test privileged [--oracle] [--details] [NAME...]
-                          programs for a whole machine, under QEMU and under ours (or only under QEMU)
+                          programs for a whole machine, under QEMU and under ours (or only under QEMU); --details shows what differs
   check                   format, warnings as errors, layering, fast tests
   fmt                     format all Swift files in place
   bless [FILTER]          write the expected results anew (look at the difference before you commit it)
   bench [NAMES...]        one table: native, qemu-user, martlet; NAMES select rows or groups (kernels, apps)
+  bench system [ROW...]   the same for a machine: Debian's kernel and its programs under martlet and under qemu-system
   dump FILE [START..END]  a program's first blocks: guest code, IR, optimized IR, host code
   bisect [--expect FILE] [OPTIONS] PROGRAM ARGS...
                           narrow a wrong result: to a tier, an optimizer pass, a translation; dump that translation
   root DIR [PACKAGE...]   make a Debian 13 riscv64 tree in DIR (--arch amd64 for the native one)
-  payloads                fetch Debian 13's riscv64 kernel, OpenSBI, U-Boot and QEMU, and make an initramfs, for machines
+  payloads                fetch Debian 13's riscv64 kernel, OpenSBI, U-Boot and QEMU, and make an initramfs, for machines; they are in
+                          $XDG_CACHE_HOME/martlet/payloads (~/.cache without that variable)
   abi [ARCH...]           write Sources/LinuxABI/Tables/ARCH.abi from the kernel's headers (--list: which; no ARCH: all there are)
   toolchain ARCH          what compiles programs for a guest that Debian has no C library for: riscv32 (`test` makes it), moxie (with a
                           simulator; half an hour; only to make Tests/Guest/moxie anew)
@@ -26,6 +30,7 @@ usage: ./devtool COMMAND [ARGUMENTS]
 environment: MARTLET_BIN (use this martlet), JOBS (compiler processes), RUNS (bench: runs of each row, default 3),
   MARTLET_MODES (test: modes of the guest programs, comma-separated), XDG_CACHE_HOME (downloaded packages),
   SYSTEM (try system: this emulator, as $XDG_CACHE_HOME/martlet/payloads/qemu-system-riscv64), LIMIT (seconds for what is piped, 600),
+  MARTLET_SYSTEM (test privileged, bench system: this martlet-system), LONG_BOOTS (test long: how many, 20),
   MARTLET_SEED, MARTLET_ROUNDS (test: seed of all random tests, and how many times as much they do)
 TEXT
 }

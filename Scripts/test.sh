@@ -1,6 +1,7 @@
 # devtool test [FILTER]: everything that is tested, and a last line that counts it.
 # devtool test privileged: programs for a whole machine (privileged.sh).
-# devtool test long [FILTER]: what takes longer than that, again and again with other seeds for MARTLET_MINUTES.
+# devtool test long [FILTER]: what takes longer than that, again and again with other seeds for MARTLET_MINUTES; without FILTER boots of a
+# whole machine come first. devtool test long boots: those alone.
 
 test_command() {
     if [ "${1:-}" = privileged ]; then
@@ -39,6 +40,13 @@ run_long_tests() {
     local minutes="${MARTLET_MINUTES:-10}" filter="${1:-$LONG_TESTS}" round=1 end counts passed=0
     local seed="${MARTLET_SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}"
     build_swift_tests || return 1
+    case "${1:-boots}" in
+        boots)
+            counts=$(boot_machines) || { printf '%s\n' "$counts"; return 1; }
+            passed=${counts%% *}
+            [ "${1:-}" != boots ] || { printf '%s\n' "$counts"; return 0; }
+            ;;
+    esac
     say "running long tests for $minutes minutes"
     end=$(($(date +%s) + minutes * 60))
     while :; do
@@ -54,6 +62,28 @@ run_long_tests() {
         seed=$((seed + 1000003))
     done
     printf '%s passed, 0 failed\n' "$passed"
+}
+
+# Boots Debian's kernel to its shell and switches it off, as `try system` does: LONG_BOOTS times (20), every fourth time with four harts.
+# Ends with "N passed, N failed" and its status.
+boot_machines() {
+    local boots="${LONG_BOOTS:-20}" boot harts status passed=0 log="$SCRATCH/tests/boot.log"
+    say "booting a machine $boots times"
+    for ((boot = 1; boot <= boots; boot++)); do
+        harts=$((boot % 4 ? 1 : 4)) status=0
+        # shellcheck disable=SC2016
+        printf 'echo booted with $(nproc)\n' |
+            (MARTLET_BIN="${MARTLET_BIN:-$SCRATCH/tests/release/martlet}" LIMIT=${LIMIT:-120} try_system -smp $harts) >"$log" 2>&1 || status=$?
+        if [ $status = 0 ] && grep -q "^booted with $harts" "$log"; then
+            passed=$((passed + 1))
+        else
+            note "boot $boot with $harts harts: status $status; its last lines:"
+            tail -5 "$log" >&2
+            cp "$log" "$log.failed"
+        fi
+    done
+    printf '%d passed, %d failed\n' "$passed" $((boots - passed))
+    [ "$passed" = "$boots" ]
 }
 
 # Ends with "0 passed, 1 failed" when the tests do not build.
