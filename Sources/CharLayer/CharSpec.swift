@@ -50,6 +50,7 @@ public final class CharBackends {
     private let loop: EventLoop
     private let end: () -> Void
     private var usesStandard = false
+    private var streams: [StreamBackend] = []
     /// The mux on standard input and output, where there is one.
     public private(set) var mux: Mux?
 
@@ -65,23 +66,31 @@ public final class CharBackends {
         case .none: return nil
         case .null: return CharBackend()
         case .file(let path):
-            do { return try StreamBackend.file(loop, path) } catch {
+            do { return kept(try StreamBackend.file(loop, path)) } catch {
                 throw .cannotOpen(path: path, reason: error.message)
             }
         case .stdio:
             if usesStandard { throw .standardTwice }
             usesStandard = true
-            return StreamBackend.standard(loop, keepsSignals: true)
+            return kept(StreamBackend.standard(loop, keepsSignals: true))
         case .sharedStdio:
             if let mux { return mux.port() }
             if usesStandard { throw .standardTwice }
             usesStandard = true
-            let standard = StreamBackend.standard(loop, keepsSignals: false)
+            let standard = kept(StreamBackend.standard(loop, keepsSignals: false))
             let mux = Mux(loop, standard, isInteractive: HostTerminal.isTerminal(0), end: end)
             self.mux = mux
             return mux.port()
         }
     }
+
+    private func kept(_ stream: StreamBackend) -> StreamBackend {
+        streams.append(stream)
+        return stream
+    }
+
+    /// Writes what machines have said last, when the loop turns no more. It takes some seconds at most, whatever readers do.
+    public func flush() { for stream in streams { stream.flush() } }
 }
 
 /// Writing to a pipe without a reader is an error like others, and no signal.

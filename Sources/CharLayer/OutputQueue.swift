@@ -43,6 +43,8 @@ final class OutputQueue: @unchecked Sendable {
         timer = loop.timer(.realtime) { [unowned self] in patienceIsOver() }
     }
 
+    var isEmpty: Bool { lock.withLock { count == 0 } }
+
     enum Answer { case taken, takenIntoEmpty, refused }
 
     func append(_ byte: UInt8) -> Answer {

@@ -96,6 +96,23 @@ public final class StreamBackend: CharBackend, @unchecked Sendable {
         writer.interest = hasVanished ? [] : .writable
     }
 
+    /// Time that a machine's end may wait for its readers.
+    private static let longestFlush: UInt64 = 5_000_000_000
+
+    /// Writes what waits, when the loop turns no more: until a reader takes nothing for the time of the queue's patience.
+    func flush() {
+        guard let output else { return }
+        let end = loop.clocks.now(.realtime) + Self.longestFlush
+        var entries = [PollEntry(output.descriptor, .writable)]
+        while !queue.isEmpty {
+            let time = loop.clocks.now(.realtime)
+            guard time < end, HostPoll.wait(&entries, nanoseconds: min(OutputQueue.patience, end - time)) else {
+                return
+            }
+            write()
+        }
+    }
+
     // MARK: input
 
     public override func inputHasRoom() { refill.schedule() }

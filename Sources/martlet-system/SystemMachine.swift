@@ -27,7 +27,7 @@ final class SystemMachine {
     private let bootMap = PhysicalMap()
     private let engine: Engine
     private let harts: HartSet
-    private var backends: CharBackends
+    private let backends: CharBackends
     private var monitor: Monitor?
     private var resets: UInt64 = 0
 
@@ -114,7 +114,7 @@ final class SystemMachine {
     }
 
     private func addMonitor() throws {
-        let spec = line.monitor ?? (serial.first == .sharedStdio ? .sharedStdio : CharSpec.none)
+        let spec = line.monitor ?? (serial.contains(.sharedStdio) ? .sharedStdio : CharSpec.none)
         guard let backend = try backends.make(spec) else { return }
         monitor = Monitor(board, backend, sources: sources(), isShared: spec == .sharedStdio)
     }
@@ -135,6 +135,7 @@ final class SystemMachine {
         if !line.startsStopped { control.start() }
         let cause = control.run()
         control.stop()
+        backends.flush()
         HostTerminal.restore()
         return cause.status
     }
