@@ -16,6 +16,7 @@ func systemMain() -> Never {
     do throws(CommandError) {
         HostProcess.exitGroup(try run(HostProcess.arguments.map { String(decoding: $0, as: UTF8.self) }))
     } catch {
+        HostTerminal.restore()
         writeStandardError("\(error.message)\n")
         HostProcess.exitGroup(error.status)
     }

@@ -77,6 +77,9 @@ final class PartContext {
         },
     ]
 
+    /// Those with a serial port.
+    static let serialDevices: Set = ["ns16550a", "htif"]
+
     func add(_ part: Part) throws {
         guard let make = Self.makers[part.device] else {
             throw CommandError("machine \(description.name): there is no device '\(part.device)'")

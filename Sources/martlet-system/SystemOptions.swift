@@ -93,7 +93,7 @@ let systemOptions: [CommandOption<SystemCommandLine>] = [
     Option(
         "device", argument: "loader,PROP=VALUE...", help: "put a file or a word into memory: file, addr, data, cpu-num"
     ) { (line, value) throws(OptionError) in
-        guard value.hasPrefix("loader,") else {
+        guard value == "loader" || value.hasPrefix("loader,") else {
             throw OptionError("only loader can be added so far: -device loader,file=FILE,addr=ADDRESS")
         }
         do { line.loaders.append(try LoaderDevice(parsing: String(value.dropFirst(7)))) } catch {
@@ -103,7 +103,7 @@ let systemOptions: [CommandOption<SystemCommandLine>] = [
     Option("serial", argument: "stdio|mon:stdio|null|none|file:PATH", help: "where the serial port leads") {
         (line, value) throws(OptionError) in line.serial.append(try charSpec(value))
     },
-    Option("monitor", argument: "stdio|null|none|file:PATH", help: "where the monitor is") {
+    Option("monitor", argument: "stdio|mon:stdio|null|none|file:PATH", help: "where the monitor is") {
         (line, value) throws(OptionError) in line.monitor = try charSpec(value)
     },
     Option("nographic", help: "serial port and monitor share the terminal: Ctrl-A h helps (as without this option)") {

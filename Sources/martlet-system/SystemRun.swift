@@ -20,6 +20,7 @@ struct SystemRun {
 
     func run() throws(CommandError) -> Int32 {
         var machine = try machine()
+        try checkSerial(machine)
         let cpu = try target.cpu(line.cpu)
         let shape = MachineShape(
             hart: cpu.shape, hartCount: line.hartCount, ramSize: line.ramSize ?? machine.usualRAM)
@@ -65,6 +66,15 @@ struct SystemRun {
             machine = .virt(aclint: value == "on")
         }
         return machine
+    }
+
+    /// Output that nothing would ever come to is refused. A monitor beside the ports is none.
+    private func checkSerial(_ machine: MachineDescription) throws(CommandError) {
+        let count = machine.parts.count { PartContext.serialDevices.contains($0.device) }
+        let isLost = line.serial.dropFirst(count).contains { ![.none, .null, .sharedStdio].contains($0) }
+        if isLost {
+            throw CommandError("-serial: machine \(machine.name) has \(count) of them, not \(line.serial.count)")
+        }
     }
 
     private func request(_ width: HartWidth) throws(MachineError) -> BootRequest {

@@ -115,7 +115,7 @@ struct BootImages {
         }
         guard let hart = loader.hart, let entry else { return }
         guard hart < shape.hartCount else {
-            throw MachineError("-device loader,cpu-num=\(hart): the machine has \(shape.hartCount) harts, from 0 on")
+            throw MachineError("-device loader,cpu-num=\(hart): the machine's last hart is \(shape.hartCount - 1)")
         }
         starts[hart] = entry
     }

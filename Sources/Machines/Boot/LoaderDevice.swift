@@ -15,9 +15,9 @@ public struct LoaderDevice: Sendable {
     /// The hart that starts at the address, or at the file's entry.
     public var hart: Int?
 
-    /// What `-device loader,` is followed by.
+    /// What `-device loader,` is followed by. The error is what is wrong with that.
     public init(parsing options: String) throws(MachineError) {
-        func refuse(_ reason: String) -> MachineError { MachineError("-device loader,\(options): \(reason)") }
+        func refuse(_ reason: String) -> MachineError { MachineError(reason) }
         var values: [String: String] = [:]
         for (name, value) in Self.split(options) {
             guard Self.names.contains(name) else {
