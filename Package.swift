@@ -202,6 +202,7 @@ let package = Package(
             name: "MachinesTests",
             dependencies: ["Machines", "DeviceTree", "GuestMemory", "HostOS", "CZ", "TestSupport"],
             swiftSettings: quick),
+        .testTarget(name: "SystemCommandTests", dependencies: ["TestSupport"], swiftSettings: quick),
         .testTarget(name: "GuestProgramTests", dependencies: ["GuestKit", "GuestRISCV", "SoftFloat", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]

@@ -1,0 +1,226 @@
+// Small machines from their command line to their end.
+
+import Glibc
+import TestSupport
+import Testing
+
+@Suite struct MachineRunTests {
+    private static let bare = ["-bios", "none", "-kernel", "FILE", "-monitor", "none", "-serial", "stdio"]
+
+    @Test(arguments: [0, 1, 42, 127] as [Int32])
+    func theStatusOfASpikeProgramIsTheProcesss(status: Int32) throws {
+        let program = MachineProgram.spike("hello, spike\n", status: status)
+        let run = try SystemBinary.run(["-M", "spike"] + Self.bare, file: program.elf)
+        #expect(run.text == "hello, spike\n" && run.exit == status, "\(run.ending) \(run.errorText)")
+    }
+
+    @Test(arguments: [(0x5555, 0), (0x1_3333, 1), (0x2a_3333, 42)] as [(UInt32, Int32)])
+    func theFinisherEndsAMachine(word: UInt32, status: Int32) throws {
+        let program = MachineProgram.virt("hello, virt\n", finish: word)
+        for (target, file) in [("riscv64", program.elf), ("riscv64", program.raw), ("riscv32", program.raw)] {
+            let run = try SystemBinary.run(Self.bare, file: file, target: target)
+            #expect(run.text == "hello, virt\n" && run.exit == status, "\(target): \(run.ending) \(run.errorText)")
+        }
+    }
+
+    @Test func aResetBeginsAnewAndKeepsRAM() throws {
+        let program = MachineProgram.threeBoots("boot\n")
+        for options in [[], ["-accel", "tcg,thread=single"]] {
+            let run = try SystemBinary.run(options + Self.bare, file: program.raw)
+            #expect(run.text == "boot\nboot\nboot\n" && run.exit == 0, "\(run.ending) \(run.text) \(run.errorText)")
+        }
+        let once = try SystemBinary.run(["-no-reboot"] + Self.bare, file: program.raw)
+        #expect(once.text == "boot\n" && once.exit == 0, "\(once.ending) \(once.errorText)")
+    }
+
+    // MARK: Output
+
+    private static let long = String(repeating: "0123456789abcde\n", count: 16384)
+
+    /// The machine ends while most of what it has printed still waits for the reader.
+    @Test(arguments: ["spike", "virt"]) func aSlowReaderGetsAllOutput(machine: String) throws {
+        let program: MachineProgram =
+            machine == "spike" ? .spike(Self.long, status: 0) : .virt(Self.long, finish: 0x5555)
+        let run = try SystemBinary.run(["-M", machine] + Self.bare, file: program.elf) { _ in usleep(700_000) }
+        #expect(run.text == Self.long, "\(run.output.count) of \(Self.long.utf8.count) bytes")
+        #expect(run.exit == 0, "\(run.ending) \(run.errorText)")
+    }
+
+    @Test func aReaderThatNeverReadsDoesNotKeepTheMachine() throws {
+        let program = MachineProgram.virt(Self.long, finish: 0x5555)
+        let run = try SystemBinary.run(Self.bare, file: program.raw) { child in
+            let end = time(nil) + 8
+            while isRunning(child), time(nil) < end { usleep(10_000) }
+            #expect(!isRunning(child))
+        }
+        #expect(run.exit == 0, "\(run.ending) \(run.errorText)")
+    }
+
+    @Test func theSerialPortWritesToAFile() throws {
+        let folder = try TemporaryFolder("serial")
+        let options = ["-bios", "none", "-kernel", "FILE", "-serial", "file:\(folder.path)/out"]
+        let run = try SystemBinary.run(options, file: MachineProgram.virt(Self.long, finish: 0x5555).raw)
+        #expect(run.exit == 0 && run.text == "", "\(run.ending) \(run.errorText)")
+        #expect(readFile(folder.path + "/out") == Array(Self.long.utf8))
+    }
+
+    @Test func theSerialPortMayLeadNowhere() throws {
+        for nowhere in ["null", "none"] {
+            let options = ["-bios", "none", "-kernel", "FILE", "-monitor", "none", "-serial", nowhere]
+            let run = try SystemBinary.run(options, file: MachineProgram.virt("lost\n", finish: 0x5555).raw)
+            #expect(run.exit == 0 && run.text == "", "\(run.ending) \(run.errorText)")
+        }
+    }
+
+    // MARK: Answers without a run
+
+    @Test(arguments: [
+        ("-M help", "virt"), ("-machine help", "spike"), ("-cpu help", "rv64gc"), ("-M virt -cpu help", "zicsr"),
+        ("-version", "martlet version"), ("-h", "-kernel FILE"), ("-d help", "in_asm"),
+    ])
+    func questionsAreAnswered(options: String, mentions: String) throws {
+        let run = try SystemBinary.run(options.split(separator: " ").map(String.init))
+        #expect(run.exit == 0 && run.text.contains(mentions) && run.errorText == "", "\(run.text) \(run.errorText)")
+    }
+
+    @Test(arguments: ["martlet-system-riscv64", "qemu-system-riscv32"]) func aLinksNameIsATarget(name: String) throws {
+        let folder = try TemporaryFolder("links")
+        #expect(symlink(try SystemBinary.system(), folder.path + "/" + name) == 0)
+        let run = try runProcess(folder.path + "/" + name, ["-cpu", "help"], seconds: 10)
+        #expect(run.exit == 0 && run.text.contains("rv\(name.suffix(2)) "), "\(run.text) \(run.errorText)")
+    }
+
+    @Test func martletHandsOverToItsSibling() throws {
+        let run = try runProcess(SystemBinary.martlet(), ["system", "riscv64", "-M", "help"], seconds: 10)
+        #expect(run.exit == 0 && run.text.contains("virt"), "\(run.ending) \(run.errorText)")
+    }
+
+    @Test func theSeedMakesTheTreeRepeatable() throws {
+        let folder = try TemporaryFolder("trees")
+        func dump(_ name: String, _ options: [String]) throws -> [UInt8] {
+            let path = folder.path + "/" + name
+            let run = try SystemBinary.run(options + ["-bios", "none", "-M", "virt,dumpdtb=\(path)"])
+            #expect(run.exit == 0 && run.text == "", "\(run.ending) \(run.errorText)")
+            return try #require(readFile(path))
+        }
+        let first = try dump("first", ["-seed", "5"])
+        #expect(Array(first.prefix(4)) == [0xd0, 0x0d, 0xfe, 0xed])
+        #expect(try dump("second", ["-seed", "5"]) == first)
+        #expect(try dump("third", ["-seed", "6"]) != first)
+        #expect(try dump("fourth", []) != dump("fifth", []))
+    }
+}
+
+@Suite struct TerminalTests {
+    private static let bare = "-bios none -kernel FILE"
+
+    @Test func theMonitorAnswersOnAPipe() throws {
+        let run = try SystemBinary.run(
+            typing:
+                "\\001cinfo status\\ninfo registers\\ninfo mtree\\ninfo tlb\\ninfo jit\\nx/2xw $pc\\nxp/1i 0x80000000\\nnonsense\\nquit\\n",
+            "-S \(Self.bare)", file: MachineProgram.virt("never\n", finish: 0x5555).raw)
+        #expect(run.exit == 0 && run.errorText == "", "\(run.ending) \(run.errorText)")
+        let answers = [
+            "VM status: prelaunch", "pc 0000000000001000", "(ns16550a)", "0000000080000000-0000000087ffffff  ram",
+            "walks",
+            "translations of", "0000000000001000: 0x00000297", "auipc a0,0x2", "'nonsense' is no command",
+        ]
+        for answer in answers { #expect(run.text.contains(answer), "no '\(answer)' in \(run.text)") }
+        #expect(!run.text.contains("never"))
+    }
+
+    @Test func aMachineThatWaitsBeginsWhenItIsTold() throws {
+        let run = try SystemBinary.run(
+            typing: "\\001ccont\\n", "-S \(Self.bare)", file: MachineProgram.virt("begun\n", finish: 0x7_3333).raw)
+        #expect(run.exit == 7 && run.text.hasSuffix("begun\n"), "\(run.ending) \(run.text)")
+    }
+
+    @Test func aMachineIsStoppedAndResetByTheMonitor() throws {
+        let run = try SystemBinary.run(
+            typing: "\\001cinfo status\\nstop\\ninfo status\\nsystem_reset\\nx/1i $pc\\ncont\\ninfo status\\nquit\\n",
+            Self.bare, file: MachineProgram.idle.raw)
+        #expect(run.exit == 0, "\(run.ending) \(run.errorText)")
+        let states = run.text.split(separator: "\n").filter { $0.contains("VM status") }
+        #expect(states.map { $0.hasPrefix("VM status: running") } == [true, false, true], "\(run.text)")
+        #expect(run.text.contains("VM status: paused"))
+    }
+
+    @Test func keysOfTheTerminal() throws {
+        let run = try SystemBinary.run(typing: "\\001h\\001x", Self.bare, file: MachineProgram.idle.raw)
+        #expect(run.exit == 0 && run.text.contains("Ctrl-A x  end the machine"), "\(run.ending) \(run.text)")
+    }
+
+    /// Standard input ends at once; the machine goes on, asleep, until it is told to end.
+    @Test func anIdleMachineUsesNoProcessor() throws {
+        var used = -1
+        let run = try SystemBinary.run(["-bios", "none", "-kernel", "FILE"], file: MachineProgram.idle.raw) { child in
+            usleep(500_000)
+            let before = processorTime(child)
+            usleep(1_000_000)
+            used = processorTime(child) - before
+            #expect(isRunning(child), "it has not gone on after the end of its input")
+            kill(child, SIGTERM)
+        }
+        #expect(run.signal == SIGTERM, "\(run.ending)")
+        #expect(0...2 ~= used, "\(used) hundredths of a second in a second")
+    }
+
+    @Test(arguments: ["-serial mon:stdio", "-serial stdio -monitor none", "-serial stdio -monitor stdio"])
+    func theTerminalIsPutBack(options: String) throws {
+        let terminal = try PseudoTerminal()
+        let folder = try TemporaryFolder("terminal")
+        try writeFile(folder.path + "/file", MachineProgram.idle.raw)
+        let before = terminal.flags
+        let isRefused = options.hasSuffix("-monitor stdio")
+        let line =
+            "exec \(try SystemBinary.system()) riscv64 -bios none -kernel \(folder.path)/file \(options) <\(terminal.path)"
+        let run = try runProcess("/bin/sh", ["-c", line], seconds: 10) { child in
+            if isRefused { return }
+            for _ in 0..<500 where terminal.flags == before { usleep(10_000) }
+            #expect(terminal.flags != before, "the machine has not taken the terminal")
+            kill(child, SIGTERM)
+        }
+        #expect(isRefused ? run.exit == 1 : run.signal == SIGTERM, "\(run.ending) \(run.errorText)")
+        #expect(terminal.flags == before)
+    }
+}
+
+/// A terminal without a screen.
+private struct PseudoTerminal: ~Copyable {
+    private let master: Int32, other: Int32
+    let path: String
+
+    init() throws {
+        var number: Int32 = 0, unlocked: Int32 = 0
+        master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
+        guard master >= 0, ioctl(master, 0x4004_5431, &unlocked) == 0, ioctl(master, 0x8004_5430, &number) == 0 else {
+            throw SpawnError(description: "no pseudo-terminal: errno \(errno)")
+        }
+        // TIOCSPTLCK and TIOCGPTN, above.
+        path = "/dev/pts/\(number)"
+        other = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC)
+    }
+    deinit {
+        close(other)
+        close(master)
+    }
+
+    var flags: [UInt32] {
+        var attributes = termios()
+        tcgetattr(other, &attributes)
+        return [attributes.c_iflag, attributes.c_oflag, attributes.c_cflag, attributes.c_lflag]
+    }
+}
+
+/// The fields of /proc/PID/stat behind the name.
+private func statistics(_ child: pid_t) -> [Substring] {
+    let text = String(decoding: readFile("/proc/\(child)/stat") ?? [], as: UTF8.self)
+    return text.split(separator: ")").last?.split(separator: " ") ?? []
+}
+
+private func isRunning(_ child: pid_t) -> Bool { !["Z", "X", nil].contains(statistics(child).first) }
+
+/// Of all its threads, in hundredths of a second.
+private func processorTime(_ child: pid_t) -> Int {
+    statistics(child).dropFirst(11).prefix(2).reduce(0) { $0 + (Int($1) ?? 0) }
+}

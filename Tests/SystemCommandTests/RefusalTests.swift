@@ -1,0 +1,163 @@
+// What cannot be made or booted ends with one clear line on standard error that names the file or the option, with status 1, and with
+// nothing begun.
+
+import TestSupport
+import Testing
+
+/// A command line that must be refused.
+struct BadLine: Sendable, CustomTestStringConvertible {
+    var options: String
+    var mentions: [String]
+    var testDescription: String { options }
+
+    init(_ options: String, _ mentions: String...) {
+        self.options = options
+        self.mentions = mentions
+    }
+
+    /// "FILE" stands for a good program of 9 KiB.
+    static let all: [BadLine] = [
+        BadLine("-m 0", "-m", "0 bytes"), BadLine("-m 1B", "-m", "4096"),
+        BadLine("-m 9223372036854775808B", "-m", "56 bits"),
+        BadLine("-m 99999999999999999999", "99999999999999999999"), BadLine("-m nonsense", "nonsense", "512M"),
+        BadLine("-m -1", "-1"), BadLine("-m 5000B", "-m", "pages"),
+        BadLine("-M nonsense", "nonsense", "virt, spike"), BadLine("-M virt,nonsense=1", "nonsense", "aclint"),
+        BadLine("-M virt,aclint=maybe", "aclint=maybe", "on or off"), BadLine("-M spike,aclint=on", "aclint"),
+        BadLine("-M virt,dumpdtb", "dumpdtb=VALUE"), BadLine("-M virt,dumpdtb=/no/such/file", "/no/such/file"),
+        BadLine("-cpu nonsense", "nonsense", "rv64"), BadLine("-cpu rv64,nonsense=on", "nonsense", "-cpu help"),
+        BadLine("-cpu rv64,zba=maybe", "zba=maybe", "on or off"), BadLine("-cpu rv64,h=on", "'h'"),
+        BadLine("-smp 0", "-smp 0"), BadLine("-smp 513", "-smp 513", "512"), BadLine("-smp -1", "-smp -1"),
+        BadLine("-smp nonsense", "nonsense"),
+        BadLine("-serial nonsense", "nonsense", "mon:stdio"), BadLine("-serial file:", "file:", "path"),
+        BadLine("-serial tcp::1", "tcp::1"), BadLine("-serial file:/no/such/file", "/no/such/file"),
+        BadLine("-serial stdio -monitor stdio", "mon:stdio"), BadLine("-monitor nonsense", "nonsense"),
+        BadLine("-serial null -serial file:/no/such/file", "-serial", "1"),
+        BadLine("-bios /no/such/file", "firmware /no/such/file"), BadLine("-bios /tmp", "/tmp"),
+        BadLine("-kernel /no/such/file", "kernel /no/such/file"), BadLine("-kernel /dev/zero", "/dev/zero"),
+        BadLine("-kernel FILE -initrd /no/such/file", "initrd /no/such/file"),
+        BadLine("-dtb /no/such/file", "dtb /no/such/file"), BadLine("-dtb FILE", "FILE", "device tree"),
+        BadLine("-initrd FILE", "-initrd", "-kernel"), BadLine("-append text", "-append", "-kernel"),
+        BadLine("-bios none -m 4K -kernel FILE", "kernel FILE", "4 KiB"),
+        BadLine("-bios FILE -device loader,file=FILE,addr=0x80000000", "overlap", "firmware FILE"),
+        BadLine("-bios none -kernel FILE -initrd FILE -m 8K", "FILE", "8 KiB"),
+        BadLine("-device virtio-blk-device", "virtio-blk-device", "loader"),
+        BadLine("-device loader", "-device loader", "file="),
+        BadLine("-device loader,nonsense=1", "nonsense", "addr"), BadLine("-device loader,file=FILE", "addr="),
+        BadLine("-device loader,file=/no/such/file,addr=0x80000000", "/no/such/file"),
+        BadLine("-bios none -device loader,addr=0x80000000,cpu-num=1", "cpu-num=1"),
+        BadLine("-bios none -device loader,addr=0x10,data=1,data-len=8", "0x10"),
+        BadLine("-bios none -device loader,addr=0xffffffffffffffff,data=1,data-len=8", "0xffffffffffffffff"),
+        BadLine("-nonsense", "-nonsense", "-h"), BadLine("nonsense", "nonsense", "-h"),
+        BadLine("-kernel", "-kernel", "FILE"),
+        BadLine("-display gtk", "gtk", "none"), BadLine("-rtc base=localtime", "base=utc"),
+        BadLine("-icount 3", "-icount"),
+        BadLine("-seed x", "-seed x"), BadLine("-d nonsense", "nonsense", "-d help"),
+        BadLine("-d in_asm -D /no/such/file", "/no/such/file"), BadLine("-dfilter zz", "zz"),
+        BadLine("-accel kvm", "kvm", "tcg"), BadLine("-accel tcg,thread=many", "thread"),
+        BadLine("-accel tcg,tb-size=1K", "64K"),
+    ]
+}
+
+/// A damaged file.
+struct BadImage: Sendable, CustomTestStringConvertible {
+    var testDescription: String
+    var options = "-bios none -kernel FILE"
+    var mentions: String
+    var bytes: @Sendable () -> [UInt8]
+
+    private static func elf(_ name: String, _ mentions: String, _ at: Int, _ bytes: [UInt8]) -> BadImage {
+        BadImage(testDescription: name, mentions: mentions) {
+            var file = MachineProgram.idle.elf
+            file.replaceSubrange(at..<at + bytes.count, with: bytes)
+            return file
+        }
+    }
+
+    /// A kernel of 4 KiB with a header, and a field of it.
+    private static func linux(_ name: String, _ mentions: String, _ fields: [(at: Int, bytes: [UInt8])]) -> BadImage {
+        BadImage(testDescription: name, mentions: mentions) {
+            var file = [UInt8](repeating: 0, count: 4096)
+            for field in fields + [(56, [0x52, 0x53, 0x43, 5])] {
+                file.replaceSubrange(field.at..<field.at + field.bytes.count, with: field.bytes)
+            }
+            return file
+        }
+    }
+
+    static let all: [BadImage] = [
+        BadImage(testDescription: "empty", mentions: "empty") { [] },
+        BadImage(testDescription: "ELF cut in its header", mentions: "cut off") {
+            Array(MachineProgram.idle.elf.prefix(40))
+        },
+        BadImage(testDescription: "ELF cut in its segment", mentions: "cut off") {
+            Array(MachineProgram.idle.elf.prefix(0x1100))
+        },
+        elf("ELF of 32 bits", "64-bit", 4, [1]), elf("big-endian ELF", "little-endian", 5, [2]),
+        elf("ELF for x86-64", "243", 18, [62, 0]), elf("relocatable ELF", "type 1", 16, [1]),
+        elf("program headers beyond the end", "cut off", 32, [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
+        elf("65535 program headers", "cut off", 56, [0xff, 0xff]), elf("nothing to load", "no segment", 64, [4]),
+        elf("file size above memory size", "impossible", 64 + 40, [1, 0]),
+        elf("segment outside of RAM", "does not lie in RAM", 64 + 24, [0, 0, 0, 0]),
+        elf("segment that wraps", "impossible", 64 + 24, [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
+        linux("big-endian kernel", "big-endian", [(24, [1])]),
+        linux("kernel that asks for 2^63 bytes", "0x8000000000000000", [(23, [0x80])]),
+        linux("kernel larger than RAM", "does not lie in RAM", [(20, [1])]),
+        linux("kernel cut off", "cut off", [(60, [64]), (64, [0x50, 0x45, 0, 0]), (70, [1]), (88 + 17, [0x20])]),
+        BadImage(testDescription: "gzip cut off", mentions: "cut off") {
+            [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 100, 0, 0x9b, 0xff, 1, 2, 3]
+        },
+        BadImage(testDescription: "gzip damaged", mentions: "damaged") {
+            [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3] + [UInt8](repeating: 0xff, count: 64)
+        },
+        BadImage(testDescription: "device tree cut off", options: "-bios none -dtb FILE", mentions: "device tree") {
+            [0xd0, 0x0d, 0xfe, 0xed, 0, 0, 0x10, 0, 0, 0, 0, 0x38, 0, 0, 0, 0x38]
+        },
+        BadImage(testDescription: "device tree of 4 GiB", options: "-bios none -dtb FILE", mentions: "device tree") {
+            [0xd0, 0x0d, 0xfe, 0xed] + [UInt8](repeating: 0xff, count: 96)
+        },
+    ]
+}
+
+@Suite struct RefusalTests {
+    @Test(arguments: BadLine.all)
+    func aBadCommandLineIsRefusedInOneLine(_ bad: BadLine) throws {
+        let words = bad.options.split(separator: " ").map(String.init)
+        let run = try SystemBinary.run(words, file: MachineProgram.virt("", finish: 0x5555).raw)
+        checkRefusal(run, mentions: bad.mentions.map { $0.replacing("FILE", with: "") })
+    }
+
+    @Test(arguments: BadImage.all)
+    func aDamagedFileIsRefusedInOneLine(_ bad: BadImage) throws {
+        let run = try SystemBinary.run(bad.options.split(separator: " ").map(String.init), file: bad.bytes())
+        checkRefusal(run, mentions: ["/file", bad.mentions])
+    }
+
+    @Test func anUnknownTargetIsRefused() throws {
+        checkRefusal(
+            try runProcess(SystemBinary.system(), ["vax"], seconds: 10), mentions: ["vax", "riscv64, riscv32"])
+        checkRefusal(try runProcess(SystemBinary.system(), [], seconds: 10), mentions: ["riscv64, riscv32"])
+    }
+
+    @Test func whatIsRefusedHasWrittenNothing() throws {
+        let folder = try TemporaryFolder("kept")
+        let kept = folder.path + "/kept"
+        try writeFile(kept, Array("kept".utf8))
+        let bad = [
+            "-serial file:\(kept) -kernel /no/such/file", "-serial file:\(kept) -serial stdio",
+            "-M virt,dumpdtb=\(kept) -kernel /no/such/file", "-M virt,dumpdtb=\(folder.path)/new -smp 513",
+        ]
+        for options in bad {
+            let run = try SystemBinary.run(options.split(separator: " ").map(String.init))
+            checkRefusal(run, mentions: [])
+        }
+        #expect(readFile(kept) == Array("kept".utf8))
+        #expect(folder.files == ["kept"])
+    }
+
+    @Test func martletWithoutItsSiblingSaysWhatIsMissing() throws {
+        let folder = try TemporaryFolder("alone")
+        try writeFile(folder.path + "/martlet", try #require(readFile(SystemBinary.martlet())))
+        let run = try runProcess(folder.path + "/martlet", ["system", "riscv64", "-M", "help"], seconds: 10)
+        checkRefusal(run, mentions: [folder.path + "/martlet-system"])
+    }
+}
