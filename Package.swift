@@ -204,6 +204,7 @@ let package = Package(
             swiftSettings: quick),
         .testTarget(name: "SystemCommandTests", dependencies: ["TestSupport"], swiftSettings: quick),
         .testTarget(name: "GuestProgramTests", dependencies: ["GuestKit", "GuestRISCV", "SoftFloat", "TestSupport"]),
+        .testTarget(name: "MachineProgramTests", dependencies: ["TestSupport"], swiftSettings: quick),
     ],
     swiftLanguageModes: [.v6]
 )

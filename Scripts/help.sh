@@ -8,7 +8,7 @@ usage: ./devtool COMMAND [ARGUMENTS]
   test [FILTER]           install what is missing, build, run every test; the last line counts them
   test long [FILTER]      20 boots of a machine (FILTER boots: they alone), then random and long tests, again and again with other
                           seeds, for MARTLET_MINUTES (10)
-  test privileged [--oracle] [--details] [NAME...]
+  test privileged [--oracle | --bless] [--details] [NAME...]
                           programs for a whole machine, under QEMU and under ours (or only under QEMU); --details shows what differs
   check                   format, warnings as errors, layering, fast tests
   fmt                     format all Swift files in place

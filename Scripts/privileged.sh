@@ -1,12 +1,14 @@
-# devtool test privileged [--oracle] [--details] [NAME...]: the tests of a whole machine in Tests/Machine.
+# devtool test privileged [--oracle | --bless] [--details] [NAME...]: the tests of a whole machine in Tests/Machine.
 #
 # Each test is a bare-metal program for the machine `spike` or `virt`, which prints a hash for each of its sections and ends with status 0 when all
 # that the manual demands held. It runs under the oracle, qemu-system of Debian 13, and under ours; both must print the same. With
-# --oracle only under the oracle. With --details the observations behind the hashes are printed, and the first that differ are shown.
+# --oracle only under the oracle. With --bless what the oracle prints is kept in Tests/Machine/expected, where the Swift tests
+# (MachineProgramTests) read it: they need no oracle. With --details the observations behind the hashes are printed, and the first
+# that differ are shown.
 #
 # A test says at its top how it is built, one line for each program:
 #
-#   // build: NAME [rv32] [cpu=EXTENSION=on,...] [machine=virt] [-DMACRO=VALUE...]
+#   // build: NAME [rv32] [cpu=EXTENSION=on,...] [machine=virt] [harts=N] [-DMACRO=VALUE...]
 #
 # MACHINE_FLAGS are more compiler flags: MACHINE_FLAGS='-DFIRST=5000 -DSEEDS=500' ./devtool test privileged streams runs other seeds.
 
@@ -19,26 +21,30 @@ MACHINE_CPU="$MACHINE_CPU_32,svnapot=on,svpbmt=on"
 ORACLE_CPU="h=off"                                                    # what ours has not
 
 privileged_command() {
-    local oracle_only=0 details=0 names=() failed=0 passed=0
+    local oracle_only=0 bless=0 details=0 names=() failed=0 passed=0
     while [ $# -gt 0 ]; do
         case "$1" in
             --oracle) oracle_only=1 ;;
+            --bless) oracle_only=1 bless=1 ;;
             --details) details=1 ;;
-            -*) fail "usage: ./devtool test privileged [--oracle] [--details] [NAME...]" ;;
+            -*) fail "usage: ./devtool test privileged [--oracle | --bless] [--details] [NAME...]" ;;
             *) names+=("$1") ;;
         esac
         shift
     done
     need gcc-riscv64-linux-gnu >&2
-    local ours=${MARTLET_SYSTEM:-$SCRATCH/tests/release/martlet-system} name bits machine cpu program
+    local ours=${MARTLET_SYSTEM:-$SCRATCH/tests/release/martlet-system} name bits machine harts cpu program
+    [ $bless = 0 ] || [ "$details${MACHINE_FLAGS:-}" = 0 ] || fail "test privileged: --bless keeps what the programs print as they are"
     qemu_system >/dev/null
     [ $oracle_only = 1 ] || [ -x "$ours" ] || fail "no $ours: build it, or name another by MARTLET_SYSTEM"
     mkdir -p "$MACHINE_BUILD"
-    while IFS=$'\t' read -r name bits machine cpu program; do
+    while IFS=$'\t' read -r name bits machine harts cpu program; do
         selected "$name" "${names[@]}" || continue
         program="$program ${MACHINE_FLAGS:-}"
         build_machine_test "$name" "$bits" "$program" $details || { failed=$((failed + 1)); printf '%-28s not built\n' "$name"; continue; }
-        if check_machine_test "$name" "$bits" "$machine" "$cpu" $oracle_only; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+        check_machine_test "$name" "$bits" "$machine" "$harts" "$cpu" $oracle_only || { failed=$((failed + 1)); continue; }
+        passed=$((passed + 1))
+        [ $bless = 0 ] || grep -v '^FAIL' "$MACHINE_BUILD/$name.oracle" >"$MACHINE_TESTS/expected/$name.txt"
     done < <(machine_tests)
     printf '%d passed, %d failed\n' $passed $failed
     [ $failed = 0 ]
@@ -52,21 +58,37 @@ selected() {
     return 1
 }
 
-# One line for each program: name, XLEN, machine, CPU properties, source and compiler flags, separated by tabs.
+# Builds all programs, and writes the manifest that the Swift tests read: name, XLEN, machine, harts, CPU properties.
+build_machine_tests() {
+    local name bits machine harts cpu program jobs=0
+    mkdir -p "$MACHINE_BUILD"
+    rm -f "$MACHINE_BUILD"/*.failed
+    while IFS=$'\t' read -r name bits machine harts cpu program; do
+        { build_machine_test "$name" "$bits" "$program " 0 || : >"$MACHINE_BUILD/$name.failed"; } &
+        jobs=$((jobs + 1))
+        if [ $((jobs % JOBS)) = 0 ]; then wait; fi
+    done < <(machine_tests)
+    wait
+    ! compgen -G "$MACHINE_BUILD/*.failed" >&2 || fail "some programs of Tests/Machine were not built"
+    machine_tests | cut -f 1-5 >"$MACHINE_BUILD/manifest"
+}
+
+# One line for each program: name, XLEN, machine, harts, CPU properties, source and compiler flags, separated by tabs.
 machine_tests() {
-    local source word words name bits machine cpu flags
+    local source word words name bits machine harts cpu flags
     for source in "$MACHINE_TESTS"/tests/*.c; do
         while read -r name words; do
-            bits=64 machine=spike cpu=$MACHINE_CPU flags=$source
+            bits=64 machine=spike harts=1 cpu=$MACHINE_CPU flags=$source
             for word in $words; do
                 case "$word" in
                     rv32) bits=32 cpu=$MACHINE_CPU_32 ;;
                     machine=virt) machine=virt flags="$flags -DVIRT" ;;
+                    harts=*) harts=${word#harts=} ;;
                     cpu=*) cpu=$cpu,${word#cpu=} ;;
                     *) flags="$flags $word" ;;
                 esac
             done
-            printf '%s\t%s\t%s\t%s\t%s\n' "$name" $bits $machine "$cpu" "$flags"
+            printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$name" $bits $machine $harts "$cpu" "$flags"
         done < <(directive "$source" build)
     done
 }
@@ -88,22 +110,22 @@ build_machine_test() {
         printf '%s' "$program $4" >"$output.flags"
 }
 
-# run_machine_test XLEN MACHINE CPU FILE COMMAND...: the output and a last line "[exit N]".
+# run_machine_test XLEN MACHINE HARTS CPU FILE COMMAND...: the output and a last line "[exit N]".
 run_machine_test() {
-    local bits=$1 machine=$2 cpu=$3 file=$4 status=0
-    shift 4
-    timeout --kill-after=1 "$MACHINE_SECONDS" "$@" -M "$machine" -cpu "rv$bits,$cpu" -m 128M -bios none -kernel "$file" \
+    local bits=$1 machine=$2 harts=$3 cpu=$4 file=$5 status=0
+    shift 5
+    timeout --kill-after=1 "$MACHINE_SECONDS" "$@" -M "$machine" -smp "$harts" -cpu "rv$bits,$cpu" -m 128M -bios none -kernel "$file" \
         -display none -monitor none -serial stdio </dev/null 2>&1 || status=$?
     printf '[exit %d]\n' $status
 }
 
-# check_machine_test NAME XLEN MACHINE CPU ORACLE_ONLY: one line of the table, and what differs.
+# check_machine_test NAME XLEN MACHINE HARTS CPU ORACLE_ONLY: one line of the table, and what differs.
 check_machine_test() {
-    local name=$1 bits=$2 machine=$3 cpu=$4 oracle_only=$5 file="$MACHINE_BUILD/$1" verdict=passed
-    if ! [ "$file.oracle" -nt "$file" ] || ! [ "$file.oracle" -nt "$REPO/Scripts/privileged.sh" ]; then run_machine_test "$bits" "$machine" "$ORACLE_CPU,$cpu" "$file" "$PAYLOADS/qemu-system-riscv$bits" >"$file.oracle"; fi
+    local name=$1 bits=$2 machine=$3 harts=$4 cpu=$5 oracle_only=$6 file="$MACHINE_BUILD/$1" verdict=passed
+    if ! [ "$file.oracle" -nt "$file" ] || ! [ "$file.oracle" -nt "$REPO/Scripts/privileged.sh" ]; then run_machine_test "$bits" "$machine" "$harts" "$ORACLE_CPU,$cpu" "$file" "$PAYLOADS/qemu-system-riscv$bits" >"$file.oracle"; fi
     local tested=$file.oracle
     if [ $oracle_only = 0 ]; then
-        run_machine_test "$bits" "$machine" "$cpu" "$file" "$ours" "riscv$bits" >"$file.ours"
+        run_machine_test "$bits" "$machine" "$harts" "$cpu" "$file" "$ours" "riscv$bits" >"$file.ours"
         tested=$file.ours
     fi
     excuse_deviations "$name" "$file.oracle"

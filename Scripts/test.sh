@@ -1,5 +1,5 @@
 # devtool test [FILTER]: everything that is tested, and a last line that counts it.
-# devtool test privileged: programs for a whole machine (privileged.sh).
+# devtool test privileged: programs for a whole machine, beside the oracle (privileged.sh).
 # devtool test long [FILTER]: what takes longer than that, again and again with other seeds for MARTLET_MINUTES; without FILTER boots of a
 # whole machine come first. devtool test long boots: those alone.
 
@@ -14,6 +14,7 @@ test_command() {
     (toolchain_riscv32) || note "programs of riscv32 are not tested: their C library could not be built"
     say "building the guest programs"
     build_guest
+    build_machine_tests
     if [ "${1:-}" = long ]; then
         shift
         run_long_tests "$@"
@@ -106,7 +107,7 @@ run_built_tests() {
     local filter=() scratch="$SCRATCH/tests" status=0 counts
     local log="$scratch/test.log"
     if [ $# -gt 0 ]; then filter=(--filter "$1"); fi
-    (cd "$REPO" && MARTLET_BIN="${MARTLET_BIN:-$scratch/release/martlet}" MARTLET_GUEST="$GUEST_BUILD" \
+    (cd "$REPO" && MARTLET_BIN="${MARTLET_BIN:-$scratch/release/martlet}" MARTLET_GUEST="$GUEST_BUILD" MARTLET_MACHINE="$MACHINE_BUILD" \
         timeout --kill-after=10 1500 "$SWIFT" test --skip-build "${TEST_FLAGS[@]}" --scratch-path "$scratch" "${filter[@]}") >"$log" 2>&1 || status=$?
     # What failed, without the noise of what passed.
     grep -vE '^(◇|✔)|^Test (Suite|Case)|Executed 0 tests' "$log" | head -400 >&2 || true

@@ -30,8 +30,7 @@
     .globl _start
 _start:
     csrr    t0, mhartid
-park:
-    bnez    t0, park
+    bnez    t0, second
     la      sp, stack_top
     la      t0, machine_handler
     csrw    mtvec, t0
@@ -46,6 +45,19 @@ park:
     csrw    pmpcfg0, t0
     call    test
     call    finish
+// Another hart than the first: what it does is the test's.
+second:
+    la      sp, second_stack_top
+    la      t0, stray
+    csrw    mtvec, t0
+    li      t0, -1
+    csrw    pmpaddr0, t0
+    li      t0, 0x1f
+    csrw    pmpcfg0, t0
+    call    second_hart
+park:
+    wfi
+    j       park
 
 // saved OP: the registers that a C function keeps.
 .macro saved op, base
@@ -144,6 +156,7 @@ leave:
     LREG    sp, (SAVED + 15 * WORD)(sp)
     ret
 // A trap of the test itself.
+    .balign 4
 stray:
     csrr    a0, mcause
     csrr    a1, mepc

@@ -132,6 +132,8 @@ void stray_trap(reg cause, reg epc, reg tval) {
     __builtin_unreachable();
 }
 
+__attribute__((weak)) void second_hart(void) {}
+
 // ---- Code
 
 const void *assemble(int count, const u32 *words) {
