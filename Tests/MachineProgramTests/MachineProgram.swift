@@ -53,7 +53,8 @@ struct MachineProgram: Sendable, CustomTestStringConvertible {
     /// One program for each thing that the engine does differently from mode to mode.
     static let quick = all.filter { quickNames.contains($0.name) }
     static let quickNames: Set<String> = [
-        "trap-vectors", "trap-controls", "paging-rv32", "crossing", "atomics", "changing-code", "streams",
+        "trap-vectors", "trap-controls", "paging-rv32", "crossing", "atomics", "changing-code", "streams", "litmus",
+        "shared-code", "shared-counters", "shootdown",
     ]
 
     static let knownFailures = Dictionary(

@@ -83,7 +83,7 @@ static void both(int hart) {
     for (unsigned i = 0; i < TESTS; i++) {
         const struct litmus *litmus = &tests[i];
         if (hart == FIRST_HART) section(litmus->name);
-        u64 deadline = mtime() + TICKS_PER_SECOND / TESTS;
+        u64 deadline = mtime() + TICKS_PER_SECOND / 2 / TESTS;
         for (u32 round = 0; go_on(hart, round, ROUNDS, deadline); round++) {
             for (int cell = 0; cell < CELLS; cell++) litmus->code[hart](cell);
             meet(hart);

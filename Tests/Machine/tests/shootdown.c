@@ -63,7 +63,7 @@ static u64 begin(void) {
     map(PLACE, SCRATCH, 0, V | R | W | AD);
     expect("answered", shoot_down(), 1);
     causes = 0;
-    return mtime() + TICKS_PER_SECOND / 4;
+    return mtime() + TICKS_PER_SECOND / 8;
 }
 
 // Between an entry that lets writes through and one that does not.
