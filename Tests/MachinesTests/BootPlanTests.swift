@@ -189,7 +189,7 @@ private func failure(_ machine: MachineDescription, _ shape: MachineShape, _ req
         request.loaders = [try LoaderDevice(parsing: "addr=0xfffffffffffffffc,data=1,data-len=8")]
         #expect(failure(.virt(), shape(), request)?.contains("past the last address") == true)
         request.loaders = [try LoaderDevice(parsing: "addr=0,cpu-num=1")]
-        #expect(failure(.virt(), shape(), request)?.contains("cpu-num=1: the machine has 1 harts") == true)
+        #expect(failure(.virt(), shape(), request)?.contains("cpu-num=1: the machine's last hart is 0") == true)
     }
 
     @Test func aTreeOfTheUsersGetsMemoryAndChosen() throws {

@@ -140,7 +140,7 @@ import Testing
             typing: "\\001cinfo status\\nstop\\ninfo status\\nsystem_reset\\nx/1i $pc\\ncont\\ninfo status\\nquit\\n",
             Self.bare, file: MachineProgram.idle.raw)
         #expect(run.exit == 0, "\(run.ending) \(run.errorText)")
-        let states = run.text.split(separator: "\n").filter { $0.contains("VM status") }
+        let states = run.text.split(whereSeparator: \.isNewline).filter { $0.hasPrefix("VM status") }
         #expect(states.map { $0.hasPrefix("VM status: running") } == [true, false, true], "\(run.text)")
         #expect(run.text.contains("VM status: paused"))
     }
