@@ -159,9 +159,7 @@ final class BackgroundCompiler: @unchecked Sendable {
         if let workspace = free.popLast() { return workspace }
         guard workspaceCount < Self.workspaceLimit else { return nil }
         workspaceCount += 1
-        return Workspace(
-            guest: engine.guest, host: engine.host, options: engine.options,
-            sharesGuestLoads: !engine.memory.hasDevices)
+        return engine.makeWorkspace()
     }
 
     private func startThread() -> Bool {

@@ -32,8 +32,7 @@ public final class Engine: @unchecked Sendable {
     let pipeline: Pipeline
     let log: TranslationLog
     /// Made with the first translation: a process that finds all of its code on disk needs none. Guarded by `lock`.
-    private(set) lazy var workspace = Workspace(
-        guest: guest, host: host, options: options, sharesGuestLoads: !memory.hasDevices)
+    private(set) lazy var workspace = makeWorkspace()
     /// Where hot regions are compiled beside the vCPUs.
     private(set) var background: BackgroundCompiler?
     var vcpus: [Unmanaged<VCPU>] = []
@@ -106,6 +105,13 @@ public final class Engine: @unchecked Sendable {
     deinit {
         background?.stop()
         FaultRegistry.remove(self)
+    }
+
+    /// The guest may have used up the mappings that it may have.
+    func makeWorkspace() -> Workspace {
+        MappingReserve.withRoom {
+            Workspace(guest: guest, host: host, options: options, sharesGuestLoads: !memory.hasDevices)
+        }
     }
 
     /// Makes room for translations that will be installed.

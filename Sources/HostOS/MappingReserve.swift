@@ -40,6 +40,14 @@ public enum MappingReserve {
         }
     }
 
+    /// Does something that allocates much memory for Martlet itself: the allocator takes mappings of its own for that, and has none to ask for
+    /// when there are no more. What has been set aside is given back before, and set aside again behind, if there are still so many.
+    public static func withRoom<R>(_ body: () -> R) -> R {
+        let isGiven = empty()
+        defer { if isGiven { _ = fill() } }
+        return body()
+    }
+
     /// Does something that needs mappings for Martlet itself.
     public static func use<R>(_ change: () throws(Errno) -> R) throws(Errno) -> R {
         do throws(Errno) { return try change() } catch {
