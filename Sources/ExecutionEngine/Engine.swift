@@ -16,6 +16,8 @@ public final class Engine: @unchecked Sendable {
     public let guest: any GuestArchitecture
     public let host: any HostBackEnd
     public let memory: any CodeMemory
+    /// The same, of a machine.
+    let machineMemory: MachineMemory?
     /// Other code may be seen at an address without that this one has changed (`CodeMemory.hasPlaces`).
     let hasPlaces: Bool
     public let options: EngineOptions
@@ -65,6 +67,7 @@ public final class Engine: @unchecked Sendable {
         self.guest = guest
         self.host = host
         self.memory = memory
+        machineMemory = memory as? MachineMemory
         let placeSize = memory.hasPlaces ? memory.pageSize : 0
         hasPlaces = memory.hasPlaces
         self.options = options
@@ -95,7 +98,7 @@ public final class Engine: @unchecked Sendable {
         tiering = Tiering(options, placeSize: placeSize, longestInstruction: guest.longestInstruction)
         pipeline = Pipeline(guest: guest, options: options, log: log)
         FaultRegistry.add(self)
-        (memory as? MachineMemory)?.codeAppears = { [unowned(unsafe) self] in refuseWrites(to: $0) }
+        machineMemory?.codeAppears = { [unowned(unsafe) self] in refuseWrites(to: $0) }
         if let rows = store?.expectedRows { commit(rows: rows) }
         if options.compilesInBackground, tiering.countsExecutions, options.diagnostics.items.rawValue == 0 {
             background = BackgroundCompiler(self)

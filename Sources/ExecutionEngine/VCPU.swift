@@ -94,7 +94,7 @@ public final class VCPU: FloatEnvironment {
             self.space = space
             return
         }
-        guard let guest = engine.guest as? any SystemGuest, let memory = engine.memory as? MachineMemory else {
+        guard let guest = engine.guest as? any SystemGuest, let memory = engine.machineMemory else {
             fatalError("a vCPU without an address space, of a guest without an MMU")
         }
         do throws(Errno) {

@@ -20,11 +20,7 @@ public final class HartSet: VCPUSurroundings, @unchecked Sendable {
     private let failed: @Sendable (String) -> Void
 
     // What the threads are asked to do, and whether they have.
-    private let lock = Lock()
-    private var isStopping = false
-    private var isQuitting = false
     private let stoppedCount = Atomic<Int>(0)
-    private let endedCount = Atomic<Int>(0)
     private let resumeWord: UnsafeMutablePointer<UInt32>
     private let wantsStop = Atomic<Bool>(true)
     private var threadCount = 0
@@ -129,10 +125,7 @@ public final class HartSet: VCPUSurroundings, @unchecked Sendable {
             hart.vcpu.takeInterrupt()
             switch hart.vcpu.run() {
             case .interrupted: break
-            case .wait:
-                if !hart.vcpu.isAwake {
-                    if mine.count == 1 { sleep(hart, since: seen) } else { sleepAll(mine, since: seen) }
-                }
+            case .wait: sleep(mine, since: seen)
             case .outOfCodeMemory:
                 failed("the code cache cannot hold even one instruction: give it more by -accel tcg,tb-size=MIB")
                 wantsStop.store(true, ordering: .sequentiallyConsistent)
@@ -143,14 +136,8 @@ public final class HartSet: VCPUSurroundings, @unchecked Sendable {
         }
     }
 
-    private func sleep(_ hart: Hart, since seen: UInt32) {
-        let deadline = hart.deadline, time = now()
-        if deadline <= time { return }
-        hart.sleep(since: seen, nanoseconds: deadline == .max ? .max : deadline - time)
-    }
-
-    /// All harts of a thread wait: until one of them is kicked, or has a timer that is due.
-    private func sleepAll(_ mine: [Hart], since seen: UInt32) {
+    /// Where all harts of a thread wait: until one of them is kicked, or has a timer that is due.
+    private func sleep(_ mine: [Hart], since seen: UInt32) {
         if mine.contains(where: \.vcpu.isAwake) { return }
         let deadline = mine.map(\.deadline).min() ?? .max, time = now()
         if deadline <= time { return }

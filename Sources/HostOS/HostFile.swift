@@ -128,25 +128,13 @@ public enum HostFile {
     }
 
     /// Creates or replaces a file.
-    public static func write(_ text: String, to path: String) throws(Errno) {
-        let flags = Int(O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC)
-        let fd = try Errno.check(withPath(path) { kernel(SYS_openat, Int(AT_FDCWD), $0, flags, 0o666) })
-        defer { close(Int32(truncatingIfNeeded: fd)) }
-        if !writeAll(Int32(truncatingIfNeeded: fd), text) { throw .io }
-    }
+    public static func write(_ text: String, to path: String) throws(Errno) { try write(Array(text.utf8), to: path) }
 
-    /// The same with bytes.
     public static func write(_ bytes: [UInt8], to path: String) throws(Errno) {
         let flags = Int(O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC)
         let fd = try Errno.check(withPath(path) { kernel(SYS_openat, Int(AT_FDCWD), $0, flags, 0o666) })
         defer { close(Int32(truncatingIfNeeded: fd)) }
-        var done = 0
-        while done < bytes.count {
-            let count = bytes[done...].withUnsafeBytes {
-                kernel(SYS_write, fd, Int(bitPattern: $0.baseAddress), $0.count)
-            }
-            done += try Errno.check(count)
-        }
+        if !bytes.withUnsafeBytes({ writeAll(Int32(truncatingIfNeeded: fd), $0) }) { throw .io }
     }
 
     /// A new folder that only its owner can look into.

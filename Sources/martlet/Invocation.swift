@@ -21,13 +21,15 @@ func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 struct Invocation {
     /// Raw bytes: a guest's arguments need not be valid text.
     private let arguments: [[UInt8]]
+    /// What the program is called by, without folders.
+    private let name: String
     /// The guest that the program's name asks for.
     private var guest: GuestRow?
     private var isDirect = false
 
     init(_ arguments: [[UInt8]]) {
         self.arguments = arguments
-        let name = text(arguments.first ?? []).split(separator: "/").last.map(String.init) ?? "martlet"
+        name = text(arguments.first ?? []).split(separator: "/").last.map(String.init) ?? "martlet"
         for row in allGuests {
             for form in [
                 "martlet-\(row.name)", "qemu-\(row.name)", "qemu-\(row.name)-static", "martlet-\(row.name)-static",
@@ -40,7 +42,6 @@ struct Invocation {
     }
 
     func run() throws(CommandError) -> Int32 {
-        let name = text(arguments.first ?? []).split(separator: "/").last.map(String.init) ?? ""
         if SystemSibling.isMeant(by: name) { try SystemSibling.run(arguments) }
         if isDirect { return try runUser(Array(arguments.dropFirst())) }
         guard let command = arguments.dropFirst().first.map(text) else {

@@ -213,8 +213,8 @@ struct Shared<T>: @unchecked Sendable {
 }
 
 /// RISC-V with two instructions more, each at the start of a block: they call helpers that may leave.
-final class HelperGuest: GuestArchitecture {
-    private let riscv = RISCVGuest(cpu: .everything)
+final class HelperGuest: ExtendedRISCV {
+    let riscv = RISCVGuest(cpu: .everything)
     let helpers: [HelperDescriptor]
 
     init() {
@@ -223,22 +223,6 @@ final class HelperGuest: GuestArchitecture {
                 HelperDescriptor("leave_at_three", leaveAtThree, arguments: 2, mayExit: true),
                 HelperDescriptor("fail", failingAccess, arguments: 1, result: false, mayExit: true),
             ]
-    }
-
-    var name: String { riscv.name }
-    var globals: [GlobalDescriptor] { riscv.globals }
-    var registers: [RegisterDescriptor] { riscv.registers }
-    var stateSize: Int { riscv.stateSize }
-    var wordSize: WordSize { riscv.wordSize }
-    var dataIsBig: Bool { riscv.dataIsBig }
-    var codeLayout: CodeLayout { riscv.codeLayout }
-    var pcOffset: Int { riscv.pcOffset }
-    var instructionAlignment: Int { riscv.instructionAlignment }
-    var memoryModel: MemoryModel { riscv.memoryModel }
-    func reset(_ state: UnsafeMutableRawPointer) { riscv.reset(state) }
-    func mode(_ state: UnsafeMutableRawPointer) -> UInt64 { riscv.mode(state) }
-    func disassemble(_ bytes: UnsafeRawBufferPointer, at pc: UInt64) -> (text: String, length: Int) {
-        riscv.disassemble(bytes, at: pc)
     }
 
     func translateBlock(_ unit: inout TranslationUnit) {

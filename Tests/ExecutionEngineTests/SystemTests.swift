@@ -12,8 +12,8 @@ import Testing
 @testable import ExecutionEngine
 
 /// RISC-V with an MMU as simple as can be: what a page is, a table of the test's says. An exception goes to `handler`.
-private final class FlatGuest: SystemGuest, @unchecked Sendable {
-    private let riscv = RISCVGuest(cpu: .everything)
+private final class FlatGuest: ExtendedRISCV, SystemGuest, @unchecked Sendable {
+    let riscv = RISCVGuest(cpu: .everything)
     /// By virtual page number; others lie where they are seen.
     var pages: [UInt64: PageMapping?] = [:]
     var handler: UInt64 = 0
@@ -21,24 +21,7 @@ private final class FlatGuest: SystemGuest, @unchecked Sendable {
     var walks = 0
     var viewNumber: UInt64 = 0
 
-    var name: String { riscv.name }
-    var globals: [GlobalDescriptor] { riscv.globals }
-    var helpers: [HelperDescriptor] { riscv.helpers }
-    var registers: [RegisterDescriptor] { riscv.registers }
     var stateSize: Int { riscv.stateSize + 8 }
-    var wordSize: WordSize { riscv.wordSize }
-    var dataIsBig: Bool { riscv.dataIsBig }
-    var codeLayout: CodeLayout { riscv.codeLayout }
-    var pcOffset: Int { riscv.pcOffset }
-    var instructionAlignment: Int { riscv.instructionAlignment }
-    var longestInstruction: Int { riscv.longestInstruction }
-    var memoryModel: MemoryModel { riscv.memoryModel }
-    func reset(_ state: UnsafeMutableRawPointer) { riscv.reset(state) }
-    func mode(_ state: UnsafeMutableRawPointer) -> UInt64 { riscv.mode(state) }
-    func disassemble(_ bytes: UnsafeRawBufferPointer, at pc: UInt64) -> (text: String, length: Int) {
-        riscv.disassemble(bytes, at: pc)
-    }
-    func translateBlock(_ unit: inout TranslationUnit) { riscv.translateBlock(&unit) }
 
     let mmuIndexCount = 1
     func fetchIndex(_ state: UnsafeMutableRawPointer) -> Int { 0 }

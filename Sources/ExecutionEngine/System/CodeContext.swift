@@ -66,9 +66,7 @@ struct CodePages: ~Copyable {
     /// Pages that are not in every address space have been entered.
     private(set) var hasLocalPages = false
     private(set) var isEmpty = true
-    /// Addresses mapped by leaves larger than a page: [low, high].
-    private var largeLow = UInt64.max
-    private var largeHigh: UInt64 = 0
+    private var largeLeaves = LargeLeaves()
 
     init() {
         entries = .allocate(capacity: Self.count)
@@ -93,18 +91,14 @@ struct CodePages: ~Copyable {
         if isLasting { entries[Int(truncatingIfNeeded: page &>> 12 & 255)] = Entry(page: page, place: place) }
         let (word, bit) = Self.hash(page)
         seen[word] |= bit
-        if leafBits > 12 {
-            let size: UInt64 = 1 &<< UInt64(leafBits)
-            largeLow = min(largeLow, page & ~(size &- 1))
-            largeHigh = max(largeHigh, page | (size &- 1))
-        }
+        largeLeaves.note(page, leafBits: UInt64(leafBits))
         if !isGlobal { hasLocalPages = true }
         isEmpty = false
     }
 
     /// May the page, or one that the same leaf of the page tables maps, have been entered?
     func mayHold(_ page: UInt64) -> Bool {
-        if page >= largeLow, page <= largeHigh { return true }
+        if largeLeaves.mayHold(page) { return true }
         let (word, bit) = Self.hash(page)
         return seen[word] & bit != 0
     }
@@ -115,8 +109,7 @@ struct CodePages: ~Copyable {
         seen.update(repeating: 0, count: Self.seenWords)
         hasLocalPages = false
         isEmpty = true
-        largeLow = .max
-        largeHigh = 0
+        largeLeaves = LargeLeaves()
     }
 
     private static func hash(_ page: UInt64) -> (word: Int, bit: UInt64) {

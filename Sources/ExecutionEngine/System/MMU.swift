@@ -48,11 +48,11 @@ public final class MMU: AddressSpace, @unchecked Sendable {
         count = guest.mmuIndexCount
         currentViews = .allocate(capacity: count)
         for index in 0..<count {
-            let table = try TLBTable()
+            let table = try TLBTable(), view = guest.view(state, index: index)
+            table.key = TLBKey(view: view, index: index)
             tables.append(table)
             current.append(table)
-            table.key = TLBKey(view: guest.view(state, index: index), index: index)
-            currentViews[index] = guest.view(state, index: index)
+            currentViews[index] = view
             header.pointee.views[index] = table.view
         }
         viewsChanged()
@@ -256,18 +256,13 @@ public final class MMU: AddressSpace, @unchecked Sendable {
     private func find(_ address: UInt64, _ index: Int, _ kind: MemoryAccess, size: UInt64) -> Found? {
         counters.walks &+= 1
         switch guest.walk(state, address, kind, index: index, map) {
-        case .fault(let number):
-            fault = .guestFault(.permission)
-            exception = number
-            return nil
+        case .fault(let number): return deny(number)
         case .page(let found):
             // Where the rights change within the page, the access's last byte is asked for as well.
             if !found.isUniform, size > 1,
                 case .fault(let number) = guest.walk(state, address &+ (size &- 1), kind, index: index, map)
             {
-                fault = .guestFault(.permission)
-                exception = number
-                return nil
+                return deny(number)
             }
             if let span = map.span(found.physical) {
                 if kind == .write, span.isReadOnly { return refuse(kind) }
@@ -281,6 +276,15 @@ public final class MMU: AddressSpace, @unchecked Sendable {
         }
     }
 
+    /// The guest's page tables, or PMP, do not permit it.
+    private func deny(_ number: UInt32) -> Found? {
+        fault = .guestFault(.permission)
+        exception = number
+        return nil
+    }
+
+    /// Memory itself does not.
+    @discardableResult
     private func refuse(_ kind: MemoryAccess) -> Found? {
         fault = .guestFault(.bus)
         exception = guest.exception(.bus, kind)
@@ -348,8 +352,7 @@ public final class MMU: AddressSpace, @unchecked Sendable {
         default: isPossible = false
         }
         if isPossible { return .done }
-        fault = .guestFault(.bus)
-        exception = guest.exception(.bus, access.isWrite ? .write : .read)
+        refuse(access.isWrite ? .write : .read)
         return leave(access.address, access.isWrite)
     }
 
@@ -369,8 +372,7 @@ public final class MMU: AddressSpace, @unchecked Sendable {
         guard let high = find(second, index, kind, size: size &- first) else { return leave(second, access.isWrite) }
         guard case .memory(let a) = low, case .memory(let b) = high, access.kind == .load || access.kind == .store
         else {
-            fault = .guestFault(.bus)
-            exception = guest.exception(.bus, kind)
+            refuse(kind)
             return leave(access.address, access.isWrite)
         }
         if access.kind == .store {

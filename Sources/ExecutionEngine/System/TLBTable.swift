@@ -17,9 +17,7 @@ struct TLBTable: Equatable {
         /// The first entries filled since it was empty: emptying it costs no more than that.
         var filled: UnsafeMutablePointer<UInt16>
         var filledCount = 0
-        /// Addresses mapped by leaves larger than a page: [low, high].
-        var largeLow = UInt64.max
-        var largeHigh: UInt64 = 0
+        var largeLeaves = LargeLeaves()
     }
     private let s: UnsafeMutablePointer<Storage>
 
@@ -58,11 +56,7 @@ struct TLBTable: Equatable {
                 truncatingIfNeeded: address &>> TLBEntry.pageBits & UInt64(Self.count - 1))
         }
         s.pointee.filledCount &+= 1
-        if leafBits > TLBEntry.pageBits {
-            let size: UInt64 = 1 &<< leafBits
-            s.pointee.largeLow = min(s.pointee.largeLow, address & ~(size &- 1))
-            s.pointee.largeHigh = max(s.pointee.largeHigh, address | (size &- 1))
-        }
+        s.pointee.largeLeaves.note(address, leafBits: leafBits)
     }
 
     func empty() {
@@ -78,14 +72,13 @@ struct TLBTable: Equatable {
             entries[0] = .empty(0)
         }
         s.pointee.filledCount = 0
-        s.pointee.largeLow = .max
-        s.pointee.largeHigh = 0
+        s.pointee.largeLeaves = LargeLeaves()
     }
 
     /// Forgets what is known of an address.
     func forget(_ address: UInt64) {
         if s.pointee.filledCount == 0 { return }
-        if address >= s.pointee.largeLow, address <= s.pointee.largeHigh { return empty() }
+        if s.pointee.largeLeaves.mayHold(address) { return empty() }
         let index = Int(truncatingIfNeeded: address &>> TLBEntry.pageBits & UInt64(Self.count - 1))
         s.pointee.entries[index] = .empty(index)
     }

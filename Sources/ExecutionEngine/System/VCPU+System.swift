@@ -118,7 +118,7 @@ extension Engine {
             defer { list = [] }
             return list
         }
-        guard let machine = memory as? MachineMemory else { return }
+        guard let machine = machineMemory else { return }
         for (block, offset, count) in ranges {
             for range in machine.map.ranges {
                 guard case .memory(let known) = range.content, ObjectIdentifier(known) == block else { continue }
