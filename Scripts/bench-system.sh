@@ -13,8 +13,7 @@ bench_system_command() {
     [ ${#rows[@]} -gt 0 ] || rows=("${SYSTEM_ROWS[@]}")
     mkdir -p "$BENCH"
     need gcc-riscv64-linux-gnu libc6-dev-riscv64-cross
-    [ "$BENCH/kernels.guest" -nt "$REPO/Benchmarks/kernels.c" ] ||
-        "$GUEST_CC" -O2 -ffp-contract=off -static -o "$BENCH/kernels.guest" "$REPO/Benchmarks/kernels.c" -lm
+    guest_kernels
     guest_payloads
     qemu_system >/dev/null
     if [ -n "${MARTLET_SYSTEM:-}" ]; then martlet=("$MARTLET_SYSTEM" riscv64); else martlet=("$(martlet_binary)" system riscv64); fi

@@ -5,6 +5,7 @@
 
 KERNELS_INTEGER=(sieve crc sort matrix interp calls chase strings)
 KERNELS_FLOAT=(nbody mandel fft lu)
+KERNEL_FLAGS=(-O2 -ffp-contract=off -static)
 
 bench_command() {
     if [ "${1:-}" = system ]; then
@@ -42,18 +43,24 @@ bench_host() {
     printf '%s, %s processors, kernel %s' "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)" "$(nproc)" "$(uname -r)"
 }
 
+# The kernels as the guest's program.
+guest_kernels() {
+    local source="$REPO/Benchmarks/kernels.c"
+    [ "$BENCH/kernels.guest" -nt "$source" ] || "$GUEST_CC" "${KERNEL_FLAGS[@]}" -o "$BENCH/kernels.guest" "$source" -lm
+}
+
 # The kernels by two compilers of one version, the two roots, the measuring tool.
 prepare_bench() {
     need gcc libc6-dev gcc-riscv64-linux-gnu libc6-dev-riscv64-cross
-    local major native=gcc flags=(-O2 -ffp-contract=off -static) source="$REPO/Benchmarks/kernels.c"
+    local major native=gcc source="$REPO/Benchmarks/kernels.c"
     major=$("$GUEST_CC" -dumpversion | cut -d. -f1)
     if [ "$(gcc -dumpversion | cut -d. -f1)" != "$major" ]; then
         native=gcc-$major
         have "$native" || need "gcc-$major"
     fi
     "$native" -O2 -o "$BENCH/measure" "$REPO/Benchmarks/measure.c"
-    [ "$BENCH/kernels.native" -nt "$source" ] || "$native" "${flags[@]}" -o "$BENCH/kernels.native" "$source" -lm
-    [ "$BENCH/kernels.guest" -nt "$source" ] || "$GUEST_CC" "${flags[@]}" -o "$BENCH/kernels.guest" "$source" -lm
+    [ "$BENCH/kernels.native" -nt "$source" ] || "$native" "${KERNEL_FLAGS[@]}" -o "$BENCH/kernels.native" "$source" -lm
+    guest_kernels
     [ -e "$GUEST_ROOT/var/lib/martlet-root" ] || make_root riscv64 "$GUEST_ROOT" "${ROOT_PACKAGES[@]}"
     [ -e "$NATIVE_ROOT/var/lib/martlet-root" ] || make_root amd64 "$NATIVE_ROOT" "${ROOT_PACKAGES[@]}"
     mkdir -p "$NATIVE_ROOT/apps"
