@@ -92,5 +92,5 @@ import Testing
 
 /// The beginning and the end of a text that may be long: a failed verification begins with what is wrong.
 private func ends(_ text: String) -> String {
-    text.count <= 1200 ? text : "\(text.prefix(600))\n...\n\(text.suffix(600))"
+    text.count <= 3600 ? text : "\(text.prefix(600))\n...\n\(text.suffix(3000))"
 }

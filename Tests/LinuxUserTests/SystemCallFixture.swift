@@ -82,6 +82,11 @@ final class SystemCallFixture {
         return address
     }
 
+    /// A set of descriptors for select(2) with one member, which may be any number: tests that run beside have descriptors too.
+    func descriptorSet(_ member: UInt64) throws -> UInt64 {
+        try words((0...member / 64).map { $0 == member / 64 ? 1 << (member % 64) : 0 })
+    }
+
     func bytes(_ address: UInt64, _ count: Int) throws -> [UInt8] { try memory.readBytes(address, count: count) }
     func word(_ address: UInt64) throws -> UInt64 { try memory.read(address, as: UInt64.self) }
 

@@ -6,6 +6,7 @@ import Glibc
 /// What a finished process left.
 public struct ProcessRun: Sendable {
     public var output: [UInt8]
+    /// With what the processes were doing at the end, when time was up.
     public var errors: [UInt8]
     /// The exit code, or nil when a signal ended the process.
     public var exit: Int32?
@@ -38,8 +39,10 @@ public func runProcess(
 ) throws -> ProcessRun {
     var out: [Int32] = [0, 0]
     var err: [Int32] = [0, 0]
-    guard pipe(&out) == 0, pipe(&err) == 0 else { throw SpawnError(description: "pipe: errno \(errno)") }
-    for fd in out + err { _ = fcntl(fd, F_SETFD, FD_CLOEXEC) }
+    // Processes that other tests start meanwhile do not inherit them.
+    guard pipe2(&out, O_CLOEXEC) == 0, pipe2(&err, O_CLOEXEC) == 0 else {
+        throw SpawnError(description: "pipe: errno \(errno)")
+    }
 
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
@@ -102,6 +105,7 @@ public func runProcess(
     }
     if !reaped {
         run.timedOut = true
+        run.errors += Array("\n[timed out]\n\(processStates(group: child))\n".utf8)
         kill(-child, SIGKILL)
         waitpid(child, &status, 0)
         return run
