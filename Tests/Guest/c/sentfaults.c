@@ -24,11 +24,11 @@ static volatile pid_t lastThread;
 
 static void handler(int signal, siginfo_t *info, void *context) {
     (void)context;
-    count++;
     lastSignal = signal;
     lastCode = info->si_code;
     lastAddress = info->si_addr;
     lastThread = syscall(SYS_gettid);
+    count++;  // Another thread waits for it.
 }
 
 static void handle(int signal, int flags) {
