@@ -7,6 +7,10 @@ busybox mount -t devtmpfs dev /dev
 busybox mount -t tmpfs tmp /tmp
 exec </dev/console >/dev/console 2>&1
 busybox --install -s /bin 2>/dev/null
+if [ -d /tree ]; then
+    for folder in proc dev; do busybox mount -o bind $folder /tree/$folder; done
+    export LC_ALL=C PYTHONDONTWRITEBYTECODE=
+fi
 echo "ready"
 
 now() { cut -d' ' -f1 /proc/uptime; }
@@ -28,7 +32,7 @@ after() { /kernels sort; /kernels interp; }
 for name in $(sed 's/.*rows=//; s/ .*//; s/,/ /g' /proc/cmdline); do
     case $name in
         loop | sum | pack | forks | both | after) row $name $name ;;
-        *) row $name /kernels $name ;;
+        *) if [ -e /tree/apps/$name.sh ]; then row $name chroot /tree /bin/sh /apps/$name.sh; else row $name /kernels $name; fi ;;
     esac
 done
 echo "end"

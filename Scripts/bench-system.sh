@@ -2,22 +2,30 @@
 #
 # Each machine boots Debian's kernel into Benchmarks/system.sh, which does the rows and says how long they took by the guest's clock; how
 # long they took outside is when their lines came. Both machines must print the same. RUNS boots of each (default 1); the least counts.
-# BENCH_OPTIONS are more options for both machines, such as '-smp 2'.
+# BENCH_OPTIONS are more options for both machines, such as '-smp 2'. A row of Benchmarks/apps.txt that is named runs in a tree of the same
+# packages, which the kernel unpacks as a second archive, in a machine with 2 GiB.
 
 SYSTEM_ROWS=(loop sum pack forks "${KERNELS_INTEGER[@]}" "${KERNELS_FLOAT[@]}")
+SYSTEM_APPS=(orbits queens tables compile)
 
 bench_system_command() {
     RUNS=${RUNS:-1}
     BENCH="$REPO/.build/bench"
     local rows=("$@") run name which martlet
     [ ${#rows[@]} -gt 0 ] || rows=("${SYSTEM_ROWS[@]}")
+    [ "${rows[*]}" != apps ] || rows=("${SYSTEM_APPS[@]}")
     mkdir -p "$BENCH"
     need gcc-riscv64-linux-gnu libc6-dev-riscv64-cross
     guest_kernels
     guest_payloads
     qemu_system >/dev/null
     if [ -n "${MARTLET_SYSTEM:-}" ]; then martlet=("$MARTLET_SYSTEM" riscv64); else martlet=("$(martlet_binary)" system riscv64); fi
+    BENCH_MEMORY=512M
     bench_initrd >"$BENCH/system.initrd"
+    if bench_has_apps "${rows[@]}"; then
+        BENCH_MEMORY=2G
+        bench_apps >>"$BENCH/system.initrd"
+    fi
     : >"$BENCH/system.rows"
     say "$RUNS boots of each machine; $(bench_host)"
     for ((run = 1; run <= RUNS; run++)); do
@@ -40,6 +48,37 @@ bench_initrd() {
     } | gzip -9n
 }
 
+# True if one of the rows is a row of apps.txt.
+bench_has_apps() {
+    local row
+    for row in "$@"; do ! grep -q "^$row|" "$REPO/Benchmarks/apps.txt" || return 0; done
+    return 1
+}
+
+# The tree of `devtool bench`, without what is there to be read, as the folder tree, and a script for each row of apps.txt.
+bench_apps() {
+    local root=${GUEST_ROOT:-$CACHE/root-riscv64} folder entries=0 name kind line
+    need cpio
+    [ -e "$root/var/lib/martlet-root" ] || make_root riscv64 "$root" "${ROOT_PACKAGES[@]}" >&2
+    folder=$(mktemp -d)
+    ln -s "$root" "$folder/tree"
+    (cd "$folder" && find tree/ \( -path '*/usr/share/doc' -o -path '*/usr/share/man' -o -path '*/usr/share/locale' \) -prune -o -print0 |
+        cpio -0 -o -H newc --quiet) | gzip -1n
+    {
+        newc_entry tree/apps 040755 /dev/null
+        while IFS='|' read -r name kind line; do
+            case "$name" in '' | '#'* | ' '*) continue ;; esac
+            line=${line//@/}
+            line=${line//TRIPLE/riscv64-linux-gnu}
+            printf 'cd /apps\n%s\n' "${line//CC1FLAGS/-march=rv64gc -mabi=lp64d}" >"$folder/line"
+            newc_entry "tree/apps/$name.sh" 0100755 "$folder/line"
+        done <"$REPO/Benchmarks/apps.txt"
+        for line in "$REPO"/Benchmarks/apps/*; do newc_entry "tree/apps/$(basename "$line")" 0100644 "$line"; done
+        newc_entry TRAILER!!! 0 /dev/null
+    } | gzip -9n
+    rm -rf "$folder"
+}
+
 # bench_boot WHICH ROWS COMMAND...: one boot; its rows into system.rows: WHICH ROW INSIDE OUTSIDE SUM. A boot's row ends with its first line.
 bench_boot() {
     local which=$1 rows=$2 word name start end sum before now
@@ -56,7 +95,7 @@ bench_boot() {
             *) continue ;;
         esac
         before=$now
-    done < <(timeout --foreground --kill-after=5 "${LIMIT:-900}" "$@" -M virt -nographic -m 512M -bios "$PAYLOADS/firmware64.bin" \
+    done < <(timeout --foreground --kill-after=5 "${LIMIT:-900}" "$@" -M virt -nographic -m "$BENCH_MEMORY" -bios "$PAYLOADS/firmware64.bin" \
         -kernel "$PAYLOADS/kernel" -initrd "$BENCH/system.initrd" \
         -append "console=ttyS0 quiet rdinit=/bench rows=$rows" ${BENCH_OPTIONS:-} </dev/null 2>&1)
 }
