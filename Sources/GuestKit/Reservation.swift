@@ -29,7 +29,7 @@ extension IRBuilder {
     }
 
     /// Stores `new` to `base` if that is reserved and still as it was read; gives up the reservation. `failed` becomes 0 when
-    /// it was stored, 1 when not; nil: nobody asks. Goes on in a new block. A store that fails still faults on a bad address.
+    /// it was stored, 1 when not; nil: nobody asks. Goes on in a new block. A store that fails still asks for the right to store there.
     public mutating func storeConditional(
         _ reservation: Reservation, _ base: Temp, _ new: Temp, _ memOp: MemOp, failed: Temp?
     ) {
@@ -48,7 +48,8 @@ extension IRBuilder {
         br(done)
 
         begin(failure)
-        gld(base, 0, memOp, type)
+        // Leaves memory as it is.
+        grmw(.or, base, const(0, type), memOp)
         if let failed { mov(failed, const(1, type)) }
         br(done)
 

@@ -32,14 +32,21 @@ public struct PageMapping: Sendable {
     public var rights: Rights
     /// All bytes of the page are alike. False: each access is to be walked for.
     public var isUniform: Bool
+    /// Bytes from the one asked for on that have the same rights by the same rule, where the page is not uniform. Memory refuses an access
+    /// to more of them.
+    public var reach: UInt64
     /// In the page tables of every address space.
     public var isGlobal: Bool
 
-    public init(physical: UInt64, leafBits: UInt8, rights: Rights, isUniform: Bool = true, isGlobal: Bool = false) {
+    public init(
+        physical: UInt64, leafBits: UInt8, rights: Rights, isUniform: Bool = true, reach: UInt64 = .max,
+        isGlobal: Bool = false
+    ) {
         self.physical = physical
         self.leafBits = leafBits
         self.rights = rights
         self.isUniform = isUniform
+        self.reach = reach
         self.isGlobal = isGlobal
     }
 }

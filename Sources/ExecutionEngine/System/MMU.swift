@@ -258,12 +258,7 @@ public final class MMU: AddressSpace, @unchecked Sendable {
         switch guest.walk(state, address, kind, index: index, map) {
         case .fault(let number): return deny(number)
         case .page(let found):
-            // Where the rights change within the page, the access's last byte is asked for as well.
-            if !found.isUniform, size > 1,
-                case .fault(let number) = guest.walk(state, address &+ (size &- 1), kind, index: index, map)
-            {
-                return deny(number)
-            }
+            if !found.isUniform, size > found.reach { return refuse(kind) }
             if let span = map.span(found.physical) {
                 if kind == .write, span.isReadOnly { return refuse(kind) }
                 let isEntered = enter(address, index, kind, found, span)

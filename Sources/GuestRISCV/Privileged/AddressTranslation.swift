@@ -134,7 +134,7 @@ extension Hart {
             PageMapping(
                 physical: physical, leafBits: UInt8(truncatingIfNeeded: leafBits),
                 rights: PageMapping.Rights(rawValue: rights & span.rights),
-                isUniform: span.contains(pageOf: physical), isGlobal: isGlobal))
+                isUniform: span.contains(pageOf: physical), reach: span.high &- physical, isGlobal: isGlobal))
     }
 
     @inline(__always)
@@ -155,9 +155,9 @@ extension Hart {
                 let shift = UInt64(12 &+ level &* Format.indexBits)
                 let place = base &+ (address &>> shift & Format.indexMask) &* Format.size
                 let span = protection(place, isMachine: false)
-                guard span.rights & Right.read != 0, let host = memory.host(place, count: Format.size) else {
-                    return accessFault
-                }
+                guard span.rights & Right.read != 0, span.high &- place >= Format.size,
+                    let host = memory.host(place, count: Format.size)
+                else { return accessFault }
                 let entry = Format.load(host.base)
                 if entry & Entry.valid == 0 || entry & (Entry.read | Entry.write) == Entry.write { return pageFault }
                 if Format.isReserved(entry, features) { return pageFault }

@@ -186,8 +186,9 @@ struct CSRRows {
         return value
     }
 
-    /// All that can arise below M mode: no environment call of M mode.
-    private var delegableExceptions: UInt64 { 0xb3ff }
+    /// All that can arise below M mode: no environment call of M mode. Like QEMU's harts it keeps the bits of a few more (10: calls from VS
+    /// mode, 18: software checks, 20 to 23: guest pages), which never arise.
+    private var delegableExceptions: UInt64 { 0xb3ff | 1 << 10 | 1 << 18 | 0xf << 20 }
 
     // MARK: Machine counters
 

@@ -86,7 +86,7 @@ import Testing
     static let masks: [(Int, UInt64, UInt64)] = [
         (Number.mstatus, 0xa_0000_0000, 0x8000_000a_007e_79aa),
         (Number.misa, 0x8000_0000_0014_112d, 0x8000_0000_0014_112d),
-        (Number.medeleg, 0, 0xb3ff), (Number.mideleg, 0, 0x222), (Number.mie, 0, 0xaaa), (Number.mip, 0, 0x222),
+        (Number.medeleg, 0, 0xf4_b7ff), (Number.mideleg, 0, 0x222), (Number.mie, 0, 0xaaa), (Number.mip, 0, 0x222),
         (Number.mtvec, 0, 0xffff_ffff_ffff_fffc), (Number.stvec, 0, 0xffff_ffff_ffff_fffc),
         (Number.mcounteren, 0, 7), (Number.scounteren, 0, 7), (Number.mcountinhibit, 0, 5),
         (Number.menvcfg, 0, 0xe000_0000_0000_00f1), (Number.senvcfg, 0, 0xf1),

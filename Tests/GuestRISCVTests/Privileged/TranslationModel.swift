@@ -23,10 +23,14 @@ struct ProtectionModel {
         }
     }
 
-    /// May a byte be accessed?
-    func allows(_ byte: UInt64, _ access: MemoryAccess, isMachine: Bool) -> Bool {
+    /// May an access be made? The first entry that matches any of its bytes has to match all of them.
+    func allows(_ byte: UInt64, _ access: MemoryAccess, count: UInt64 = 1, isMachine: Bool) -> Bool {
+        let bytes = (0..<count).map { byte &+ $0 }
         for i in 0..<configuration.count {
-            guard let (low, high) = range(i), byte >= low, byte < high else { continue }
+            guard let (low, high) = range(i) else { continue }
+            let matched = bytes.filter { $0 >= low && $0 < high }.count
+            if matched == 0 { continue }
+            if matched < bytes.count { return false }
             if isMachine && configuration[i] & 0x80 == 0 { return true }
             return configuration[i] >> access.rawValue & 1 != 0
         }
@@ -62,8 +66,8 @@ struct TranslationModel {
         range.contains(address) && range.contains(address + entrySize - 1) ? entries[address] ?? 0 : nil
     }
 
-    private func allows(_ address: UInt64, _ access: MemoryAccess) -> Bool {
-        protection?.allows(address, access, isMachine: false) ?? true
+    private func allows(_ address: UInt64, _ access: MemoryAccess, count: UInt64 = 1) -> Bool {
+        protection?.allows(address, access, count: count, isMachine: false) ?? true
     }
 
     mutating func translate(_ va: UInt64, _ access: MemoryAccess) -> Result {
@@ -82,7 +86,7 @@ struct TranslationModel {
             // 2.
             let index = va >> UInt64(12 + i * indexBits) & (isNarrow ? 0x3ff : 0x1ff)
             let place = a + index * entrySize
-            guard allows(place, .read), let pte = read(place) else { return accessFault }
+            guard allows(place, .read, count: entrySize), let pte = read(place) else { return accessFault }
             func bit(_ n: UInt64) -> Bool { pte >> n & 1 != 0 }
             // 3.
             if !bit(0) || !bit(1) && bit(2) { return pageFault }
@@ -123,7 +127,7 @@ struct TranslationModel {
             // 9.
             if !bit(6) || access == .write && !bit(7) {
                 if !setsBits { return pageFault }
-                if !allows(place, .write) { return accessFault }
+                if !allows(place, .write, count: entrySize) { return accessFault }
                 entries[place] = pte | 0x40 | (access == .write ? 0x80 : 0)
             }
             // 10.

@@ -336,6 +336,12 @@ extension Walk {
                         let isMachine = index == MMUIndex.machine
                         let mapping = one.walk(place, access, index, memory).mapping
                         #expect((mapping != nil) == model.allows(place, access, isMachine: isMachine))
+                        if let mapping, !mapping.isUniform {
+                            for count in [2, 4, 8] as [UInt64] where place & 0xfff <= 4096 - count {
+                                let isAllowed = model.allows(place, access, count: count, isMachine: isMachine)
+                                #expect((mapping.reach >= count) == isAllowed)
+                            }
+                        }
                         guard let mapping, mapping.isUniform else { continue }
                         // Nothing on the page differs.
                         let page = place & ~0xfff

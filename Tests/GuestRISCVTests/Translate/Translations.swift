@@ -157,7 +157,7 @@ let translations = """
       x10 = setcond.ne.i64 %66, %65
       br block3
     block2 cold:
-      %67 = gld.i64.s32.al [x11]
+      %68 = grmw.or.i64.s32.al [x11], 0
       x10 = mov.i64 1
       br block3
     block3:
@@ -171,7 +171,7 @@ let translations = """
       %66 = gcas.i64.u64.al [x11], %65, x12
       br block3
     block2 cold:
-      %67 = gld.i64.u64.al [x11]
+      %68 = grmw.or.i64.u64.al [x11], 0
       br block3
     block3:
 
@@ -603,7 +603,7 @@ let translations = """
       x10 = setcond.ne.i32 %66, %65
       br block3
     block2 cold:
-      %67 = gld.i32.s32.al [x12]
+      %68 = grmw.or.i32.s32.al [x12], 0
       x10 = mov.i32 1
       br block3
     block3:
