@@ -178,13 +178,13 @@ public struct RISCVCPUModel: Sendable {
     static func ofMachines(_ wordSize: WordSize) -> [RISCVCPUModel] {
         let name = wordSize == .bits32 ? "rv32" : "rv64"
         let usual = RISCVExtensions.usual(wordSize, .machine)
-        let all = usual.union([.zihpm, .smstateen])
+        let all = usual.union(.smstateen)
         let base: RISCVExtensions = [wordSize == .bits32 ? .rv32 : .rv64, .i, .zicsr, .priv, .pmp, .u]
         let general = RISCVExtensions.general(wordSize).union([
             .priv, .pmp, .u, .s, wordSize == .bits32 ? .sv32 : .sv48,
         ])
         return [
-            RISCVCPUModel(name, "everything that is supported, except zcmp, zihpm and smstateen (default)", usual),
+            RISCVCPUModel(name, "everything that is supported, except zcmp, smstateen and svade (default)", usual),
             RISCVCPUModel("max", maxSummary, all),
             RISCVCPUModel("any", "the same as max", all),
             RISCVCPUModel(name + "i", "the base integer instruction set, M and U mode", base),
@@ -243,10 +243,11 @@ extension RISCVExtensions {
         .u, .s, .pmp, .sv32, .sv39, .sv48, .sv57, .smstateen, .sstc, .svade, .svadu, .svinval, .svnapot, .svpbmt,
     ]
     /// What a program, or the software of a machine, may count on by default. Of svade and svadu, which contradict each other in what they
-    /// promise, the hart has the latter.
+    /// promise, the hart has the latter. Programs do without zihpm: no operating system lets them read those counters.
     static func usual(_ wordSize: WordSize, _ use: RISCVCPUUse = .programs) -> RISCVExtensions {
-        let usual = implemented(wordSize, use).subtracting([.zcmp, .zihpm, .smstateen, .svade])
-        return usual.union(wordSize == .bits32 ? .rv32 : .rv64).union(use == .machine ? .priv : [])
+        let usual = implemented(wordSize, use).subtracting([.zcmp, .smstateen, .svade])
+        let base: RISCVExtensions = wordSize == .bits32 ? .rv32 : .rv64
+        return use == .machine ? usual.union([base, .priv]) : usual.subtracting(.zihpm).union(base)
     }
 }
 

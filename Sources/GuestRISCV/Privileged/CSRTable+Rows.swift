@@ -72,11 +72,10 @@ struct CSRRows {
         pair(0xc00, "cycle", 0xc80, "cycleh", needs: .zicntr, isLegal: { $0.mayRead(counter: 0) }) { $0.counter(0) }
         pair(0xc01, "time", 0xc81, "timeh", needs: .zicntr, isLegal: { $0.mayRead(counter: 1) }) { $0.time }
         pair(0xc02, "instret", 0xc82, "instreth", needs: .zicntr, isLegal: { $0.mayRead(counter: 2) }) { $0.counter(2) }
-        for n in UInt16(3)...31 {
+        for n in eventCounters {
             pair(
-                0xc00 + n, "hpmcounter", 0xc80 + n, "hpmcounterh", needs: .zihpm,
-                isLegal: { $0.mayRead(counter: UInt64(n)) }
-            ) { _ in 0 }
+                0xc00 + n, "hpmcounter", 0xc80 + n, "hpmcounterh", isLegal: { $0.mayRead(counter: UInt64(n)) }
+            ) { $0.p.eventCounters[Int(n) - 3] }
         }
     }
 
@@ -128,7 +127,10 @@ struct CSRRows {
     }
 
     private var epcMask: UInt64 { extensions.contains(.zca) ? ~1 : ~3 }
-    private var counterMask: UInt64 { extensions.contains(.zihpm) ? 0xffff_ffff : 7 }
+    /// The counters of events that there are: 16 of the 29 that there may be, as QEMU's harts have them.
+    private var eventCounters: Range<UInt16> { 3..<3 + UInt16(extensions.contains(.zihpm) ? EventCounters.count : 0) }
+    /// A bit for each counter.
+    private var counterMask: UInt64 { 1 << UInt64(eventCounters.upperBound) - 1 }
 
     // MARK: Machine
 
@@ -197,11 +199,14 @@ struct CSRRows {
         pair(0xb02, "minstret", 0xb82, "minstreth", write: { $0.write(counter: 2, $1) }) { $0.counter(2) }
         let writable = counterMask & ~2
         add(0x320, "mcountinhibit", \.mcountinhibit, write: { $0.inhibit($1 & writable) })
-        // No event is counted.
-        for n in UInt16(3)...31 {
-            pair(0xb00 + n, "mhpmcounter", 0xb80 + n, "mhpmcounterh") { _ in 0 }
-            constant(0x320 + n, "mhpmevent")
+        for n in eventCounters {
+            let i = Int(n) - 3
+            pair(0xb00 + n, "mhpmcounter", 0xb80 + n, "mhpmcounterh", write: { $0.p.eventCounters[i] = $1 }) {
+                $0.p.eventCounters[i]
+            }
         }
+        // The one event that there is happens never.
+        for n in UInt16(3)...31 { constant(0x320 + n, "mhpmevent") }
     }
 
     // MARK: Memory protection
@@ -223,12 +228,15 @@ struct CSRRows {
 
     // MARK: Triggers
 
-    /// There are none (Debug specification, "Trigger Module": type 0 of tdata1).
+    /// There are none (Debug specification, "Trigger Module": type 0 of tdata1, and of tinfo).
     private mutating func triggers() {
         constant(0x7a0, "tselect")
         constant(0x7a1, "tdata1")
         constant(0x7a2, "tdata2")
         constant(0x7a3, "tdata3")
+        constant(0x7a4, "tinfo", 1)
+        // What a debugger may have a trigger compare.
+        add(0x7a8, "mcontext", \.mcontext, mask: isNarrow ? 0x3f : 0x1fff)
     }
 }
 

@@ -70,6 +70,9 @@ public struct PrivilegedState {
     /// Counters (`MachineCounter`): what is to be added to the time's cycles, or the value while the counter is inhibited.
     public var counters: InlineArray<3, UInt64> = .init(repeating: 0)
     public var mcountinhibit: UInt64 = 0
+    /// mhpmcounter3 and those behind it, which stand still.
+    public var eventCounters: InlineArray<16, UInt64> = .init(repeating: 0)
+    public var mcontext: UInt64 = 0
     public var mhartid: UInt64 = 0
 
     public var pmp = PMPState()
@@ -86,6 +89,9 @@ public struct PrivilegedState {
         return start + offset
     }
 }
+
+/// Counters of events (Privileged ISA, "Hardware Performance Monitor"; extension Zihpm).
+enum EventCounters { static let count = 16 }
 
 /// Byte offsets that translation uses.
 enum PrivilegedOffset {
