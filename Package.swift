@@ -79,8 +79,8 @@ let package = Package(
         .target(
             name: "EngineSetup",
             dependencies: [
-                "CodeGen", "CodeGenX64", "CodeGenInterpreter", "ExecutionEngine", "Optimizer", "HostOS", "Diagnostics",
-                "CCapstone",
+                "CodeGen", "CodeGenX64", "CodeGenInterpreter", "ExecutionEngine", "TranslationStore", "Optimizer",
+                "HostOS", "Diagnostics", "CCapstone",
             ]),
         // System mode
         .target(

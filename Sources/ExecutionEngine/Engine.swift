@@ -86,10 +86,10 @@ public final class Engine: @unchecked Sendable {
         let stubBytes = code.used
         self.stubBytes = stubBytes
         source = memory.codeSource
-        if let folder = options.store, let source {
-            store = Store(folder, stubBytes: stubBytes, mostRanges: PlanStorage.blockLimit, name: source.codeFileName)
-        } else {
-            store = nil
+        store = options.store.map { [source] folder in
+            Store(folder, stubBytes: stubBytes, mostRanges: PlanStorage.blockLimit) {
+                source?.codeFileName($0) ?? folder.program
+            }
         }
         let reader = CodeReader(
             memory, leastBytes: guest.instructionAlignment, longestInstruction: guest.longestInstruction)

@@ -6,20 +6,26 @@ import GuestMemory
 import TranslationStore
 
 extension Engine {
-    /// Takes into use what earlier runs made of the code at `pc` and around. Holds the lock.
-    func installStored(at pc: UInt64, _ mode: UInt64) {
-        guard let store, let source else { return }
-        let first = cache.count
-        let client = StoreClient(wants: { self.cache.find(CodeKey(pc: $0, mode: $1)) == nil }, install: install)
-        store.offer(at: pc, mode, file: source.codeFile(at: GuestLocation(pc)), to: client)
+    /// Takes into use what earlier runs made of the code of a key and around it. Holds the lock.
+    func installStored(at key: CodeKey) {
+        guard let store else { return }
+        let first = cache.count, place = key.place
+        let client = StoreClient(
+            wants: {
+                // Where the rest of an instruction lies that goes on in the next page is not known here.
+                (!self.hasPlaces || !self.tiering.mayCross($0))
+                    && self.cache.find(CodeKey(place: place, pc: $0, mode: $1)) == nil
+            }, install: { self.install($0, at: place) })
+        store.offer(at: key.pc, key.mode, place, file: source?.codeFile(at: key.location) ?? 0, to: client)
         if options.chaining { for row in first..<cache.count { linkAll(TranslationID(row)) } }
     }
 
     /// Takes a stored translation into use, if guest memory holds its bytes.
-    private func install(_ stored: StoredTranslation) -> StoreClient.Outcome {
-        guard let ranges = stored.ranges, reader.holds(ranges, stored.code) else { return .stale }
+    private func install(_ stored: StoredTranslation, at place: GuestPlace) -> StoreClient.Outcome {
+        guard let ranges = stored.ranges(at: place), reader.holds(ranges, stored.code) else { return .stale }
         let made = MadeRegion(
-            key: CodeKey(pc: stored.pc, mode: stored.mode), body: .exported(stored.region), ranges: ranges,
+            key: CodeKey(place: place, pc: stored.pc, mode: stored.mode), body: .exported(stored.region),
+            ranges: ranges,
             isOptimized: stored.isOptimized, canGrow: stored.canGrow, storedCounter: stored.counter)
         return admit(made) == nil ? .refused : .installed
     }
@@ -43,34 +49,41 @@ extension Engine {
 
     /// Writes what this process has translated, when that is worth it: before the process ends or executes another program.
     public func saveTranslations() {
-        guard let store, let files = source else { return }
+        guard let store else { return }
         lock.withLock {
             guard store.isWorthSaving(count: cache.count) else { return }
-            let new = (store.firstNew..<cache.count).compactMap { newTranslation(TranslationID($0), files) }
-            let supplier = StoreSupplier(
-                isMadeAnew: { self.cache.find(CodeKey(pc: $0, mode: $1)).map(self.isNewForStore) ?? false },
-                export: { self.host.export(self.cache.code(of: TranslationID($0)), to: $1) })
-            store.save(new, count: cache.count, from: supplier)
+            let new = (store.firstNew..<cache.count).compactMap { newTranslation(TranslationID($0)) }
+            store.save(new, count: cache.count) { self.host.export(self.cache.code(of: TranslationID($0)), to: $1) }
         }
     }
 
-    /// Made by this process, and found by look-up.
+    /// Made by this process, and found by look-up; a machine's next run needs also what has been dropped since, such as the start of its
+    /// kernel, of which nothing is left at the end.
     private func isNewForStore(_ index: TranslationID) -> Bool {
         let row = cache[index]
-        return row.source != 0 && row.isValid && cache.find(row.key) == index
+        guard row.source != 0 else { return false }
+        return row.isValid ? cache.find(row.key) == index : source == nil && cache.dormant[row.key] == index
     }
 
-    /// A translation as the store takes it; nil where its first byte comes from no file.
-    private func newTranslation(_ index: TranslationID, _ files: any CodeSource) -> NewTranslation? {
-        guard isNewForStore(index), let size = host.exportedSize(cache.code(of: index)) else { return nil }
+    /// A translation as the store takes it; nil where its first byte comes from no file, if memory has files, and where it goes on in a page
+    /// that may lie elsewhere.
+    private func newTranslation(_ index: TranslationID) -> NewTranslation? {
+        guard isNewForStore(index), cache[index].key.rest == CodeKey.noRest,
+            let size = host.exportedSize(cache.code(of: index))
+        else { return nil }
         let row = cache[index], source = cache.sources[row.source]
-        let file = files.codeFile(at: row.key.location)
-        if file == 0 || row.key.place != .same { return nil }
-        let isOfOne = source.ranges.allSatisfy {
-            files.codeFile(at: $0.start) == file && files.codeFile(at: GuestLocation($0.end.rawValue &- 1)) == file
+        var file = 0
+        if let files = self.source {
+            file = files.codeFile(at: row.key.location)
+            if file == 0 { return nil }
+            let isOfOne = source.ranges.allSatisfy {
+                files.codeFile(at: $0.start) == file && files.codeFile(at: GuestLocation($0.end.rawValue &- 1)) == file
+            }
+            if !isOfOne { file = 0 }
         }
         return NewTranslation(
-            id: index.row, pc: row.key.pc, mode: row.key.mode, file: isOfOne ? file : 0, isOptimized: row.isOptimized,
+            id: index.row, pc: row.key.pc, mode: row.key.mode, place: row.key.place, file: file,
+            isOptimized: row.isOptimized,
             canGrow: row.canGrow, counter: row.counter, ranges: source.ranges, code: source.code, regionSize: size)
     }
 }

@@ -28,7 +28,7 @@ extension Engine {
     /// The translation of a key. `hasFlushed` is set when the code cache was emptied for it.
     func supply(_ key: CodeKey, _ hasFlushed: inout Bool) -> Supply {
         if let index = cache.find(key) ?? revive(key) { return .code(index) }
-        if key.place == .same { installStored(at: key.pc, key.mode) }
+        installStored(at: key)
         if let index = cache.find(key) { return .code(index) }
         func flush() {
             flushLocked()

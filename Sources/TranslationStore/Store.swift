@@ -144,11 +144,11 @@ public final class Store {
 
     /// Offers what earlier runs translated: of the page of `pc`, when it is asked for the first time, what the program's own file has
     /// and what earlier runs of the program used of a library; else what there is at `pc`, from runs of other programs. `file`: the
-    /// number of the file of code at `pc`; 0: none.
-    public func offer(at pc: UInt64, _ mode: UInt64, file: Int, to client: StoreClient) {
+    /// number of the file of code at `pc`; 0: none. A page that is seen from several places is asked for at each.
+    public func offer(at pc: UInt64, _ mode: UInt64, _ place: GuestPlace, file: Int, to client: StoreClient) {
         let unit = file == 0 ? nil : unit(file)
         repeat {
-            offer(at: pc, mode, unit, client)
+            offer(at: pc, mode, place, unit, client)
         } while client.wants(pc, mode) && lookAgain(unit)
     }
 
@@ -157,16 +157,22 @@ public final class Store {
         return unit?.lookAgain(self) ?? false || isNew
     }
 
-    private func offer(at pc: UInt64, _ mode: UInt64, _ unit: StoreUnit?, _ client: StoreClient) {
+    private func offer(
+        at pc: UInt64, _ mode: UInt64, _ place: GuestPlace, _ unit: StoreUnit?, _ client: StoreClient
+    ) {
         let page = pc >> StorePage.bits
         let own = program.file
-        if let own, let index = own.index(of: page), own.visit(index), let contents = own.contents(index) {
-            for i in 0..<contents.rowCount { offer(contents, i, of: own, client) }
+        if let own, let index = own.index(of: page), let contents = own.contents(index) {
+            if own.visit(index, place) {
+                for i in 0..<contents.rowCount { offer(contents, i, of: own, client, again: place != .same) }
+            } else if place != .same {
+                offerAgain(contents, at: pc, of: own, client)
+            }
         }
         guard let unit, unit !== program, let file = unit.file, let index = file.index(of: page),
             let contents = file.contents(index)
         else { return }
-        if file.visit(index), let own, let uses = own.uses(of: page) {
+        if file.visit(index, place), let own, let uses = own.uses(of: page) {
             var row = 0
             for i in 0..<Int(uses.count) {
                 guard let used = own.address(uses, i) else { break }
@@ -193,11 +199,24 @@ public final class Store {
         return count
     }
 
-    /// Offers one row, once.
+    /// Offers the rows at `pc` when its page was asked for before: a machine's kernel changes its code, and may have made it now what it
+    /// was when they were stored. A region that was in use was not worth it.
+    private func offerAgain(_ contents: StoredPage, at pc: UInt64, of file: StoreFile, _ client: StoreClient) {
+        var at = contents.firstRow(from: pc)
+        while at < contents.rowCount, contents.row(at).pc == pc {
+            let wasUsed = file.states[Int(contents.page.firstRow) + at] == .installed
+            if !wasUsed || !contents.row(at).isOptimized { offer(contents, at, of: file, client, again: true) }
+            at += 1
+        }
+    }
+
+    /// Offers one row, once, or once more.
     @discardableResult
-    private func offer(_ contents: StoredPage, _ index: Int, of file: StoreFile, _ client: StoreClient) -> Bool {
+    private func offer(
+        _ contents: StoredPage, _ index: Int, of file: StoreFile, _ client: StoreClient, again: Bool = false
+    ) -> Bool {
         let ordinal = Int(contents.page.firstRow) + index
-        guard file.states[ordinal] == .untouched else { return false }
+        guard again || file.states[ordinal] == .untouched else { return false }
         let row = contents.row(index)
         guard client.wants(row.pc, row.mode), let stored = contents.translation(index, copiedTo: copy),
             stored.pc == row.pc, stored.mode == row.mode
@@ -208,7 +227,7 @@ public final class Store {
             counters.installed += 1
             return true
         case .stale:
-            file.states[ordinal] = .stale
+            if file.states[ordinal] == .untouched { file.states[ordinal] = .stale }
             counters.stale += 1
             return false
         case .refused: return false

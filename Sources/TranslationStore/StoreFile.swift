@@ -23,6 +23,11 @@ enum StoredPageState: UInt8 {
     case visited
 }
 
+private struct PageAtPlace: Hashable {
+    var page: Int
+    var place: GuestPlace
+}
+
 final class StoreFile {
     private let view: FileView
     let head: StoreHead
@@ -32,6 +37,8 @@ final class StoreFile {
     private let pages: UnsafeRawPointer
     /// By page of the table.
     private let pageStates: UnsafeMutablePointer<StoredPageState>
+    /// Pages asked for since the last flush that are seen elsewhere than where they lie.
+    private var placesVisited: Set<PageAtPlace> = []
     /// By row; for one thread at a time, as everything here.
     let states: UnsafeMutablePointer<StoredRowState>
 
@@ -91,6 +98,7 @@ final class StoreFile {
     /// What was installed is gone.
     func flush() {
         for i in 0..<pageCount where pageStates[i] == .visited { pageStates[i] = .good }
+        placesVisited.removeAll()
         for i in 0..<Int(head.rowCount) where states[i] == .installed { states[i] = .untouched }
     }
 
@@ -105,8 +113,9 @@ final class StoreFile {
         return low < pageCount && page(low).page == wanted ? low : nil
     }
 
-    /// True once for each page, until a flush.
-    func visit(_ index: Int) -> Bool {
+    /// True once for each page and place, until a flush.
+    func visit(_ index: Int, _ place: GuestPlace) -> Bool {
+        if place != .same { return placesVisited.insert(PageAtPlace(page: index, place: place)).inserted }
         defer { pageStates[index] = .visited }
         return pageStates[index] != .visited
     }
@@ -217,12 +226,19 @@ final class StoredCopy {
     }
 
     /// The guest bytes that a translation was made from; nil when they are in more places than any of ours has.
-    func ranges(of stored: StoredTranslation) -> UnsafeBufferPointer<GuestRange>? {
+    func ranges(of stored: StoredTranslation, at place: GuestPlace) -> UnsafeBufferPointer<GuestRange>? {
         let count = Int(stored.row.rangeCount)
         guard count <= mostRanges else { return nil }
         for i in 0..<count {
             let range = stored.range(i)
-            ranges[i] = GuestRange(start: GuestLocation(range.start), end: GuestLocation(range.start &+ range.count))
+            // What is seen elsewhere is known to lie there together as far as a page goes.
+            if place != .same,
+                (range.start ^ stored.pc) | (range.start &+ range.count &- 1 ^ stored.pc) >= StorePage.size
+            {
+                return nil
+            }
+            let start = place.location(of: range.start)
+            ranges[i] = GuestRange(start: start, end: start &+ range.count)
         }
         return UnsafeBufferPointer(start: ranges, count: count)
     }
@@ -272,8 +288,9 @@ public struct StoredTranslation {
     /// The execution counter that its code uses.
     public var counter: Int { Int(row.counter) }
 
-    /// The guest bytes that it was made from; nil when they are in more places than any of ours has.
-    public var ranges: UnsafeBufferPointer<GuestRange>? { copy?.ranges(of: self) }
+    /// The guest bytes that it was made from, where code is seen from `place`; nil when they are in more ranges than any of ours has, or
+    /// may lie elsewhere.
+    public func ranges(at place: GuestPlace) -> UnsafeBufferPointer<GuestRange>? { copy?.ranges(of: self, at: place) }
 
     /// The guest bytes of all ranges, one after the other.
     public var code: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: body[codeAt...]) }

@@ -15,6 +15,8 @@ public struct StoreOptions: Sendable {
     public var limit: Int
     /// Fewer new translations than this are not worth writing.
     public var leastNew: Int
+    /// One file has what many different runs leave, as a machine's has: what several runs have no use for is left out.
+    public var forgetsUnused = false
 
     public init(
         folder: String, configuration: StoreIdentity, program: String, limit: Int = 256 << 20, leastNew: Int = 16

@@ -48,6 +48,7 @@ struct StoreHead: BitwiseCopyable {
 /// One guest page in the table. It is the unit in which a file is read, whatever pages the guest has.
 struct StorePage: BitwiseCopyable {
     static let bits: UInt64 = 12
+    static let size: UInt64 = 1 << bits
     static let stride = MemoryLayout<StorePage>.stride
 
     /// Guest address >> bits.
@@ -96,7 +97,7 @@ struct StoreRow: BitwiseCopyable {
     var hash: UInt64
 }
 
-/// Guest bytes in a row's body.
+/// Guest bytes in a row's body, by the address at which its code sees them.
 struct StoredRange: BitwiseCopyable {
     static let stride = MemoryLayout<StoredRange>.stride
 

@@ -10,6 +10,8 @@ public struct NewTranslation {
     /// The client's number.
     let id: Int
     let pc: UInt64, mode: UInt64
+    /// Where its bytes lie.
+    let place: GuestPlace
     /// The number of the file of code that all its bytes come from; 0: of several.
     let file: Int
     let isOptimized: Bool, canGrow: Bool
@@ -21,12 +23,14 @@ public struct NewTranslation {
     let regionSize: Int
 
     public init(
-        id: Int, pc: UInt64, mode: UInt64, file: Int, isOptimized: Bool, canGrow: Bool, counter: UInt16,
+        id: Int, pc: UInt64, mode: UInt64, place: GuestPlace, file: Int, isOptimized: Bool, canGrow: Bool,
+        counter: UInt16,
         ranges: UnsafeBufferPointer<GuestRange>, code: UnsafeRawBufferPointer, regionSize: Int
     ) {
         self.id = id
         self.pc = pc
         self.mode = mode
+        self.place = place
         self.file = file
         self.isOptimized = isOptimized
         self.canGrow = canGrow
@@ -37,19 +41,12 @@ public struct NewTranslation {
     }
 }
 
-/// What a client is asked while its translations are written.
-public struct StoreSupplier {
-    /// Has this process made a translation of that pc and mode that is still in use?
-    public var isMadeAnew: (_ pc: UInt64, _ mode: UInt64) -> Bool
-    /// Writes what the host exports of the translation of that number.
-    public var export: (_ id: Int, UnsafeMutableRawBufferPointer) -> Void
+/// Writes what the host exports of the translation of that number.
+public typealias TranslationExport = (_ id: Int, UnsafeMutableRawBufferPointer) -> Void
 
-    public init(
-        isMadeAnew: @escaping (UInt64, UInt64) -> Bool, export: @escaping (Int, UnsafeMutableRawBufferPointer) -> Void
-    ) {
-        self.isMadeAnew = isMadeAnew
-        self.export = export
-    }
+/// What a file has one translation of.
+private struct RowKey: Hashable {
+    var pc: UInt64, mode: UInt64
 }
 
 extension Store {
@@ -59,8 +56,12 @@ extension Store {
     /// Can there be enough that is new, when `count` translations are there?
     public func isWorthSaving(count: Int) -> Bool { count + newUses >= firstNew + options.leastNew }
 
-    /// Writes new translations to their files, when they are enough. `count` translations are there.
-    public func save(_ new: [NewTranslation], count: Int, from supplier: StoreSupplier) {
+    /// Writes new translations to their files, when they are enough. `count` translations are there. Of several for one pc and mode, which
+    /// lie in different places, the one made last.
+    public func save(_ all: [NewTranslation], count: Int, export: @escaping TranslationExport) {
+        var made: Set<RowKey> = []
+        let new = all.reversed().filter { made.insert(RowKey(pc: $0.pc, mode: $0.mode)).inserted }
+        let supplier = Supplier(made: made, export: export)
         guard new.count + newUses >= options.leastNew else { return }
         do throws(Errno) {
             if counters.written == 0 { try StoreFolder.prepare(options) }
@@ -93,6 +94,14 @@ extension Store {
     private func isEnough(_ new: Int, _ old: Int) -> Bool { new >= max(options.leastNew, old / Self.leastPart) }
 }
 
+/// What this process has made: of these rows, and how to write one.
+private struct Supplier {
+    var made: Set<RowKey>
+    var export: TranslationExport
+
+    func isMadeAnew(_ stored: StoredTranslation) -> Bool { made.contains(RowKey(pc: stored.pc, mode: stored.mode)) }
+}
+
 /// One file that is written anew: collects rows and lays them out.
 private struct StoreTarget {
     /// A row of the new file.
@@ -114,7 +123,7 @@ private struct StoreTarget {
     /// The file that is there now, and whether this process knows what became of its rows.
     private let current: StoreFile?
     private let isOwn: Bool
-    /// A row that found other bytes in its place so many times in a row is dropped.
+    /// A row that found other bytes in its place so many times in a row, or was of no use, is dropped.
     private static let lastAge: UInt8 = 4
 
     init(_ store: Store, _ unit: StoreUnit) {
@@ -131,7 +140,7 @@ private struct StoreTarget {
 
     /// Writes the file with these translations of this process, and these addresses besides the ones that it names already. Returns
     /// its size.
-    func write(_ supplier: StoreSupplier, _ new: [NewTranslation], uses: [UInt64]) throws(Errno) -> Int {
+    func write(_ supplier: Supplier, _ new: [NewTranslation], uses: [UInt64]) throws(Errno) -> Int {
         var entries = new.map { Entry(pc: $0.pc, source: .new($0), size: $0.bodySize) }
         if let current { entries += oldEntries(supplier, current) }
         let addresses = merged(uses)
@@ -180,7 +189,7 @@ private struct StoreTarget {
 
     /// Rows of `file` that stay, those first that this run has used. Where their fate in this run is not known they are taken as not
     /// touched.
-    private func oldEntries(_ supplier: StoreSupplier, _ file: StoreFile) -> [Entry] {
+    private func oldEntries(_ supplier: Supplier, _ file: StoreFile) -> [Entry] {
         var used: [Entry] = []
         var others: [Entry] = []
         for p in 0..<file.pageCount {
@@ -190,14 +199,14 @@ private struct StoreTarget {
                 let state = isOwn ? file.states[Int(page.page.firstRow) + i] : .untouched
                 var age = stored.row.age
                 switch state {
-                case .untouched: break
                 case .installed: age = 0
-                case .stale:
+                case .untouched where !store.options.forgetsUnused || !isOwn: break
+                case .untouched, .stale:
                     age += 1
                     if age >= Self.lastAge { continue }
                 }
                 // What has been made anew for the same bytes, perhaps better, replaces it.
-                if state != .stale, supplier.isMadeAnew(stored.pc, stored.mode) { continue }
+                if state != .stale, supplier.isMadeAnew(stored) { continue }
                 let entry = Entry(pc: stored.row.pc, source: .old(stored, age: age), size: stored.body.count)
                 if state == .installed { used.append(entry) } else { others.append(entry) }
             }
@@ -209,7 +218,7 @@ private struct StoreTarget {
 
     /// Writes the file; `entries` and `addresses` are in ascending order. Returns its size.
     private func write(
-        _ supplier: StoreSupplier, _ entries: [Entry], _ addresses: [UInt64], to fd: Int32
+        _ supplier: Supplier, _ entries: [Entry], _ addresses: [UInt64], to fd: Int32
     ) throws(Errno) -> Int {
         var pages: [(run: Range<Int>, size: Int)] = []
         var start = 0
@@ -284,7 +293,7 @@ private struct StoreTarget {
     }
 
     /// Rows and bodies of one page.
-    private func fill(_ supplier: StoreSupplier, _ bytes: UnsafeMutableRawBufferPointer, _ run: ArraySlice<Entry>) {
+    private func fill(_ supplier: Supplier, _ bytes: UnsafeMutableRawBufferPointer, _ run: ArraySlice<Entry>) {
         var offset = run.count * StoreRow.stride
         var rowAt = 0
         for entry in run {
@@ -307,11 +316,11 @@ private struct StoreTarget {
 
     /// The body of a translation of this process.
     private func fill(
-        _ supplier: StoreSupplier, _ body: UnsafeMutableRawBufferPointer, _ new: NewTranslation
+        _ supplier: Supplier, _ body: UnsafeMutableRawBufferPointer, _ new: NewTranslation
     ) -> StoreRow {
         for (i, range) in new.ranges.enumerated() {
             body.storeBytes(
-                of: StoredRange(start: range.start.rawValue, count: range.end &- range.start),
+                of: StoredRange(start: new.place.address(of: range.start), count: range.end &- range.start),
                 toByteOffset: i * StoredRange.stride, as: StoredRange.self)
         }
         let codeAt = new.ranges.count * StoredRange.stride

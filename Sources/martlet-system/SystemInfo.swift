@@ -72,12 +72,15 @@ struct SystemInfo {
 
     private var jit: String {
         let c = engine.counters, jumps = engine.jumpCounters
+        let stored = engine.storeCounters.map {
+            "\($0.rows) translations of earlier runs found, \($0.installed) installed, \($0.stale) stale\n"
+        }
         return """
             \(c.translations) translations of \(c.guestInstructions) instructions, \(c.hostBytes) bytes of host code for \(c.guestBytes)
             \(c.optimized) optimized regions of \(c.optimizedInstructions) instructions, \(c.dropped) dropped
             \(c.links) links, \(c.invalidated) invalidated, \(c.revived) of them revived, \(c.flushes) flushes
             \(jumps.lookupMisses) misses of the jump cache, \(jumps.returnMisses) of the return stack, \(jumps.unlinked) jumps not linked
 
-            """
+            """ + (stored ?? "")
     }
 }

@@ -50,7 +50,11 @@ final class SystemMachine {
         let written = WrittenMemory()
         board = Board(control, diagnostics: diagnostics) { written.note($0, $1, $2) }
         let memory = MachineMemory(board.map)
-        let options = line.accelerator.engineOptions(diagnostics)
+        var options = line.accelerator.engineOptions(diagnostics)
+        options.store = DiskCache.options(
+            line.accelerator, options, folder: DiskCache.folder(line.accelerator.diskCache),
+            guest: "machine \(cpu.guest.name)", cpu: line.cpu, program: "machine")
+        options.store?.forgetsUnused = true
         engine = try Engine(
             guest: cpu.guest, host: try AcceleratorOptions.host(options.tier), memory: memory, options: options)
         written.engine = engine
@@ -137,6 +141,7 @@ final class SystemMachine {
         control.stop()
         backends.flush()
         HostTerminal.restore()
+        engine.saveTranslations()
         return cause.status
     }
 

@@ -123,13 +123,9 @@ private final class EngineSession {
         options.measuresTime = line.statistics || line.profile != nil
         options.isProfiled = line.profile != nil
         if let perfMap { options.codeListener = { perfMap.add($0, $1, $2) } }
-        if let folder, options.tier != .interpreter, options.optimizeOnly.ranges.isEmpty,
-            !DiskCache.isInTheWay(of: diagnostics), options.verification != .all,
-            let configuration = DiskCache.configuration(options, guest: name, cpu: line.cpu)
-        {
-            options.store = StoreOptions(folder: folder, configuration: configuration, program: program)
-            if let limit = line.accelerator.diskCacheSize { options.store?.limit = limit }
-        }
+        options.store = DiskCache.options(
+            line.accelerator, options, folder: folder, guest: name, cpu: line.cpu,
+            program: program)
         let host = try AcceleratorOptions.host(options.tier)
         let engine = try Engine(guest: guest, host: host, memory: memory, options: options)
         memory.codeHolder = engine

@@ -7,7 +7,9 @@ import GuestMemory
 import GuestRISCV
 import HostOS
 import IR
+import TestSupport
 import Testing
+import TranslationStore
 
 @testable import ExecutionEngine
 
@@ -396,6 +398,94 @@ extension EngineTests {
             b.map(0x4000_1000, to: nil)
             b.flush(0x4000_1000)
             #expect(b.call(Self.base) == ["102 40001000 at 40000ffe"])
+        }
+
+        private static func store(_ folder: String) -> (inout EngineOptions) -> Void {
+            {
+                $0.store = StoreOptions(
+                    folder: folder, configuration: StoreIdentity(describing: "test".utf8), program: "machine",
+                    leastNew: 1)
+                $0.store?.forgetsUnused = true
+                $0.compilesInBackground = false
+            }
+        }
+
+        /// What one run left is used by the next one wherever the page lies, at each place, and not for other bytes.
+        @Test(arguments: Configuration.x64)
+        func storedCodeIsUsedWhereverItLies(_ c: Configuration) throws {
+            let folder = try TemporaryFolder("machine-store")
+            let pc: UInt64 = 0x4000_0000
+            func code(_ step: Int) -> [UInt32] {
+                [RV.addi(5, 0, 50), RV.addi(6, 6, step), RV.addi(5, 5, -1), RV.bne(5, 0, -8), RV.ecall]
+            }
+            func run(_ b: Board, _ offset: Int) -> UInt64 {
+                b.map(pc, to: Self.base + UInt64(offset))
+                b.flush(pc)
+                b.vcpu[x: 6] = 0
+                #expect(b.call(pc) == [])
+                return b.vcpu[x: 6]
+            }
+            let first = try Board(c, Self.store(folder.path))
+            first.write(code(1), at: 0x3000)
+            #expect(run(first, 0x3000) == 50)
+            // Dropped when the run ends: kept all the same.
+            first.engine.invalidate(start: GuestLocation(Self.base + 0x3000), length: 0x1000)
+            first.engine.saveTranslations()
+            #expect(first.engine.storeCounters?.written ?? 0 > 0 && first.engine.storeCounters?.error == nil)
+
+            let second = try Board(c, Self.store(folder.path))
+            second.write(code(1), at: 0x5000)
+            second.write(code(1), at: 0x7000)
+            second.write(code(2), at: 0x9000)
+            #expect(run(second, 0x5000) == 50 && run(second, 0x7000) == 50)
+            #expect(second.engine.counters.translations == 0)
+            #expect(run(second, 0x9000) == 100)
+            let made = second.engine.counters.translations
+            #expect(made > 0)
+            // Code that is changed, and changed back.
+            for (step, sum) in [(3, 150), (1, 50)] as [(Int, UInt64)] {
+                second.write(code(step), at: 0x5000)
+                second.engine.invalidate(start: GuestLocation(Self.base + 0x5000), length: 0x1000)
+                #expect(run(second, 0x5000) == sum)
+            }
+        }
+
+        /// An instruction that goes on in the next page depends on where that lies.
+        @Test(arguments: Configuration.x64)
+        func whatGoesOnInTheNextPageIsNotStored(_ c: Configuration) throws {
+            let folder = try TemporaryFolder("machine-store")
+            for step in 1...2 {
+                let b = try Board(c, Self.store(folder.path))
+                let word = RV.addi(6, 6, step)
+                b.write([RV.addi(6, 0, 0), RV.j(0xffe - 4)], at: 0x2000)
+                b.ram.base.storeBytes(of: UInt16(truncatingIfNeeded: word), toByteOffset: 0x2ffe, as: UInt16.self)
+                b.ram.base.storeBytes(of: UInt16(word >> 16), toByteOffset: 0x5000, as: UInt16.self)
+                for (i, half) in [UInt16(0x73), 0].enumerated() {
+                    b.ram.base.storeBytes(of: half, toByteOffset: 0x5002 + 2 * i, as: UInt16.self)
+                }
+                b.map(0x4000_0000, to: Self.base + 0x2000)
+                b.map(0x4000_1000, to: Self.base + 0x5000)
+                #expect(b.call(0x4000_0000) == [])
+                #expect(b.vcpu[x: 6] == UInt64(step))
+                #expect((b.engine.storeCounters?.installed ?? 0 > 0) == (step == 2))
+                b.engine.saveTranslations()
+            }
+        }
+
+        /// One file has what all machines leave: it does not keep for ever what none of them uses.
+        @Test func storedCodeThatIsOfNoUseGoes() throws {
+            let folder = try TemporaryFolder("machine-store")
+            var rows: [Int] = []
+            for round in 0..<10 {
+                let b = try Board(Configuration.x64[0], Self.store(folder.path))
+                let pc = 0x4000_0000 + UInt64(round) << 12
+                b.map(pc, to: Self.base + 0x3000)
+                b.write([RV.addi(6, 0, round), RV.ecall], at: 0x3000)
+                #expect(b.call(pc) == [] && b.vcpu[x: 6] == UInt64(round))
+                b.engine.saveTranslations()
+                rows.append(b.engine.storeCounters?.rows ?? 0)
+            }
+            #expect(rows[1] > 0 && rows[3] > rows[2] && rows[9] == rows[8], "\(rows)")
         }
     }
 }

@@ -12,6 +12,8 @@ struct MachineMode: Sendable, CustomTestStringConvertible {
     var name: String
     /// Properties of `-accel tcg`.
     var properties: String
+    /// How often a program is run.
+    var runs = 1
     var testDescription: String { name }
 
     static let usual = MachineMode(name: "default", properties: "")
@@ -23,6 +25,7 @@ struct MachineMode: Sendable, CustomTestStringConvertible {
         MachineMode(name: "baseline", properties: ",tier=baseline"),
         MachineMode(name: "verified", properties: ",tier=optimizing,verify=all"),
         MachineMode(name: "one thread", properties: ",thread=single"),
+        MachineMode(name: "disk cache", properties: ",cache=\(Workspace.cacheFolder)", runs: 2),
     ]
 }
 
@@ -88,6 +91,8 @@ enum Workspace {
     private static let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
     static let sources = root + "/Tests/Machine"
     static let programs = environmentValue("MARTLET_MACHINE") ?? root + "/.build/machine"
+    /// Translations of all programs, in one file.
+    static let cacheFolder = programs + "/translations-\(getpid())"
 
     private static let emulator: String = {
         if let path = environmentValue("MARTLET_SYSTEM") { return path }

@@ -33,6 +33,10 @@ import Testing
     }
 
     private func check(_ program: MachineProgram, _ mode: MachineMode) throws {
+        for _ in 0..<mode.runs { try checkOnce(program, mode) }
+    }
+
+    private func checkOnce(_ program: MachineProgram, _ mode: MachineMode) throws {
         let expectation = try #require(program.expectation, "no expectation: run ./devtool test privileged --bless")
         let run = try program.run(mode, seconds: 60)
         let result = run.text + run.ending + "\n"

@@ -39,10 +39,8 @@ public func runProcess(
 ) throws -> ProcessRun {
     var out: [Int32] = [0, 0]
     var err: [Int32] = [0, 0]
-    // Processes that other tests start meanwhile do not inherit them.
-    guard pipe2(&out, O_CLOEXEC) == 0, pipe2(&err, O_CLOEXEC) == 0 else {
-        throw SpawnError(description: "pipe: errno \(errno)")
-    }
+    guard pipe(&out) == 0, pipe(&err) == 0 else { throw SpawnError(description: "pipe: errno \(errno)") }
+    for fd in out + err { _ = fcntl(fd, F_SETFD, FD_CLOEXEC) }
 
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)

@@ -1,15 +1,14 @@
 // Where translations are kept between runs, and for which runs they are good.
 
-import EngineSetup
 import Diagnostics
 import ExecutionEngine
 import HostOS
 import TranslationStore
 
-enum DiskCache {
+public enum DiskCache {
     /// The folder: `cache=DIR`, else $MARTLET_CACHE_DIR, $XDG_CACHE_HOME/martlet or ~/.cache/martlet, and `translations` below it. Nil
     /// when it is turned off or nothing says where.
-    static func folder(_ setting: String?) -> String? {
+    public static func folder(_ setting: String?) -> String? {
         if setting == "off" { return nil }
         if let setting, setting.hasPrefix("/") { return setting + "/translations" }
         for (name, below) in [("MARTLET_CACHE_DIR", ""), ("XDG_CACHE_HOME", "/martlet"), ("HOME", "/.cache/martlet")] {
@@ -18,8 +17,23 @@ enum DiskCache {
         return nil
     }
 
+    /// The store of a run, where one is wanted and nothing is in its way. `guest` and `cpu`: what code depends on
+    /// besides guest bytes; `program`: the name of the file that has what comes from no other one.
+    public static func options(
+        _ accelerator: AcceleratorOptions, _ options: EngineOptions, folder: String?, guest: String,
+        cpu: String?, program: String
+    ) -> StoreOptions? {
+        guard let folder, options.tier != .interpreter, options.optimizeOnly.ranges.isEmpty,
+            !isInTheWay(of: options.diagnostics), options.verification != .all,
+            let configuration = configuration(options, guest: guest, cpu: cpu)
+        else { return nil }
+        var store = StoreOptions(folder: folder, configuration: configuration, program: program)
+        if let limit = accelerator.diskCacheSize { store.limit = limit }
+        return store
+    }
+
     /// What the translations of this run depend on besides guest code: this very build of Martlet, guest, options.
-    static func configuration(_ options: EngineOptions, guest: String, cpu: String?) -> StoreIdentity? {
+    private static func configuration(_ options: EngineOptions, guest: String, cpu: String?) -> StoreIdentity? {
         guard let own = try? HostFile.status(path: "/proc/self/exe") else { return nil }
         let parts: [String] = [
             martletVersion, "\(own.device) \(own.inode) \(own.size) \(own.modified) \(own.changed)", guest, cpu ?? "",
@@ -30,7 +44,7 @@ enum DiskCache {
     }
 
     /// Listings of translations show what is translated: nothing is taken from the disk then.
-    static func isInTheWay(of diagnostics: Diagnostics) -> Bool {
+    private static func isInTheWay(of diagnostics: Diagnostics) -> Bool {
         [.guestCode, .ops, .optimizedOps, .hostCode, .regions].contains { diagnostics.isEnabled($0) }
     }
 }
