@@ -31,6 +31,7 @@ after() { /kernels sort; /kernels interp; }
 
 for name in $(sed 's/.*rows=//; s/ .*//; s/,/ /g' /proc/cmdline); do
     case $name in
+        none) ;;
         loop | sum | pack | forks | both | after) row $name $name ;;
         *) if [ -e /tree/apps/$name.sh ]; then row $name chroot /tree /bin/sh /apps/$name.sh; else row $name /kernels $name; fi ;;
     esac

@@ -2,7 +2,7 @@
 #
 # Each machine boots Debian's kernel into Benchmarks/system.sh, which does the rows and says how long they took by the guest's clock; how
 # long they took outside is when their lines came. Both machines must print the same. RUNS boots of each (default 1); the least counts.
-# BENCH_OPTIONS are more options for both machines, such as '-smp 2'. A row of Benchmarks/apps.txt that is named runs in a tree of the same
+# The row boot is a machine's first boot, with nothing kept on disk, and again its second one. BENCH_OPTIONS are more options for both machines, such as '-smp 2'. A row of Benchmarks/apps.txt that is named runs in a tree of the same
 # packages, which the kernel unpacks as a second archive, in a machine with 2 GiB.
 
 SYSTEM_ROWS=(loop sum pack forks "${KERNELS_INTEGER[@]}" "${KERNELS_FLOAT[@]}")
@@ -31,9 +31,12 @@ bench_system_command() {
     for ((run = 1; run <= RUNS; run++)); do
         for which in martlet qemu; do
             if [ $which = martlet ]; then set -- "${martlet[@]}"; else set -- "$PAYLOADS/qemu-system-riscv64"; fi
-            bench_boot "$which" "$(IFS=,; printf '%s' "${rows[*]}")" "$@"
+            rm -rf "$BENCH/system.cache"
+            bench_boot "$which" boot "$(IFS=,; printf '%s' "${rows[*]}")" "$@"
+            bench_boot "$which" again none "$@"
         done
     done
+    rm -rf "$BENCH/system.cache"
     bench_system_table
 }
 
@@ -79,23 +82,24 @@ bench_apps() {
     rm -rf "$folder"
 }
 
-# bench_boot WHICH ROWS COMMAND...: one boot; its rows into system.rows: WHICH ROW INSIDE OUTSIDE SUM. A boot's row ends with its first line.
+# bench_boot WHICH BOOT ROWS COMMAND...: one boot; its rows into system.rows: WHICH ROW INSIDE OUTSIDE SUM. The row BOOT ends with the first
+# line.
 bench_boot() {
-    local which=$1 rows=$2 word name start end sum before now
-    shift 2
+    local which=$1 boot=$2 rows=$3 word name start end sum before now
+    shift 3
     before=$EPOCHREALTIME
     while read -r word name start end sum; do
         now=$EPOCHREALTIME
         word=${word%$'\r'}
         case "$word" in
-            ready) awk -v b="$before" -v n="$now" 'BEGIN { printf "'"$which"' boot %.2f %.2f -\n", n - b, n - b }' >>"$BENCH/system.rows" ;;
+            ready) awk -v b="$before" -v n="$now" 'BEGIN { printf "'"$which $boot"' %.2f %.2f -\n", n - b, n - b }' >>"$BENCH/system.rows" ;;
             row)
                 awk -v w="$which" -v r="$name" -v s="$start" -v e="$end" -v b="$before" -v n="$now" -v sum="${sum%$'\r'}" \
                     'BEGIN { printf "%s %s %.2f %.2f %s\n", w, r, e - s, n - b, sum }' >>"$BENCH/system.rows" ;;
             *) continue ;;
         esac
         before=$now
-    done < <(timeout --foreground --kill-after=5 "${LIMIT:-900}" "$@" -M virt -nographic -m "$BENCH_MEMORY" -bios "$PAYLOADS/firmware64.bin" \
+    done < <(MARTLET_CACHE_DIR="$BENCH/system.cache" timeout --foreground --kill-after=5 "${LIMIT:-900}" "$@" -M virt -nographic -m "$BENCH_MEMORY" -bios "$PAYLOADS/firmware64.bin" \
         -kernel "$PAYLOADS/kernel" -initrd "$BENCH/system.initrd" \
         -append "console=ttyS0 quiet rdinit=/bench rows=$rows" ${BENCH_OPTIONS:-} </dev/null 2>&1)
 }
