@@ -3,7 +3,7 @@
 //     rbp   CPU-state pointer + 128: the first 256 bytes of state have one-byte displacements
 //     rsp   frame: `FrameLayout`; 16-byte aligned at every instruction outside of helper calls
 //     r11   scratch within one op and between ops, and xmm15 likewise; never allocated
-//     r10   scratch within one op where guest addresses are looked up (`GuestAddressing.tables`)
+//     r10   scratch within one op where guest addresses are looked up (`GuestAddressing.tables`); with r11 it tells the page of the last access
 //     all others are the allocator's
 //
 // Allocator numbers: general register n is n, vector register n is 32 + n.

@@ -11,6 +11,15 @@
 //     mov   dst, [r11 + address]
 //
 // r10 is not the allocator's in such code. The recovery point of an access is the first of these instructions.
+//
+// Behind an access r10 and r11 tell its page. The next one off the same register, of the same kind, asks only whether it lies there too:
+//
+//     lea   r10, [r10 + distance]
+//     cmp   r10, 4096 - size
+//     ja    cold                      which looks up as above and goes on here
+//     mov   dst, [r11 + address]
+//
+// An access that was made beside the tables leaves a distance in r10 with which no other lies in the page.
 
 import CodeGen
 import IR
@@ -37,6 +46,18 @@ struct SlowDescriptor {
     static let size = 32
 }
 
+/// The page of the access before, for the next one: its entry allows that kind of access to all of it.
+struct KnownPage {
+    /// The address's register; `Place.constant`: nothing is known.
+    var place: UInt8
+    var displacement: Int32
+    var isWrite: Bool
+    var index: Int
+    static let none = KnownPage(place: Place.constant, displacement: 0, isWrite: false, index: 0)
+    /// In r10 where nothing is: no access is so far from another one.
+    static let nowhere: UInt64 = 1 << 62
+}
+
 extension Lowering {
     /// The host's memory operand for a guest access, in r11 and the address's own register, or r10 where it has none.
     mutating func lookUp(
@@ -46,6 +67,24 @@ extension Lowering {
         let start = asm.offset
         point()
         let isNarrow = temps[t.i].type == .i32
+        // The address is as plain as can be, not checked, and of an access that is made once.
+        let isPlain =
+            place != Place.constant && !isNarrow && fits(displacement) && !(memOp.isAligned && memOp.log2Size > 0)
+            && (op.pointee.opcode == .gld || op.pointee.opcode == .gst)
+        let low = Int32(truncatingIfNeeded: displacement)
+        if isPlain, isKnown(place, low, memOp, isWrite: isWrite) {
+            asm.lea(.qword, .r10, Address(.r10, low &- known.displacement))
+            asm.alu(.cmp, .qword, .r10, imm: Int32(TLBEntry.pageSize) &- Int32(truncatingIfNeeded: memOp.size))
+            let stub = addCold(.lookUp, value: s - steps), found = asm.newLabel()
+            cold[coldCount &- 1].point = start
+            cold[coldCount &- 1].found = found
+            asm.jcc(.a, stub.label)
+            asm.bindToOwnCode(found)
+            madeAccess = stub.back
+            know(place, low, memOp, isWrite: isWrite)
+            return Address(gpr(place), index: .r11, .x1, low)
+        }
+        known = .none
         var sum: Int64?
         if place == Place.constant {
             let target = value(t) &+ displacement
@@ -57,22 +96,43 @@ extension Lowering {
             let stub = addCold(isWrite ? .misalignedWrite : .misalignedRead, value: start, register: .r10)
             asm.jcc(.ne, stub.label)
         }
+        askTables(memOp, isWrite: isWrite)
+        let stub = addCold(isWrite ? .slowWrite : .slowRead, value: s - steps)
+        cold[coldCount &- 1].point = start
+        asm.jcc(.a, stub.label)
+        asm.mov(.qword, .r11, Address(.r11, Self.addend))
+        madeAccess = stub.back
+        if sum == nil, !isNarrow, fits(displacement) {
+            if isPlain { know(place, low, memOp, isWrite: isWrite) }
+            return Address(gpr(place), index: .r11, .x1, low)
+        }
+        makeAddress(place, displacement, isNarrow: isNarrow, constant: sum)
+        return Address(.r10, index: .r11)
+    }
+
+    /// Does an access lie near the one before, and do r10, r11 and the address's register still have what they had then?
+    private func isKnown(_ place: UInt8, _ displacement: Int32, _ memOp: MemOp, isWrite: Bool) -> Bool {
+        let scratch: UInt32 = 1 << UInt32(GPR.r10.rawValue) | 1 << UInt32(GPR.r11.rawValue)
+        return known.place == place && known.isWrite == isWrite && known.index == memOp.mmuIndex
+            && asm.touched & (scratch | 1 &<< UInt32(place)) == 0 && asm.touchedByVector & scratch == 0
+            && abs(Int64(displacement) &- Int64(known.displacement)) < Int64(TLBEntry.pageSize)
+    }
+
+    /// Behind the last instruction that changes r10 or r11.
+    private mutating func know(_ place: UInt8, _ displacement: Int32, _ memOp: MemOp, isWrite: Bool) {
+        known = KnownPage(place: place, displacement: displacement, isWrite: isWrite, index: memOp.mmuIndex)
+        asm.touched = 0
+        asm.touchedByVector = 0
+    }
+
+    /// r10 has an address: "above" in the host's flags, unless the entry in r11 is its page's; r10 is then the offset in the page.
+    private mutating func askTables(_ memOp: MemOp, isWrite: Bool) {
         let view = header.view(memOp.mmuIndex)
         asm.rorx(.qword, .r11, .r10, imm: UInt8(TLBEntry.pageBits - TLBEntry.sizeBits))
         asm.alu(.and, .dword, .r11, view.mask)
         asm.alu(.add, .qword, .r11, view.table)
         asm.alu(.xor, .qword, .r10, Address(.r11, isWrite ? Self.writeTag : Self.readTag))
         asm.alu(.cmp, .qword, .r10, imm: Int32(TLBEntry.pageSize) &- Int32(truncatingIfNeeded: memOp.size))
-        let stub = addCold(isWrite ? .slowWrite : .slowRead, value: s - steps)
-        cold[coldCount &- 1].again = start
-        asm.jcc(.a, stub.label)
-        asm.mov(.qword, .r11, Address(.r11, Self.addend))
-        madeAccess = stub.back
-        if sum == nil, !isNarrow, fits(displacement) {
-            return Address(gpr(place), index: .r11, .x1, Int32(truncatingIfNeeded: displacement))
-        }
-        makeAddress(place, displacement, isNarrow: isNarrow, constant: sum)
-        return Address(.r10, index: .r11)
     }
 
     private static let readTag = Int32(MemoryLayout<TLBEntry>.offset(of: \.readTag)!)
@@ -98,19 +158,30 @@ extension Lowering {
     @inline(__always) mutating func closeAccess() {
         guard let back = madeAccess else { return }
         madeAccess = nil
-        asm.bind(back)
+        asm.bindToOwnCode(back)
     }
 
     /// The cold part of an access.
     mutating func slowAccess(_ stub: ColdStub, _ s: StepPointer, _ op: OpPointer) {
-        let isWrite = stub.kind == .slowWrite
+        var isWrite = stub.kind == .slowWrite, start = stub.point
+        if stub.kind == .lookUp {
+            isWrite = op.pointee.opcode == .gst
+            start = asm.offset
+            makeAddress(s.pointee.a, op.pointee.imm, isNarrow: false, constant: nil)
+            askTables(op.pointee.memOp, isWrite: isWrite)
+            let slow = asm.newLabel()
+            asm.jcc(.a, slow)
+            asm.mov(.qword, .r11, Address(.r11, Self.addend))
+            asm.jmp(stub.found)
+            asm.bind(slow)
+        }
         asm.alu(.xor, .qword, .r10, Address(.r11, isWrite ? Self.writeTag : Self.readTag))
         asm.call(to: stubs.slowAccess, scratch: .r11)
         let here = asm.offset
         func distance(_ offset: Int) -> Int32 { Int32(truncatingIfNeeded: offset &- here) }
-        let start = stub.again, back = asm.offset(of: stub.back) ?? start
+        let back = asm.offset(of: stub.back) ?? start
         var d = SlowDescriptor(
-            point: distance(start), again: distance(start), back: distance(back), memOp: op.pointee.memOp.rawValue,
+            point: distance(stub.point), again: distance(start), back: distance(back), memOp: op.pointee.memOp.rawValue,
             kind: 0, atomicOp: 0, result: s.pointee.dst, value: Place.constant, expected: 0,
             isNarrow: temps[op.pointee.a.i].type == .i32 ? 1 : 0, pair: 0, constant: 0)
         var kind = SlowAccess.Kind.load
@@ -159,6 +230,7 @@ func makeSlowAccess(_ state: UnsafeMutableRawPointer, _ descriptor: UnsafeRawPoi
     case .retry: return here &+ UInt64(bitPattern: Int64(d.again))
     case .done:
         if access.kind != .store, d.result < 64 { header.pointee.savedRegisters[Int(d.result)] = access.result }
+        header.pointee.savedRegisters[Int(GPR.r10.rawValue)] = KnownPage.nowhere
         return here &+ UInt64(bitPattern: Int64(d.back))
     case .leave:
         header.pointee.sideExitAddress = here &+ UInt64(bitPattern: Int64(d.point))

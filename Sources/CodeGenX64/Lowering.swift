@@ -21,7 +21,7 @@ struct HelperEntry {
 
 /// Code to be emitted at the region's end.
 struct ColdStub {
-    enum Kind: UInt8 { case sideExit, hot, misalignedRead, misalignedWrite, float, slowRead, slowWrite }
+    enum Kind: UInt8 { case sideExit, hot, misalignedRead, misalignedWrite, float, slowRead, slowWrite, lookUp }
     var kind: Kind
     /// Where the hot code jumps to, and where the stub comes back.
     var label: Label
@@ -31,8 +31,10 @@ struct ColdStub {
     /// `misaligned...`: the register that holds the address, perhaps in its low half only.
     var register: GPR
     var isNarrow: Bool
-    /// `slow...`: offset of the look-up, which is the recovery point.
-    var again = 0
+    /// `slow...`, `lookUp`: offset of the recovery point.
+    var point = 0
+    /// `lookUp`: where hot code goes on with the page.
+    var found = Label(index: -1)
 }
 
 /// What the host's flags are known to tell.
@@ -92,6 +94,8 @@ struct Lowering: ~Copyable {
     var headEnd = 0
     /// Where the cold part of the access being emitted comes back.
     var madeAccess: Label?
+    /// What r10 and r11 tell of the last access.
+    var known = KnownPage.none
 
     // Fixed by `configure`.
     /// By opcode.
@@ -170,6 +174,7 @@ struct Lowering: ~Copyable {
         self.translation = translation
         coldCount = 0
         flags = .none
+        known = .none
         scaled.step = nil
         guard region.slotCount <= Lowering.slotLimit else { return false }
         for i in 0..<region.slotCount { slots[i] = .unused }
@@ -181,6 +186,7 @@ struct Lowering: ~Copyable {
         var step = steps
         while step < end {
             lower(step, end)
+            for i in 0...stepsTaken where step[i].dst < UInt8(GPR.allCases.count) { asm.touch(step[i].dst) }
             step += 1 + stepsTaken
             stepsTaken = 0
         }
@@ -367,7 +373,7 @@ struct Lowering: ~Copyable {
             case .float:
                 let s = steps + stub.value
                 coldFloat(stub, s, ops + Int(s.pointee.index))
-            case .slowRead, .slowWrite:
+            case .slowRead, .slowWrite, .lookUp:
                 let s = steps + stub.value
                 slowAccess(stub, s, ops + Int(s.pointee.index))
             }

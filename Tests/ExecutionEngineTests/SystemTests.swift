@@ -478,7 +478,7 @@ extension EngineTests {
             var rows: [Int] = []
             for round in 0..<10 {
                 let b = try Board(Configuration.x64[0], Self.store(folder.path))
-                let pc = 0x4000_0000 + UInt64(round) << 12
+                let pc = 0x4000_0000 + (UInt64(round) << 12)
                 b.map(pc, to: Self.base + 0x3000)
                 b.write([RV.addi(6, 0, round), RV.ecall], at: 0x3000)
                 #expect(b.call(pc) == [] && b.vcpu[x: 6] == UInt64(round))
@@ -487,5 +487,98 @@ extension EngineTests {
             }
             #expect(rows[1] > 0 && rows[3] > rows[2] && rows[9] == rows[8], "\(rows)")
         }
+
+        /// Accesses off two registers around the borders of three pages that lie apart, the last of which may be missing: each is made as if
+        /// it were alone.
+        @Test(.seeded(77), arguments: Configuration.all)
+        func accessesNearOneAnotherAreMadeEachByItself(_ c: Configuration) throws {
+            var random = SeededRandom(seed: Seed.current)
+            let start: UInt64 = 0x4000_0000, places = [0x3000, 0x5000, 0x9000]
+            let b = try Board(c)
+            for round in 0..<Rounds.count(150) {
+                let isWhole = random.next() % 4 != 0
+                for (i, place) in places.enumerated() {
+                    let page = start + (UInt64(i) << 12)
+                    b.map(page, to: i < 2 || isWhole ? Self.base + UInt64(place) : nil)
+                    b.flush(page)
+                }
+                var model = NearAccesses(isWhole: isWhole)
+                for i in 0..<0x3000 / 8 { model.write(UInt64(8 * i), 8, random.next()) }
+                model.registers = [
+                    start + 0xfc0 + random.next() % 128, start + 0x1f80 + random.next() % 160, random.next(),
+                    random.next(),
+                ]
+                let first = model
+                let words = (0..<30).map { _ in model.step(&random, at: start) }
+                for _ in 0..<(round % 8 == 0 ? 25 : 2) {
+                    for (i, place) in places.enumerated() {
+                        first.memory.withUnsafeBytes {
+                            (b.ram.base + place).copyMemory(from: $0.baseAddress! + (i << 12), byteCount: 4096)
+                        }
+                    }
+                    for r in 0..<4 { b.vcpu[x: 5 + r] = first.registers[r] }
+                    let raised = b.run(words)
+                    #expect(raised == (model.fault.map { [$0] } ?? []), "round \(round)")
+                    #expect((5...8).map { b.vcpu[x: $0] } == model.registers, "round \(round)")
+                    let bytes = places.flatMap { Array(UnsafeRawBufferPointer(start: b.ram.base + $0, count: 4096)) }
+                    #expect(bytes == model.memory, "round \(round)")
+                }
+            }
+        }
+    }
+}
+
+/// What a sequence of loads, stores and sums does to three pages and x5 to x8; x5 and x6 are addresses.
+private struct NearAccesses {
+    var memory = [UInt8](repeating: 0, count: 0x3000)
+    var registers: [UInt64] = []
+    /// The last page is there.
+    var isWhole: Bool
+    /// As `Board.call` has it; nothing happens after it.
+    var fault: String?
+    private var count = 0
+
+    init(isWhole: Bool) { self.isWhole = isWhole }
+
+    mutating func write(_ offset: UInt64, _ size: Int, _ value: UInt64) {
+        for i in 0..<size { memory[Int(offset) + i] = UInt8(truncatingIfNeeded: value >> UInt64(8 * i)) }
+    }
+
+    private func read(_ offset: UInt64, _ size: Int) -> UInt64 {
+        (0..<size).reduce(0) { $0 | UInt64(memory[Int(offset) + $1]) << UInt64(8 * $1) }
+    }
+
+    /// Makes one step, and returns its instruction.
+    mutating func step(_ random: inout SeededRandom, at start: UInt64) -> UInt32 {
+        defer { count += 1 }
+        let base = Int(random.next() % 8 == 0 ? 1 : 0) ^ (count / 10 & 1), value = 2 + Int(random.next() & 1)
+        let kind = random.next() % 16
+        if kind < 2 {
+            let distance = Int(random.next() % 64) - 32
+            if fault == nil { registers[base] &+= UInt64(bitPattern: Int64(distance)) }
+            return RV.addi(5 + base, 5 + base, distance)
+        }
+        if kind == 2 {
+            if fault == nil { registers[value] &+= registers[value ^ 1] }
+            return RV.add(5 + value, 5 + value, 5 + (value ^ 1))
+        }
+        let log2 = Int(random.next() & 3), distance = Int(random.next() % 96) - 48, isStore = kind >= 10
+        let offset = registers[base] &+ UInt64(bitPattern: Int64(distance)) &- start
+        // The unsigned forms of what is narrower than a register, for loads.
+        let word =
+            isStore
+            ? RV.sd(5 + value, 5 + base, distance) & ~(7 << 12) | UInt32(log2) << 12
+            : RV.ld(5 + value, 5 + base, distance) & ~(7 << 12) | UInt32(log2 == 3 ? 3 : log2 + 4) << 12
+        guard fault == nil else { return word }
+        let end = offset + (1 << UInt64(log2))
+        if !isWhole, end > 0x2000 {
+            let address = String(start + max(offset, 0x2000), radix: 16)
+            fault = "\(isStore ? 101 : 100) \(address) at \(String(Board.base + UInt64(4 * count), radix: 16))"
+        } else if isStore {
+            write(offset, 1 << log2, registers[value])
+        } else {
+            registers[value] = read(offset, 1 << log2)
+        }
+        return word
     }
 }

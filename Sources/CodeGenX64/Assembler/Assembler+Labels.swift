@@ -58,6 +58,12 @@ extension Assembler {
 
     /// Puts the label here and resolves what referred to it. A label is bound once.
     public mutating func bind(_ label: Label) {
+        touched = .max
+        bindToOwnCode(label)
+    }
+
+    /// Binds a label that only code comes to which changes nothing that is relied upon here (`touched`).
+    mutating func bindToOwnCode(_ label: Label) {
         var reference = ~labels[Int(label.index)]
         precondition(reference >= 0, "label bound twice")
         let target = Int32(truncatingIfNeeded: offset)
@@ -121,6 +127,7 @@ extension Assembler {
     /// `call label`
     public mutating func call(_ label: Label) {
         guard reserve() else { return }
+        touched = .max
         let p = cursor.put8(0xE8)
         cursor = p.put32(reference(label, at: p - start, tail: 0))
     }
@@ -166,6 +173,7 @@ extension Assembler {
             return call(scratch)
         }
         guard reserve() else { return }
+        touched = .max
         cursor = cursor.put8(0xE8).put32(displacement(to: target, field: cursor + 1))
     }
 
@@ -177,9 +185,15 @@ extension Assembler {
     }
 
     /// `call r64`
-    public mutating func call(_ target: GPR) { legacy(Encoding(.none, .one, 0xFF), 2, target.rawValue) }
+    public mutating func call(_ target: GPR) {
+        legacy(Encoding(.none, .one, 0xFF), 2, target.rawValue)
+        touched = .max
+    }
     /// `call m64`
-    public mutating func call(_ target: Address) { legacy(Encoding(.none, .one, 0xFF), 2, target) }
+    public mutating func call(_ target: Address) {
+        legacy(Encoding(.none, .one, 0xFF), 2, target)
+        touched = .max
+    }
     /// `jmp r64`
     public mutating func jmp(_ target: GPR) { legacy(Encoding(.none, .one, 0xFF), 4, target.rawValue) }
     /// `jmp m64`

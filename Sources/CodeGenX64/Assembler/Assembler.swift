@@ -25,6 +25,11 @@ public struct Assembler: ~Copyable {
     /// Something did not fit; the code is incomplete.
     public private(set) var overflowed = false
 
+    /// Registers that instructions may have changed since this was emptied, by number; all after a call or a label.
+    var touched: UInt32 = 0
+    /// The same of instructions with a VEX prefix: vector registers and general ones alike.
+    var touchedByVector: UInt32 = 0
+
     /// One word per label: see Assembler+Labels.swift. Owned, grows on demand.
     var labels: UnsafeMutablePointer<Int32>
     var labelCount = 0
@@ -78,6 +83,10 @@ public struct Assembler: ~Copyable {
         let distance = Int(bitPattern: target &- address)
         return distance >= -0x8000_0000 && distance < 0x7FFF_FFF0
     }
+
+    /// Notes an operand that an instruction may change. (None changes a register of its memory operand's address.)
+    @inline(__always)
+    mutating func touch(_ register: UInt8) { touched |= 1 &<< UInt32(register) }
 
     /// True if an instruction may be written at `cursor`.
     @inline(__always)
@@ -242,6 +251,7 @@ extension Assembler {
     @inline(__always)
     mutating func movState(_ opcode: UInt8, _ r: GPR, _ displacement: Int8) {
         guard reserve() else { return }
+        touch(r.rawValue)
         let rex = 0x48 | UInt32(r.rawValue &>> 1) & 4
         let modRM = 0x45 | UInt32(r.rawValue & 7) &<< 3
         let low = rex | UInt32(opcode) &<< 8
@@ -253,6 +263,8 @@ extension Assembler {
     @inline(never)
     mutating func legacy(_ row: Encoding, _ reg: UInt8, _ rm: UInt8, _ imm: Int32 = 0, _ immLength: Int = 0) {
         guard reserve() else { return }
+        touch(reg)
+        touch(rm)
         if row.bits & Encoding.isLong == 0 {
             cursor = Assembler.short(
                 cursor, row, reg, rm, UInt64(0xC0 | (reg & 7) &<< 3 | rm & 7), 1, imm, immLength)
@@ -266,6 +278,7 @@ extension Assembler {
     @inline(never)
     mutating func legacy(_ row: Encoding, _ reg: UInt8, _ m: Address, _ imm: Int32 = 0, _ immLength: Int = 0) {
         guard reserve() else { return }
+        touch(reg)
         if row.bits & Encoding.isLong == 0, m.form == .base, m.index == 4, m.base & 7 != 4 {
             let displacement = Int32(truncatingIfNeeded: m.value)
             let isByte = displacement == Int32(Int8(truncatingIfNeeded: displacement))
@@ -285,6 +298,7 @@ extension Assembler {
     @inline(never)
     mutating func plain(_ row: Encoding, _ rm: UInt8 = 0, _ imm: Int64 = 0, _ immLength: Int = 0) {
         guard reserve() else { return }
+        touch(rm)
         cursor = Assembler.head(cursor, row, 0, 0, rm).put64(UInt64(bitPattern: imm), keep: immLength)
     }
 
@@ -294,6 +308,7 @@ extension Assembler {
         _ row: Encoding, _ reg: UInt8, _ vvvv: UInt8, _ rm: UInt8, _ imm: UInt8 = 0, _ immLength: Int = 0
     ) {
         guard reserve() else { return }
+        touchedByVector |= 1 &<< UInt32(reg) | 1 &<< UInt32(vvvv) | 1 &<< UInt32(rm)
         let p = Assembler.vexHead(cursor, row, reg, vvvv, 0, rm)
         cursor = p.put8(0xC0 | (reg & 7) &<< 3 | rm & 7).put32(UInt32(imm), keep: immLength)
     }
@@ -304,6 +319,7 @@ extension Assembler {
         _ row: Encoding, _ reg: UInt8, _ vvvv: UInt8, _ m: Address, _ imm: UInt8 = 0, _ immLength: Int = 0
     ) {
         guard reserve() else { return }
+        touchedByVector |= 1 &<< UInt32(reg) | 1 &<< UInt32(vvvv)
         let p = Assembler.vexHead(addressSize(m), row, reg, vvvv, m.index, m.base)
         cursor = memory(p, reg, m, tail: immLength).put32(UInt32(imm), keep: immLength)
     }
