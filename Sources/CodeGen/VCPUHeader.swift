@@ -199,6 +199,8 @@ public enum EngineRequest {
     public static let pause: UInt32 = 2
     /// Devices have written to memory that code was made from: drop that.
     public static let written: UInt32 = 4
+    /// The guest's own debug registers have changed.
+    public static let stops: UInt32 = 8
 }
 
 /// Why generated code returned to the cpu loop.

@@ -17,6 +17,10 @@ struct CodeKey: Hashable {
     var rest = noRest
     static let noRest = GuestPlace(1)
 
+    /// A bit above those of the guest's modes: the code stops where vCPUs are to stop (`Engine+Stops.swift`).
+    static let stops: UInt64 = 1 << 16
+    var hasStops: Bool { mode & Self.stops != 0 }
+
     /// Where the next page lies, if the instruction may go on there.
     func locationOfRest(pageSize: UInt64) -> GuestLocation? {
         rest == Self.noRest ? nil : rest.location(of: (pc | (pageSize &- 1)) &+ 1)

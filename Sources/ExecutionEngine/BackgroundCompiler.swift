@@ -106,6 +106,12 @@ final class BackgroundCompiler: @unchecked Sendable {
         if current != nil { check(&current!) }
     }
 
+    /// Code that stops somewhere is to stop elsewhere.
+    func stopsChanged() {
+        for i in waiting.indices where waiting[i].request.key.hasStops { waiting[i].isStale = true }
+        if current?.request.key.hasStops == true { current?.isStale = true }
+    }
+
     /// Translations have new numbers from now on.
     func flush() { tooLarge.removeAll(keepingCapacity: true) }
 

@@ -23,7 +23,7 @@ extension VCPU {
                 if let exit = key.map(translate) ?? fetchFault() { return exit }
                 if mustStep {
                     mustStep = false
-                    if let exit = stepOnce() { return exit }
+                    if let exit = reachStop() { return exit }
                 }
                 continue
             }
@@ -55,19 +55,23 @@ extension VCPU {
         if requests & EngineRequest.pause != 0 { engine.lock.withLock {} }
         if requests & EngineRequest.written != 0 { engine.dropWritten() }
         if requests & EngineRequest.forget != 0 { forget() }
+        if requests & EngineRequest.stops != 0 { takeGuestStops() }
         return false
     }
 
     /// What the vCPU is to run next; nil where nothing can be executed.
     var key: CodeKey? {
         let pc = programCounter
-        let mode = engine.guest.mode(state)
+        let mode = mode
         guard engine.hasPlaces else { return CodeKey(pc: pc, mode: mode) }
         guard let place = space.place(of: pc) else { return nil }
         var key = CodeKey(place: place, pc: pc, mode: mode)
         if engine.tiering.mayCross(pc) { key.rest = space.place(of: nextPage) ?? CodeKey.noRest }
         return key
     }
+
+    /// What its translations are made for.
+    var mode: UInt64 { engine.guest.mode(state) | stops.keyBit }
 
     private func lookUp(_ key: CodeKey) -> UInt64? {
         let cached = header.pointee.jumpCache + JumpCache.index(key.word)
@@ -188,6 +192,8 @@ extension VCPU {
             if let mmu { settle(mmu) }
             return nil
         case .wait: return .wait
+        case .stop: return reachStop()
+        case .stepped: return nil
         case .yield:
             HostThread.yield()
             return nil

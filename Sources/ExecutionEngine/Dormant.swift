@@ -9,7 +9,8 @@ extension Engine {
     /// Remembers a translation that was just invalidated.
     func putAside(_ index: TranslationID) {
         let row = cache[index]
-        if row.source != 0 {
+        // Where to stop may be elsewhere by then.
+        if row.source != 0, !row.key.hasStops {
             cache.dormant[row.key] = index
         }
     }

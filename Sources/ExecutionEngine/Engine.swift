@@ -50,6 +50,8 @@ public final class Engine: @unchecked Sendable {
     /// What devices have written to memory since code that was made from it was dropped: blocks, offsets, bytes.
     let written = Mutex<[(ObjectIdentifier, UInt64, UInt64)]>([])
     let hasWritten = Atomic<Bool>(false)
+    /// Where vCPUs stop. Guarded by `lock`.
+    var stopCounts = StopCounts()
     /// Of vCPUs that are gone. Guarded by `lock`.
     private var pastJumps = JumpCounters()
     /// Of all vCPUs so far; those that run are still counting.
@@ -139,6 +141,7 @@ public final class Engine: @unchecked Sendable {
         lock.withLock {
             vcpus.removeAll { $0.toOpaque() == Unmanaged.passUnretained(vcpu).toOpaque() }
             pastJumps.add(vcpu.jumpCounters)
+            changeStops(from: vcpu.stops.instructions, to: [])
         }
     }
 
@@ -161,7 +164,7 @@ public final class Engine: @unchecked Sendable {
 
     /// Takes one translation out of use: nothing finds it or jumps to it any more. Code that runs in it leaves at its next
     /// exit check, because every vCPU is asked to forget what it remembers.
-    private func kill(_ index: TranslationID) {
+    func kill(_ index: TranslationID) {
         // One that is on several of the pages is named several times.
         if !cache[index].isValid { return }
         counters.invalidated += 1
@@ -190,7 +193,7 @@ public final class Engine: @unchecked Sendable {
         requestForget()
     }
 
-    private func requestForget() {
+    func requestForget() {
         for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.request(EngineRequest.forget) } }
     }
 

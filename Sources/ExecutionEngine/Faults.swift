@@ -7,6 +7,8 @@ import HostOS
 extension VCPU {
     /// There was no code at the pc, or not all of an instruction. Nil when there is now.
     func fetchFault() -> VCPUExit? {
+        // To stop at an address comes before what may be there.
+        if let stop = stopHere() { return take(stop) }
         // An instruction that starts on the last executable bytes misses its rest.
         let pc = programCounter
         var address = pc
@@ -23,6 +25,7 @@ extension VCPU {
         if header.pointee.faultSignal == FaultRegistry.busSignal {
             return memoryFault(address, access, .bus)
         }
+        if let hit = mmu?.takeHit() { return take(hit) }
         switch space.resolveFault(address: address, access: access) {
         case .retry: return nil
         case .guestFault(let kind): return memoryFault(address, access, kind)
@@ -39,7 +42,9 @@ extension VCPU {
     }
 
     /// Executes the instruction at pc alone, from a translation for one use that protects nothing.
-    func stepOnce() -> VCPUExit? {
+    func stepOnce() -> VCPUExit? { stepOnce(mayFlush: true) }
+
+    private func stepOnce(mayFlush: Bool) -> VCPUExit? {
         guard let key else { return fetchFault() }
         engine.lock.lock()
         let result = engine.translate(engine.tiering.once(key))
@@ -50,7 +55,7 @@ extension VCPU {
             }
             engine.lock.unlock()
             if case .notExecutable = result { return fetchFault() }
-            return nil
+            return mayFlush ? stepOnce(mayFlush: false) : .outOfCodeMemory
         }
         let entry = engine.cache[index].entry
         let generation = engine.generation

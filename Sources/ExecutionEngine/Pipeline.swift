@@ -43,6 +43,8 @@ final class Pipeline {
     private let layout: GuestLayout
     private let log: TranslationLog
     private var sampler: VerificationSampler
+    /// Where code of keys with stops stops.
+    var stops: Set<UInt64> = []
 
     init(guest: any GuestArchitecture, options: EngineOptions, log: TranslationLog) {
         self.guest = guest
@@ -84,8 +86,9 @@ final class Pipeline {
         workspace.verifies = sampler.next()
         workspace.forgetCode()
         var unit = TranslationUnit(
-            region: region, pc: pc, flags: request.key.mode, plan: plan, code: bytes, guest: layout,
-            storage: workspace.plans, profile: profile)
+            region: region, pc: pc, flags: request.key.mode & ~CodeKey.stops, plan: plan, code: bytes, guest: layout,
+            storage: workspace.plans, profile: profile,
+            stops: request.key.hasStops && !request.isTemporary ? stops : [])
         var count = 0
         while unit.beginNextBlock() {
             let start = unit.pc
@@ -106,9 +109,10 @@ final class Pipeline {
                 unit.endBlock()
                 continue
             }
-            guest.translateBlock(&unit)
+            let isStop = unit.isAtStop
+            if isStop { unit.exit(.stop, at: start) } else { guest.translateBlock(&unit) }
             unit.endBlock()
-            if unit.instructionCount == 0 { return false }
+            if unit.instructionCount == 0, !isStop { return false }
             let least = UInt64(guest.instructionAlignment)
             let length = max(unit.pc &- start, least)
             let location = place.location(of: start)

@@ -85,7 +85,7 @@ extension VCPU {
         var count = 0
         var entry = Int(truncatingIfNeeded: header.pointee.returnStackTop) / 16
         // Calls were most likely made in the mode of now.
-        let salt = KeyedPC.salt(engine.guest.mode(state))
+        let salt = KeyedPC.salt(mode)
         while count < min(capacity, ReturnStack.count) {
             let pc = header.pointee.returnStack[entry & (ReturnStack.count &- 1)].pc
             if pc == JumpCache.noPC { break }

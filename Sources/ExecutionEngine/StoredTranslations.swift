@@ -68,7 +68,7 @@ extension Engine {
     /// A translation as the store takes it; nil where its first byte comes from no file, if memory has files, and where it goes on in a page
     /// that may lie elsewhere.
     private func newTranslation(_ index: TranslationID) -> NewTranslation? {
-        guard isNewForStore(index), cache[index].key.rest == CodeKey.noRest,
+        guard isNewForStore(index), cache[index].key.rest == CodeKey.noRest, !cache[index].key.hasStops,
             let size = host.exportedSize(cache.code(of: index))
         else { return nil }
         let row = cache[index], source = cache.sources[row.source]

@@ -65,6 +65,7 @@ final class Tiering: @unchecked Sendable {
     func once(_ key: CodeKey) -> TranslationRequest {
         var request = request(key, RegionPlan(maxBlocks: 1, maxInstructions: 1))
         request.isTemporary = true
+        request.plan.isForOneStep = true
         request.rest = key.locationOfRest(pageSize: placeSize)
         request.crosses = mayCross(key.pc)
         return request

@@ -25,6 +25,8 @@ public enum VCPUExit: Sendable {
     case wait
     /// The code cache cannot hold even one instruction.
     case outOfCodeMemory
+    /// It has stopped for a debugger.
+    case debug(DebugStop)
 }
 
 /// Guest state of a vCPU at some moment.
@@ -67,6 +69,8 @@ public final class VCPU: FloatEnvironment {
     var countsEntries = false
     /// The translation asked for last cannot be kept.
     var mustStep = false
+    /// Where it stops.
+    var stops = VCPUStops()
     /// A chain exit that waits for its target's translation.
     var pendingLink: (source: TranslationID, slot: Int, generation: UInt64)?
 

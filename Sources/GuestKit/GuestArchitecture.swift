@@ -20,6 +20,10 @@ public enum GuestExit: Equatable, Sendable {
     case wait
     /// An exception by the number that the architecture's manual gives it; pc is at the instruction.
     case exception(UInt32)
+    /// An instruction that some vCPU stops at (`TranslationUnit.stops`); pc is at it. No front end's: the engine's own.
+    case stop
+    /// The one instruction that was to be executed has jumped (`RegionPlan.isForOneStep`); pc is where it went. The engine's own, too.
+    case stepped
 
     /// As `exit_tb` and `VCPUHeader.exitReason` have it: a reason from `ExitReason.guest` (16) on, and in the upper half a payload.
     public var word: UInt64 {
@@ -30,6 +34,8 @@ public enum GuestExit: Equatable, Sendable {
         case .yield: 19
         case .exception(let code): 20 | UInt64(code) << 32
         case .wait: 21
+        case .stop: 22
+        case .stepped: 23
         }
     }
 
@@ -42,6 +48,8 @@ public enum GuestExit: Equatable, Sendable {
         case 19: self = .yield
         case 20: self = .exception(UInt32(truncatingIfNeeded: word >> 32))
         case 21: self = .wait
+        case 22: self = .stop
+        case 23: self = .stepped
         default: return nil
         }
     }

@@ -25,21 +25,24 @@ public struct SystemInputs: Sendable {
     public var flush: HelperFunction
     /// A timer of the vCPU's own has a new deadline: the machine asks the guest for it.
     public var deadlineChanged: HelperFunction
+    /// `SystemGuest.stops` has other answers than before; that counts from when generated code has been left.
+    public var stopsChanged: HelperFunction
 
     public init(
         time: @escaping HelperFunction, viewsChanged: @escaping HelperFunction, flush: @escaping HelperFunction,
-        deadlineChanged: @escaping HelperFunction
+        deadlineChanged: @escaping HelperFunction, stopsChanged: @escaping HelperFunction
     ) {
         self.time = time
         self.viewsChanged = viewsChanged
         self.flush = flush
         self.deadlineChanged = deadlineChanged
+        self.stopsChanged = stopsChanged
     }
 
     /// Nothing is around it.
     public static let none = SystemInputs(
         time: { _, _, _, _, _ in 0 }, viewsChanged: { _, _, _, _, _ in 0 }, flush: { _, _, _, _, _ in 0 },
-        deadlineChanged: { _, _, _, _, _ in 0 })
+        deadlineChanged: { _, _, _, _, _ in 0 }, stopsChanged: { _, _, _, _, _ in 0 })
 }
 
 /// Which look-ups `SystemInputs.flush` is about: bits.

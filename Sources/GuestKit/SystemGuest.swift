@@ -72,8 +72,13 @@ public protocol SystemGuest: GuestArchitecture {
     /// The exception of an access that memory itself refuses.
     func exception(_ kind: MemoryFaultKind, _ access: MemoryAccess) -> UInt32
     /// Enters the handler of an exception; the pc is at the instruction that raised it. `value`: what the manual has the CPU report
-    /// about it, such as the address.
-    func raise(_ state: UnsafeMutableRawPointer, _ exception: UInt32, value: UInt64)
+    /// about it, such as the address; nil: what the instruction says of it.
+    func raise(_ state: UnsafeMutableRawPointer, _ exception: UInt32, value: UInt64?)
+    /// Where the guest's own debug registers have the vCPU stop at present, in whatever mode (`SystemInputs.stopsChanged`).
+    func stops(_ state: UnsafeMutableRawPointer) -> [StopPoint]
+    /// The vCPU has come to one of them, by an access to `size` bytes or, 0, to the instruction: the exception that is raised instead; nil:
+    /// none, in the present mode.
+    func exception(at stop: StopPoint, size: Int, _ state: UnsafeMutableRawPointer) -> UInt32?
     /// Byte offset of a 64-bit word in the CPU state, eight-byte aligned: the interrupt lines that lead to the vCPU, by the numbers that the
     /// manual gives interrupts. Any thread changes it atomically, and asks the vCPU to leave generated code then.
     var interruptLinesOffset: Int { get }
@@ -83,4 +88,9 @@ public protocol SystemGuest: GuestArchitecture {
     func deadline(_ state: UnsafeMutableRawPointer) -> UInt64
     /// Would a vCPU that waits for an interrupt go on?
     func isAwake(_ state: UnsafeMutableRawPointer) -> Bool
+}
+
+extension SystemGuest {
+    public func stops(_ state: UnsafeMutableRawPointer) -> [StopPoint] { [] }
+    public func exception(at stop: StopPoint, size: Int, _ state: UnsafeMutableRawPointer) -> UInt32? { nil }
 }

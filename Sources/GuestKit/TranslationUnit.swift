@@ -25,6 +25,8 @@ public struct TranslationUnit: ~Copyable {
     @usableFromInline let addressMask: UInt64
     /// Guest instructions translated so far, over all blocks.
     public var instructionCount = 0
+    /// Addresses of instructions that the code stops before.
+    private let stops: Set<UInt64>
     /// How the code has run, where it has run before.
     private let profile: (any ExecutionProfile)?
     private let storage: PlanStorage
@@ -43,13 +45,14 @@ public struct TranslationUnit: ~Copyable {
 
     public init(
         region: Region, pc: UInt64, flags: UInt64, plan: RegionPlan, code: UnsafeRawBufferPointer, guest: GuestLayout,
-        storage: PlanStorage, profile: (any ExecutionProfile)? = nil
+        storage: PlanStorage, profile: (any ExecutionProfile)? = nil, stops: Set<UInt64> = []
     ) {
         pcOffset = guest.pcOffset
         dataIsBig = guest.dataIsBig
         addressMask = guest.wordSize.addressMask
         self.profile = profile
         self.storage = storage
+        self.stops = stops
         ir = IRBuilder(region: region)
         self.flags = flags
         self.plan = plan
@@ -95,7 +98,7 @@ public struct TranslationUnit: ~Copyable {
         mutating get {
             instructionCount >= plan.maxInstructions || ir.region.s.pointee.overflowed
                 || ir.region.opCount &+ 512 > ir.region.s.pointee.opCapacity
-                || (plannedCount > 1 ? startsPlannedBlock(pc) : false)
+                || (plannedCount > 1 ? startsPlannedBlock(pc) : false) || isAtStop
         }
     }
 
@@ -115,6 +118,7 @@ public struct TranslationUnit: ~Copyable {
 
     /// Ends the block with a direct call to `target` that will return to `returnTo`.
     public mutating func call(to target: UInt64, returnTo: UInt64) {
+        if plan.isForOneStep { return go(to: target) }
         if let callee = calleeInRegion(target, returnTo) { return ir.br(enter(callee)) }
         ir.pushReturn(returnTo)
         // What a call leads to in the outermost context returns to where the return stack says.
@@ -123,7 +127,10 @@ public struct TranslationUnit: ~Copyable {
 
     /// Leaves the region for a guest address.
     private mutating func go(to target: UInt64) {
-        if !plan.staysInRange || target >= plan.lowest && target < plan.highest { return ir.gotoTB(target) }
+        // What is for one step is never linked.
+        if !plan.staysInRange || plan.isForOneStep || target >= plan.lowest && target < plan.highest {
+            return ir.gotoTB(target)
+        }
         // The pc is as wide as a state field, whatever the guest's registers are.
         ir.lookupAndGoto(ir.const(Int64(bitPattern: target)), .indirect)
     }
@@ -133,6 +140,10 @@ public struct TranslationUnit: ~Copyable {
     public mutating func jumpIndirect(
         to target: Temp, _ hint: JumpHint, returnTo: UInt64? = nil, isRepeatable: Bool = false
     ) {
+        if plan.isForOneStep {
+            ir.st(target, pcOffset, .u64)
+            return ir.exitTB(Int(bitPattern: UInt(GuestExit.stepped.word)))
+        }
         if hint == .return {
             if let block = blockReturnedTo {
                 go(to: block, if: target, is: planned[block].pc, elseWeight: 0)
@@ -193,6 +204,9 @@ public struct TranslationUnit: ~Copyable {
         return true
     }
 
+    /// Is the next instruction one to stop before?
+    public var isAtStop: Bool { !stops.isEmpty && stops.contains(pc) }
+
     /// Goes on with the region's first guest block behind what is to happen once per entry: a loop does not come back to that.
     public mutating func beginBehindEntry() {
         let block = ir.newBlock(guestPC: planned[0].pc, weight: planned[0].weight)
@@ -249,7 +263,7 @@ public struct TranslationUnit: ~Copyable {
     /// The block for `target` in this context, planned now if it is worth it.
     private mutating func blockInRegion(_ target: UInt64, _ context: Int) -> Int? {
         // A translation that waits to become hot is one block and its exits, also when it jumps to itself: it is made quickly.
-        if plan.maxBlocks == 1, countsExecutions { return nil }
+        if plan.isForOneStep || plan.maxBlocks == 1 && countsExecutions { return nil }
         if let found = find(target, context) { return found }
         guard isRoomLeft, target >= plan.lowest, target < plan.highest else { return nil }
         var weight: UInt32 = 0

@@ -129,6 +129,8 @@ public final class HartSet: VCPUSurroundings, @unchecked Sendable {
             case .outOfCodeMemory:
                 failed("the code cache cannot hold even one instruction: give it more by -accel tcg,tb-size=MIB")
                 wantsStop.store(true, ordering: .sequentiallyConsistent)
+            // Where a debugger looks at one, all stand still.
+            case .debug: wantsStop.store(true, ordering: .sequentiallyConsistent)
             case .systemCall, .exception, .memoryFault:
                 fatalError("a machine's vCPU has left for a process's reason")
             }

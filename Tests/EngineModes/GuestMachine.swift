@@ -84,6 +84,10 @@ extension VCPUExit {
         case .interrupted: "interrupted"
         case .wait: "wait"
         case .outOfCodeMemory: "outOfCodeMemory"
+        case .debug(.breakpoint): "breakpoint"
+        case .debug(.watchpoint(let stop, let address, let isWrite)):
+            "\(isWrite ? "write" : "read") \(String(address, radix: 16)) at \(String(stop.address, radix: 16))"
+        case .debug(.step): "step"
         }
     }
 }

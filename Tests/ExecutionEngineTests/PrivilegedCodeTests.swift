@@ -11,7 +11,7 @@ import Testing
 @testable import ExecutionEngine
 
 /// 64 KiB of RAM with a hart; M mode's handler and S mode's are at 0xf000 and 0xf800.
-private final class PrivilegedBoard: VCPUSurroundings {
+final class PrivilegedBoard: VCPUSurroundings {
     static let base: UInt64 = 0x8000_0000
     let guest = RISCVSystemGuest(cpu: .machine, inputs: EngineInputs.system)
     let memory: UnsafeMutableRawPointer
@@ -92,7 +92,7 @@ private final class PrivilegedBoard: VCPUSurroundings {
     }
 }
 
-private enum System {
+enum System {
     static let wfi: UInt32 = 0x1050_0073
     static let mret: UInt32 = 0x3020_0073
     static let sret: UInt32 = 0x1020_0073

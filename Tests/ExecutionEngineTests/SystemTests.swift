@@ -14,7 +14,7 @@ import TranslationStore
 @testable import ExecutionEngine
 
 /// RISC-V with an MMU as simple as can be: what a page is, a table of the test's says. An exception goes to `handler`.
-private final class FlatGuest: ExtendedRISCV, SystemGuest, @unchecked Sendable {
+final class FlatGuest: ExtendedRISCV, SystemGuest, @unchecked Sendable {
     let riscv = RISCVGuest(cpu: .everything)
     /// By virtual page number; others lie where they are seen.
     var pages: [UInt64: PageMapping?] = [:]
@@ -45,7 +45,8 @@ private final class FlatGuest: ExtendedRISCV, SystemGuest, @unchecked Sendable {
     func exception(_ kind: MemoryFaultKind, _ access: MemoryAccess) -> UInt32 {
         (kind == .misaligned ? 300 : 200) + UInt32(access.rawValue)
     }
-    func raise(_ state: UnsafeMutableRawPointer, _ exception: UInt32, value: UInt64) {
+    func raise(_ state: UnsafeMutableRawPointer, _ exception: UInt32, value: UInt64?) {
+        let value = value ?? 0
         let pc = state.load(fromByteOffset: pcOffset, as: UInt64.self)
         raised.append("\(exception) \(String(value, radix: 16)) at \(String(pc, radix: 16))")
         state.storeBytes(of: handler, toByteOffset: pcOffset, as: UInt64.self)
@@ -57,7 +58,7 @@ private final class FlatGuest: ExtendedRISCV, SystemGuest, @unchecked Sendable {
 }
 
 /// Notes what it is asked, answers with what was written last.
-private final class Echo: PhysicalDevice, @unchecked Sendable {
+final class Echo: PhysicalDevice, @unchecked Sendable {
     var log: [String] = []
     var value: UInt64 = 0x8899_aabb_ccdd_eeff
     func read(_ offset: UInt64, size: Int) -> UInt64? {
@@ -72,7 +73,7 @@ private final class Echo: PhysicalDevice, @unchecked Sendable {
 }
 
 /// RAM of 64 KiB at `base`, ROM behind it, a device at 0x10000, nothing elsewhere.
-private final class Board {
+final class Board {
     static let base: UInt64 = 0x8000_0000, rom: UInt64 = 0x8001_0000, device: UInt64 = 0x10000
     let guest = FlatGuest()
     let echo = Echo()

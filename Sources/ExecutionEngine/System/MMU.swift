@@ -13,7 +13,7 @@ public final class MMU: AddressSpace, @unchecked Sendable {
     let memory: MachineMemory
     let map: PhysicalMap
     /// Tables by view; those in use least lately are taken for new views.
-    private var tables: [TLBTable] = []
+    private(set) var tables: [TLBTable] = []
     private static let tableLimit = 24
     private var clock: UInt64 = 0
     /// By MMU index.
@@ -22,6 +22,8 @@ public final class MMU: AddressSpace, @unchecked Sendable {
     private let currentViews: UnsafeMutablePointer<UInt64>
     private let count: Int
     var writers = PageWriters()
+    /// Accesses that the vCPU stops at; pages with such bytes have no entries.
+    var watches = Watches()
     /// Contexts by what tells them apart.
     private var contexts: [(key: TLBKey, stamp: UInt64, context: CodeContext)] = []
     private static let contextLimit = 8
@@ -214,6 +216,7 @@ public final class MMU: AddressSpace, @unchecked Sendable {
     /// Makes, or makes possible, an access that generated code could not make.
     func access(_ access: inout SlowAccess) -> SlowOutcome {
         counters.slow &+= 1
+        if !watches.isEmpty, stops(access) { return leave(access.address, access.isWrite) }
         let size = UInt64(truncatingIfNeeded: access.memOp.size)
         let offset = access.address & (TLBEntry.pageSize &- 1)
         if offset &+ size > TLBEntry.pageSize { return cross(&access, size, first: TLBEntry.pageSize &- offset) }
@@ -290,7 +293,7 @@ public final class MMU: AddressSpace, @unchecked Sendable {
     private func enter(
         _ address: UInt64, _ index: Int, _ kind: MemoryAccess, _ found: PageMapping, _ span: MemorySpan
     ) -> Bool {
-        guard found.isUniform else { return false }
+        guard found.isUniform, !isWatched(address) else { return false }
         let mask = TLBEntry.pageSize &- 1
         let page = address & ~mask, physical = found.physical & ~mask
         let writes =

@@ -11,18 +11,21 @@ extension VCPU {
     /// A guest access is not possible; the pc is at the instruction. Nil: the guest's handler is entered.
     func memoryFault(_ address: UInt64, _ access: MemoryAccess, _ kind: MemoryFaultKind) -> VCPUExit? {
         guard let mmu else { return .memoryFault(address: address, access: access, kind: kind) }
-        let number = kind == .misaligned ? mmu.guest.exception(kind, access) : mmu.exception
-        mmu.guest.raise(state, number, value: address)
-        mmu.viewsChanged()
+        enterHandler(kind == .misaligned ? mmu.guest.exception(kind, access) : mmu.exception, value: address, mmu)
         return nil
     }
 
     /// The instruction at the pc has raised an exception.
     func raise(_ number: UInt32) -> VCPUExit? {
         guard let mmu else { return .exception(number) }
-        mmu.guest.raise(state, number, value: 0)
-        mmu.viewsChanged()
+        enterHandler(number, value: nil, mmu)
         return nil
+    }
+
+    func enterHandler(_ number: UInt32, value: UInt64?, _ mmu: MMU) {
+        mmu.guest.raise(state, number, value: value)
+        mmu.viewsChanged()
+        stops.hasTrapped = true
     }
 
     /// Looks at what the guest has changed of its state: interrupts that are enabled now, and what it sees.
@@ -40,6 +43,7 @@ extension VCPU {
         floatFlags = 0
         floatRounding = 0
         mmu.guest.reset(state)
+        takeGuestStops()
         pendingLink = nil
         mmu.flush(0, 0)
         mmu.viewsChanged()
@@ -78,7 +82,8 @@ public protocol VCPUSurroundings: AnyObject {
 /// `SystemInputs` for guests of an engine.
 public enum EngineInputs {
     public static let system = SystemInputs(
-        time: time, viewsChanged: viewsChanged, flush: flush, deadlineChanged: deadlineChanged)
+        time: time, viewsChanged: viewsChanged, flush: flush, deadlineChanged: deadlineChanged,
+        stopsChanged: stopsChanged)
 
     public static let time: HelperFunction = { state, _, _, _, _ in VCPU.of(state)?.surroundings?.time ?? 0 }
     public static let deadlineChanged: HelperFunction = { state, _, _, _, _ in
@@ -87,6 +92,10 @@ public enum EngineInputs {
     }
     public static let viewsChanged: HelperFunction = { state, _, _, _, _ in
         VCPU.of(state)?.mmu?.viewsChanged()
+        return 0
+    }
+    public static let stopsChanged: HelperFunction = { state, _, _, _, _ in
+        VCPU.of(state)?.request(EngineRequest.stops)
         return 0
     }
     public static let flush: HelperFunction = { state, kind, address, space, _ in

@@ -228,14 +228,18 @@ struct CSRRows {
 
     // MARK: Triggers
 
-    /// There are none (Debug specification, "Trigger Module": type 0 of tdata1, and of tinfo).
+    /// tdata1 to tdata3 are those of the trigger that tselect names (Debug Specification, chapter "Sdtrig").
     private mutating func triggers() {
-        constant(0x7a0, "tselect")
-        constant(0x7a1, "tdata1")
-        constant(0x7a2, "tdata2")
-        constant(0x7a3, "tdata3")
-        constant(0x7a4, "tinfo", 1)
-        // What a debugger may have a trigger compare.
+        add(0x7a0, "tselect", write: { $0.write(tselect: $1) }) { $0.p.triggers.selected }
+        add(0x7a1, "tdata1", effect: .fetches, write: { $0.write(tdata1: $1) }) {
+            $0.p.triggers.data1[$0.p.triggers.current]
+        }
+        add(0x7a2, "tdata2", effect: .fetches, write: { $0.write(tdata2: $1) }) {
+            $0.p.triggers.data2[$0.p.triggers.current]
+        }
+        add(0x7a3, "tdata3", write: { $0.write(tdata3: $1) }) { $0.p.triggers.data3[$0.p.triggers.current] }
+        constant(0x7a4, "tinfo", Trigger.info)
+        // What triggers may compare with a value of theirs.
         add(0x7a8, "mcontext", \.mcontext, mask: isNarrow ? 0x3f : 0x1fff)
     }
 }

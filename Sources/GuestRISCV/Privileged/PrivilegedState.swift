@@ -76,6 +76,7 @@ public struct PrivilegedState {
     public var mhartid: UInt64 = 0
 
     public var pmp = PMPState()
+    public var triggers = TriggerState()
     /// What is the same for all harts of the guest; it outlives them.
     var configuration: UnsafePointer<SystemConfiguration>?
 

@@ -56,6 +56,7 @@ public final class RISCVSystemGuest: SystemGuest {
         hart.p.configuration = UnsafePointer(configuration)
         hart.p.mstatus = configuration.pointee.initialStatus
         hart.p.menvcfg = configuration.pointee.initialEnvironment
+        hart.p.triggers.data1 = .init(repeating: configuration.pointee.initialTrigger)
     }
 
     /// Gives a hart its number, after `reset`.
@@ -118,8 +119,13 @@ public final class RISCVSystemGuest: SystemGuest {
 
     // MARK: Traps
 
-    public func raise(_ state: UnsafeMutableRawPointer, _ exception: UInt32, value: UInt64) {
+    public func raise(_ state: UnsafeMutableRawPointer, _ exception: UInt32, value: UInt64?) {
         Hart(state).raise(exception, value: value)
+    }
+
+    public func stops(_ state: UnsafeMutableRawPointer) -> [StopPoint] { Hart(state).triggerStops }
+    public func exception(at stop: StopPoint, size: Int, _ state: UnsafeMutableRawPointer) -> UInt32? {
+        Hart(state).fires(stop.number, size: size) ? Cause.breakpoint : nil
     }
 
     public var interruptLinesOffset: Int { PrivilegedOffset.lines }

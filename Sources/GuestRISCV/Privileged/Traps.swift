@@ -5,15 +5,15 @@ import GuestKit
 import IR
 
 extension Hart {
-    /// Enters the handler of an exception.
-    func raise(_ exception: UInt32, value: UInt64) {
+    /// Enters the handler of an exception. `value`: for xtval; nil: what belongs to the instruction at the pc.
+    func raise(_ exception: UInt32, value given: UInt64?) {
         var code = UInt64(exception)
-        var value = value
+        var value = given ?? 0
         switch exception {
         case Cause.illegalInstruction:
             value = p.illegalWord
             p.illegalWord = 0
-        case Cause.breakpoint: value = user.pc
+        case Cause.breakpoint: value = given ?? user.pc
         // What loads but counts as a store.
         case Cause.misalignedLoad, Cause.loadAccessFault, Cause.loadPageFault:
             if p.loadsAsStore != 0 { code &+= 2 }

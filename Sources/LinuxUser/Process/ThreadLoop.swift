@@ -66,6 +66,7 @@ extension GuestThread {
                 writeStandardError(
                     "martlet: the code cache is too small to hold one instruction; -tb-size makes it larger\n")
                 process.end(status: 1)
+            case .debug: fatalError("a process's vCPU has stopped for a debugger, and there is none")
             }
         }
     }

@@ -94,7 +94,8 @@ import Testing
         (Number.mscratch, 0, .max), (Number.sscratch, 0, .max), (Number.mepc, 0, ~1), (Number.sepc, 0, ~1),
         (Number.mcause, 0, .max), (Number.scause, 0, .max), (Number.mtval, 0, .max), (Number.stval, 0, .max),
         (Number.stimecmp, 0, .max), (Number.pmpaddr0, 0, 0x003f_ffff_ffff_ffff), (0xb03, 0, .max), (0x323, 0, 0),
-        (0x7a0, 0, 0), (0x7a1, 0, 0), (0x7a4, 1, 1), (0x7a8, 0, 0x1fff),
+        (0x7a0, 0, 0), (0x7a1, 15 << 60, 15 << 60), (0x7a2, 0, .max), (0x7a3, 0, 0xfffc << 48),
+        (0x7a4, 0x8044, 0x8044), (0x7a8, 0, 0x1fff),
     ]
 
     @Test(arguments: masks) func onlyWritableBitsChange(_ number: Int, _ zeros: UInt64, _ ones: UInt64) {
@@ -279,6 +280,45 @@ import Testing
             one.access(Number.sstatus, change, MStatus.sum)
             #expect(one.outcome == Outcome.goOn)
         }
+    }
+
+    // MARK: Triggers
+
+    /// What is written to tdata1, and what reads.
+    static let triggers: [(UInt64, UInt64)] = [
+        (2 << 60, 2 << 60), (2 << 60 | 0x7ff_ffff_ffff_ffff, 2 << 60 | 0x5f),
+        (2 << 60 | 1 << 16 | 3, 2 << 60 | 1 << 16 | 3),
+        (2 << 60 | 1 << 21 | 1 << 16 | 3, 2 << 60 | 1 << 21 | 1 << 16 | 3),
+        (2 << 60 | 1 << 16 | 4, 2 << 60 | 4), (6 << 60 | 0x5f, 6 << 60 | 0x5f), (6 << 60 | 4 << 16 | 1, 6 << 60 | 1),
+        (6 << 60 | 5 << 16 | 1, 6 << 60 | 5 << 16 | 1), (0, 15 << 60), (3 << 60 | 0xff, 15 << 60),
+    ]
+
+    @Test(arguments: triggers) func triggersKeepWhatTheyOffer(_ written: UInt64, _ read: UInt64) {
+        let one = PrivilegedHart()
+        for number in [0, 1] as [UInt64] {
+            one[0x7a0] = number
+            one[0x7a0] = 2
+            #expect(one[0x7a0] == number)
+            one[0x7a1] = written
+            #expect(one[0x7a1] == read, "\(String(one[0x7a1], radix: 16))")
+            one[0x7a2] = 0x1230 + number
+        }
+        one[0x7a0] = 0
+        #expect(one[0x7a1] == read && one[0x7a2] == 0x1230)
+        #expect(one.guest.stops(one.state).count == (read & 7 != 0 && read & 0x58 != 0 ? 2 : 0))
+    }
+
+    @Test func triggersOfRV32HaveTheirFieldsBelow() {
+        let one = PrivilegedHart(.machine32)
+        #expect(one[0x7a1] == 2 << 28)
+        one[0x7a1] = 2 << 28 | 3 << 16 | 0x43
+        #expect(one[0x7a1] == 2 << 28 | 3 << 16 | 0x43)
+        one[0x7a2] = .max
+        one[0x7a3] = .max
+        #expect(one[0x7a2] == 0xffff_ffff && one[0x7a3] == 0xfe00_0000)
+        #expect(one.guest.stops(one.state) == [StopPoint(.accesses, 0xffff_ffff)])
+        one[0x7a1] = 0
+        #expect(one[0x7a1] == 15 << 28)
     }
 
     // MARK: Conditions

@@ -63,7 +63,7 @@ final class PrivilegedHart {
 
 /// Words behind the state, where the inputs count: helpers get nothing but the state.
 enum Input: Int, CaseIterable {
-    case time, viewChanges, flushes, flushKind, flushAddress, flushSpace, deadlineChanges
+    case time, viewChanges, flushes, flushKind, flushAddress, flushSpace, deadlineChanges, stopChanges
 
     var offset: Int { MemoryLayout<RISCVMachineState>.size + 8 * rawValue }
 }
@@ -88,6 +88,10 @@ private let recordingInputs = SystemInputs(
     },
     deadlineChanged: { state, _, _, _, _ in
         count(state, .deadlineChanges)
+        return 0
+    },
+    stopsChanged: { state, _, _, _, _ in
+        count(state, .stopChanges)
         return 0
     })
 

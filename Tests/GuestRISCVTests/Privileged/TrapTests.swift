@@ -23,7 +23,7 @@ import Testing
                     one[Number.medeleg] = isDelegated ? 1 << cause : ~(1 << cause)
                     one.privilege = mode
                     one.pc = 0x1234_5678
-                    one.guest.raise(one.state, UInt32(cause), value: 0xabc)
+                    one.guest.raise(one.state, UInt32(cause), value: cause == 3 ? nil : 0xabc)
                     let goesToSupervisor = isDelegated && mode != .machine
                     #expect(one.privilege == (goesToSupervisor ? .supervisor : .machine), "cause \(cause) from \(mode)")
                     #expect(one.pc == (goesToSupervisor ? 0x8000_0200 : 0x8000_0100))
