@@ -8,7 +8,7 @@
 #
 # A test says at its top how it is built, one line for each program:
 #
-#   // build: NAME [rv32] [cpu=EXTENSION=on,...] [machine=virt] [harts=N] [-DMACRO=VALUE...]
+#   // build: NAME [rv32] [cpu=EXTENSION=on,...] [machine=virt] [harts=N] [icount=VALUE] [-DMACRO=VALUE...]
 #
 # MACHINE_FLAGS are more compiler flags: MACHINE_FLAGS='-DFIRST=5000 -DSEEDS=500' ./devtool test privileged streams runs other seeds.
 
@@ -33,16 +33,16 @@ privileged_command() {
         shift
     done
     need gcc-riscv64-linux-gnu >&2
-    local ours=${MARTLET_SYSTEM:-$SCRATCH/tests/release/martlet-system} name bits machine harts cpu program
+    local ours=${MARTLET_SYSTEM:-$SCRATCH/tests/release/martlet-system} name bits machine harts cpu icount program
     [ $bless = 0 ] || [ "$details${MACHINE_FLAGS:-}" = 0 ] || fail "test privileged: --bless keeps what the programs print as they are"
     qemu_system >/dev/null
     [ $oracle_only = 1 ] || [ -x "$ours" ] || fail "no $ours: build it, or name another by MARTLET_SYSTEM"
     mkdir -p "$MACHINE_BUILD"
-    while IFS=$'\t' read -r name bits machine harts cpu program; do
+    while IFS=$'\t' read -r name bits machine harts cpu icount program; do
         selected "$name" "${names[@]}" || continue
         program="$program ${MACHINE_FLAGS:-}"
         build_machine_test "$name" "$bits" "$program" $details || { failed=$((failed + 1)); printf '%-28s not built\n' "$name"; continue; }
-        check_machine_test "$name" "$bits" "$machine" "$harts" "$cpu" $oracle_only || { failed=$((failed + 1)); continue; }
+        check_machine_test "$name" "$bits" "$machine" "$harts" "$cpu" "$icount" $oracle_only || { failed=$((failed + 1)); continue; }
         passed=$((passed + 1))
         [ $bless = 0 ] || grep -v '^FAIL' "$MACHINE_BUILD/$name.oracle" >"$MACHINE_TESTS/expected/$name.txt"
     done < <(machine_tests)
@@ -58,37 +58,39 @@ selected() {
     return 1
 }
 
-# Builds all programs, and writes the manifest that the Swift tests read: name, XLEN, machine, harts, CPU properties.
+# Builds all programs, and writes the manifest that the Swift tests read: name, XLEN, machine, harts, CPU properties, -icount or
+# "off".
 build_machine_tests() {
-    local name bits machine harts cpu program jobs=0
+    local name bits machine harts cpu icount program jobs=0
     mkdir -p "$MACHINE_BUILD"
     rm -f "$MACHINE_BUILD"/*.failed
-    while IFS=$'\t' read -r name bits machine harts cpu program; do
+    while IFS=$'\t' read -r name bits machine harts cpu icount program; do
         { build_machine_test "$name" "$bits" "$program " 0 || : >"$MACHINE_BUILD/$name.failed"; } &
         jobs=$((jobs + 1))
         if [ $((jobs % JOBS)) = 0 ]; then wait; fi
     done < <(machine_tests)
     wait
     ! compgen -G "$MACHINE_BUILD/*.failed" >&2 || fail "some programs of Tests/Machine were not built"
-    machine_tests | cut -f 1-5 >"$MACHINE_BUILD/manifest"
+    machine_tests | cut -f 1-6 >"$MACHINE_BUILD/manifest"
 }
 
-# One line for each program: name, XLEN, machine, harts, CPU properties, source and compiler flags, separated by tabs.
+# One line for each program: as in the manifest, then source and compiler flags, separated by tabs.
 machine_tests() {
-    local source word words name bits machine harts cpu flags
+    local source word words name bits machine harts cpu icount flags
     for source in "$MACHINE_TESTS"/tests/*.c; do
         while read -r name words; do
-            bits=64 machine=spike harts=1 cpu=$MACHINE_CPU flags=$source
+            bits=64 machine=spike harts=1 cpu=$MACHINE_CPU icount=off flags=$source
             for word in $words; do
                 case "$word" in
                     rv32) bits=32 cpu=$MACHINE_CPU_32 ;;
                     machine=virt) machine=virt flags="$flags -DVIRT" ;;
                     harts=*) harts=${word#harts=} ;;
                     cpu=*) cpu=$cpu,${word#cpu=} ;;
+                    icount=*) icount=${word#icount=} ;;
                     *) flags="$flags $word" ;;
                 esac
             done
-            printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$name" $bits $machine $harts "$cpu" "$flags"
+            printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$name" $bits $machine $harts "$cpu" "$icount" "$flags"
         done < <(directive "$source" build)
     done
 }
@@ -110,22 +112,23 @@ build_machine_test() {
         printf '%s' "$program $4" >"$output.flags"
 }
 
-# run_machine_test XLEN MACHINE HARTS CPU FILE COMMAND...: the output and a last line "[exit N]".
+# run_machine_test XLEN MACHINE HARTS CPU ICOUNT FILE COMMAND...: the output and a last line "[exit N]".
 run_machine_test() {
-    local bits=$1 machine=$2 harts=$3 cpu=$4 file=$5 status=0
-    shift 5
+    local bits=$1 machine=$2 harts=$3 cpu=$4 icount=$5 file=$6 status=0 counting=()
+    shift 6
+    [ "$icount" = off ] || counting=(-icount "$icount")
     timeout --kill-after=1 "$MACHINE_SECONDS" "$@" -M "$machine" -smp "$harts" -cpu "rv$bits,$cpu" -m 128M -bios none -kernel "$file" \
-        -display none -monitor none -serial stdio </dev/null 2>&1 || status=$?
+        "${counting[@]}" -display none -monitor none -serial stdio </dev/null 2>&1 || status=$?
     printf '[exit %d]\n' $status
 }
 
-# check_machine_test NAME XLEN MACHINE HARTS CPU ORACLE_ONLY: one line of the table, and what differs.
+# check_machine_test NAME XLEN MACHINE HARTS CPU ICOUNT ORACLE_ONLY: one line of the table, and what differs.
 check_machine_test() {
-    local name=$1 bits=$2 machine=$3 harts=$4 cpu=$5 oracle_only=$6 file="$MACHINE_BUILD/$1" verdict=passed
-    if ! [ "$file.oracle" -nt "$file" ] || ! [ "$file.oracle" -nt "$REPO/Scripts/privileged.sh" ]; then run_machine_test "$bits" "$machine" "$harts" "$ORACLE_CPU,$cpu" "$file" "$PAYLOADS/qemu-system-riscv$bits" >"$file.oracle"; fi
+    local name=$1 bits=$2 machine=$3 harts=$4 cpu=$5 icount=$6 oracle_only=$7 file="$MACHINE_BUILD/$1" verdict=passed
+    if ! [ "$file.oracle" -nt "$file" ] || ! [ "$file.oracle" -nt "$REPO/Scripts/privileged.sh" ]; then run_machine_test "$bits" "$machine" "$harts" "$ORACLE_CPU,$cpu" "$icount" "$file" "$PAYLOADS/qemu-system-riscv$bits" >"$file.oracle"; fi
     local tested=$file.oracle
     if [ $oracle_only = 0 ]; then
-        run_machine_test "$bits" "$machine" "$harts" "$cpu" "$file" "$ours" "riscv$bits" >"$file.ours"
+        run_machine_test "$bits" "$machine" "$harts" "$cpu" "$icount" "$file" "$ours" "riscv$bits" >"$file.ours"
         tested=$file.ours
     fi
     excuse_deviations "$name" "$file.oracle"

@@ -57,9 +57,13 @@ public struct HostConfiguration {
     public var addressing: GuestAddressing
     /// Code is made for a profile: the recovery records say where each instruction starts.
     public var isProfiled: Bool
+    /// Regions count instructions: `insn_start` says, as the word of the instruction, how many of its block were executed before it, for
+    /// `VCPUHeader.started`.
+    public var countsInstructions: Bool
     public init(
         helpers: [HelperDescriptor], globals: [GlobalDescriptor], pcOffset: Int, stateSize: Int,
-        floatRules: FloatRules = .canonical, addressing: GuestAddressing = .identity, isProfiled: Bool = false
+        floatRules: FloatRules = .canonical, addressing: GuestAddressing = .identity, isProfiled: Bool = false,
+        countsInstructions: Bool = false
     ) {
         self.helpers = helpers
         self.globals = globals
@@ -68,6 +72,7 @@ public struct HostConfiguration {
         self.floatRules = floatRules
         self.addressing = addressing
         self.isProfiled = isProfiled
+        self.countsInstructions = countsInstructions
     }
 
     public var usesTables: Bool {

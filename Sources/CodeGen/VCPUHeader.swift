@@ -164,6 +164,11 @@ public struct VCPUHeader {
     public var slowAccess: SlowAccessFunction = { _, _ in .leave }
     /// The vCPU, for helpers, which get the CPU state: an unretained object of the engine's.
     public var owner: UnsafeMutableRawPointer?
+    /// Where instructions are counted: how many may still be executed; those of the block that `count_insns` has taken from it last, and
+    /// how many of these were executed before the one that runs.
+    public var budget: Int32 = 0
+    public var charged: UInt32 = 0
+    public var started: UInt32 = 0
 
     public init(jumpCache: UnsafeMutablePointer<JumpCacheEntry>, returnStack: UnsafeMutablePointer<JumpCacheEntry>) {
         self.jumpCache = jumpCache
@@ -209,7 +214,7 @@ public enum ExitReason {
     public static let chain: UInt32 = 0
     /// `lookup_and_goto` missed; the pc global holds the target.
     public static let lookup: UInt32 = 1
-    /// `check_exit` saw the flag. State must be recovered.
+    /// `check_exit` saw the flag, or `count_insns` found the budget too small. State must be recovered.
     public static let sideExit: UInt32 = 2
     /// A host fault in generated code; the handler has saved the registers, state must be recovered.
     public static let fault: UInt32 = 3

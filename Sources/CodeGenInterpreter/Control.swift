@@ -73,6 +73,13 @@ extension Machine {
         return count == 0 ? leaveAt(i, ExitReason.hot) : .goOn
     }
 
+    mutating func countInstructions(_ i: Instruction) -> Outcome {
+        header.pointee.charged = UInt32(i.op.aux)
+        header.pointee.started = 0
+        header.pointee.budget &-= Int32(i.op.aux)
+        return header.pointee.budget < 0 ? leaveAt(i, ExitReason.sideExit) : .goOn
+    }
+
     /// A side exit at guest `imm`.
     private mutating func leaveAt(_ i: Instruction, _ reason: UInt32) -> Outcome {
         let target = UInt64(bitPattern: i.op.imm)

@@ -227,8 +227,11 @@ struct Machine: ~Copyable {
             word = i.op.aux
             header.pointee.exitPC = pc
             header.pointee.exitWord = UInt32(word)
+            // Where nobody counts instructions, nobody looks.
+            header.pointee.started = UInt32(word)
         case .checkExit: return checkExit(i)
         case .countExecution: return countExecution(i)
+        case .countInstructions: return countInstructions(i)
         case .pushReturn: break  // returns are looked up in the jump cache
         case .gotoTB: return goto(i)
         case .exitTB: return leave(ExitValue(raw: UInt64(bitPattern: i.op.imm)))

@@ -10,6 +10,7 @@ extension Lowering {
         pc = UInt64(bitPattern: op.pointee.imm)
         word = op.pointee.aux
         if isProfiled { writer.mark(offset: asm.offset, pc: pc) }
+        if countsInstructions { asm.mov(.dword, header.started, imm: Int32(word)) }
     }
 
     /// The allocator has placed the arguments; globals are home as the helper's row says.
@@ -71,6 +72,20 @@ extension Lowering {
         asm.alu(.sub, .dword, Address(.rbp, Int32(truncatingIfNeeded: counter)), imm: 1)
         let stub = addCold(.hot, value: offset)
         asm.jcc(.e, stub.label)
+    }
+
+    /// Takes the instructions of a block from the budget; leaves at guest `imm` when it has not that many: `started` is 0 then, so that
+    /// whoever looks gives them back.
+    mutating func countInstructions(_ op: OpPointer) {
+        let count = Int32(op.pointee.aux)
+        asm.mov(.dword, header.charged, imm: count)
+        asm.mov(.dword, header.started, imm: 0)
+        if count == 0 { return }
+        let offset = asm.offset
+        writer.point(offset: offset, pc: UInt64(bitPattern: op.pointee.imm))
+        asm.alu(.sub, .dword, header.budget, imm: count)
+        let stub = addCold(.sideExit, value: offset)
+        asm.jcc(.s, stub.label)
     }
 
     /// One of the region's first checks: nothing has happened yet, and its pc is the region's.

@@ -103,6 +103,7 @@ struct Lowering: ~Copyable {
     let helpers: UnsafeMutablePointer<HelperEntry>
     let pcHome: Address
     let isProfiled: Bool
+    let countsInstructions: Bool
     let floatRules: FloatRules
     /// The FPU computes by the guest's rules.
     let usesFPU: Bool
@@ -133,6 +134,7 @@ struct Lowering: ~Copyable {
         }
         pcHome = Address(.rbp, Int32(configuration.pcOffset - StateRegister.bias))
         isProfiled = configuration.isProfiled
+        countsInstructions = configuration.countsInstructions
         floatRules = configuration.floatRules
         usesFPU = floatRules == .canonical
         usesTables = configuration.usesTables

@@ -134,6 +134,7 @@ extension Opcode {
         case .insnStart: X64Op { x, _, op, _ in x.insnStart(op) }
         case .checkExit: X64Op { x, _, op, _ in x.checkExit(op) }
         case .countExecution: X64Op { x, _, op, _ in x.countExecution(op) }
+        case .countInstructions: X64Op { x, _, op, _ in x.countInstructions(op) }
         case .pushReturn: X64Op(clobbers: RegisterSet(.rax)) { x, _, op, _ in x.pushReturn(op) }
         case .gotoTB: X64Op { x, _, op, _ in x.gotoTB(op) }
         case .exitTB: X64Op { x, _, op, _ in x.exitTB(op) }

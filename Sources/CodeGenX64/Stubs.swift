@@ -29,6 +29,9 @@ struct HeaderFields {
     let cachedJumps = field(\.jumps.cached)
     let lookups = field(\.jumps.lookups)
     let views = field(\.views)
+    let budget = field(\.budget)
+    let charged = field(\.charged)
+    let started = field(\.started)
 
     /// The table of an MMU index.
     func view(_ index: Int) -> (table: Address, mask: Address) {

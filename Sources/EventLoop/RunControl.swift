@@ -45,7 +45,9 @@ public final class RunControl: @unchecked Sendable {
     /// Why the main loop is to end.
     public private(set) var end: RunCause?
     private let requests = Mutex(Requests())
-    private let anyRequest = Atomic<Bool>(false)
+    /// Requests made so far, and of those the ones that have been served.
+    private let made = Atomic<Int>(0)
+    private let served = Atomic<Int>(0)
     private var observers: [(RunEvent) -> Void] = []
 
     public init(_ loop: EventLoop, actions: RunActions? = nil) {
@@ -65,8 +67,13 @@ public final class RunControl: @unchecked Sendable {
 
     private func request(_ body: (inout Requests) -> Void) {
         requests.withLock { body(&$0) }
-        anyRequest.store(true, ordering: .sequentiallyConsistent)
+        made.wrappingAdd(1, ordering: .sequentiallyConsistent)
         loop.wake()
+    }
+
+    /// Something has been requested that has not been done.
+    public var hasRequest: Bool {
+        served.load(ordering: .sequentiallyConsistent) != made.load(ordering: .sequentiallyConsistent)
     }
 
     // MARK: from the main loop's thread
@@ -110,7 +117,9 @@ public final class RunControl: @unchecked Sendable {
 
     /// Serves what has been requested. The order is that of what must not be lost behind what.
     func serve() {
-        if !anyRequest.exchange(false, ordering: .sequentiallyConsistent) { return }
+        let seen = made.load(ordering: .sequentiallyConsistent)
+        if served.load(ordering: .sequentiallyConsistent) == seen { return }
+        defer { served.store(seen, ordering: .sequentiallyConsistent) }
         var wanted = requests.withLock { requests in
             defer { requests = Requests() }
             return requests

@@ -16,6 +16,10 @@ extension VCPU {
             if pendingLink != nil, let key, let exit = translate(key) { return exit }
             atomic(running).pointee.store(1, ordering: .sequentiallyConsistent)
             if header.pointee.exitRequest != 0, !handleRequests() { return .interrupted }
+            if mustReturnForCount() {
+                atomic(running).pointee.store(0, ordering: .releasing)
+                return .interrupted
+            }
 
             let key = key
             guard let key, let entry = lookUp(key) else {
@@ -42,6 +46,7 @@ extension VCPU {
         case ExitReason.sideExit, ExitReason.hot, ExitReason.fault, ExitReason.misaligned: recover()
         default: break
         }
+        if countsInstructions { settleCount(exit) }
         exitGeneration = engine.generation
         atomic(running).pointee.store(0, ordering: .releasing)
         return exit
@@ -163,7 +168,7 @@ extension VCPU {
         case ExitReason.lookup:
             return nil
         case ExitReason.sideExit:
-            return nil
+            return isShortOfBudget ? stepOnce() : nil
         case ExitReason.hot:
             optimize()
             return nil
@@ -195,6 +200,10 @@ extension VCPU {
         case .stop: return reachStop()
         case .stepped: return nil
         case .yield:
+            if countsInstructions {
+                count.givesWay = true
+                return .interrupted
+            }
             HostThread.yield()
             return nil
         case nil: fatalError("generated code left with 0x\(String(exit.raw, radix: 16)), which means nothing")

@@ -83,7 +83,7 @@ public final class Engine: @unchecked Sendable {
             HostConfiguration(
                 helpers: guest.helpers, globals: guest.globals, pcOffset: guest.pcOffset, stateSize: guest.stateSize,
                 floatRules: guest.floatRules, addressing: guest is any SystemGuest ? .tables : .identity,
-                isProfiled: options.isProfiled),
+                isProfiled: options.isProfiled, countsInstructions: options.countsInstructions),
             code: code)
         let stubBytes = code.used
         self.stubBytes = stubBytes
@@ -102,7 +102,10 @@ public final class Engine: @unchecked Sendable {
         FaultRegistry.add(self)
         machineMemory?.codeAppears = { [unowned(unsafe) self] in refuseWrites(to: $0) }
         if let rows = store?.expectedRows { commit(rows: rows) }
-        if options.compilesInBackground, tiering.countsExecutions, options.diagnostics.items.rawValue == 0 {
+        // When another thread's regions come is nobody's to say: what counts instructions does the same in each run.
+        if options.compilesInBackground, tiering.countsExecutions, options.diagnostics.items.rawValue == 0,
+            !options.countsInstructions
+        {
             background = BackgroundCompiler(self)
         }
     }

@@ -36,6 +36,8 @@ public struct EngineOptions: Sendable {
     public var measuresTime = false
     /// Code is made for a profile: see `HostConfiguration`.
     public var isProfiled = false
+    /// Of a machine: code counts the instructions that it executes, and stops where their budget ends (`VCPU+Counting.swift`).
+    public var countsInstructions = false
     /// Where the optimizer may work, by the translations' first addresses: elsewhere, code stays as the front end made it.
     public var optimizeOnly = AddressFilter()
     /// Optimizer passes turned off by name.

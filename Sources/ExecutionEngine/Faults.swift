@@ -27,7 +27,10 @@ extension VCPU {
         }
         if let hit = mmu?.takeHit() { return take(hit) }
         switch space.resolveFault(address: address, access: access) {
-        case .retry: return nil
+        case .retry:
+            guard let mmu, mmu.mustStep else { return nil }
+            mmu.mustStep = false
+            return stepOnce()
         case .guestFault(let kind): return memoryFault(address, access, kind)
         case .codeWrite(let page, let length):
             engine.lock.withLock {

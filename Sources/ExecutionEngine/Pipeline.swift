@@ -45,12 +45,14 @@ final class Pipeline {
     private var sampler: VerificationSampler
     /// Where code of keys with stops stops.
     var stops: Set<UInt64> = []
+    private let startedOffset: Int?
 
     init(guest: any GuestArchitecture, options: EngineOptions, log: TranslationLog) {
         self.guest = guest
         layout = GuestLayout(guest)
         self.log = log
         sampler = VerificationSampler(options.verification)
+        startedOffset = options.countsInstructions ? VCPUHeader.offset(of: \.started) : nil
     }
 
     /// All stages. What is too large for some fixed storage is made smaller. `profile`: how the code has run so far, where that is known.
@@ -89,6 +91,7 @@ final class Pipeline {
             region: region, pc: pc, flags: request.key.mode & ~CodeKey.stops, plan: plan, code: bytes, guest: layout,
             storage: workspace.plans, profile: profile,
             stops: request.key.hasStops && !request.isTemporary ? stops : [])
+        unit.startedOffset = startedOffset
         var count = 0
         while unit.beginNextBlock() {
             let start = unit.pc

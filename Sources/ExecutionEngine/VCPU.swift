@@ -53,6 +53,8 @@ public final class VCPU: FloatEnvironment {
     let running: UnsafeMutablePointer<UInt32>
     /// The host makes machine code, rather than running IR.
     let runsMachineCode: Bool
+    let countsInstructions: Bool
+    var count = InstructionCount()
     /// By global, where its value is at a recovery point.
     let recovered: UnsafeMutablePointer<RecoverySource>
     let globals: [GlobalDescriptor]
@@ -90,6 +92,7 @@ public final class VCPU: FloatEnvironment {
         globals = engine.guest.globals
         lookup = engine.cache.lookup
         runsMachineCode = engine.host.description != nil
+        countsInstructions = engine.options.countsInstructions
         recovered = .allocate(capacity: globals.count)
         engine.host.prepare(state)
         engine.guest.reset(state)
@@ -110,6 +113,11 @@ public final class VCPU: FloatEnvironment {
         } catch {
             try? HostMemory.unmap(UInt(bitPattern: allocation), size)
             throw error
+        }
+        if countsInstructions {
+            mmu?.counting = DeviceCounting(
+                mayTouch: { [unowned(unsafe) self] in isAtBlockEnd },
+                touched: { [unowned(unsafe) self] in returnBehindInstruction() })
         }
         header.pointee.owner = Unmanaged.passUnretained(self).toOpaque()
     }

@@ -23,20 +23,24 @@ public struct SystemInputs: Sendable {
     public var viewsChanged: HelperFunction
     /// (kind, address, space): page tables may have changed: look-ups made before are to be forgotten. `kind`: `SystemFlush`.
     public var flush: HelperFunction
-    /// A timer of the vCPU's own has a new deadline: the machine asks the guest for it.
+    /// A timer of the vCPU's own has a new deadline: the machine asks the guest for it. Not 0: the vCPU is to leave behind the instruction.
     public var deadlineChanged: HelperFunction
     /// `SystemGuest.stops` has other answers than before; that counts from when generated code has been left.
     public var stopsChanged: HelperFunction
+    /// () -> instructions that the vCPU has completed before the present one; nil: nobody counts them.
+    public var instructions: HelperFunction?
 
     public init(
         time: @escaping HelperFunction, viewsChanged: @escaping HelperFunction, flush: @escaping HelperFunction,
-        deadlineChanged: @escaping HelperFunction, stopsChanged: @escaping HelperFunction
+        deadlineChanged: @escaping HelperFunction, stopsChanged: @escaping HelperFunction,
+        instructions: HelperFunction? = nil
     ) {
         self.time = time
         self.viewsChanged = viewsChanged
         self.flush = flush
         self.deadlineChanged = deadlineChanged
         self.stopsChanged = stopsChanged
+        self.instructions = instructions
     }
 
     /// Nothing is around it.

@@ -18,6 +18,12 @@ public struct TranslationUnit: ~Copyable {
     public var codeLength: Int
     /// The translation being made counts its executions.
     public var countsExecutions = false
+    /// Where instructions are counted: the offset from the CPU state of the number of those of a block that were executed before the
+    /// present one (`VCPUHeader.started`).
+    public var startedOffset: Int?
+    /// Of the block being translated: where the op is that counts its instructions, and how many came before.
+    private var countAt = 0
+    private var countedBefore = 0
     /// Offset of the program counter's home in the CPU state.
     public let pcOffset: Int
     /// The guest's loads and stores have the most significant byte first.
@@ -82,9 +88,12 @@ public struct TranslationUnit: ~Copyable {
 
     /// Call before each instruction's ops: marks it and counts it.
     @inlinable public mutating func beginInstruction() {
-        ir.region.beginInstruction(pc)
+        ir.region.beginInstruction(pc, word: startedOffset == nil ? 0 : UInt16(truncatingIfNeeded: instructionsOfBlock))
         instructionCount &+= 1
     }
+
+    /// Instructions of the block that have been translated so far, or begun.
+    public var instructionsOfBlock: Int { instructionCount &- countedBefore }
 
     /// The instruction behind a branch is to be translated, in the branch's delay slot: it runs before the branch takes effect, and
     /// where it stops, the guest's pc is the branch's, with a word that says so. The caller has checked `available` for it.
@@ -153,6 +162,7 @@ public struct TranslationUnit: ~Copyable {
         let rest = goToUsualTargets(target, returnTo)
         // A region that is wrong more often than it was to be expected is made anew.
         if rest <= plan.rareRest, isRepeatable, let profile {
+            if startedOffset != nil { ir.region.markInstruction() }
             ir.countExecution(pc, counter: profile.failureCounter(of: pc))
         }
         if let returnTo { ir.pushReturn(returnTo) }
@@ -166,6 +176,15 @@ public struct TranslationUnit: ~Copyable {
     /// Ends the block: hands control to the embedder with the guest pc at `pc`.
     public mutating func exit(_ reason: GuestExit, at pc: UInt64) {
         ir.st(ir.const(Int64(bitPattern: pc)), pcOffset, .u64)
+        exit(reason, behind: pc == self.pc ? instructionsOfBlock &- 1 : instructionsOfBlock)
+    }
+
+    /// The same behind the present instruction, which has stored the pc.
+    public mutating func exit(_ reason: GuestExit) { exit(reason, behind: instructionsOfBlock) }
+
+    /// `executed`: instructions of the block.
+    private mutating func exit(_ reason: GuestExit, behind executed: Int) {
+        if let startedOffset { ir.st(ir.const(Int64(executed)), startedOffset, .u32) }
         ir.exitTB(Int(bitPattern: UInt(reason.word)))
     }
 
@@ -198,6 +217,7 @@ public struct TranslationUnit: ~Copyable {
         translatedCount &+= 1
         pc = planned[next].pc
         ir.begin(planned[next].block)
+        beginCounting()
         // A loop must see the exit flag once per turn. Which blocks head loops is not known before all are translated: the
         // checks of the others are removed by the optimizer. The engine checks at the region's entry.
         if next != 0 { ir.checkExit(pc) }
@@ -213,11 +233,22 @@ public struct TranslationUnit: ~Copyable {
         ir.br(block)
         planned[0].block = block
         ir.begin(block)
+        beginCounting()
         ir.checkExit(planned[0].pc)
     }
 
+    /// Comes first in a block. (What comes before a loop counts nothing, and says so.)
+    private mutating func beginCounting() {
+        guard startedOffset != nil else { return }
+        countedBefore = instructionCount
+        countAt = ir.countInstructions(pc)
+    }
+
     /// Records where the current block ended.
-    public mutating func endBlock() { planned[current].end = pc }
+    public mutating func endBlock() {
+        planned[current].end = pc
+        if startedOffset != nil { ir.region.setInstructions(instructionsOfBlock, at: countAt) }
+    }
 
     /// Points the unit at other code bytes (blocks of one region may lie apart).
     public mutating func setCode(_ bytes: UnsafeRawBufferPointer, at start: UInt64) {

@@ -14,6 +14,8 @@ public final class Hart: @unchecked Sendable {
     private let sharing: Hart?
     /// When its own timer is due on the machine's clock in nanoseconds; `.max`: never.
     private let deadlineWord = Atomic<UInt64>(.max)
+    /// It waits for an interrupt. Only where instructions are counted; its thread's.
+    var isWaiting = false
 
     /// `other`: a hart that the same thread runs.
     init(_ number: Int, _ vcpu: VCPU, wokenWith other: Hart?) {

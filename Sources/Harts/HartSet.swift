@@ -2,6 +2,7 @@
 //
 //   one thread per hart (`.multi`), or one for all of them in turn (`.single`), 10 ms each
 //   one thread for the harts' own timers: it kicks a hart whose timer is due while it runs
+//   where instructions are counted, one thread in all (`HartSet+Counted.swift`)
 
 import ExecutionEngine
 import HostOS
@@ -18,6 +19,7 @@ public final class HartSet: VCPUSurroundings, @unchecked Sendable {
     private let nanosecondsPerTick: UInt64
     /// Told when the harts cannot go on: one line for the user.
     private let failed: @Sendable (String) -> Void
+    private let counted: CountedTime?
 
     // What the threads are asked to do, and whether they have.
     private let stoppedCount = Atomic<Int>(0)
@@ -32,11 +34,13 @@ public final class HartSet: VCPUSurroundings, @unchecked Sendable {
     private let inTurn = Atomic<Int>(0)
     private static let slice: UInt64 = 10_000_000
 
+    /// `counted`: with that there is one thread, and the vCPUs' engine counts instructions.
     public init(
-        threads: HartThreads, nanosecondsPerTick: UInt64, now: @escaping @Sendable () -> UInt64,
-        failed: @escaping @Sendable (String) -> Void
+        threads: HartThreads, nanosecondsPerTick: UInt64, counted: CountedTime? = nil,
+        now: @escaping @Sendable () -> UInt64, failed: @escaping @Sendable (String) -> Void
     ) {
-        self.threads = threads
+        self.threads = counted == nil ? threads : .single
+        self.counted = counted
         self.nanosecondsPerTick = nanosecondsPerTick
         self.now = now
         self.failed = failed
@@ -65,7 +69,7 @@ public final class HartSet: VCPUSurroundings, @unchecked Sendable {
         let (due, overflow) = ticks.multipliedReportingOverflow(by: nanosecondsPerTick)
         let deadline = overflow ? UInt64.max : due
         hart.deadline = deadline
-        wakeTimers(by: deadline)
+        if counted == nil { wakeTimers(by: deadline) }
     }
 
     private func wakeTimers(by deadline: UInt64) {
@@ -80,6 +84,9 @@ public final class HartSet: VCPUSurroundings, @unchecked Sendable {
     /// Starts the threads, stopped.
     public func start() throws(Errno) {
         threadCount = threads == .single ? 1 : harts.count
+        if let counted {
+            return try HostThread.start(stackSize: 4 << 20, blocksSignals: true) { self.runCounted(counted) }
+        }
         for i in 0..<threadCount {
             let mine = threads == .single ? harts : [harts[i]]
             try HostThread.start(stackSize: 4 << 20, blocksSignals: true) { self.run(mine) }
@@ -105,9 +112,9 @@ public final class HartSet: VCPUSurroundings, @unchecked Sendable {
 
     // MARK: Threads
 
-    private var mustStop: Bool { wantsStop.load(ordering: .sequentiallyConsistent) }
+    var mustStop: Bool { wantsStop.load(ordering: .sequentiallyConsistent) }
 
-    private func waitForResume() {
+    func waitForResume() {
         let seen = publishedWord(resumeWord)
         guard mustStop else { return }
         stoppedCount.wrappingAdd(1, ordering: .sequentiallyConsistent)
@@ -123,19 +130,25 @@ public final class HartSet: VCPUSurroundings, @unchecked Sendable {
             let seen = hart.kicks
             if mine.count > 1 { beginSlice(hart) }
             hart.vcpu.takeInterrupt()
-            switch hart.vcpu.run() {
+            let exit = hart.vcpu.run()
+            switch exit {
             case .interrupted: break
             case .wait: sleep(mine, since: seen)
-            case .outOfCodeMemory:
-                failed("the code cache cannot hold even one instruction: give it more by -accel tcg,tb-size=MIB")
-                wantsStop.store(true, ordering: .sequentiallyConsistent)
-            // Where a debugger looks at one, all stand still.
-            case .debug: wantsStop.store(true, ordering: .sequentiallyConsistent)
-            case .systemCall, .exception, .memoryFault:
-                fatalError("a machine's vCPU has left for a process's reason")
+            case .debug, .outOfCodeMemory, .systemCall, .exception, .memoryFault: give(up: exit)
             }
             next = (next + 1) % mine.count
         }
+    }
+
+    /// The harts cannot go on. Where a debugger looks at one, all stand still.
+    func give(up exit: VCPUExit) {
+        switch exit {
+        case .debug: break
+        case .outOfCodeMemory:
+            failed("the code cache cannot hold even one instruction: give it more by -accel tcg,tb-size=MIB")
+        default: fatalError("a machine's vCPU has left for a process's reason")
+        }
+        wantsStop.store(true, ordering: .sequentiallyConsistent)
     }
 
     /// Where all harts of a thread wait: until one of them is kicked, or has a timer that is due.

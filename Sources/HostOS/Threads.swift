@@ -73,6 +73,8 @@ public enum HostThread {
         while kernel(SYS_tgkill, Int(HostProcess.processID), Int(id), 0) == 0 { yield() }
     }
 
+    /// Tells the threads of a process apart.
+    public static var current: UInt { UInt(pthread_self()) }
     public static func yield() { _ = kernel(SYS_sched_yield) }
     /// Waits until a signal handler has run.
     public static func waitForSignal() { _ = kernel(SYS_ppoll) }

@@ -330,6 +330,12 @@ public struct IRBuilder {
     @inlinable public func countExecution(_ pc: UInt64, counter: Int) {
         region.append(Op(.countExecution, .i64, aux: UInt16(truncatingIfNeeded: counter), imm: Int64(bitPattern: pc)))
     }
+    /// Takes instructions from the vCPU's budget; leaves generated code at guest `pc` if it has not that many. How many is said later
+    /// (`Region.setInstructions`): returns where the op is.
+    @inlinable public func countInstructions(_ pc: UInt64) -> Int {
+        region.append(Op(.countInstructions, .i64, imm: Int64(bitPattern: pc)))
+        return region.opCount &- 1
+    }
     /// Pushes guest address `pc` on the shadow return stack; `slot` is the chaining slot of the code there.
     public mutating func pushReturn(_ pc: UInt64) {
         region.append(Op(.pushReturn, .i64, aux: UInt16(takeSlot()), imm: Int64(bitPattern: pc)))

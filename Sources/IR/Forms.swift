@@ -180,7 +180,8 @@ extension Opcode {
         case .fpSetFlags, .fpSetRounding: OpForm(.only(.i64), .none, [], [a])
         case .insnStart: OpForm(.only(.i64), .none, [.word], [.guestPC])
         case .checkExit: OpForm(.only(.i64), .none, [], [.guestPC])
-        case .pushReturn, .gotoTB, .countExecution: OpForm(.only(.i64), .none, [], [.slot, .guestPC])
+        case .pushReturn, .gotoTB, .countExecution, .countInstructions:
+            OpForm(.only(.i64), .none, [], [.slot, .guestPC])
         case .exitTB: OpForm(.only(.i64), .none, [], [.number])
         case .lookupAndGoto: OpForm(.only(.i64), .none, [.hint], [a])
         case .gotoCached: OpForm(.only(.i64), .none, [], [.slot, .number, a])

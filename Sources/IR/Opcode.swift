@@ -36,7 +36,7 @@ public enum Opcode: UInt8, CaseIterable, Sendable {
     case boxf, unboxf
     case fpGetFlags, fpSetFlags, fpSetRounding
     // Engine
-    case insnStart, checkExit, countExecution, pushReturn
+    case insnStart, checkExit, countExecution, countInstructions, pushReturn
     case gotoTB, exitTB, lookupAndGoto, gotoCached
 }
 
@@ -184,6 +184,7 @@ extension Opcode {
         case .insnStart: OpcodeRow("insn_start", 0, 0, .sideEffect)
         case .checkExit: OpcodeRow("check_exit", 0, 0, [.stops, .sideEffect])
         case .countExecution: OpcodeRow("count_execution", 0, 0, [.stops, .sideEffect])
+        case .countInstructions: OpcodeRow("count_insns", 0, 0, [.stops, .sideEffect])
         case .pushReturn: OpcodeRow("push_return", 0, 0, .sideEffect)
         case .gotoTB: OpcodeRow("goto_tb", 0, 0, [.terminator, .exit])
         case .exitTB: OpcodeRow("exit_tb", 0, 0, [.terminator, .exit])

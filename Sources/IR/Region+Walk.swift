@@ -110,6 +110,13 @@ extension Region {
     /// Every guest instruction gets its mark, whether something reports its pc or not.
     public func markEachInstruction(_ marks: Bool) { s.pointee.marksEachInstruction = marks }
 
+    /// Says how many instructions the `count_insns` at an index counts.
+    public func setInstructions(_ count: Int, at op: Int) {
+        if isOverflowed { return }
+        precondition(s.pointee.ops[op].opcode == .countInstructions)
+        s.pointee.ops[op].aux = UInt16(count)
+    }
+
     /// Notes what guest code the region was made from.
     public func setGuest(instructions: Int, length: Int) {
         s.pointee.guestInstructions = instructions

@@ -157,7 +157,7 @@ struct Verifier {
             if qualifier.print(op.aux) == nil { fail("bad \(qualifier)") }
         }
         switch op.opcode {
-        case .gotoTB, .pushReturn, .gotoCached, .countExecution, .call: break
+        case .gotoTB, .pushReturn, .gotoCached, .countExecution, .countInstructions, .call: break
         default: if op.aux & ~mask != 0 { fail("`aux` has bits without meaning") }
         }
         if op.opcode == .gcas128 {
@@ -214,9 +214,8 @@ struct Verifier {
             if op.imm >> 16 != 0 || op.fieldLength == 0 || op.fieldPosition + op.fieldLength > 8 * op.type.size {
                 fail("the field is not within \(op.type.name)")
             }
-        case .exitTB, .ld, .st, .gld, .gst, .gcas128, .call, .insnStart, .checkExit, .countExecution, .pushReturn,
-            .gotoTB,
-            .gotoCached:
+        case .exitTB, .ld, .st, .gld, .gst, .gcas128, .call, .insnStart, .checkExit, .countExecution,
+            .countInstructions, .pushReturn, .gotoTB, .gotoCached:
             break
         default: if op.imm != 0 { fail("`imm` has no meaning") }
         }

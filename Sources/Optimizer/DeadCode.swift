@@ -109,8 +109,12 @@ private struct DeadCode: ~Copyable {
                 if row.hasResult, op.pointee.dst.i < globalCount { overwritten[op.pointee.dst.i] = window }
                 if row.looksAtState {
                     window &+= 1
-                    // A check and an exit have their own pc.
-                    if opcode == .checkExit { hasCheck = true } else if !row.isExit { needsMark = true }
+                    // A check, a count of instructions and an exit have their own pc.
+                    if opcode == .checkExit {
+                        hasCheck = true
+                    } else if !row.isExit && opcode != .countInstructions {
+                        needsMark = true
+                    }
                 }
                 op.pointee.forEachSource(sources) { if $0.i < globalCount { overwritten[$0.i] = 0 } }
                 free &-= 1

@@ -6,6 +6,9 @@ import EngineSetup
 import Machines
 import SystemKit
 
+/// What the real-time clock shows at the start where instructions drive it: 2026-01-01, in seconds since 1970.
+private let countedRunsBegin = 1_767_225_600
+
 /// What devices are connected to while a board is filled.
 final class PartContext {
     private let description: MachineDescription
@@ -14,12 +17,14 @@ final class PartContext {
     private let backends: CharBackends
     private let serial: [CharSpec]
     private let plan: BootPlan
+    /// The real-time clock shows the host's time, rather than the machine's from a fixed date on.
+    private let showsHostTime: Bool
     private var serialCount = 0
     private var controller: PLIC?
 
     init(
         description: MachineDescription, board: Board, hartLines: [HartLines], backends: CharBackends,
-        serial: [CharSpec], plan: BootPlan
+        serial: [CharSpec], plan: BootPlan, showsHostTime: Bool
     ) {
         self.description = description
         self.board = board
@@ -27,6 +32,7 @@ final class PartContext {
         self.backends = backends
         self.serial = serial
         self.plan = plan
+        self.showsHostTime = showsHostTime
     }
 
     /// Inputs of a hart (Privileged ISA, mcause).
@@ -60,7 +66,11 @@ final class PartContext {
                 $0.backend = backend
             }
         },
-        "goldfish-rtc": { try $0.board.add(GoldfishRTC.self, "rtc", at: $1.base, lines: $0.lines($1)) },
+        "goldfish-rtc": { context, part in
+            try context.board.add(
+                GoldfishRTC.self, "rtc", at: part.base, lines: context.lines(part),
+                context.showsHostTime ? "" : "clock=vm,base=\(countedRunsBegin)")
+        },
         "sifive-test": { try $0.board.add(TestFinisher.self, "test", at: $1.base) },
         "fw_cfg": { context, part in
             let device = try context.board.add(FirmwareConfig.self, "fw_cfg", at: part.base)

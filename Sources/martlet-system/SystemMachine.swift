@@ -41,7 +41,8 @@ final class SystemMachine {
         self.cpu = cpu
         self.line = line
         self.seed = seed
-        let clocks = Clocks()
+        let instructionClock = line.counting.map { InstructionClock(shift: $0.shift) }
+        let clocks = Clocks(counted: instructionClock?.reading)
         let control = RunControl(try EventLoop(clocks: clocks))
         control.endsAtReset = line.endsAtReset
         control.staysAtShutdown = line.staysAtShutdown
@@ -55,12 +56,20 @@ final class SystemMachine {
             line.accelerator, options, folder: DiskCache.folder(line.accelerator.diskCache),
             guest: "machine \(cpu.guest.name)", cpu: line.cpu, program: "machine")
         options.store?.forgetsUnused = true
+        options.countsInstructions = line.counting != nil
         engine = try Engine(
             guest: cpu.guest, host: try AcceleratorOptions.host(options.tier), memory: memory, options: options)
         written.engine = engine
         let threads = line.accelerator.threads.flatMap(HartThreads.init(rawValue:)) ?? .multi
         harts = HartSet(
             threads: threads, nanosecondsPerTick: 1_000_000_000 / UInt64(description.timerFrequency),
+            counted: instructionClock.map { clock in
+                CountedTime(
+                    clock: clock, sleeps: line.counting?.sleeps ?? true,
+                    deadline: { [loop = control.loop] in loop.deadline(.virtual) },
+                    runTimers: { [loop = control.loop] in loop.runTimers(.virtual) },
+                    isHeld: { control.hasRequest }, hostTime: { clocks.now(.virtualRealtime) })
+            },
             now: { clocks.now(.virtual) },
             failed: {
                 writeStandardError("martlet: \($0)\n")
@@ -105,7 +114,8 @@ final class SystemMachine {
             HartLines(hart.vcpu.interruptLines) { hart.kick() }
         }
         let parts = PartContext(
-            description: description, board: board, hartLines: lines, backends: backends, serial: serial, plan: plan)
+            description: description, board: board, hartLines: lines, backends: backends, serial: serial, plan: plan,
+            showsHostTime: line.showsHostTime ?? (line.counting == nil))
         // What interrupts lead to comes before what raises them.
         for part in description.parts where part.device == "plic" { try parts.add(part) }
         for part in description.parts where part.device != "plic" { try parts.add(part) }

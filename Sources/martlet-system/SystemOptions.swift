@@ -25,6 +25,10 @@ struct SystemCommandLine: Sendable {
     var staysAtShutdown = false
     var startsStopped = false
     var seed: UInt64?
+    /// Instructions drive the machine's clock.
+    var counting: CountingOption?
+    /// The real-time clock shows the host's time; nil: as is usual.
+    var showsHostTime: Bool?
     var logItems: String?
     var logFile: String?
     var logFilter: String?
@@ -121,16 +125,17 @@ let systemOptions: [CommandOption<SystemCommandLine>] = [
     Option("S", help: "wait for 'cont' of the monitor before the harts begin") { (line, _) throws(OptionError) in
         line.startsStopped = true
     },
-    Option("rtc", argument: "base=utc", help: "the clock shows the host's time (UTC)") {
+    Option("rtc", argument: "base=utc[,clock=host]", help: "the clock shows the host's time (UTC)") {
         (line, value) throws(OptionError) in
-        if !["base=utc", "base=utc,clock=host", "clock=host"].contains(value) {
+        guard ["base=utc", "base=utc,clock=host", "clock=host"].contains(value) else {
             throw OptionError("wanted base=utc; other clocks are not there yet")
         }
+        if value.hasSuffix("clock=host") { line.showsHostTime = true }
     },
-    Option("icount", argument: "shift=N", help: "not there yet: instructions drive the clock") {
-        (line, value) throws(OptionError) in
-        if value != "off" { throw OptionError("instructions do not drive the clock yet: leave the option out") }
-    },
+    Option(
+        "icount", argument: "shift=N[,sleep=on|off]",
+        help: "instructions drive the clock, 2^N ns each: all runs are the same; sleep=off: time to wait is left out"
+    ) { (line, value) throws(OptionError) in line.counting = try CountingOption(parsing: value) },
     Option("seed", argument: "NUMBER", help: "make the kernel's random seed repeatable") {
         (line, value) throws(OptionError) in
         guard let seed = parseSize(value, unit: 1) else { throw OptionError("wanted a number") }

@@ -19,9 +19,10 @@ struct SystemRun {
     let diagnostics: Diagnostics
 
     func run() throws(CommandError) -> Int32 {
+        try checkCounting()
         var machine = try machine()
         try checkSerial(machine)
-        let cpu = try target.cpu(line.cpu)
+        let cpu = try target.cpu(line.cpu, line.counting == nil ? EngineInputs.system : EngineInputs.counted)
         let shape = MachineShape(
             hart: cpu.shape, hartCount: line.hartCount, ramSize: line.ramSize ?? machine.usualRAM)
         let plan: BootPlan
@@ -68,6 +69,16 @@ struct SystemRun {
         return machine
     }
 
+    private func checkCounting() throws(CommandError) {
+        guard line.counting != nil else { return }
+        if line.accelerator.threads == "multi" {
+            throw CommandError("-accel tcg,thread=multi: with -icount all harts share a thread; wanted thread=single")
+        }
+        if line.accelerator.background == true {
+            throw CommandError("-accel tcg,background=on: with -icount code is compiled in turn; wanted background=off")
+        }
+    }
+
     /// Output that nothing would ever come to is refused. A monitor beside the ports is none.
     private func checkSerial(_ machine: MachineDescription) throws(CommandError) {
         let count = machine.parts.count { PartContext.serialDevices.contains($0.device) }
@@ -97,9 +108,9 @@ struct SystemRun {
         }
     }
 
-    /// Bytes for the kernel's random numbers, other ones at each reset.
+    /// Bytes for the kernel's random numbers, other ones at each reset. All runs are the same where instructions are counted.
     private var seed: @Sendable (_ resets: UInt64) -> [UInt8] {
-        let fixed = line.seed
+        let fixed = line.seed ?? (line.counting == nil ? nil : 0)
         return { resets in
             var bytes = [UInt8](repeating: 0, count: Chosen.seedSize)
             guard let fixed else {

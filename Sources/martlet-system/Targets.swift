@@ -23,8 +23,8 @@ struct TargetRow: Sendable {
     let usualMachine: String
     /// The text of `-cpu help`.
     let cpuHelp: @Sendable () -> String
-    /// Builds the CPU for a `-cpu` argument (nil: the default model).
-    let cpu: @Sendable (String?) throws(CommandError) -> ConfiguredCPU
+    /// Builds the CPU for a `-cpu` argument (nil: the default model), with what is around it.
+    let cpu: @Sendable (String?, SystemInputs) throws(CommandError) -> ConfiguredCPU
 }
 
 let allTargets: [TargetRow] = [riscv("riscv64", .bits64), riscv("riscv32", .bits32)]
@@ -33,7 +33,7 @@ private func riscv(_ name: String, _ size: WordSize) -> TargetRow {
     TargetRow(
         name: name, machines: { MachineDescription.all }, usualMachine: "virt",
         cpuHelp: { RISCVCPUModel.help(size, .machine) },
-        cpu: { (specification) throws(CommandError) in
+        cpu: { (specification, inputs) throws(CommandError) in
             let cpu: RISCVCPU
             do {
                 cpu =
@@ -42,7 +42,7 @@ private func riscv(_ name: String, _ size: WordSize) -> TargetRow {
             } catch {
                 throw CommandError("-cpu \(specification ?? ""): \(error)")
             }
-            let guest = RISCVSystemGuest(cpu: cpu, inputs: EngineInputs.system)
+            let guest = RISCVSystemGuest(cpu: cpu, inputs: inputs)
             return ConfiguredCPU(
                 guest: guest, shape: shape(cpu, size),
                 start: { vcpu, number, pc in

@@ -54,6 +54,7 @@ private func sample(_ opcode: Opcode) -> String {
     case .insnStart: "insn_start 0x1004"
     case .checkExit: "check_exit 0x1004"
     case .countExecution: "count_execution 7, 0x1004"
+    case .countInstructions: "count_insns 7, 0x1004"
     case .pushReturn: "push_return 0, 0x1004"
     case .gotoTB: "goto_tb 0, 0x2000"
     case .exitTB: "exit_tb 40"

@@ -60,7 +60,9 @@ private enum FaultCatcher {
 }
 
 @Suite(.serialized) struct X64ExitTests {
-    enum Stop: CaseIterable { case load, store, swap, loop, compareAndSwap, sideExit, hot, misaligned, floatLoad }
+    enum Stop: CaseIterable {
+        case load, store, swap, loop, compareAndSwap, sideExit, budget, hot, misaligned, floatLoad
+    }
 
     /// Random code with an op in the middle that stops: afterwards, what the records say written back, the state is what the
     /// interpreter has when it leaves there.
@@ -102,7 +104,7 @@ private enum FaultCatcher {
             let pc = machine.recover(native, &got)
             let expectedReason: UInt32 =
                 switch stop {
-                case .sideExit: ExitReason.sideExit
+                case .sideExit, .budget: ExitReason.sideExit
                 case .hot: ExitReason.hot
                 case .misaligned: ExitReason.misaligned
                 default: ExitReason.fault
@@ -189,6 +191,7 @@ private enum FaultCatcher {
         case .compareAndSwap:
             op = Op(.gcas, .i64, aux: memOp.rawValue, dst: x, a: address, b: random.chance(30) ? x : y, c: z)
         case .sideExit: op = Op(.checkExit, .i64, imm: 0x7770)
+        case .budget: op = Op(.countInstructions, .i64, aux: 3, imm: 0x7770)
         case .hot: op = Op(.countExecution, .i64, aux: 3, imm: 0x7770)
         case .misaligned:
             let aligned = MemOp(log2Size: 1 + UInt8(random.below(3)), bigEndian: random.chance(20), aligned: true)

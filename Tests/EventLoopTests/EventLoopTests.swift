@@ -292,6 +292,24 @@ final class TestTime: Sendable {
         #expect(control.end?.status == 7)
     }
 
+    /// Who runs vCPUs can wait for what has been requested.
+    @Test func aRequestIsThereUntilItHasBeenServed() throws {
+        let control = try Self.make(Log())
+        var during: [Bool] = []
+        control.actions.reset = { _ in
+            during.append(control.hasRequest)
+            if during.count == 1 { control.requestReset(.monitor) }
+        }
+        control.start()
+        #expect(!control.hasRequest)
+        control.requestReset(.monitor)
+        #expect(control.hasRequest)
+        control.serve()
+        #expect(control.hasRequest, "the one that came meanwhile")
+        control.serve()
+        #expect(during == [true, true] && !control.hasRequest)
+    }
+
     @Test func aResetMayEndTheMachine() throws {
         let log = Log(), control = try Self.make(log)
         control.endsAtReset = true

@@ -61,11 +61,15 @@ final class FlatGuest: ExtendedRISCV, SystemGuest, @unchecked Sendable {
 final class Echo: PhysicalDevice, @unchecked Sendable {
     var log: [String] = []
     var value: UInt64 = 0x8899_aabb_ccdd_eeff
+    /// Called at each access.
+    var asked: () -> Void = {}
     func read(_ offset: UInt64, size: Int) -> UInt64? {
+        asked()
         log.append("r\(size) \(String(offset, radix: 16))")
         return offset < 0x800 ? value & (UInt64.max >> UInt64(64 - 8 * size)) : nil
     }
     func write(_ offset: UInt64, size: Int, _ value: UInt64) -> Bool {
+        asked()
         log.append("w\(size) \(String(offset, radix: 16)) \(String(value, radix: 16))")
         self.value = value
         return offset < 0x800

@@ -1,7 +1,7 @@
 // The programs of Tests/Machine, and the modes they run in.
 //
-// `devtool` compiles them into .build/machine and writes a manifest there: name, XLEN, machine, harts, CPU properties, separated by
-// tabs. The emulator under test is $MARTLET_SYSTEM, else `martlet-system` beside $MARTLET_BIN or in .build/tests/release.
+// `devtool` compiles them into .build/machine and writes a manifest there: name, XLEN, machine, harts, CPU properties, -icount,
+// separated by tabs. The emulator under test is $MARTLET_SYSTEM, else `martlet-system` beside $MARTLET_BIN or in .build/tests/release.
 
 import Glibc
 import TestSupport
@@ -35,6 +35,8 @@ struct MachineProgram: Sendable, CustomTestStringConvertible {
     var machine: String
     var harts: String
     var cpu: String
+    /// The value of `-icount`; nil: none.
+    var counting: String?
     var testDescription: String { name }
 
     /// What the oracle prints, without its own failures, and `[exit 0]`.
@@ -48,16 +50,17 @@ struct MachineProgram: Sendable, CustomTestStringConvertible {
     /// All programs of the manifest, none when it was not built (`theProgramsAreBuilt` fails then).
     static let all: [MachineProgram] = rows(of: Workspace.programs + "/manifest", separator: "\t").compactMap {
         fields in
-        guard fields.count == 5 else { return nil }
+        guard fields.count == 6 else { return nil }
         return MachineProgram(
-            name: fields[0], bits: fields[1], machine: fields[2], harts: fields[3], cpu: fields[4])
+            name: fields[0], bits: fields[1], machine: fields[2], harts: fields[3], cpu: fields[4],
+            counting: fields[5] == "off" ? nil : fields[5])
     }
 
     /// One program for each thing that the engine does differently from mode to mode.
     static let quick = all.filter { quickNames.contains($0.name) }
     static let quickNames: Set<String> = [
         "trap-vectors", "trap-controls", "paging-rv32", "crossing", "atomics", "changing-code", "streams", "litmus",
-        "shared-code", "shared-counters", "shootdown",
+        "shared-code", "shared-counters", "shootdown", "counted",
     ]
 
     static let knownFailures = Dictionary(
@@ -72,7 +75,7 @@ struct MachineProgram: Sendable, CustomTestStringConvertible {
                 "riscv\(bits)", "-M", machine, "-smp", harts, "-cpu", "rv\(bits),\(cpu)", "-m", "128M", "-bios", "none",
                 "-kernel", "\(Workspace.programs)/\(name)", "-display", "none", "-monitor", "none", "-serial", "stdio",
                 "-accel", "tcg" + mode.properties,
-            ], seconds: seconds)
+            ] + (counting.map { ["-icount", $0] } ?? []), seconds: seconds)
     }
 }
 

@@ -33,6 +33,36 @@ import Testing
         #expect(once.text == "boot\n" && once.exit == 0, "\(once.ending) \(once.errorText)")
     }
 
+    // MARK: Counted instructions
+
+    @Test(arguments: ["shift=0,sleep=off", "shift=3", "shift=10,sleep=on,align=off"])
+    func aMachineThatCountsInstructionsEndsAndResetsAsOthers(counting: String) throws {
+        let counts = ["-icount", counting]
+        let once = try SystemBinary.run(counts + Self.bare, file: MachineProgram.virt("hello\n", finish: 0x2a_3333).elf)
+        #expect(once.text == "hello\n" && once.exit == 42, "\(once.ending) \(once.errorText)")
+        let program = MachineProgram.threeBoots("boot\n")
+        let run = try SystemBinary.run(["-smp", "2"] + counts + Self.bare, file: program.raw)
+        #expect(run.text == "boot\nboot\nboot\n" && run.exit == 0, "\(run.ending) \(run.text) \(run.errorText)")
+    }
+
+    /// All that is logged, from the first instruction to the last.
+    @Test func twoRunsThatCountInstructionsAreTheSameRun() throws {
+        let folder = try TemporaryFolder("counted")
+        func log(_ name: String) throws -> [UInt8] {
+            let path = folder.path + "/" + name
+            let options = [
+                "-icount", "shift=2,sleep=off", "-smp", "3", "-d", "in_asm,exec,cpu,int,nochain", "-D", path,
+            ]
+            let run = try SystemBinary.run(
+                options + Self.bare, file: MachineProgram.threeBoots("boot\n").raw)
+            #expect(run.text == "boot\nboot\nboot\n" && run.exit == 0, "\(run.ending) \(run.text) \(run.errorText)")
+            return try #require(readFile(path))
+        }
+        let first = try log("first")
+        #expect(first.count > 1000)
+        for name in ["second", "third"] { #expect(try log(name) == first) }
+    }
+
     // MARK: Output
 
     private static let long = String(repeating: "0123456789abcde\n", count: 16384)

@@ -35,6 +35,10 @@ public final class MMU: AddressSpace, @unchecked Sendable {
     /// The exception of that, where the page tables have raised it.
     private(set) var exception: UInt32 = 0
     public internal(set) var counters = MMUCounters()
+    /// Where instructions are counted.
+    var counting: DeviceCounting?
+    /// The access that generated code was left for is to be made by its instruction alone.
+    var mustStep = false
     private var lastWritten: UInt64 = 1
     private var writesThere = 0
 
@@ -336,6 +340,12 @@ public final class MMU: AddressSpace, @unchecked Sendable {
     }
 
     private func call(_ device: any PhysicalDevice, _ offset: UInt64, _ access: inout SlowAccess) -> SlowOutcome {
+        if let counting, !counting.mayTouch() {
+            fault = .retry
+            mustStep = true
+            return leave(access.address, access.isWrite)
+        }
+        defer { counting?.touched() }
         counters.device &+= 1
         let size = access.memOp.size
         let isPossible: Bool
@@ -393,6 +403,14 @@ public final class MMU: AddressSpace, @unchecked Sendable {
         if access.kind == .load { access.result = access.memOp.extended(access.memOp.ordered(bytes)) }
         return .done
     }
+}
+
+/// What accesses to devices do where instructions are counted: what they bring about is looked at before the next instruction.
+struct DeviceCounting {
+    /// May the instruction that runs touch a device? False: only as the last of a block.
+    var mayTouch: () -> Bool
+    /// It has.
+    var touched: () -> Void
 }
 
 /// What an MMU has done so far.

@@ -15,6 +15,14 @@ extension VCPU {
         return nil
     }
 
+    private func logTrap(_ what: @autoclosure () -> String, from pc: UInt64) {
+        let diagnostics = engine.options.diagnostics
+        if !diagnostics.isEnabled(.interrupts) { return }
+        let count = countsInstructions ? " behind instruction \(instructions)" : ""
+        let handler = String(programCounter, radix: 16)
+        diagnostics.write("\(what()) at 0x\(String(pc, radix: 16))\(count), to 0x\(handler)\n")
+    }
+
     /// The instruction at the pc has raised an exception.
     func raise(_ number: UInt32) -> VCPUExit? {
         guard let mmu else { return .exception(number) }
@@ -22,16 +30,22 @@ extension VCPU {
         return nil
     }
 
+    /// Enters the guest's handler of an exception; the pc is at the instruction.
     func enterHandler(_ number: UInt32, value: UInt64?, _ mmu: MMU) {
+        let pc = programCounter
+        countTrap()
         mmu.guest.raise(state, number, value: value)
         mmu.viewsChanged()
         stops.hasTrapped = true
+        logTrap("exception \(number)", from: pc)
     }
 
     /// Looks at what the guest has changed of its state: interrupts that are enabled now, and what it sees.
     func settle(_ mmu: MMU) {
-        _ = mmu.guest.takeInterrupt(state)
+        let pc = programCounter
+        let isTaken = mmu.guest.takeInterrupt(state)
         mmu.viewsChanged()
+        if isTaken { logTrap("interrupt", from: pc) }
     }
 
     // MARK: For a machine
@@ -84,12 +98,20 @@ public enum EngineInputs {
     public static let system = SystemInputs(
         time: time, viewsChanged: viewsChanged, flush: flush, deadlineChanged: deadlineChanged,
         stopsChanged: stopsChanged)
+    /// For engines that count instructions.
+    public static let counted = SystemInputs(
+        time: time, viewsChanged: viewsChanged, flush: flush, deadlineChanged: deadlineChanged,
+        stopsChanged: stopsChanged, instructions: instructions)
 
     public static let time: HelperFunction = { state, _, _, _, _ in VCPU.of(state)?.surroundings?.time ?? 0 }
     public static let deadlineChanged: HelperFunction = { state, _, _, _, _ in
-        if let vcpu = VCPU.of(state) { vcpu.surroundings?.deadlineChanged(of: vcpu) }
-        return 0
+        guard let vcpu = VCPU.of(state) else { return 0 }
+        vcpu.surroundings?.deadlineChanged(of: vcpu)
+        if !vcpu.countsInstructions { return 0 }
+        vcpu.returnBehindInstruction()
+        return 1
     }
+    public static let instructions: HelperFunction = { state, _, _, _, _ in VCPU.of(state)?.instructions ?? 0 }
     public static let viewsChanged: HelperFunction = { state, _, _, _, _ in
         VCPU.of(state)?.mmu?.viewsChanged()
         return 0

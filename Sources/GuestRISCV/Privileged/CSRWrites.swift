@@ -66,18 +66,21 @@ extension Hart {
 
     // MARK: Counters
 
-    /// Cycles that pass in a tick of the timer: a hart of 1 GHz where that has 10 MHz. Nothing counts cycles or instructions: a program
-    /// sees one instruction retire per cycle.
+    /// Cycles that pass in a tick of the timer where nobody counts instructions: a hart of 1 GHz where that has 10 MHz. A program sees one
+    /// instruction retire per cycle in any case.
     static let cyclesPerTick: UInt64 = 100
+    private var instructions: HelperFunction? { configuration.pointee.inputs.instructions }
+    private var cycles: UInt64 { instructions?(state, 0, 0, 0, 0) ?? time &* Self.cyclesPerTick }
 
     private func isInhibited(_ n: Int) -> Bool { p.mcountinhibit >> UInt64(n) & 1 != 0 }
 
     /// mcycle (0) or minstret (2).
     func counter(_ n: Int) -> UInt64 {
-        isInhibited(n) ? p.counters[n] : p.counters[n] &+ time &* Self.cyclesPerTick
+        isInhibited(n) ? p.counters[n] : p.counters[n] &+ cycles
     }
+    /// What is written is what the next instruction reads: the one that writes does not count.
     func write(counter n: Int, _ value: UInt64) {
-        p.counters[n] = isInhibited(n) ? value : value &- time &* Self.cyclesPerTick
+        p.counters[n] = isInhibited(n) ? value : value &- cycles &- (instructions == nil ? 0 : 1)
     }
     func inhibit(_ value: UInt64) {
         let cycles = counter(0)

@@ -66,7 +66,9 @@ struct Hart {
     /// Ticks of the machine's timer.
     var time: UInt64 { configuration.pointee.inputs.time(state, 0, 0, 0, 0) }
     func viewsChanged() { _ = configuration.pointee.inputs.viewsChanged(state, 0, 0, 0, 0) }
-    func deadlineChanged() { _ = configuration.pointee.inputs.deadlineChanged(state, 0, 0, 0, 0) }
+    func deadlineChanged() {
+        if configuration.pointee.inputs.deadlineChanged(state, 0, 0, 0, 0) != 0 { p.outcome = Outcome.leave }
+    }
     func stopsChanged() { _ = configuration.pointee.inputs.stopsChanged(state, 0, 0, 0, 0) }
     func flush(_ kind: UInt64 = 0, address: UInt64 = 0, space: UInt64 = 0) {
         _ = configuration.pointee.inputs.flush(state, kind, address, space, 0)

@@ -235,7 +235,7 @@ extension RISCVTranslator {
     }
 
     /// Ends the block: the helper has stored where to go on.
-    private mutating func leaveForStoredPC() { ir.exitTB(Int(bitPattern: UInt(GuestExit.stateChanged.word))) }
+    private mutating func leaveForStoredPC() { unit.exit(.stateChanged) }
 
     private mutating func illegal(ifStatus bit: UInt64) {
         illegal(if: .tstne, ir.ld(PrivilegedOffset.mstatus, .u64), ir.const(Int64(bit)))
