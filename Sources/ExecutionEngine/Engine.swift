@@ -88,7 +88,8 @@ public final class Engine: @unchecked Sendable {
         let stubBytes = code.used
         self.stubBytes = stubBytes
         source = memory.codeSource
-        store = options.store.map { [source] folder in
+        // Code that counts is another's code.
+        store = (options.countsInstructions ? nil : options.store).map { [source] folder in
             Store(folder, stubBytes: stubBytes, mostRanges: PlanStorage.blockLimit) {
                 source?.codeFileName($0) ?? folder.program
             }
@@ -194,6 +195,13 @@ public final class Engine: @unchecked Sendable {
     func drop(_ index: TranslationID) {
         retire(index)
         requestForget()
+    }
+
+    /// The instruction at a location accesses a device: from now on it is the last of its block, so that what it brings about is looked at
+    /// without that it is executed alone. Under the lock.
+    func endBlock(behind location: GuestLocation) {
+        pipeline.deviceAccesses.insert(location)
+        for index in cache.overlapping(location, 1) { drop(index) }
     }
 
     func requestForget() {

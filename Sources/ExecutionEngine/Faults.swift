@@ -30,6 +30,7 @@ extension VCPU {
         case .retry:
             guard let mmu, mmu.mustStep else { return nil }
             mmu.mustStep = false
+            if let key { engine.lock.withLock { engine.endBlock(behind: key.location) } }
             return stepOnce()
         case .guestFault(let kind): return memoryFault(address, access, kind)
         case .codeWrite(let page, let length):

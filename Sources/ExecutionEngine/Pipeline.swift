@@ -46,6 +46,8 @@ final class Pipeline {
     /// Where code of keys with stops stops.
     var stops: Set<UInt64> = []
     private let startedOffset: Int?
+    /// Where instructions are counted, those that access devices, as far as is known: each ends its block.
+    var deviceAccesses: Set<GuestLocation> = []
 
     init(guest: any GuestArchitecture, options: EngineOptions, log: TranslationLog) {
         self.guest = guest
@@ -92,6 +94,9 @@ final class Pipeline {
             storage: workspace.plans, profile: profile,
             stops: request.key.hasStops && !request.isTemporary ? stops : [])
         unit.startedOffset = startedOffset
+        if !deviceAccesses.isEmpty {
+            unit.endsBlock = { [deviceAccesses] in deviceAccesses.contains(place.location(of: $0)) }
+        }
         var count = 0
         while unit.beginNextBlock() {
             let start = unit.pc

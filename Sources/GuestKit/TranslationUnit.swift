@@ -21,6 +21,8 @@ public struct TranslationUnit: ~Copyable {
     /// Where instructions are counted: the offset from the CPU state of the number of those of a block that were executed before the
     /// present one (`VCPUHeader.started`).
     public var startedOffset: Int?
+    /// Is an instruction to be the last of its block, whatever comes behind it?
+    public var endsBlock: ((UInt64) -> Bool)?
     /// Of the block being translated: where the op is that counts its instructions, and how many came before.
     private var countAt = 0
     private var countedBefore = 0
@@ -108,6 +110,7 @@ public struct TranslationUnit: ~Copyable {
             instructionCount >= plan.maxInstructions || ir.region.s.pointee.overflowed
                 || ir.region.opCount &+ 512 > ir.region.s.pointee.opCapacity
                 || (plannedCount > 1 ? startsPlannedBlock(pc) : false) || isAtStop
+                || endsBlock?(ir.region.instructionPC) == true
         }
     }
 

@@ -110,6 +110,9 @@ extension Region {
     /// Every guest instruction gets its mark, whether something reports its pc or not.
     public func markEachInstruction(_ marks: Bool) { s.pointee.marksEachInstruction = marks }
 
+    /// The pc of the instruction that has been begun last.
+    public var instructionPC: UInt64 { s.pointee.instructionPC }
+
     /// Says how many instructions the `count_insns` at an index counts.
     public func setInstructions(_ count: Int, at op: Int) {
         if isOverflowed { return }

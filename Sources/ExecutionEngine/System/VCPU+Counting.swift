@@ -88,7 +88,9 @@ extension VCPU {
     }
 
     /// Generated code has left between two instructions, and nobody has asked it to: a block needs more than there is.
-    var isShortOfBudget: Bool { countsInstructions && header.pointee.exitRequest == 0 && header.pointee.budget > 0 }
+    var isShortOfBudget: Bool {
+        countsInstructions && !count.mustReturn && header.pointee.exitRequest == 0 && header.pointee.budget > 0
+    }
 
     // MARK: For accesses and helpers
 

@@ -91,7 +91,7 @@ void test(void) {
     section("a device's interrupt");
     status = MPIE;
     csr_write(mie, 1 << MSI);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 50; i++) {
         run(M, raises, CLINT, 1);
         MSIP = 0;
         expect("cause", last.cause, INTERRUPT | MSI);
