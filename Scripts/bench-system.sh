@@ -54,9 +54,12 @@ bench_initrd() {
 # True if one of the rows is a row of apps.txt.
 bench_has_apps() {
     local row
-    for row in "$@"; do ! grep -q "^$row|" "$REPO/Benchmarks/apps.txt" || return 0; done
+    for row in "$@"; do ! is_kernel "$row" && grep -q "^$row|" "$REPO/Benchmarks/apps.txt" && return 0; done
     return 1
 }
+
+# A row with a kernel's name is the kernel.
+is_kernel() { case " ${KERNELS_INTEGER[*]} ${KERNELS_FLOAT[*]} " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
 
 # The tree of `devtool bench`, without what is there to be read, as the folder tree, and a script for each row of apps.txt.
 bench_apps() {
@@ -71,6 +74,7 @@ bench_apps() {
         newc_entry tree/apps 040755 /dev/null
         while IFS='|' read -r name kind line; do
             case "$name" in '' | '#'* | ' '*) continue ;; esac
+            ! is_kernel "$name" || continue
             line=${line//@/}
             line=${line//TRIPLE/riscv64-linux-gnu}
             printf 'cd /apps\n%s\n' "${line//CC1FLAGS/-march=rv64gc -mabi=lp64d}" >"$folder/line"
