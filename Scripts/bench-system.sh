@@ -2,8 +2,9 @@
 #
 # Each machine boots Debian's kernel into Benchmarks/system.sh, which does the rows and says how long they took by the guest's clock; how
 # long they took outside is when their lines came. Both machines must print the same. RUNS boots of each (default 1); the least counts.
-# The row boot is a machine's first boot, with nothing kept on disk, and again its second one. BENCH_OPTIONS are more options for both machines, such as '-smp 2'. A row of Benchmarks/apps.txt that is named runs in a tree of the same
-# packages, which the kernel unpacks as a second archive, in a machine with 2 GiB.
+# The row boot is a machine's first boot, with nothing kept on disk, and again its second one. BENCH_OPTIONS are more options for both
+# machines, such as '-smp 2'. A row of Benchmarks/apps.txt that is named runs in a tree of the same packages, which the kernel unpacks as a
+# second archive, in a machine with 2 GiB.
 
 SYSTEM_ROWS=(loop sum pack forks "${KERNELS_INTEGER[@]}" "${KERNELS_FLOAT[@]}")
 SYSTEM_APPS=(orbits queens tables compile)

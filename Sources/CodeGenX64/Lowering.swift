@@ -188,7 +188,10 @@ struct Lowering: ~Copyable {
         var step = steps
         while step < end {
             lower(step, end)
-            for i in 0...stepsTaken where step[i].dst < UInt8(GPR.allCases.count) { asm.touch(step[i].dst) }
+            // What a page is known by is of interest only where addresses are looked up.
+            for i in 0...stepsTaken where usesTables && step[i].dst < UInt8(GPR.allCases.count) {
+                asm.touch(step[i].dst)
+            }
             step += 1 + stepsTaken
             stepsTaken = 0
         }

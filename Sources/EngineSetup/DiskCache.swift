@@ -23,7 +23,9 @@ public enum DiskCache {
         _ accelerator: AcceleratorOptions, _ options: EngineOptions, folder: String?, guest: String,
         cpu: String?, program: String
     ) -> StoreOptions? {
+        // Code that counts instructions is another's code.
         guard let folder, options.tier != .interpreter, options.optimizeOnly.ranges.isEmpty,
+            !options.countsInstructions,
             !isInTheWay(of: options.diagnostics), options.verification != .all,
             let configuration = configuration(options, guest: guest, cpu: cpu)
         else { return nil }

@@ -88,8 +88,7 @@ public final class Engine: @unchecked Sendable {
         let stubBytes = code.used
         self.stubBytes = stubBytes
         source = memory.codeSource
-        // Code that counts is another's code.
-        store = (options.countsInstructions ? nil : options.store).map { [source] folder in
+        store = options.store.map { [source] folder in
             Store(folder, stubBytes: stubBytes, mostRanges: PlanStorage.blockLimit) {
                 source?.codeFileName($0) ?? folder.program
             }

@@ -178,35 +178,28 @@ public final class Store {
                 guard let used = own.address(uses, i) else { break }
                 // Both are in ascending order.
                 while row < contents.rowCount, contents.row(row).pc < used { row += 1 }
-                offerAll(contents, at: used, from: row, of: file, client)
+                offerAll(contents, contents.rows(at: used, from: row), of: file, client)
             }
         }
         if client.wants(pc, mode) {
-            newUses += offerAll(contents, at: pc, from: contents.firstRow(from: pc), of: file, client)
+            newUses += offerAll(contents, contents.rows(at: pc), of: file, client)
         }
     }
 
-    /// Offers the rows of a page that start at `pc`, one for each mode, from a number on; returns how many were installed.
+    /// Offers some rows of a page; returns how many were installed.
     @discardableResult
     private func offerAll(
-        _ contents: StoredPage, at pc: UInt64, from first: Int, of file: StoreFile, _ client: StoreClient
+        _ contents: StoredPage, _ rows: Range<Int>, of file: StoreFile, _ client: StoreClient
     ) -> Int {
-        var at = first, count = 0
-        while at < contents.rowCount, contents.row(at).pc == pc {
-            if offer(contents, at, of: file, client) { count += 1 }
-            at += 1
-        }
-        return count
+        rows.reduce(0) { $0 + (offer(contents, $1, of: file, client) ? 1 : 0) }
     }
 
     /// Offers the rows at `pc` when its page was asked for before: a machine's kernel changes its code, and may have made it now what it
     /// was when they were stored. A region that was in use was not worth it.
     private func offerAgain(_ contents: StoredPage, at pc: UInt64, of file: StoreFile, _ client: StoreClient) {
-        var at = contents.firstRow(from: pc)
-        while at < contents.rowCount, contents.row(at).pc == pc {
+        for at in contents.rows(at: pc) {
             let wasUsed = file.states[Int(contents.page.firstRow) + at] == .installed
             if !wasUsed || !contents.row(at).isOptimized { offer(contents, at, of: file, client, again: true) }
-            at += 1
         }
     }
 

@@ -192,8 +192,15 @@ struct StoredPage {
         bytes.loadUnaligned(fromByteOffset: index * StoreRow.stride, as: StoreRow.self)
     }
 
-    /// The first row that is not before `pc`.
-    func firstRow(from pc: UInt64) -> Int { firstIndex(rowCount) { row($0).pc >= pc } }
+    /// The rows that start at `pc`, one for each mode.
+    func rows(at pc: UInt64) -> Range<Int> { rows(at: pc, from: firstIndex(rowCount) { row($0).pc >= pc }) }
+
+    /// The same, where none is before `first` and that is not before `pc`.
+    func rows(at pc: UInt64, from first: Int) -> Range<Int> {
+        var end = first
+        while end < rowCount, row(end).pc == pc { end += 1 }
+        return first..<end
+    }
 
     /// A row whose body lies inside of the page's bytes, is as long as its parts say, and undamaged. `copy`: where to read it from then.
     func translation(_ index: Int, copiedTo copy: StoredCopy? = nil) -> StoredTranslation? {

@@ -52,11 +52,11 @@ final class SystemMachine {
         board = Board(control, diagnostics: diagnostics) { written.note($0, $1, $2) }
         let memory = MachineMemory(board.map)
         var options = line.accelerator.engineOptions(diagnostics)
+        options.countsInstructions = line.counting != nil
         options.store = DiskCache.options(
             line.accelerator, options, folder: DiskCache.folder(line.accelerator.diskCache),
             guest: "machine \(cpu.guest.name)", cpu: line.cpu, program: "machine")
         options.store?.forgetsUnused = true
-        options.countsInstructions = line.counting != nil
         engine = try Engine(
             guest: cpu.guest, host: try AcceleratorOptions.host(options.tier), memory: memory, options: options)
         written.engine = engine

@@ -20,7 +20,7 @@ import Testing
         let run = try runProcess(words[0], Array(words[1...])) { leader in
             for _ in 0..<1000 where processes.count < 3 {
                 usleep(10_000)
-                processes = Self.processes(ofGroup: Int(leader))
+                processes = processIDs(ofGroup: leader).map(Int.init)
             }
             usleep(300_000)
             views = processes.map { ViewsOfCode(process: $0) }
@@ -37,24 +37,6 @@ import Testing
                 }
             }
         }
-    }
-
-    private static func processes(ofGroup group: Int) -> [Int] {
-        guard let folder = opendir("/proc") else { return [] }
-        defer { closedir(folder) }
-        var found: [Int] = []
-        while let entry = readdir(folder) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            // Behind the name in parentheses: state, parent, group (proc_pid_stat(5)).
-            guard let process = Int(name), let bytes = readFile("/proc/\(process)/stat"),
-                let fields = String(decoding: bytes, as: UTF8.self).split(separator: ")").last?.split(separator: " "),
-                fields.count > 2, Int(fields[2]) == group
-            else { continue }
-            found.append(process)
-        }
-        return found
     }
 }
 

@@ -1,4 +1,4 @@
-// What the processes of a group are doing, for the message of a test whose time is up.
+// The processes of a group, and what they are doing, for the message of a test whose time is up.
 
 import Glibc
 
@@ -7,7 +7,7 @@ import Glibc
 func processStates(group: pid_t) -> String {
     func read(_ path: String) -> String { readFile(path).map { String(decoding: $0, as: UTF8.self) } ?? "" }
     var lines: [String] = []
-    for process in names(in: "/proc").compactMap({ Int32($0) }).sorted() where getpgid(process) == group {
+    for process in processIDs(ofGroup: group) {
         let command = read("/proc/\(process)/cmdline").split(separator: "\0").joined(separator: " ")
         for thread in names(in: "/proc/\(process)/task").compactMap({ Int32($0) }).sorted() where lines.count < 40 {
             let folder = "/proc/\(process)/task/\(thread)"
@@ -21,6 +21,11 @@ func processStates(group: pid_t) -> String {
         }
     }
     return lines.joined(separator: "\n")
+}
+
+/// In ascending order.
+public func processIDs(ofGroup group: pid_t) -> [pid_t] {
+    names(in: "/proc").compactMap { pid_t($0) }.sorted().filter { getpgid($0) == group }
 }
 
 private func names(in folder: String) -> [String] {
