@@ -106,6 +106,9 @@ public protocol HostBackEnd: AnyObject, Sendable {
     /// Makes `slot` of a compiled region go to `target`, the code of guest `pc`, from now on, atomically with respect to running
     /// code. An in-line cache is for the first pc that it is linked to, for ever; false: it is another's.
     func link(_ compiled: CompiledRegion, slot: Int, to target: UInt64, pc: UInt64) -> Bool
+    /// The address of code that goes on to a compiled region, translation `translation` of guest `pc` in a mode, where the vCPU knows it
+    /// (`VCPUHeader.knownTranslations`), and elsewhere looks the pc up. Nil when the code buffer is full.
+    func guardedEntry(_ compiled: CompiledRegion, translation: Int, pc: UInt64, mode: UInt64) -> UInt64?
     /// Makes `slot` return to the cpu loop again.
     func unlink(_ compiled: CompiledRegion, slot: Int)
     /// The first in-line cache of a compiled region: guest pc of the indirect jump, and the target that it is for, if it was ever

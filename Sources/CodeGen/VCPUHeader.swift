@@ -169,6 +169,9 @@ public struct VCPUHeader {
     public var budget: Int32 = 0
     public var charged: UInt32 = 0
     public var started: UInt32 = 0
+    /// A bit for each translation that look-up has found since the vCPU last forgot what it remembers; nil where code lies at its address
+    /// for good.
+    public var knownTranslations: UnsafeMutablePointer<UInt32>?
 
     public init(jumpCache: UnsafeMutablePointer<JumpCacheEntry>, returnStack: UnsafeMutablePointer<JumpCacheEntry>) {
         self.jumpCache = jumpCache

@@ -94,13 +94,24 @@ extension Machine {
 
     mutating func goto(_ i: Instruction) -> Outcome {
         let target = atomic(region.pointee.slots + i.op.slot, as: UInt64.self).pointee.load(ordering: .acquiring)
+        if target & 1 != 0 {
+            let code = Self.code(target & ~1)
+            return isKnown(code.pointee.translation)
+                ? start(code) ? .goOn : .grow : lookup(UInt64(bitPattern: i.op.imm))
+        }
         if target != 0 { return start(Self.code(target)) ? .goOn : .grow }
         storePC(UInt64(bitPattern: i.op.imm))
         return leave(.chain(translation: region.pointee.translation, slot: i.op.slot))
     }
 
-    mutating func lookup(_ i: Instruction) -> Outcome {
-        let target = get(i.op.a)
+    private func isKnown(_ translation: Int) -> Bool {
+        guard let known = header.pointee.knownTranslations else { return true }
+        return known[translation >> 5] >> UInt32(translation & 31) & 1 != 0
+    }
+
+    mutating func lookup(_ i: Instruction) -> Outcome { lookup(get(i.op.a)) }
+
+    private mutating func lookup(_ target: UInt64) -> Outcome {
         storePC(target)
         let key = KeyedPC.word(target, mode: region.pointee.mode)
         let entry = header.pointee.jumpCache[JumpCache.index(key)]

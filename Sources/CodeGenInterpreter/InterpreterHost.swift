@@ -6,7 +6,7 @@
 //
 //     +------------+ <- entry (in the executable view, like any host's)
 //     | RegionCode |
-//     | slots      |  a word each: entry of the target, 0 = not linked
+//     | slots      |  a word each: entry of the target, 0 = not linked; with the lowest bit set where the target is to be known first
 //     | constants  |  a word each
 //     | ops        |
 //     +------------+
@@ -143,6 +143,10 @@ public final class InterpreterHost: HostBackEnd, @unchecked Sendable {
     public func link(_ compiled: CompiledRegion, slot: Int, to target: UInt64, pc: UInt64) -> Bool {
         setSlot(compiled, slot, target)
         return true
+    }
+
+    public func guardedEntry(_ compiled: CompiledRegion, translation: Int, pc: UInt64, mode: UInt64) -> UInt64? {
+        compiled.entry | 1
     }
 
     public func target(_ compiled: CompiledRegion, slot: Int) -> UInt64? { nil }

@@ -212,6 +212,19 @@ extension Lowering {
 
     // MARK: Slots
 
+    /// Goes on to a translation if the vCPU knows it, else by way of the jump cache: what links between pages lead to. All guest state
+    /// is home.
+    mutating func emitGuard(to entry: UInt, translation: Int, pc: UInt64, salt: UInt64) {
+        asm.mov(.qword, .r11, header.knownTranslations)
+        let word = Int32(truncatingIfNeeded: translation &>> 5 &* 4)
+        asm.bitTest(.bt, .dword, Address(.r11, word), imm: UInt8(translation & 31))
+        asm.jcc(.b, to: entry)
+        asm.mov(.rax, imm: Int64(bitPattern: pc))
+        asm.mov(.qword, pcHome, .rax)
+        if salt != 0 { asm.mov(.rax, imm: Int64(bitPattern: pc ^ salt)) }
+        asm.jmp(to: stubs.jumpCache[Int(GPR.rax.rawValue)])
+    }
+
     /// Where each slot leads while it is not linked: to the cpu loop, which links it.
     mutating func emitSlotStubs(_ count: Int) {
         for i in 0..<count where slots[i].isUsed {

@@ -13,6 +13,7 @@ struct HeaderFields {
     let jumpCache = field(\.jumpCache)
     let returnStack = field(\.returnStack)
     let returnStackTop = field(\.returnStackTop)
+    let knownTranslations = field(\.knownTranslations)
     let fpFlags = field(\.fpFlags)
     let fpRounding = field(\.fpRounding)
     let guestMXCSR = field(\.hostWords, at: HostWords.guestMXCSR)

@@ -114,6 +114,9 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
 
     public func discard(_ compiled: CompiledRegion) {
         guard let code, compiled.firstSlot + compiled.slotCount == patches.count else { return }
+        // Nor if something else has come behind it.
+        let end = Int(compiled.entry &- UInt64(UInt(bitPattern: code.executable))) + compiled.codeSize
+        guard code.used == end else { return }
         patches.removeLast(compiled.slotCount)
         relocations.removeLast(compiled.relocationCount)
         code.used = Int(compiled.entry &- UInt64(UInt(bitPattern: code.executable))) - HeadExit.size
@@ -139,6 +142,19 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
         setJump(patch.missField, to: UInt(bitPattern: executable + Int(patch.miss)))
         word.set(pc)
         return true
+    }
+
+    public func guardedEntry(_ compiled: CompiledRegion, translation: Int, pc: UInt64, mode: UInt64) -> UInt64? {
+        guard let code, let lowering else { return nil }
+        let start = (code.used + 7) & ~7
+        guard start < code.size else { return nil }
+        lowering.pointee.asm.begin(
+            start: code.writable + start, end: code.writable + code.size, rxDelta: code.executableDelta)
+        lowering.pointee.emitGuard(
+            to: UInt(compiled.entry), translation: translation, pc: pc, salt: KeyedPC.salt(mode))
+        if lowering.pointee.asm.overflowed { return nil }
+        code.used = start + lowering.pointee.asm.offset
+        return UInt64(UInt(bitPattern: code.executable + start))
     }
 
     public func unlink(_ compiled: CompiledRegion, slot: Int) {

@@ -13,7 +13,11 @@ extension VCPU {
     public func run() -> VCPUExit {
         while true {
             // An exit that waits for its target's translation has left generated code for good.
-            if pendingLink != nil, let key, let exit = translate(key) { return exit }
+            if pendingLink != nil {
+                if let key, let exit = translate(key) { return exit }
+                // Nothing can be executed there, and the exception's handler is not the target.
+                pendingLink = nil
+            }
             atomic(running).pointee.store(1, ordering: .sequentiallyConsistent)
             if header.pointee.exitRequest != 0, !handleRequests() { return .interrupted }
             if mustReturnForCount() {
@@ -83,13 +87,8 @@ extension VCPU {
         if cached.pointee.pc == key.word { return cached.pointee.code }
         guard let index = lookup.find(key) else { return nil }
         let entry = lookup[index].entry
-        remember(key, entry)
+        currentContext.remember(key.word, entry, index)
         return entry
-    }
-
-    /// Puts the code of a key into the jump cache.
-    @inline(__always) private func remember(_ key: CodeKey, _ entry: UInt64) {
-        header.pointee.jumpCache[JumpCache.index(key.word)] = JumpCacheEntry(pc: key.word, code: entry)
     }
 
     /// The slow path of look-up, under the lock: finds or makes the translation, links the exit that led here.
@@ -105,7 +104,7 @@ extension VCPU {
         switch supply {
         case .code(let index):
             link(to: index)
-            remember(key, lookup[index].entry)
+            currentContext.remember(key.word, lookup[index].entry, index)
             return nil
         case .notExecutable: return fetchFault()
         case .notKept:
@@ -144,15 +143,8 @@ extension VCPU {
 
     private func link(to target: TranslationID) {
         guard let link = pendingLink, link.generation == engine.generation, engine.options.chaining,
-            engine.cache[link.source].isValid, engine.cache.hasRoomForLink,
-            engine.mayLink(link.source, to: engine.cache[target].key)
+            engine.cache[link.source].isValid, engine.link(link.source, slot: link.slot, to: target)
         else { return }
-        let row = engine.cache[target]
-        guard
-            engine.host.link(
-                engine.cache.code(of: link.source), slot: link.slot, to: row.entry, pc: row.key.pc)
-        else { return }
-        engine.cache.addLink(source: link.source, slot: link.slot, target: target)
         engine.counters.links += 1
     }
 

@@ -337,16 +337,34 @@ public final class Engine: @unchecked Sendable {
         if compiled.entry &- UInt64(UInt(bitPattern: code.executable)) >= UInt64(sharedCode) { host.discard(compiled) }
     }
 
-    /// May a translation be linked to the code of that key? The code of another page may be seen at its address some day: only within
-    /// the page it is always what the source's own place says, and an instruction may go on in the next one. Code that other processes have too is not worth a copy for a few links:
-    /// the cpu loop finds the target each time.
-    func mayLink(_ source: TranslationID, to target: CodeKey) -> Bool {
-        let key = cache[source].key
-        if hasPlaces,
-            key.place != target.place || (key.pc ^ target.pc) >= memory.pageSize || tiering.mayCross(target.pc)
+    /// Makes a slot of a translation lead to another one; false: the cpu loop finds the target each time.
+    func link(_ source: TranslationID, slot: Int, to target: TranslationID) -> Bool {
+        guard cache.hasRoomForLink, mayPatch(source), let entry = entry(of: target, from: source),
+            host.link(cache.code(of: source), slot: slot, to: entry, pc: cache[target].key.pc)
+        else { return false }
+        cache.addLink(source: source, slot: slot, target: target)
+        return true
+    }
+
+    /// Where a link leads. Other code may be seen some day at the address of another page, and that of an instruction that goes on in the next
+    /// page depends on what lies there: only within the page it is always what the source's own place says. Elsewhere the vCPU has to
+    /// have found the target itself.
+    private func entry(of target: TranslationID, from source: TranslationID) -> UInt64? {
+        let row = cache[target], key = cache[source].key
+        if !hasPlaces
+            || key.place == row.key.place && (key.pc ^ row.key.pc) < memory.pageSize && !tiering.mayCross(row.key.pc)
         {
-            return false
+            return row.entry
         }
+        if row.guardedEntry != 0 { return row.guardedEntry }
+        let entry = host.guardedEntry(
+            cache.code(of: target), translation: target.row, pc: row.key.pc, mode: row.key.mode)
+        cache[target].guardedEntry = entry ?? 0
+        return entry
+    }
+
+    /// May the code of a translation change? Code that other processes have too is not worth a copy for a few links.
+    private func mayPatch(_ source: TranslationID) -> Bool {
         let offset = cache[source].entry &- UInt64(UInt(bitPattern: code.executable))
         guard offset < UInt64(sharedCode) else { return true }
         refusedLinks += 1

@@ -33,14 +33,11 @@ extension Engine {
     /// Links the slots of a translation whose targets are there.
     private func linkAll(_ source: TranslationID) {
         let compiled = cache.code(of: source)
-        for slot in 0..<compiled.slotCount where cache.hasRoomForLink {
+        for slot in 0..<compiled.slotCount {
             var key = cache[source].key
             guard let pc = host.target(compiled, slot: slot) else { continue }
             key.pc = pc
-            guard let target = cache.find(key), mayLink(source, to: key),
-                host.link(compiled, slot: slot, to: cache[target].entry, pc: pc)
-            else { continue }
-            cache.addLink(source: source, slot: slot, target: target)
+            if let target = cache.find(key) { _ = link(source, slot: slot, to: target) }
         }
     }
 

@@ -83,7 +83,6 @@ final class Tiering: @unchecked Sendable {
         if placeSize > 0 {
             request.plan.lowest = key.pc & ~(placeSize - 1)
             request.plan.highest = request.plan.lowest &+ (placeSize - longestInstruction + 1)
-            request.plan.staysInRange = true
         }
         // What will be optimized when it is hot is not worth a pass before that.
         if isOptimized || !countsExecutions, options.optimizeOnly.contains(key.pc) {

@@ -17,6 +17,8 @@ struct Translation {
     /// Guest bytes it was made from, by location: [lowest, highest).
     var lowest: GuestLocation
     var highest: GuestLocation
+    /// What links from other pages lead to (`HostBackEnd.guardedEntry`); 0: none did yet.
+    var guardedEntry: UInt64 = 0
     /// Next translation + 1 in the same hash bucket. Read without the lock.
     var nextInBucket: UInt32
     /// First incoming link + 1 in `TranslationCache.links`.

@@ -79,7 +79,7 @@ public final class VCPU: FloatEnvironment {
     /// `space`: nil for a vCPU of a machine, which has one of its own.
     init(_ engine: Engine, _ space: (any AddressSpace)?) throws(Errno) {
         let size = ExecutionCounters.bytes + VCPUHeader.stride + engine.guest.stateSize
-        let context = try CodeContext()
+        let context = try CodeContext(translations: engine.hasPlaces ? engine.cache.capacity : 0)
         let allocation = try HostMemory.reserve(size)
         self.engine = engine
         self.allocation = allocation
@@ -87,6 +87,7 @@ public final class VCPU: FloatEnvironment {
         state = allocation + (ExecutionCounters.bytes + VCPUHeader.stride)
         header = VCPUHeader.of(state)
         header.initialize(to: VCPUHeader(jumpCache: context.jumpCache, returnStack: context.returnStack))
+        header.pointee.knownTranslations = context.known?.words
         running = .allocate(capacity: 1)
         running.initialize(to: 0)
         globals = engine.guest.globals
@@ -233,6 +234,9 @@ public final class VCPU: FloatEnvironment {
 
     /// Does what the engine asked for, between two system calls that the flag would end. Only outside `run`.
     public func serveRequests() { _ = handleRequests() }
+
+    /// What it remembers of where code is, for what it executes now.
+    @inline(__always) var currentContext: CodeContext { mmu?.context ?? context }
 
     func forget() { if let mmu { mmu.forgetCode() } else { context.forget() } }
 }

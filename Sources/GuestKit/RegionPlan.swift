@@ -17,8 +17,6 @@ public struct RegionPlan: Sendable {
     /// Guest addresses a block may start in.
     public var lowest: UInt64
     public var highest: UInt64
-    /// What lies beyond may be other code some day: jumps to there look for it each time.
-    public var staysInRange = false
     /// For one execution of one instruction: wherever it leads, control comes back to the engine, and nothing is left that leads here.
     public var isForOneStep = false
     /// A block that runs less than 1/n as often as the head stays outside; a call to one as well.

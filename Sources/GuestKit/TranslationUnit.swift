@@ -138,14 +138,7 @@ public struct TranslationUnit: ~Copyable {
     }
 
     /// Leaves the region for a guest address.
-    private mutating func go(to target: UInt64) {
-        // What is for one step is never linked.
-        if !plan.staysInRange || plan.isForOneStep || target >= plan.lowest && target < plan.highest {
-            return ir.gotoTB(target)
-        }
-        // The pc is as wide as a state field, whatever the guest's registers are.
-        ir.lookupAndGoto(ir.const(Int64(bitPattern: target)), .indirect)
-    }
+    private mutating func go(to target: UInt64) { ir.gotoTB(target) }
 
     /// Ends the block: control goes to the guest address in `target`. `isRepeatable`: what the instruction has written so far does
     /// not keep it from running again from its start.
@@ -169,7 +162,6 @@ public struct TranslationUnit: ~Copyable {
             ir.countExecution(pc, counter: profile.failureCounter(of: pc))
         }
         if let returnTo { ir.pushReturn(returnTo) }
-        if plan.staysInRange { return ir.lookupAndGoto(target, hint) }
         ir.gotoCached(target, notedAs: countsExecutions || profile != nil ? pc : nil)
     }
 

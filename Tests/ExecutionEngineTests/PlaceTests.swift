@@ -48,9 +48,35 @@ extension EngineTests {
             #expect(m.engine.counters.translations == made)
         }
 
+        /// Calls, jumps and returns between pages find their targets without the cpu loop, once they have been there.
+        @Test(arguments: Configuration.all)
+        func jumpsBetweenPagesAreLinked(_ c: Configuration) throws {
+            let (m, view) = try machine(c)
+            view.shown[0] = 4
+            m.memory.write([RV.addi(5, 5, 1), RV.ret], at: 4 * 4096)
+            // A loop over two pages that calls a third, once by its address and once by a register.
+            m.memory.write([RV.jal(1, -0x2000), RV.jal(0, 0x1000 - 4)], at: 0x2000)
+            m.memory.write(
+                [RV.jalr(1, 9), RV.addi(8, 8, -1), RV.beq(8, 0, 8), RV.jal(0, -0x1000 - 12), RV.ecall], at: 0x3000)
+            func run() {
+                m.vcpu[x: 9] = m.memory.base
+                #expect(count(m, m.vcpu, from: 0x2000, turns: 1000) == 2000, "\(c)")
+            }
+            for _ in 0..<3 { run() }
+            let before = m.engine.jumpCounters
+            run()
+            let now = m.engine.jumpCounters
+            #expect(now.unlinked - before.unlinked + now.lookupMisses - before.lookupMisses < 10, "\(c)")
+            // What the vCPU sees elsewhere is found anew, in a few steps.
+            m.vcpu.placesHaveChanged()
+            run()
+            let then = m.engine.jumpCounters
+            #expect(then.unlinked - now.unlinked + then.lookupMisses - now.lookupMisses < 20, "\(c)")
+        }
+
         /// A page that shows itself at first is linked to no more firmly than others.
         @Test(arguments: Configuration.all)
-        func nothingIsLinkedAcrossPages(_ c: Configuration) throws {
+        func linksBetweenPagesLeadToWhatIsSeen(_ c: Configuration) throws {
             let (m, view) = try machine(c)
             m.memory.write(loop(1), at: 0)
             m.memory.write(loop(3), at: 4 * 4096)

@@ -237,6 +237,23 @@ extension EngineTests {
             #expect(b.call(0xffff_ffff_ffff_fffe) == ["202 fffffffffffffffe at fffffffffffffffe"])
         }
 
+        /// Nor does a later jump there go on in the handler.
+        @Test(arguments: Configuration.all)
+        func aJumpToAPageThatIsMissingEntersTheHandler(_ c: Configuration) throws {
+            let b = try Board(c)
+            b.map(0x4000_0000, to: Self.base)
+            b.write([RV.jal(0, 0x1000)], at: 0)
+            b.write([RV.addi(5, 5, 1), RV.ecall], at: 0x3000)
+            for round in 0..<40 as Range<UInt64> {
+                let isThere = round % 4 == 3
+                b.map(0x4000_1000, to: isThere ? Self.base + 0x3000 : nil)
+                b.flush(0x4000_1000)
+                let raised = b.call(0x4000_0000)
+                #expect(raised == (isThere ? [] : ["102 40001000 at 40001000"]), "\(c) round \(round)")
+            }
+            #expect(b.vcpu[x: 5] == 10)
+        }
+
         @Test(arguments: Configuration.all)
         func atomicsGoThroughTheTables(_ c: Configuration) throws {
             let b = try Board(c)

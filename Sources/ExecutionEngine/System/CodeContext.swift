@@ -8,12 +8,16 @@ import HostOS
 final class CodeContext {
     let jumpCache: UnsafeMutablePointer<JumpCacheEntry>
     let returnStack: UnsafeMutablePointer<JumpCacheEntry>
+    /// The translations that are in the jump cache, or were: `VCPUHeader.knownTranslations`.
+    let known: KnownTranslations?
     /// The view that code is fetched by.
     var view: UInt64 = 0
     /// Where the pages lie that it remembers code of. (A process's pages lie where they are seen.)
     var pages = CodePages()
 
-    init() throws(Errno) {
+    /// `translations`: how many it may know; 0 where code lies at its address for good.
+    init(translations: Int) throws(Errno) {
+        known = translations > 0 ? try KnownTranslations(capacity: translations) : nil
         jumpCache = try HostMemory.reserve(JumpCache.bytes).bindMemory(
             to: JumpCacheEntry.self, capacity: JumpCache.count)
         returnStack = .allocate(capacity: ReturnStack.count)
@@ -24,12 +28,20 @@ final class CodeContext {
     deinit {
         try? HostMemory.unmap(UInt(bitPattern: jumpCache), JumpCache.bytes)
         returnStack.deallocate()
+        known?.deallocate()
+    }
+
+    /// Puts the code of a key into the jump cache.
+    @inline(__always) func remember(_ word: UInt64, _ entry: UInt64, _ translation: TranslationID) {
+        jumpCache[JumpCache.index(word)] = JumpCacheEntry(pc: word, code: entry)
+        known?.insert(translation)
     }
 
     func forget() {
         jumpCache.update(repeating: JumpCacheEntry(pc: 0, code: 0), count: JumpCache.count)
         JumpCache.finishEmptying(jumpCache)
         forgetReturns()
+        known?.removeAll()
     }
 
     /// The page of an address may be another one from now on.
@@ -48,6 +60,38 @@ final class CodeContext {
 
     private func forgetReturns() {
         returnStack.update(repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: ReturnStack.count)
+    }
+}
+
+/// A set of translations as generated code reads it: bit n is translation n.
+struct KnownTranslations {
+    let words: UnsafeMutablePointer<UInt32>
+    let capacity: Int
+    private var bytes: Int { (capacity + 31) / 32 * 4 }
+    /// Words in use.
+    private let used: UnsafeMutablePointer<Int>
+
+    init(capacity: Int) throws(Errno) {
+        self.capacity = capacity
+        let bytes = (capacity + 31) / 32 * 4
+        words = try HostMemory.reserve(bytes).bindMemory(to: UInt32.self, capacity: bytes / 4)
+        used = .allocate(capacity: 1)
+        used.initialize(to: 0)
+    }
+
+    func deallocate() {
+        try? HostMemory.unmap(UInt(bitPattern: words), bytes)
+        used.deallocate()
+    }
+
+    @inline(__always) func insert(_ id: TranslationID) {
+        words[id.row &>> 5] |= 1 &<< UInt32(truncatingIfNeeded: id.row & 31)
+        used.pointee = max(used.pointee, id.row &>> 5 &+ 1)
+    }
+
+    func removeAll() {
+        words.update(repeating: 0, count: used.pointee)
+        used.pointee = 0
     }
 }
 

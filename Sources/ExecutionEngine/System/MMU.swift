@@ -127,10 +127,12 @@ public final class MMU: AddressSpace, @unchecked Sendable {
         if context === self.context { return }
         self.context = context
         header.pointee.jumpCache = context.jumpCache
+        header.pointee.knownTranslations = context.known?.words
         header.pointee.returnStack = context.returnStack
     }
 
     private func context(_ key: TLBKey) -> CodeContext {
+        let known = context.known?.capacity ?? 0
         clock &+= 1
         for i in contexts.indices where contexts[i].key == key {
             contexts[i].stamp = clock
@@ -140,7 +142,7 @@ public final class MMU: AddressSpace, @unchecked Sendable {
             contexts.append((key, clock, context))
             return context
         }
-        if contexts.count < Self.contextLimit, let new = try? CodeContext() {
+        if contexts.count < Self.contextLimit, let new = try? CodeContext(translations: known) {
             contexts.append((key, clock, new))
             return new
         }
