@@ -31,7 +31,7 @@ extension VCPU {
             guard let mmu, mmu.mustStep else { return nil }
             mmu.mustStep = false
             if let key { engine.lock.withLock { engine.endBlock(behind: key.location) } }
-            return stepOnce()
+            return stepAgain()
         case .guestFault(let kind): return memoryFault(address, access, kind)
         case .codeWrite(let page, let length):
             engine.lock.withLock {
@@ -41,14 +41,32 @@ extension VCPU {
             }
             forget()
             // Translated as usual, the instruction could protect that page again: its block, or its region, may have code there.
-            return stepOnce()
+            return stepAgain()
         }
     }
 
     /// Executes the instruction at pc alone, from a translation for one use that protects nothing.
-    func stepOnce() -> VCPUExit? { stepOnce(mayFlush: true) }
+    func stepOnce() -> VCPUExit? {
+        let wasStepping = isStepping
+        isStepping = true
+        defer { isStepping = wasStepping }
+        // A page that it stores to may become code again each time, by other vCPUs: requests are served now and then.
+        for _ in 0..<64 {
+            stepsAgain = false
+            let exit = tryStep(mayFlush: true)
+            if exit != nil || !stepsAgain { return exit }
+        }
+        return nil
+    }
 
-    private func stepOnce(mayFlush: Bool) -> VCPUExit? {
+    /// The same when what kept it from being done is out of the way, perhaps in the middle of a try.
+    private func stepAgain() -> VCPUExit? {
+        if !isStepping { return stepOnce() }
+        stepsAgain = true
+        return nil
+    }
+
+    private func tryStep(mayFlush: Bool) -> VCPUExit? {
         guard let key else { return fetchFault() }
         engine.lock.lock()
         let result = engine.translate(engine.tiering.once(key))
@@ -59,7 +77,7 @@ extension VCPU {
             }
             engine.lock.unlock()
             if case .notExecutable = result { return fetchFault() }
-            return mayFlush ? stepOnce(mayFlush: false) : .outOfCodeMemory
+            return mayFlush ? tryStep(mayFlush: false) : .outOfCodeMemory
         }
         let entry = engine.cache[index].entry
         let generation = engine.generation

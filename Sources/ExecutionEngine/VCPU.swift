@@ -71,6 +71,9 @@ public final class VCPU: FloatEnvironment {
     var countsEntries = false
     /// The translation asked for last cannot be kept.
     var mustStep = false
+    /// An instruction is being executed alone (`stepOnce`), and has to be tried again.
+    var isStepping = false
+    var stepsAgain = false
     /// Where it stops.
     var stops = VCPUStops()
     /// A chain exit that waits for its target's translation.
