@@ -21,11 +21,6 @@ struct CodeKey: Hashable {
     static let stops: UInt64 = 1 << 16
     var hasStops: Bool { mode & Self.stops != 0 }
 
-    /// Where the next page lies, if the instruction may go on there.
-    func locationOfRest(pageSize: UInt64) -> GuestLocation? {
-        rest == Self.noRest ? nil : rest.location(of: (pc | (pageSize &- 1)) &+ 1)
-    }
-
     /// Where its bytes lie in the memory.
     var location: GuestLocation { place.location(of: pc) }
 
@@ -46,6 +41,8 @@ struct MadeRegion {
     }
 
     var key: CodeKey
+    /// Whoever executes it sees these pages where they lie now.
+    var pages: SeenPages
     var body: Body
     /// The guest bytes that it was made from: where they lie in the memory, and, where they can be kept, what they are.
     var ranges: UnsafeBufferPointer<GuestRange>
@@ -70,7 +67,7 @@ extension Workspace {
     /// The region that the pipeline has left here.
     func made(_ request: TranslationRequest, _ origin: CodeOrigin, _ body: MadeRegion.Body? = nil) -> MadeRegion {
         MadeRegion(
-            key: request.key, body: body ?? .region(region, allocation), ranges: blocks, code: keptCode,
+            key: request.key, pages: pages, body: body ?? .region(region, allocation), ranges: blocks, code: keptCode,
             isOptimized: request.isOptimized, isFindable: !request.isTemporary, canGrow: canGrow, origin: origin,
             isVerified: verifies, instructions: region.s.pointee.guestInstructions,
             guestBytes: region.s.pointee.guestLength)
@@ -125,6 +122,7 @@ extension Engine {
         if made.isVerified { counters[origin].verified += 1 }
         if made.isOptimized {
             counters.optimized += 1
+            if made.pages.count > 1 { counters.overPages += 1 }
             counters.optimizedInstructions += made.instructions
             counters.optimizedTime &+= time
         }

@@ -79,7 +79,8 @@ final class BackgroundCompiler: @unchecked Sendable {
         if tooLarge.remove(old) != nil { return .refused }
         guard let workspace = freeWorkspace() else { return .pending }
         guard
-            engine.pipeline.decode(request, profile, engine.reader, workspace), !workspace.region.s.pointee.overflowed,
+            engine.pipeline.decode(request, profile, in: profile.space, engine.reader, workspace),
+            !workspace.region.s.pointee.overflowed,
             startThread()
         else {
             free.append(workspace)
@@ -225,7 +226,7 @@ final class BackgroundCompiler: @unchecked Sendable {
 
     private func install(_ code: UnsafeRawBufferPointer, _ time: UInt64) {
         guard let job = current, !job.isStale, job.generation == engine.generation,
-            engine.cache.find(job.request.key) == job.old
+            engine.cache[job.old].isValid
         else { return }
         var made = job.workspace.made(job.request, .background, .exported(code))
         made.time = time

@@ -71,12 +71,7 @@ extension VCPU {
     /// What the vCPU is to run next; nil where nothing can be executed.
     var key: CodeKey? {
         let pc = programCounter
-        let mode = mode
-        guard engine.hasPlaces else { return CodeKey(pc: pc, mode: mode) }
-        guard let place = space.place(of: pc) else { return nil }
-        var key = CodeKey(place: place, pc: pc, mode: mode)
-        if engine.tiering.mayCross(pc) { key.rest = space.place(of: nextPage) ?? CodeKey.noRest }
-        return key
+        return engine.hasPlaces ? engine.key(pc, mode, in: space) : CodeKey(pc: pc, mode: mode)
     }
 
     /// What its translations are made for.
@@ -85,7 +80,7 @@ extension VCPU {
     private func lookUp(_ key: CodeKey) -> UInt64? {
         let cached = header.pointee.jumpCache + JumpCache.index(key.word)
         if cached.pointee.pc == key.word { return cached.pointee.code }
-        guard let index = lookup.find(key) else { return nil }
+        guard let index = engine.hasPlaces ? lookup.find(key, in: space) : lookup.find(key) else { return nil }
         let entry = lookup[index].entry
         currentContext.remember(key.word, entry, index)
         return entry
@@ -98,7 +93,7 @@ extension VCPU {
         setActivity(engine.tiering.optimizesAtOnce(key.pc) ? .optimizing : .translating)
         defer { setActivity(.engine) }
         var hasFlushed = false
-        let supply = engine.supply(key, &hasFlushed)
+        let supply = engine.supply(key, in: space, &hasFlushed)
         if hasFlushed { forget() }
         defer { pendingLink = nil }
         switch supply {
@@ -120,16 +115,16 @@ extension VCPU {
         engine.lock.lock()
         defer { engine.lock.unlock() }
         if let source = exitTranslation, exitGeneration == engine.generation, engine.cache[source].key.pc != key.pc {
-            let profile = CountedProfile(engine: engine, like: engine.cache[source].key, state: state)
+            let profile = CountedProfile(self, mode: engine.cache[source].key.mode)
             let patience = engine.drop(source, site: key.pc, profile)
             let offset = ExecutionCounters.offset(entriesOf: key.pc)
             return state.storeBytes(of: patience, toByteOffset: offset, as: UInt32.self)
         }
-        guard let old = engine.cache.find(key) else { return }
+        guard let old = engine.find(key, in: space) else { return }
         setActivity(.optimizing)
         defer { setActivity(.engine) }
         header.pointee.jumpCache[JumpCache.index(key.word)] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
-        let profile = CountedProfile(engine: engine, like: key, state: state)
+        let profile = CountedProfile(self, mode: key.mode)
         var hasFlushed = false
         let patience = engine.replace(old, profile, mayWait: !isBorrowed, &hasFlushed)
         if hasFlushed { forget() }

@@ -2,19 +2,22 @@
 
 import CodeGen
 import GuestKit
+import GuestMemory
 
 /// How guest code has run on one vCPU, as its baseline translations have counted it. Under the translation lock.
 final class CountedProfile: ExecutionProfile {
     let engine: Engine
-    /// Of code in the same place and mode.
-    private let likeness: CodeKey
+    /// What the vCPU sees.
+    let space: any AddressSpace
+    private let mode: UInt64
     /// The vCPU's state, with the counters below it.
     let state: UnsafeMutableRawPointer
 
-    init(engine: Engine, like key: CodeKey, state: UnsafeMutableRawPointer) {
-        self.engine = engine
-        likeness = key
-        self.state = state
+    init(_ vcpu: VCPU, mode: UInt64) {
+        engine = vcpu.engine
+        space = vcpu.space
+        state = vcpu.state
+        self.mode = mode
     }
 
     var executionsOfHead: UInt32 { max(engine.options.hotThreshold, 1) }
@@ -22,15 +25,15 @@ final class CountedProfile: ExecutionProfile {
     func executions(of pc: UInt64) -> UInt32 {
         guard let index = find(pc) else { return 0 }
         let threshold = executionsOfHead
-        if engine.cache[index].isOptimized { return threshold }
+        // One instruction between two pages is not counted.
+        if engine.cache[index].isOptimized || engine.tiering.mayCross(pc) { return threshold }
         // What runs in regions does not count there: often enough to be taken in, and for calls to be followed.
         return max(counted(index), engine.cache.regionBlocks.contains(pc) ? threshold / 4 : 1)
     }
 
     private func find(_ pc: UInt64) -> TranslationID? {
-        var key = likeness
-        key.pc = pc
-        return engine.cache.find(key)
+        if !engine.hasPlaces { return engine.cache.find(CodeKey(pc: pc, mode: mode)) }
+        return engine.key(pc, mode, in: space).flatMap { engine.cache.find($0, in: space) }
     }
 
     /// Counters count down, perhaps below zero, and are shared.

@@ -5,6 +5,8 @@
 // where it is, and its guest bytes are kept. When its pc is wanted again and memory holds the same bytes, write-protected
 // before they are compared, it is taken into use as if it had just been made.
 
+import GuestMemory
+
 extension Engine {
     /// Remembers a translation that was just invalidated.
     func putAside(_ index: TranslationID) {
@@ -17,13 +19,15 @@ extension Engine {
 
     /// The dropped translation of `pc`, in use again; nil when there is none or its bytes have changed. Nothing must be found for the
     /// pc. Holds the lock.
-    func revive(_ key: CodeKey) -> TranslationID? {
-        guard let found = cache.dormant[key] else { return nil }
+    func revive(_ key: CodeKey, in space: any AddressSpace) -> TranslationID? {
+        guard let found = cache.dormant[key], cache.lookup.isSeen(found, in: space) else { return nil }
         let row = cache[found]
         let source = cache.sources[row.source]
         guard reader.holds(source.ranges, source.code),
             let index = admit(
-                MadeRegion(key: key, body: .dormant(found), ranges: source.ranges, isOptimized: row.isOptimized))
+                MadeRegion(
+                    key: key, pages: cache.pages(of: found), body: .dormant(found), ranges: source.ranges,
+                    isOptimized: row.isOptimized))
         else { return nil }
         cache.dormant[key] = nil
         cache.deadCount -= 1

@@ -78,7 +78,8 @@ public final class Engine: @unchecked Sendable {
         code = CodeBuffer(writable: codeMemory.writable, executable: codeMemory.executable, size: codeMemory.size)
         cache = try TranslationCache(
             recordCapacity: max(options.codeCacheSize / 2, 1 << 20),
-            capacity: TranslationCache.capacity(forCode: options.codeCacheSize), pageSize: memory.pageSize)
+            capacity: TranslationCache.capacity(forCode: options.codeCacheSize), pageSize: memory.pageSize,
+            hasPlaces: memory.hasPlaces)
         host.configure(
             HostConfiguration(
                 helpers: guest.helpers, globals: guest.globals, pcOffset: guest.pcOffset, stateSize: guest.stateSize,
@@ -89,7 +90,7 @@ public final class Engine: @unchecked Sendable {
         self.stubBytes = stubBytes
         source = memory.codeSource
         store = options.store.map { [source] folder in
-            Store(folder, stubBytes: stubBytes, mostRanges: PlanStorage.blockLimit) {
+            Store(folder, stubBytes: stubBytes, mostRanges: Workspace.rangeLimit) {
                 source?.codeFileName($0) ?? folder.program
             }
         }
@@ -98,7 +99,7 @@ public final class Engine: @unchecked Sendable {
         self.reader = reader
         log = TranslationLog(guest: guest, options: options, reader: reader)
         tiering = Tiering(options, placeSize: placeSize, longestInstruction: guest.longestInstruction)
-        pipeline = Pipeline(guest: guest, options: options, log: log)
+        pipeline = Pipeline(guest: guest, options: options, log: log, tiering: tiering)
         FaultRegistry.add(self)
         machineMemory?.codeAppears = { [unowned(unsafe) self] in refuseWrites(to: $0) }
         if let rows = store?.expectedRows { commit(rows: rows) }
@@ -346,21 +347,24 @@ public final class Engine: @unchecked Sendable {
         return true
     }
 
-    /// Where a link leads. Other code may be seen some day at the address of another page, and that of an instruction that goes on in the next
-    /// page depends on what lies there: only within the page it is always what the source's own place says. Elsewhere the vCPU has to
-    /// have found the target itself.
+    /// Where a link leads. Other code may be seen some day at the address of another page: only where all of the target's pages are the
+    /// source's too, a vCPU that executes the source sees the target as well. Elsewhere it has to have found the target itself.
     private func entry(of target: TranslationID, from source: TranslationID) -> UInt64? {
-        let row = cache[target], key = cache[source].key
-        if !hasPlaces
-            || key.place == row.key.place && (key.pc ^ row.key.pc) < memory.pageSize && !tiering.mayCross(row.key.pc)
-        {
-            return row.entry
-        }
+        let row = cache[target]
+        if !hasPlaces || isAsSure(target, as: source) { return row.entry }
         if row.guardedEntry != 0 { return row.guardedEntry }
         let entry = host.guardedEntry(
             cache.code(of: target), translation: target.row, pc: row.key.pc, mode: row.key.mode)
         cache[target].guardedEntry = entry ?? 0
         return entry
+    }
+
+    private func isAsSure(_ target: TranslationID, as source: TranslationID) -> Bool {
+        let row = cache[target]
+        // What it is depends on that nothing is seen in the next page.
+        if tiering.mayCross(row.key.pc), row.key.rest == CodeKey.noRest { return false }
+        let pages = cache.pages(of: source), own = cache.pages(of: target)
+        return (0..<own.count).allSatisfy { pages.place(of: own[$0].page) == own[$0].place }
     }
 
     /// May the code of a translation change? Code that other processes have too is not worth a copy for a few links.
@@ -417,6 +421,8 @@ public struct EngineCounters: Sendable {
     public var revived = 0
     public var flushes = 0
     public var optimized = 0
+    /// Of those, the ones that go over several pages of memory that has places.
+    public var overPages = 0
     /// Optimized regions given up because they expected something else than what happened.
     public var dropped = 0
     /// Of the instructions and nanoseconds above, those of optimized regions.

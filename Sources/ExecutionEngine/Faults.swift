@@ -69,7 +69,7 @@ extension VCPU {
     private func tryStep(mayFlush: Bool) -> VCPUExit? {
         guard let key else { return fetchFault() }
         engine.lock.lock()
-        let result = engine.translate(engine.tiering.once(key))
+        let result = engine.translate(engine.tiering.once(key), in: space)
         guard case .done(let index) = result else {
             if case .full = result {
                 engine.flushLocked()

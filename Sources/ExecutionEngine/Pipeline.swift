@@ -10,15 +10,13 @@ import Optimizer
 /// What is to be translated, and how. A value, which refers to nothing: it may wait for the compiler's thread.
 struct TranslationRequest: Sendable {
     var key: CodeKey
+    /// The page of its pc, and the next one, where an instruction may go on there.
+    var pages: SeenPages
     var plan: RegionPlan
     /// An optimized region, rather than a baseline translation.
     var isOptimized = false
     /// One instruction, for one execution: nothing finds it, and its bytes are not write-protected.
     var isTemporary = false
-    /// Where the page behind that instruction's lies, if the memory has places (`CodeReader.instruction`).
-    var rest: GuestLocation?
-    /// It is one instruction, which may go on there.
-    var crosses = false
     /// The optimizer's part; nil: none.
     var level: OptimizationLevel?
     /// It counts its executions, to be made again when it is hot.
@@ -42,6 +40,7 @@ final class Pipeline {
     private let guest: any GuestArchitecture
     private let layout: GuestLayout
     private let log: TranslationLog
+    private let tiering: Tiering
     private var sampler: VerificationSampler
     /// Where code of keys with stops stops.
     var stops: Set<UInt64> = []
@@ -49,8 +48,9 @@ final class Pipeline {
     /// Where instructions are counted, those that access devices, as far as is known: each ends its block.
     var deviceAccesses: Set<GuestLocation> = []
 
-    init(guest: any GuestArchitecture, options: EngineOptions, log: TranslationLog) {
+    init(guest: any GuestArchitecture, options: EngineOptions, log: TranslationLog, tiering: Tiering) {
         self.guest = guest
+        self.tiering = tiering
         layout = GuestLayout(guest)
         self.log = log
         sampler = VerificationSampler(options.verification)
@@ -58,12 +58,14 @@ final class Pipeline {
     }
 
     /// All stages. What is too large for some fixed storage is made smaller. `profile`: how the code has run so far, where that is known.
+    /// `space`: what the vCPU sees that it is made for, where memory has places.
     func make(
-        _ request: TranslationRequest, _ profile: (any ExecutionProfile)?, _ reader: CodeReader, _ workspace: Workspace
+        _ request: TranslationRequest, _ profile: (any ExecutionProfile)?, in space: (any AddressSpace)?,
+        _ reader: CodeReader, _ workspace: Workspace
     ) -> PipelineResult {
         var request = request
         while true {
-            guard decode(request, profile, reader, workspace) else {
+            guard decode(request, profile, in: space, reader, workspace) else {
                 return reader.isForOneUse ? .notKept : .notExecutable
             }
             if !workspace.region.s.pointee.overflowed, prepare(request, workspace) { return .made }
@@ -75,13 +77,17 @@ final class Pipeline {
 
     /// Front end: guest bytes to IR, block by block. The only stage that asks the profile. False when there is no code at the address.
     func decode(
-        _ request: TranslationRequest, _ profile: (any ExecutionProfile)?, _ reader: CodeReader, _ workspace: Workspace
+        _ request: TranslationRequest, _ profile: (any ExecutionProfile)?, in space: (any AddressSpace)?,
+        _ reader: CodeReader, _ workspace: Workspace
     ) -> Bool {
-        let pc = request.key.pc, plan = request.plan, place = request.key.place
+        let pc = request.key.pc, plan = request.plan
+        workspace.pages = request.pages
+        /// The bytes at an address; in the last ones of a page, of one instruction, which may go on in the next one.
         func code(at pc: UInt64) -> UnsafeRawBufferPointer? {
-            request.isTemporary || request.crosses
-                ? reader.instruction(at: place.location(of: pc), rest: request.rest, protects: !request.isTemporary)
-                : reader.bytes(at: place.location(of: pc))
+            let location = workspace.pages.location(of: pc)
+            if !request.isTemporary, !tiering.mayCross(pc) { return reader.bytes(at: location) }
+            let rest = tiering.mayCross(pc) ? workspace.pages.known(tiering.nextPage(pc)) : nil
+            return reader.instruction(at: location, rest: rest, protects: !request.isTemporary)
         }
         guard var bytes = code(at: pc) else { return false }
         let region = workspace.region
@@ -94,9 +100,13 @@ final class Pipeline {
             storage: workspace.plans, profile: profile,
             stops: request.key.hasStops && !request.isTemporary ? stops : [])
         unit.startedOffset = startedOffset
-        if !deviceAccesses.isEmpty {
-            unit.endsBlock = { [deviceAccesses] in deviceAccesses.contains(place.location(of: $0)) }
+        if let space, plan.maxBlocks > 1, tiering.placeSize > 0 {
+            unit.admits = { [tiering] in workspace.takeIn($0, in: space, tiering) }
         }
+        if !deviceAccesses.isEmpty {
+            unit.endsBlock = { [deviceAccesses] in deviceAccesses.contains(workspace.pages.location(of: $0)) }
+        }
+        var used = request.pages
         var count = 0
         while unit.beginNextBlock() {
             let start = unit.pc
@@ -123,22 +133,26 @@ final class Pipeline {
             if unit.instructionCount == 0, !isStop { return false }
             let least = UInt64(guest.instructionAlignment)
             let length = max(unit.pc &- start, least)
-            let location = place.location(of: start)
+            let location = workspace.pages.location(of: start)
             workspace.keep(bytes, Int(length))
-            let inPage = request.crosses ? min(length, reader.toPageEnd(location)) : length
+            let inPage = tiering.mayCross(start) ? min(length, reader.toPageEnd(location)) : length
             ranges[count] = GuestRange(start: location, end: location &+ inPage)
             count += 1
-            if inPage < length, let rest = request.rest {
+            used.add(start, of: workspace.pages)
+            if inPage < length {
+                let next = tiering.nextPage(start), rest = workspace.pages.location(of: next)
                 ranges[count] = GuestRange(start: rest, end: rest &+ (length &- inPage))
                 count += 1
+                used.add(next, of: workspace.pages)
             }
         }
+        workspace.pages = used
         workspace.canGrow = plan.countsEntries && unit.hasLeftOutCalls
         var length = 0
         for i in 0..<count { length += Int(ranges[i].end &- ranges[i].start) }
         region.setGuest(instructions: unit.instructionCount, length: length)
         workspace.rangeCount = count
-        log.frontEnd(workspace.region, place: place)
+        log.frontEnd(workspace.region, pages: workspace.pages)
         return true
     }
 

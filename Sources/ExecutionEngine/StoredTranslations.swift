@@ -7,24 +7,37 @@ import TranslationStore
 
 extension Engine {
     /// Takes into use what earlier runs made of the code of a key and around it. Holds the lock.
-    func installStored(at key: CodeKey) {
+    func installStored(at key: CodeKey, in space: any AddressSpace) {
         guard let store else { return }
         let first = cache.count, place = key.place
         let client = StoreClient(
             wants: {
                 // Where the rest of an instruction lies that goes on in the next page is not known here.
                 (!self.hasPlaces || !self.tiering.mayCross($0))
-                    && self.cache.find(CodeKey(place: place, pc: $0, mode: $1)) == nil
-            }, install: { self.install($0, at: place) })
+                    && self.find(CodeKey(place: place, pc: $0, mode: $1), in: space) == nil
+            }, install: { self.install($0, at: place, in: space) })
         store.offer(at: key.pc, key.mode, place, file: source?.codeFile(at: key.location) ?? 0, to: client)
         if options.chaining { for row in first..<cache.count { linkAll(TranslationID(row)) } }
     }
 
     /// Takes a stored translation into use, if guest memory holds its bytes.
-    private func install(_ stored: StoredTranslation, at place: GuestPlace) -> StoreClient.Outcome {
-        guard let ranges = stored.ranges(at: place), reader.holds(ranges, stored.code) else { return .stale }
+    private func install(
+        _ stored: StoredTranslation, at place: GuestPlace, in space: any AddressSpace
+    ) -> StoreClient.Outcome {
+        let key = CodeKey(place: place, pc: stored.pc, mode: stored.mode), size = tiering.placeSize
+        var pages = SeenPages(key, size: size)
+        var isSeen = true
+        let found = stored.ranges { address, count in
+            // What is seen elsewhere is known to lie there together as far as a page goes.
+            if size > 0, address ^ (address &+ count &- 1) >= size || !pages.take(address, in: space) {
+                isSeen = false
+            }
+            return pages.location(of: address)
+        }
+        if !isSeen { return .refused }
+        guard let ranges = found, reader.holds(ranges, stored.code) else { return .stale }
         let made = MadeRegion(
-            key: CodeKey(place: place, pc: stored.pc, mode: stored.mode), body: .exported(stored.region),
+            key: key, pages: pages, body: .exported(stored.region),
             ranges: ranges,
             isOptimized: stored.isOptimized, canGrow: stored.canGrow, storedCounter: stored.counter)
         return admit(made) == nil ? .refused : .installed
@@ -32,11 +45,12 @@ extension Engine {
 
     /// Links the slots of a translation whose targets are there.
     private func linkAll(_ source: TranslationID) {
-        let compiled = cache.code(of: source)
+        let compiled = cache.code(of: source), pages = cache.pages(of: source)
         for slot in 0..<compiled.slotCount {
             var key = cache[source].key
             guard let pc = host.target(compiled, slot: slot) else { continue }
             key.pc = pc
+            key.place = pages.place(of: pc) ?? key.place
             if let target = cache.find(key) { _ = link(source, slot: slot, to: target) }
         }
     }
@@ -68,7 +82,7 @@ extension Engine {
         guard isNewForStore(index), cache[index].key.rest == CodeKey.noRest, !cache[index].key.hasStops,
             let size = host.exportedSize(cache.code(of: index))
         else { return nil }
-        let row = cache[index], source = cache.sources[row.source]
+        let row = cache[index], source = cache.sources[row.source], pages = cache.pages(of: index)
         var file = 0
         if let files = self.source {
             file = files.codeFile(at: row.key.location)
@@ -79,7 +93,7 @@ extension Engine {
             if !isOfOne { file = 0 }
         }
         return NewTranslation(
-            id: index.row, pc: row.key.pc, mode: row.key.mode, place: row.key.place, file: file,
+            id: index.row, pc: row.key.pc, mode: row.key.mode, address: pages.address, file: file,
             isOptimized: row.isOptimized,
             canGrow: row.canGrow, counter: row.counter, ranges: source.ranges, code: source.code, regionSize: size)
     }

@@ -25,11 +25,24 @@ extension Engine {
         case noRoom
     }
 
-    /// The translation of a key. `hasFlushed` is set when the code cache was emptied for it.
-    func supply(_ key: CodeKey, _ hasFlushed: inout Bool) -> Supply {
-        if let index = cache.find(key) ?? revive(key) { return .code(index) }
-        installStored(at: key)
-        if let index = cache.find(key) { return .code(index) }
+    /// What code is found by that a vCPU sees at an address; nil: it sees none. Where memory has places.
+    func key(_ pc: UInt64, _ mode: UInt64, in space: any AddressSpace) -> CodeKey? {
+        guard let place = space.place(of: pc) else { return nil }
+        var key = CodeKey(place: place, pc: pc, mode: mode)
+        if tiering.mayCross(pc) { key.rest = space.place(of: tiering.nextPage(pc)) ?? CodeKey.noRest }
+        return key
+    }
+
+    /// The translation of a key that is in look-up.
+    func find(_ key: CodeKey, in space: any AddressSpace) -> TranslationID? {
+        hasPlaces ? cache.find(key, in: space) : cache.find(key)
+    }
+
+    /// The translation of a key, for a vCPU that sees what is in `space`. `hasFlushed` is set when the code cache was emptied for it.
+    func supply(_ key: CodeKey, in space: any AddressSpace, _ hasFlushed: inout Bool) -> Supply {
+        if let index = find(key, in: space) ?? revive(key, in: space) { return .code(index) }
+        installStored(at: key, in: space)
+        if let index = find(key, in: space) { return .code(index) }
         func flush() {
             flushLocked()
             hasFlushed = true
@@ -38,7 +51,7 @@ extension Engine {
         var request = tiering.first(key)
         var isAlone = false
         while true {
-            switch translate(request) {
+            switch translate(request, in: space) {
             case .done(let index): return .code(index)
             case .notExecutable: return .notExecutable
             case .notKept: return .notKept
@@ -58,11 +71,12 @@ extension Engine {
 
     /// Makes a translation and takes it into the code cache, in the place of `old`.
     func translate(
-        _ request: TranslationRequest, _ profile: CountedProfile? = nil, replacing old: TranslationID? = nil
+        _ request: TranslationRequest, _ profile: CountedProfile? = nil, in space: any AddressSpace,
+        replacing old: TranslationID? = nil
     ) -> TranslationResult {
         let start = options.measuresTime ? HostClock.monotonic() : 0
         let workspace = workspace
-        switch pipeline.make(request, profile, reader, workspace) {
+        switch pipeline.make(request, profile, in: space, reader, workspace) {
         case .notExecutable: return .notExecutable
         case .notKept: return .notKept
         case .tooLarge: return .full
@@ -84,7 +98,7 @@ extension Engine {
         {
             return BackgroundCompiler.patience
         }
-        if case .full = translate(request, profile, replacing: old) {
+        if case .full = translate(request, profile, in: profile.space, replacing: old) {
             flushLocked()
             hasFlushed = true
         }

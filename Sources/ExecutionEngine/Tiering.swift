@@ -14,8 +14,8 @@ final class Tiering: @unchecked Sendable {
     /// By the address of an indirect jump: regions dropped for what it did.
     private var drops: [UInt64: Int] = [:]
 
-    /// Bytes that a region may spread over: those whose place is the same as its head's. 0: everything.
-    private let placeSize: UInt64
+    /// Bytes that lie together for certain: those of a page. 0: everything.
+    let placeSize: UInt64
     private let longestInstruction: UInt64
 
     init(_ options: EngineOptions, placeSize: UInt64 = 0, longestInstruction: Int = 16) {
@@ -28,6 +28,9 @@ final class Tiering: @unchecked Sendable {
     @inline(__always) func mayCross(_ pc: UInt64) -> Bool {
         placeSize > 0 && pc & (placeSize &- 1) > placeSize &- longestInstruction
     }
+
+    /// The address behind the page of one.
+    @inline(__always) func nextPage(_ address: UInt64) -> UInt64 { (address | (placeSize &- 1)) &+ 1 }
 
     /// Numbers of translations mean something else from now on.
     func flush() {
@@ -50,10 +53,7 @@ final class Tiering: @unchecked Sendable {
         if optimizesAtOnce(key.pc), !mayCross(key.pc) { return request(key, regionPlan(key.pc), isOptimized: true) }
         if mayCross(key.pc) {
             // Just the one: behind it begins another place.
-            var request = request(key, RegionPlan(maxBlocks: 1, maxInstructions: 1))
-            request.rest = key.locationOfRest(pageSize: placeSize)
-            request.crosses = true
-            return request
+            return request(key, RegionPlan(maxBlocks: 1, maxInstructions: 1))
         }
         let isAlone = options.maxInstructions == 1
         var request = request(key, RegionPlan(maxBlocks: 1, maxInstructions: options.maxInstructions))
@@ -66,8 +66,6 @@ final class Tiering: @unchecked Sendable {
         var request = request(key, RegionPlan(maxBlocks: 1, maxInstructions: 1))
         request.isTemporary = true
         request.plan.isForOneStep = true
-        request.rest = key.locationOfRest(pageSize: placeSize)
-        request.crosses = mayCross(key.pc)
         return request
     }
 
@@ -79,11 +77,8 @@ final class Tiering: @unchecked Sendable {
     }
 
     private func request(_ key: CodeKey, _ plan: RegionPlan, isOptimized: Bool = false) -> TranslationRequest {
-        var request = TranslationRequest(key: key, plan: plan, isOptimized: isOptimized)
-        if placeSize > 0 {
-            request.plan.lowest = key.pc & ~(placeSize - 1)
-            request.plan.highest = request.plan.lowest &+ (placeSize - longestInstruction + 1)
-        }
+        let pages = SeenPages(key, size: placeSize)
+        var request = TranslationRequest(key: key, pages: pages, plan: plan, isOptimized: isOptimized)
         // What will be optimized when it is hot is not worth a pass before that.
         if isOptimized || !countsExecutions, options.optimizeOnly.contains(key.pc) {
             request.level = isOptimized ? .full : .baseline

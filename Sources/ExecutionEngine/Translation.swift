@@ -17,6 +17,9 @@ struct Translation {
     /// Guest bytes it was made from, by location: [lowest, highest).
     var lowest: GuestLocation
     var highest: GuestLocation
+    /// In `TranslationCache.otherPages`: the pages it was made from, but for that of its pc.
+    var firstPage: UInt32 = 0
+    var pageCount: UInt8 = 0
     /// What links from other pages lead to (`HostBackEnd.guardedEntry`); 0: none did yet.
     var guardedEntry: UInt64 = 0
     /// Next translation + 1 in the same hash bucket. Read without the lock.
@@ -72,6 +75,8 @@ final class TranslationCache: @unchecked Sendable {
     /// By translation: what the host needs to link slots, and the recovery records. Read without the lock like `rows`.
     private(set) var compiled: ReservedTable<CompiledRegion>
     private(set) var links: ReservedTable<Link>
+    /// Pages that translations were made from, besides those of their pcs. Read without the lock like `rows`.
+    private(set) var otherPages: ReservedTable<SeenPage>
     /// Guest page -> translations on it.
     private(set) var pages: PageIndex
     /// Records of all translations since the last flush.
@@ -91,13 +96,19 @@ final class TranslationCache: @unchecked Sendable {
 
     /// log2 of the bytes of a guest page.
     let pageBits: UInt64
+    /// Bytes of a page, where memory has places; 0 elsewhere.
+    private let placeSize: UInt64
 
-    init(recordCapacity: Int, capacity: Int = TranslationCache.largest, pageSize: UInt64) throws(Errno) {
+    init(
+        recordCapacity: Int, capacity: Int = TranslationCache.largest, pageSize: UInt64, hasPlaces: Bool = false
+    ) throws(Errno) {
+        placeSize = hasPlaces ? pageSize : 0
         pageBits = UInt64(pageSize.trailingZeroBitCount)
         self.capacity = capacity
         rows = try HostMemory.reserve(capacity * MemoryLayout<Translation>.stride)
             .bindMemory(to: Translation.self, capacity: capacity)
-        lookup = try TranslationLookup(rows)
+        otherPages = try ReservedTable(capacity: capacity)
+        lookup = try TranslationLookup(rows, otherPages.rows)
         compiled = try ReservedTable(capacity: capacity)
         links = try ReservedTable(capacity: capacity * 4)
         pages = try PageIndex(nodeCapacity: capacity * 4)
@@ -122,8 +133,22 @@ final class TranslationCache: @unchecked Sendable {
     /// What the host made of a translation.
     func code(of id: TranslationID) -> CompiledRegion { compiled[id.row] }
 
-    /// The valid translation of a key; no lock needed.
+    /// The valid translation of a key; no lock needed. Where memory has places, one of several.
     func find(_ key: CodeKey) -> TranslationID? { lookup.find(key) }
+
+    /// The best one for what is seen in `space`.
+    func find(_ key: CodeKey, in space: any AddressSpace) -> TranslationID? { lookup.find(key, in: space) }
+
+    /// The pages that a translation was made from.
+    func pages(of id: TranslationID) -> SeenPages {
+        let row = rows[id.row]
+        var pages = SeenPages(row.key, size: placeSize)
+        for i in 0..<Int(row.pageCount) {
+            let other = otherPages[Int(row.firstPage) + i]
+            pages.add(other.page, other.place)
+        }
+        return pages
+    }
 
     /// The translation whose host code contains `address`, valid or not; no lock needed, async-signal-safe.
     func containing(_ address: UInt64) -> TranslationID? {
@@ -148,6 +173,7 @@ final class TranslationCache: @unchecked Sendable {
     /// The number that the next `add` will use; nil when a table is full.
     var next: TranslationID? {
         count < capacity && recordUsed < recordCapacity / 16 * 15 && links.count < links.capacity && pages.hasRoom
+            && otherPages.count + SeenPages.limit <= otherPages.capacity
             ? TranslationID(count) : nil
     }
 
@@ -176,14 +202,17 @@ final class TranslationCache: @unchecked Sendable {
             lowest = min(lowest, range.start)
             highest = max(highest, range.end)
         }
+        let firstPage = UInt32(otherPages.count)
+        if made.isFindable { for i in 1..<max(made.pages.count, 1) { otherPages.append(made.pages[i]) } }
         rows[index] = Translation(
-            key: made.key, entry: region.entry, codeSize: UInt32(region.codeSize),
-            lowest: lowest, highest: highest, nextInBucket: 0, incoming: 0, isValid: made.isFindable,
+            key: made.key, entry: region.entry, codeSize: UInt32(region.codeSize), lowest: lowest, highest: highest,
+            firstPage: firstPage, pageCount: UInt8(otherPages.count - Int(firstPage)), nextInBucket: 0, incoming: 0,
+            isValid: made.isFindable,
             isOptimized: made.isOptimized, canGrow: made.canGrow, counter: UInt16(truncatingIfNeeded: counter),
             source: source)
         compiled.append(kept)
         if made.isOptimized {
-            for range in made.ranges { regionBlocks.insert(made.key.place.address(of: range.start)) }
+            for range in made.ranges { regionBlocks.insert(made.pages.address(of: range.start)) }
         }
         atomic(published).pointee.store(UInt32(index + 1), ordering: .releasing)
         if made.isFindable {
@@ -288,6 +317,7 @@ final class TranslationCache: @unchecked Sendable {
         compiled.removeAll()
         links.removeAll()
         pages.removeAll()
+        otherPages.removeAll()
         recordUsed = 0
         sources.removeAll()
         deadCount = 0

@@ -21,10 +21,10 @@ struct TranslationLog {
     }
 
     /// The region as the front end built it.
-    func frontEnd(_ region: Region, place: GuestPlace) {
+    func frontEnd(_ region: Region, pages: SeenPages) {
         if !isOn { return }
         let pc = region.s.pointee.guestPC
-        if options.diagnostics.isEnabled(.guestCode, at: pc) { options.diagnostics.write(listing(region, place)) }
+        if options.diagnostics.isEnabled(.guestCode, at: pc) { options.diagnostics.write(listing(region, pages)) }
         ops(region, .ops, "OP")
     }
 
@@ -38,13 +38,13 @@ struct TranslationLog {
         options.diagnostics.write("\(title):\n" + region.print(globals: guest.globals, helpers: guest.helpers) + "\n")
     }
 
-    private func listing(_ region: Region, _ place: GuestPlace) -> String {
+    private func listing(_ region: Region, _ pages: SeenPages) -> String {
         var text = "----------------\nIN: 0x" + String(region.s.pointee.guestPC, radix: 16) + "\n"
         for b in 0..<region.blockCount {
             let block = region.blocks[b]
             for i in Int(block.start)..<Int(block.end) where region.ops[i].opcode == .insnStart {
                 let at = UInt64(bitPattern: region.ops[i].imm)
-                guard let bytes = reader.instruction(at: place.location(of: at)) else { continue }
+                guard let bytes = reader.instruction(at: pages.location(of: at)) else { continue }
                 let (line, length) = guest.disassemble(bytes, at: at)
                 let hex = digits(bytes.prefix(length))
                 let pad = String(repeating: " ", count: max(1, 18 - hex.utf8.count))

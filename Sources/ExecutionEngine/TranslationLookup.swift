@@ -1,5 +1,6 @@
 // From place, guest pc and mode to a translation: a hash table with chains through the rows, read without a lock.
 
+import GuestMemory
 import HostOS
 import Synchronization
 
@@ -19,8 +20,14 @@ struct TranslationLookup: @unchecked Sendable {
     /// again under the lock.
     private let bits: UnsafeMutablePointer<UInt32>
 
-    init(_ rows: UnsafeMutablePointer<Translation>) throws(Errno) {
+    /// `TranslationCache.otherPages`.
+    private let otherPages: UnsafeMutablePointer<SeenPage>
+
+    init(
+        _ rows: UnsafeMutablePointer<Translation>, _ otherPages: UnsafeMutablePointer<SeenPage>
+    ) throws(Errno) {
         self.rows = rows
+        self.otherPages = otherPages
         let capacity = 1 << Int(Self.lastBits)
         buckets = try HostMemory.reserve(4 * capacity).bindMemory(to: UInt32.self, capacity: capacity)
         bits = .allocate(capacity: 1)
@@ -50,6 +57,33 @@ struct TranslationLookup: @unchecked Sendable {
             at = row.pointee.nextInBucket
         }
         return nil
+    }
+
+    /// The valid translation of a key whose pages are all seen in `space` where they lay when it was made; an optimized region rather
+    /// than another.
+    func find(_ key: CodeKey, in space: any AddressSpace) -> TranslationID? {
+        var at = atomic(bucket(key)).pointee.load(ordering: .acquiring)
+        var found: TranslationID?
+        while at != 0 {
+            let row = rows + Int(at &- 1)
+            if row.pointee.key == key, row.pointee.isValid, found == nil || row.pointee.isOptimized,
+                isSeen(row, in: space)
+            {
+                found = TranslationID(at &- 1)
+                if row.pointee.isOptimized { break }
+            }
+            at = row.pointee.nextInBucket
+        }
+        return found
+    }
+
+    /// Are the pages of a translation, but for that of its pc, seen where they lay?
+    func isSeen(_ id: TranslationID, in space: any AddressSpace) -> Bool { isSeen(rows + id.row, in: space) }
+
+    private func isSeen(_ row: UnsafeMutablePointer<Translation>, in space: any AddressSpace) -> Bool {
+        let first = otherPages + Int(row.pointee.firstPage)
+        for i in 0..<Int(row.pointee.pageCount) where space.place(of: first[i].page) != first[i].place { return false }
+        return true
     }
 
     /// Enters a translation that is in no chain at the head of its chain.

@@ -16,6 +16,8 @@ final class Workspace: @unchecked Sendable {
     /// Guest bytes of the region's blocks.
     let ranges: UnsafeMutablePointer<GuestRange>
     var rangeCount = 0
+    /// The pages that these lie in.
+    var pages = SeenPages(CodeKey(pc: 0, mode: 0), size: 0)
     /// The region would be larger if calls were followed further.
     var canGrow = false
     var blocks: UnsafeBufferPointer<GuestRange> { UnsafeBufferPointer(start: ranges, count: rangeCount) }
@@ -27,6 +29,8 @@ final class Workspace: @unchecked Sendable {
     var verifies = false
     private let plant: (@Sendable (TranslationStage, Region, Allocation) -> Void)?
     private static let codeLimit = 16 << 10
+    /// A block may be one instruction in two pages.
+    static let rangeLimit = 2 * PlanStorage.blockLimit
     private let guest: any GuestArchitecture
     private let host: HostDescription?
     private var allocator: Allocator?
@@ -47,7 +51,7 @@ final class Workspace: @unchecked Sendable {
             region: region, globals: guest.globals, helpers: guest.helpers, disabled: options.disabledPasses,
             sharesGuestLoads: sharesGuestLoads, memoryModel: guest.memoryModel)
         plans = PlanStorage.allocate()
-        ranges = .allocate(capacity: PlanStorage.blockLimit)
+        ranges = .allocate(capacity: Self.rangeLimit)
         code = .allocate(byteCount: Self.codeLimit, alignment: 8)
         helpers = .allocate(capacity: max(guest.helpers.count, 1))
         for (i, helper) in guest.helpers.enumerated() { (helpers + i).initialize(to: helper.effects) }
@@ -58,6 +62,11 @@ final class Workspace: @unchecked Sendable {
     }
 
     var keptCode: UnsafeRawBufferPointer? { keepsCode ? UnsafeRawBufferPointer(start: code, count: codeCount) : nil }
+
+    /// May the code at an address be taken into the region? Its page is, if the vCPU sees code there.
+    func takeIn(_ pc: UInt64, in space: any AddressSpace, _ tiering: Tiering) -> Bool {
+        pages.take(pc, in: space) && (!tiering.mayCross(pc) || pages.take(tiering.nextPage(pc), in: space))
+    }
 
     /// Before a region is built.
     func forgetCode() {

@@ -21,6 +21,8 @@ public struct TranslationUnit: ~Copyable {
     /// Where instructions are counted: the offset from the CPU state of the number of those of a block that were executed before the
     /// present one (`VCPUHeader.started`).
     public var startedOffset: Int?
+    /// May the code at an address be taken into the region? Nil: all of it.
+    public var admits: ((UInt64) -> Bool)?
     /// Is an instruction to be the last of its block, whatever comes behind it?
     public var endsBlock: ((UInt64) -> Bool)?
     /// Of the block being translated: where the op is that counts its instructions, and how many came before.
@@ -297,6 +299,7 @@ public struct TranslationUnit: ~Copyable {
             weight = scaled(profile.executions(of: target), storage.contexts[context].share)
             if weight < leastWeight { return nil }
         }
+        if let admits, !admits(target) { return nil }
         return add(target, context, weight)
     }
 

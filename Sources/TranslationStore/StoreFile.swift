@@ -233,18 +233,14 @@ final class StoredCopy {
     }
 
     /// The guest bytes that a translation was made from; nil when they are in more places than any of ours has.
-    func ranges(of stored: StoredTranslation, at place: GuestPlace) -> UnsafeBufferPointer<GuestRange>? {
+    func ranges(
+        of stored: StoredTranslation, _ location: (UInt64, UInt64) -> GuestLocation
+    ) -> UnsafeBufferPointer<GuestRange>? {
         let count = Int(stored.row.rangeCount)
         guard count <= mostRanges else { return nil }
         for i in 0..<count {
             let range = stored.range(i)
-            // What is seen elsewhere is known to lie there together as far as a page goes.
-            if place != .same,
-                (range.start ^ stored.pc) | (range.start &+ range.count &- 1 ^ stored.pc) >= StorePage.size
-            {
-                return nil
-            }
-            let start = place.location(of: range.start)
+            let start = location(range.start, range.count)
             ranges[i] = GuestRange(start: start, end: start &+ range.count)
         }
         return UnsafeBufferPointer(start: ranges, count: count)
@@ -295,9 +291,11 @@ public struct StoredTranslation {
     /// The execution counter that its code uses.
     public var counter: Int { Int(row.counter) }
 
-    /// The guest bytes that it was made from, where code is seen from `place`; nil when they are in more ranges than any of ours has, or
-    /// may lie elsewhere.
-    public func ranges(at place: GuestPlace) -> UnsafeBufferPointer<GuestRange>? { copy?.ranges(of: self, at: place) }
+    /// The guest bytes that it was made from; nil when they are in more ranges than any of ours has. `location`: where so many bytes lie
+    /// that are seen at an address.
+    public func ranges(_ location: (UInt64, UInt64) -> GuestLocation) -> UnsafeBufferPointer<GuestRange>? {
+        copy?.ranges(of: self, location)
+    }
 
     /// The guest bytes of all ranges, one after the other.
     public var code: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: body[codeAt...]) }

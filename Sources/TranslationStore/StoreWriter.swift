@@ -10,8 +10,8 @@ public struct NewTranslation {
     /// The client's number.
     let id: Int
     let pc: UInt64, mode: UInt64
-    /// Where its bytes lie.
-    let place: GuestPlace
+    /// The address at which a byte of its ranges is seen.
+    let address: (GuestLocation) -> UInt64
     /// The number of the file of code that all its bytes come from; 0: of several.
     let file: Int
     let isOptimized: Bool, canGrow: Bool
@@ -23,14 +23,14 @@ public struct NewTranslation {
     let regionSize: Int
 
     public init(
-        id: Int, pc: UInt64, mode: UInt64, place: GuestPlace, file: Int, isOptimized: Bool, canGrow: Bool,
-        counter: UInt16,
+        id: Int, pc: UInt64, mode: UInt64, address: @escaping (GuestLocation) -> UInt64, file: Int,
+        isOptimized: Bool, canGrow: Bool, counter: UInt16,
         ranges: UnsafeBufferPointer<GuestRange>, code: UnsafeRawBufferPointer, regionSize: Int
     ) {
         self.id = id
         self.pc = pc
         self.mode = mode
-        self.place = place
+        self.address = address
         self.file = file
         self.isOptimized = isOptimized
         self.canGrow = canGrow
@@ -320,7 +320,7 @@ private struct StoreTarget {
     ) -> StoreRow {
         for (i, range) in new.ranges.enumerated() {
             body.storeBytes(
-                of: StoredRange(start: new.place.address(of: range.start), count: range.end &- range.start),
+                of: StoredRange(start: new.address(range.start), count: range.end &- range.start),
                 toByteOffset: i * StoredRange.stride, as: StoredRange.self)
         }
         let codeAt = new.ranges.count * StoredRange.stride

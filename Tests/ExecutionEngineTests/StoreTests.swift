@@ -271,7 +271,9 @@ extension EngineTests {
                 try folder.write(changed, options)
                 let m = try Machine(Configuration(isX64: true, tier: .baseline, isLow: true)) { $0.store = options }
                 m.memory.write(words, at: 0)
-                m.engine.lock.withLock { m.engine.installStored(at: CodeKey(pc: m.memory.base, mode: 0)) }
+                m.engine.lock.withLock {
+                    m.engine.installStored(at: CodeKey(pc: m.memory.base, mode: 0), in: m.vcpu.space)
+                }
                 #expect(m.memory.base == good.base)
             }
         }

@@ -414,6 +414,8 @@ extension EngineTests {
                     #expect(b.vcpu[x: 6] == (second == 0x3000 ? 2 : 11), "round \(round)")
                 }
             }
+            // Both pages together become hot.
+            for _ in 0..<40 { #expect(b.call(Self.base) == []) }
             let made = b.engine.counters.translations
             for _ in 0..<20 { #expect(b.call(Self.base) == []) }
             #expect(b.engine.counters.translations == made)
@@ -472,11 +474,11 @@ extension EngineTests {
             }
         }
 
-        /// An instruction that goes on in the next page depends on where that lies.
+        /// An instruction that goes on in the next page depends on what lies there.
         @Test(arguments: Configuration.x64)
-        func whatGoesOnInTheNextPageIsNotStored(_ c: Configuration) throws {
+        func whatGoesOnInTheNextPageIsStoredWithIt(_ c: Configuration) throws {
             let folder = try TemporaryFolder("machine-store")
-            for step in 1...2 {
+            for (run, step) in [1, 2, 2, 2].enumerated() {
                 let b = try Board(c, Self.store(folder.path))
                 let word = RV.addi(6, 6, step)
                 b.write([RV.addi(6, 0, 0), RV.j(0xffe - 4)], at: 0x2000)
@@ -489,7 +491,9 @@ extension EngineTests {
                 b.map(0x4000_1000, to: Self.base + 0x5000)
                 #expect(b.call(0x4000_0000) == [])
                 #expect(b.vcpu[x: 6] == UInt64(step))
-                #expect((b.engine.storeCounters?.installed ?? 0 > 0) == (step == 2))
+                // One region of both pages is of no use where one of them is another.
+                let isUsed = run >= (c.tier == .optimizing ? 2 : 1)
+                #expect((b.engine.storeCounters?.installed ?? 0 > 0) == isUsed, "\(c) run \(run)")
                 b.engine.saveTranslations()
             }
         }

@@ -13,7 +13,7 @@ struct TranslationCacheTests {
         var range = GuestRange(start: key.location, end: key.location &+ 2)
         return withUnsafePointer(to: &range) {
             let made = MadeRegion(
-                key: key, body: .dormant(TranslationID(0)),
+                key: key, pages: SeenPages(key, size: 0), body: .dormant(TranslationID(0)),
                 ranges: UnsafeBufferPointer(start: $0, count: 1), isOptimized: false)
             return cache.add(made, region, counter: 0)
         }

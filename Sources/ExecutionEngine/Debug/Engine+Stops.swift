@@ -39,8 +39,8 @@ extension Engine {
         for i in 0..<cache.count {
             let row = cache.rows + i
             guard row.pointee.isValid, row.pointee.key.hasStops else { continue }
-            let place = row.pointee.key.place, bytes = row.pointee.lowest..<row.pointee.highest
-            if changed.contains(where: { bytes.contains(place.location(of: $0)) }) { kill(TranslationID(i)) }
+            let pages = cache.pages(of: TranslationID(i)), bytes = row.pointee.lowest..<row.pointee.highest
+            if changed.contains(where: { pages.known($0).map(bytes.contains) ?? false }) { kill(TranslationID(i)) }
         }
         requestForget()
     }
