@@ -23,8 +23,10 @@ public final class ACLINT: Device, RegisterDevice, @unchecked Sendable {
     private let frequency: UInt64
     fileprivate var softwarePending: [UInt32]
     private var compare: [UInt64]
-    /// What software has set the timer ahead by.
+    /// What the timer is ahead of the virtual clock by, in ticks: it begins at 0 with each reset, and software may set it.
     private var offset: UInt64 = 0
+    /// Told each time that changes, since what harts call time is this timer.
+    public var timeMoved: ((_ ahead: UInt64) -> Void)?
     private var alarms: [Timer] = []
 
     public required init(_ context: DeviceContext) {
@@ -73,41 +75,48 @@ public final class ACLINT: Device, RegisterDevice, @unchecked Sendable {
         map.computed(
             part == .clint ? 0xbff8 : 0x7ff8, "MTIME", width: 8, read: { device, _ in device.time },
             write: { device, _, value in
-                device.offset = value &- device.ticks
-                for hart in 0..<device.harts { device.update(hart) }
+                device.set(offset: value &- device.ticks)
             })
     }
 
     public override func reset(_ kind: ResetKind) {
-        offset = 0
         for hart in 0..<harts {
             compare[hart] = .max
             if hasSoftware { line(hart).set(false) }
-            update(hart)
         }
+        set(offset: 0 &- ticks)
     }
 
     public override func snapshot(_ s: inout SnapshotCoder) throws(SnapshotError) {
         try s.field(&compare)
-        try s.field(&offset)
+        guard hasTimer else { return }
+        // What it shows: the virtual clock that it is counted from may be another one by then.
+        var time = time
+        try s.field(&time)
+        if s.isLoading { offset = time &- ticks }
     }
 
     public override func hasLoaded() {
-        for hart in 0..<harts {
-            if hasSoftware { line(hart).set(softwarePending[hart] != 0) }
-            update(hart)
-        }
+        for hart in 0..<harts where hasSoftware { line(hart).set(softwarePending[hart] != 0) }
+        set(offset: offset)
     }
 
     // MARK: time
 
-    /// Ticks of the virtual clock: what the `time` CSR shows where nobody has written `mtime`.
+    /// Ticks of the virtual clock.
     private var ticks: UInt64 {
         let product = now(.virtual).multipliedFullWidth(by: frequency)
         return UInt64(1_000_000_000).dividingFullWidth(product).quotient
     }
 
     private var time: UInt64 { ticks &+ offset }
+
+    private func set(offset ticks: UInt64) {
+        guard hasTimer else { return }
+        offset = ticks
+        timeMoved?(ticks)
+        for hart in 0..<harts { update(hart) }
+    }
 
     /// Sets a hart's line, and the alarm for the moment at which it changes.
     private func update(_ hart: Int) {

@@ -8,11 +8,17 @@ public final class GoldfishRTC: Device, RegisterDevice, @unchecked Sendable {
         DeviceDescriptor(
             "goldfish-rtc", "real-time clock",
             [
-                Property("clock", .choice(["host", "vm"]), "host", "whether it goes on while the machine is stopped"),
                 Property(
-                    "base", .number(0...UInt64.max), "0", "seconds since 1970 at the start; 0: as the host's clock"),
+                    "clock", .choice(["host", "rt", "vm"]), "host",
+                    "what drives it: the host's wall clock, its time since it was started, or the machine's"),
+                Property(
+                    "base", .number(0...UInt64.max), "\(hostTime)",
+                    "seconds since 1970 at the start; \(hostTime): as the host's clock"),
             ])
     }
+
+    /// The `base` of a clock that begins with the host's time.
+    public static let hostTime = UInt64.max
 
     private let clock: ClockKind
     /// What the guest's time is ahead of the clock by.
@@ -28,10 +34,14 @@ public final class GoldfishRTC: Device, RegisterDevice, @unchecked Sendable {
     private var bell: Timer!
 
     public required init(_ context: DeviceContext) {
-        clock = context.properties.text("clock") == "vm" ? .virtual : .host
+        clock = ["rt": .realtime, "vm": .virtual][context.properties.text("clock")] ?? .host
         super.init(context)
         let base = context.properties.number("base")
-        offset = base > 0 ? base &* 1_000_000_000 &- now(clock) : clock == .host ? 0 : now(.host) &- now(clock)
+        if base != Self.hostTime {
+            offset = base &* 1_000_000_000 &- now(clock)
+        } else if clock != .host {
+            offset = now(.host) &- now(clock)
+        }
         bell = timer(clock) { [unowned self] in update() }
     }
 

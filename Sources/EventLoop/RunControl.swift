@@ -11,12 +11,12 @@ public struct RunActions {
     public var stop: () -> Void
     /// Brings all devices and vCPUs to their first state. No vCPU runs meanwhile.
     public var reset: (RunCause) -> Void
-    /// Tells the guest that somebody has pressed the power button.
-    public var powerdown: () -> Void
+    /// Tells the guest that somebody has pressed the power button; nil: the machine has none.
+    public var powerdown: (() -> Void)?
 
     public init(
         start: @escaping () -> Void, stop: @escaping () -> Void, reset: @escaping (RunCause) -> Void,
-        powerdown: @escaping () -> Void
+        powerdown: (() -> Void)? = nil
     ) {
         self.start = start
         self.stop = stop
@@ -52,7 +52,7 @@ public final class RunControl: @unchecked Sendable {
 
     public init(_ loop: EventLoop, actions: RunActions? = nil) {
         self.loop = loop
-        self.actions = actions ?? RunActions(start: {}, stop: {}, reset: { _ in }, powerdown: {})
+        self.actions = actions ?? RunActions(start: {}, stop: {}, reset: { _ in })
     }
 
     // MARK: from any thread
@@ -138,7 +138,7 @@ public final class RunControl: @unchecked Sendable {
         }
         if wanted.powersDown {
             tell(.powerdown)
-            actions.powerdown()
+            actions.powerdown?()
         }
         if wanted.stop == .paused { stop(.paused) }
     }

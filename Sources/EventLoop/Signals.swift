@@ -22,10 +22,12 @@ extension EventLoop {
 }
 
 extension RunControl {
-    /// Ends the machine when a signal asks the process to end. `note` tells the user.
-    public func endAtSignals(_ note: @escaping (_ signal: Int32, _ sender: UInt32) -> Void) throws(Errno) {
-        try loop.watch(signals: [SIGINT, SIGTERM, SIGHUP]) { [unowned self] signal, sender in
-            note(signal, sender)
+    /// Ends the machine when a signal asks the process to end, unless the process was started with that signal ignored. A second signal
+    /// ends the process at once.
+    public func endAtSignals() throws(Errno) {
+        let signals = [SIGINT, SIGTERM, SIGHUP].filter { !HostSignals.isIgnored($0) }
+        try loop.watch(signals: signals) { [unowned self] signal, _ in
+            SignalFile.unblock(signals)
             requestShutdown(.signal(signal))
         }
     }

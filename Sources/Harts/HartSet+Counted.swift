@@ -11,7 +11,7 @@ extension HartSet {
     private static let patience: UInt64 = 100_000
 
     func runCounted(_ time: CountedTime) {
-        var next = 0, rest = Self.turn
+        var next = 0, rest = Self.turn, ahead: UInt64 = 0, pace = Pace()
         while true {
             if mustStop {
                 waitForResume()
@@ -24,16 +24,32 @@ extension HartSet {
                 continue
             }
             time.runTimers()
+            followTime(harts, &ahead)
             clearDeadlines(until: time.clock.now)
             guard let number = awake(from: next) else {
-                wait(time, since: seen)
+                wait(time, &pace, since: seen)
                 continue
+            }
+            var limit = Self.unlimited, host: UInt64 = 0
+            if time.isPaced {
+                let machine = time.clock.now
+                host = time.hostTime()
+                if time.followsHost, let shift = pace.shift(machine: machine, host: host) {
+                    time.clock.set(shift: shift)
+                }
+                let lead = time.isAligned ? pace.wait(machine: machine, host: host) : 0
+                if lead > 0 {
+                    harts[0].sleep(since: seen, nanoseconds: lead)
+                    continue
+                }
+                limit = Int(Pace.step >> time.clock.shift)
             }
             if number != next { (next, rest) = (number, Self.turn) }
             let vcpu = harts[next].vcpu
             vcpu.takeInterrupt()
             let (exit, executed) = time.clock.run(
-                vcpu, limit: harts.count > 1 ? rest : Self.unlimited, until: soonest(time))
+                vcpu, limit: harts.count > 1 ? min(rest, limit) : limit, until: soonest(time))
+            if time.isPaced { pace.executed(executed, host: time.hostTime() - host) }
             rest -= executed
             switch exit {
             case .wait: harts[next].isWaiting = true
@@ -64,11 +80,16 @@ extension HartSet {
     }
 
     /// All harts wait: time goes on to what happens next, or, where something comes from outside before that, as far as the host's has.
-    private func wait(_ time: CountedTime, since kicks: UInt32) {
+    private func wait(_ time: CountedTime, _ pace: inout Pace, since kicks: UInt32) {
         let deadline = soonest(time), now = time.clock.now
         if deadline <= now { return }
-        if !time.sleeps, deadline != .max { return time.clock.advance(by: deadline - now) }
-        let start = time.hostTime()
+        if !time.sleeps, deadline != .max {
+            pace.waited(machine: deadline - now, host: 0)
+            return time.clock.advance(by: deadline - now)
+        }
+        var start = time.hostTime()
+        // While it waits, a machine that is behind the host catches up.
+        if time.isPaced, deadline != .max { start -= min(pace.lag(machine: now, host: start), deadline - now) }
         var seen = kicks, passed: UInt64 = 0
         while !mustStop, !harts.contains(where: \.vcpu.isAwake) {
             passed = time.hostTime() - start
@@ -76,7 +97,9 @@ extension HartSet {
             harts[0].sleep(since: seen, nanoseconds: deadline == .max ? .max : deadline - now - passed)
             seen = harts[0].kicks
         }
-        if deadline == .max { return }
-        time.clock.advance(by: min(time.hostTime() - start, deadline - now))
+        passed = time.hostTime() - start
+        let gone = deadline == .max ? 0 : min(passed, deadline - now)
+        time.clock.advance(by: gone)
+        if deadline == .max { pace.waited(machine: 0, host: passed) }
     }
 }

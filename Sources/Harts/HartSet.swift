@@ -21,6 +21,9 @@ public final class HartSet: VCPUSurroundings, @unchecked Sendable {
     private let failed: @Sendable (String) -> Void
     private let counted: CountedTime?
 
+    /// What the machine's timer is ahead of its clock by, in ticks.
+    private let ahead = Atomic<UInt64>(0)
+
     // What the threads are asked to do, and whether they have.
     private let stoppedCount = Atomic<Int>(0)
     private let resumeWord: UnsafeMutablePointer<UInt32>
@@ -61,15 +64,26 @@ public final class HartSet: VCPUSurroundings, @unchecked Sendable {
 
     // MARK: For vCPUs
 
-    public var time: UInt64 { now() / nanosecondsPerTick }
+    public var time: UInt64 { ticks &+ ahead.load(ordering: .acquiring) }
+
+    /// Ticks of the machine's clock.
+    private var ticks: UInt64 { now() / nanosecondsPerTick }
 
     public func deadlineChanged(of vcpu: VCPU) {
         guard let hart = harts.first(where: { $0.vcpu === vcpu }) else { return }
-        let ticks = vcpu.deadline
-        let (due, overflow) = ticks.multipliedReportingOverflow(by: nanosecondsPerTick)
-        let deadline = overflow ? UInt64.max : due
+        let deadline = clockTime(of: vcpu.deadline)
         hart.deadline = deadline
         if counted == nil { wakeTimers(by: deadline) }
+    }
+
+    /// When the clock shows what the timer's `deadline` is: 0 where that is past, `.max` for never.
+    private func clockTime(of deadline: UInt64) -> UInt64 {
+        if deadline == .max { return .max }
+        let ticks = ticks, time = ticks &+ ahead.load(ordering: .acquiring)
+        if deadline <= time { return 0 }
+        let (due, isLate) = ticks.addingReportingOverflow(deadline - time)
+        let (nanoseconds, overflow) = due.multipliedReportingOverflow(by: nanosecondsPerTick)
+        return isLate || overflow ? .max : nanoseconds
     }
 
     private func wakeTimers(by deadline: UInt64) {
@@ -80,6 +94,21 @@ public final class HartSet: VCPUSurroundings, @unchecked Sendable {
     }
 
     // MARK: For the machine
+
+    /// Somebody has set the machine's timer: it is so many ticks ahead of the clock. Any thread. Harts see it with their next interrupt at
+    /// the latest.
+    public func moveTime(ahead ticks: UInt64) {
+        if ahead.exchange(ticks, ordering: .acquiringAndReleasing) == ticks { return }
+        for hart in harts { hart.kick() }
+    }
+
+    /// Has the harts of a thread count their deadlines anew where the timer has been set since it was `seen`.
+    func followTime(_ mine: [Hart], _ seen: inout UInt64) {
+        let now = ahead.load(ordering: .acquiring)
+        if now == seen { return }
+        seen = now
+        for hart in mine { deadlineChanged(of: hart.vcpu) }
+    }
 
     /// Starts the threads, stopped.
     public func start() throws(Errno) {
@@ -123,11 +152,12 @@ public final class HartSet: VCPUSurroundings, @unchecked Sendable {
     }
 
     private func run(_ mine: [Hart]) {
-        var next = 0
+        var next = 0, ahead: UInt64 = 0
         while true {
             if mustStop { waitForResume() }
             let hart = mine[next]
             let seen = hart.kicks
+            followTime(mine, &ahead)
             if mine.count > 1 { beginSlice(hart) }
             hart.vcpu.takeInterrupt()
             let exit = hart.vcpu.run()

@@ -6,8 +6,10 @@ import HostOS
 import Synchronization
 
 public final class InstructionClock: @unchecked Sendable {
-    private let shift: UInt64
-    /// Its time before the turn of the vCPU that runs. The harts' thread's, as what follows.
+    private static let mostShift = 10
+    /// The harts' thread's, as what follows.
+    private(set) var shift: UInt64
+    /// Its time before the turn of the vCPU that runs.
     private var base: UInt64 = 0
     private var running: VCPU?
     private var thread: UInt = 0
@@ -44,6 +46,9 @@ public final class InstructionClock: @unchecked Sendable {
         return (left >> shift) + (left & ((1 << shift) - 1) == 0 ? 0 : 1)
     }
 
+    /// Instructions take another time from now on.
+    func set(shift: Int) { self.shift = UInt64(min(max(0, shift), Self.mostShift)) }
+
     /// All harts wait, and time passes.
     func advance(by nanoseconds: UInt64) {
         base &+= nanoseconds
@@ -56,6 +61,11 @@ public struct CountedTime: @unchecked Sendable {
     let clock: InstructionClock
     /// While all harts wait, as much of the host's time passes as of theirs.
     let sleeps: Bool
+    /// The shift changes so that the clock keeps up with the host's.
+    let followsHost: Bool
+    /// Nothing is executed while the clock is ahead of the host's.
+    let isAligned: Bool
+    var isPaced: Bool { followsHost || isAligned }
     /// When the next of the devices' timers is due; nil: none is.
     let deadline: () -> UInt64?
     /// Runs those that are due.
@@ -66,11 +76,14 @@ public struct CountedTime: @unchecked Sendable {
     let hostTime: () -> UInt64
 
     public init(
-        clock: InstructionClock, sleeps: Bool, deadline: @escaping () -> UInt64?, runTimers: @escaping () -> Void,
+        clock: InstructionClock, sleeps: Bool, followsHost: Bool, isAligned: Bool, deadline: @escaping () -> UInt64?,
+        runTimers: @escaping () -> Void,
         isHeld: @escaping () -> Bool, hostTime: @escaping () -> UInt64
     ) {
         self.clock = clock
         self.sleeps = sleeps
+        self.followsHost = followsHost
+        self.isAligned = isAligned
         self.deadline = deadline
         self.runTimers = runTimers
         self.isHeld = isHeld

@@ -114,6 +114,11 @@ public struct SignalFile: ~Copyable, Sendable {
     }
     deinit { HostFile.close(descriptor) }
 
+    /// Has the calling thread take these signals as any other thread would.
+    public static func unblock(_ signals: [Int32]) {
+        HostSignals.setHostMask(signals.reduce(HostSignals.mask) { $0 & ~HostSignals.bit($1) })
+    }
+
     /// The next signal that has come: its number and who sent it (0: the kernel).
     public func next() -> (signal: Int32, sender: UInt32)? {
         // struct signalfd_siginfo has 128 bytes: the number at 0, the sender at 12.

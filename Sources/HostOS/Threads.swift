@@ -128,6 +128,12 @@ public enum HostClock {
     public static func processorTime() -> UInt64 { nanoseconds(CLOCK_PROCESS_CPUTIME_ID) }
     public static func monotonic() -> UInt64 { nanoseconds(CLOCK_MONOTONIC) }
     public static func realtime() -> UInt64 { nanoseconds(CLOCK_REALTIME) }
+    /// What the wall clock shows here, in seconds, as if it were universal time since 1970.
+    public static func localSeconds() -> UInt64 {
+        var now = time(nil), fields = tm()
+        localtime_r(&now, &fields)
+        return UInt64(max(0, now + fields.tm_gmtoff))
+    }
 }
 
 /// The host FPU's control and status word (MXCSR on x86-64).

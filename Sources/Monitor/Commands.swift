@@ -38,7 +38,8 @@ extension Monitor {
         }
         row("system_powerdown", "", "press the power button") { monitor, _ in
             monitor.control.requestPowerdown()
-            return ""
+            return monitor.control.actions.powerdown == nil
+                ? "the machine has no power button: its software is not told\n" : ""
         }
         row("quit|q", "", "end Martlet") { monitor, _ in
             monitor.control.requestShutdown(.monitor)

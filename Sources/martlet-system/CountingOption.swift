@@ -3,41 +3,38 @@
 import EngineSetup
 
 struct CountingOption: Sendable {
-    /// An instruction takes 2^shift nanoseconds.
-    var shift = 0
+    /// An instruction takes 2^shift nanoseconds. Where the shift follows the host's speed, it begins with that.
+    private(set) var shift = 3
+    /// The shift is changed while the machine runs, so that its clock keeps up with the host's.
+    private(set) var followsHost = false
     /// What harts wait, the host waits.
-    var sleeps = true
+    private(set) var sleeps = true
+    /// A machine that is faster than its clock waits for the host's.
+    private(set) var isAligned = false
 
     init(parsing text: String) throws(OptionError) {
-        var shift: Int?
-        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-            let halves = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            guard halves.count == 2 else { throw OptionError("'\(part)' is not known; wanted shift=N[,sleep=on|off]") }
-            switch halves[0] {
+        let wanted = "shift=N|auto[,sleep=on|off,align=on|off]"
+        var hasShift = false
+        for (key, value) in try keyedValues(text, implied: "shift", wanted: wanted) {
+            switch key {
             case "shift":
-                guard let number = Int(halves[1]), (0...10).contains(number) else {
-                    throw OptionError(
-                        halves[1] == "auto"
-                            ? "a shift that follows the host's speed would make each run another: wanted shift=0 to 10"
-                            : "wanted shift=0 to 10: an instruction takes 2^N ns")
+                hasShift = true
+                followsHost = value == "auto"
+                if followsHost { continue }
+                guard let number = Int(value), (0...10).contains(number) else {
+                    throw OptionError("wanted shift=N, N from 0 to 10: an instruction takes 2^N ns; or shift=auto")
                 }
                 shift = number
-            case "sleep": sleeps = try Self.isOn(halves[1], "sleep wants on or off")
-            case "align":
-                if try Self.isOn(halves[1], "align wants off") {
-                    throw OptionError("instructions do not wait for the host's clock: wanted align=off")
-                }
+            case "sleep": sleeps = try isOn(value, of: key)
+            case "align": isAligned = try isOn(value, of: key)
             case "rr", "rrfile", "rrsnapshot":
-                throw OptionError("nothing is recorded or replayed: wanted shift=N[,sleep=on|off]")
-            default: throw OptionError("'\(halves[0])' is not known; wanted shift=N[,sleep=on|off]")
+                throw OptionError("nothing is recorded or replayed: wanted \(wanted)")
+            default: throw OptionError("'\(key)' is not known; wanted \(wanted)")
             }
         }
-        guard let shift else { throw OptionError("wanted shift=N, and N from 0 to 10") }
-        self.shift = shift
-    }
-
-    private static func isOn(_ value: String, _ wanted: String) throws(OptionError) -> Bool {
-        guard value == "on" || value == "off" else { throw OptionError(wanted) }
-        return value == "on"
+        guard hasShift else { throw OptionError("wanted shift=N, N from 0 to 10, or shift=auto") }
+        if isAligned, !sleeps {
+            throw OptionError("align=on waits for the host's clock, and sleep=off does not: wanted one of them")
+        }
     }
 }

@@ -6,9 +6,6 @@ import EngineSetup
 import Machines
 import SystemKit
 
-/// What the real-time clock shows at the start where instructions drive it: 2026-01-01, in seconds since 1970.
-private let countedRunsBegin = 1_767_225_600
-
 /// What devices are connected to while a board is filled.
 final class PartContext {
     private let description: MachineDescription
@@ -17,14 +14,15 @@ final class PartContext {
     private let backends: CharBackends
     private let serial: [CharSpec]
     private let plan: BootPlan
-    /// The real-time clock shows the host's time, rather than the machine's from a fixed date on.
-    private let showsHostTime: Bool
+    /// The real-time clock's properties.
+    private let clock: String
+    private let timeMoved: (UInt64) -> Void
     private var serialCount = 0
     private var controller: PLIC?
 
     init(
         description: MachineDescription, board: Board, hartLines: [HartLines], backends: CharBackends,
-        serial: [CharSpec], plan: BootPlan, showsHostTime: Bool
+        serial: [CharSpec], plan: BootPlan, clock: String, timeMoved: @escaping (_ ahead: UInt64) -> Void
     ) {
         self.description = description
         self.board = board
@@ -32,7 +30,8 @@ final class PartContext {
         self.backends = backends
         self.serial = serial
         self.plan = plan
-        self.showsHostTime = showsHostTime
+        self.clock = clock
+        self.timeMoved = timeMoved
     }
 
     /// Inputs of a hart (Privileged ISA, mcause).
@@ -68,8 +67,7 @@ final class PartContext {
         },
         "goldfish-rtc": { context, part in
             try context.board.add(
-                GoldfishRTC.self, "rtc", at: part.base, lines: context.lines(part),
-                context.showsHostTime ? "" : "clock=vm,base=\(countedRunsBegin)")
+                GoldfishRTC.self, "rtc", at: part.base, lines: context.lines(part), context.clock)
         },
         "sifive-test": { try $0.board.add(TestFinisher.self, "test", at: $1.base) },
         "fw_cfg": { context, part in
@@ -105,9 +103,10 @@ final class PartContext {
     /// Outputs are in the order of harts, kind by kind.
     private func addTimer(_ part: Part, _ kind: String, at address: UInt64, _ inputs: [Int]) throws {
         let lines = inputs.flatMap { input in hartLines.map { $0.line(input) } }
-        try board.add(
+        let device = try board.add(
             ACLINT.self, kind, at: address, lines: lines,
             "part=\(kind),harts=\(hartLines.count),frequency=\(description.timerFrequency)")
+        device.timeMoved = timeMoved
     }
 
     private func nextSerial() throws -> CharBackend? {

@@ -47,6 +47,8 @@ final class SystemMachine {
         control.endsAtReset = line.endsAtReset
         control.staysAtShutdown = line.staysAtShutdown
         self.control = control
+        // Before there are other threads.
+        try control.endAtSignals()
         // Devices write to memory when the engine is there.
         let written = WrittenMemory()
         board = Board(control, diagnostics: diagnostics) { written.note($0, $1, $2) }
@@ -66,6 +68,7 @@ final class SystemMachine {
             counted: instructionClock.map { clock in
                 CountedTime(
                     clock: clock, sleeps: line.counting?.sleeps ?? true,
+                    followsHost: line.counting?.followsHost ?? false, isAligned: line.counting?.isAligned ?? false,
                     deadline: { [loop = control.loop] in loop.deadline(.virtual) },
                     runTimers: { [loop = control.loop] in loop.runTimers(.virtual) },
                     isHeld: { control.hasRequest }, hostTime: { clocks.now(.virtualRealtime) })
@@ -115,7 +118,8 @@ final class SystemMachine {
         }
         let parts = PartContext(
             description: description, board: board, hartLines: lines, backends: backends, serial: serial, plan: plan,
-            showsHostTime: line.showsHostTime ?? (line.counting == nil))
+            clock: line.clock.start(isCounted: line.counting != nil),
+            timeMoved: { [harts] in harts.moveTime(ahead: $0) })
         // What interrupts lead to comes before what raises them.
         for part in description.parts where part.device == "plic" { try parts.add(part) }
         for part in description.parts where part.device != "plic" { try parts.add(part) }
@@ -143,7 +147,7 @@ final class SystemMachine {
                     writeStandardError("martlet: reset: \(error)\n")
                     control.finish(.guest(status: 1))
                 }
-            }, powerdown: {})
+            })
         try reset(.cold)
         try harts.start()
         if !line.startsStopped { control.start() }
@@ -152,6 +156,7 @@ final class SystemMachine {
         backends.flush()
         HostTerminal.restore()
         engine.saveTranslations()
+        if case .signal(let signal) = cause { HostSignals.dieBy(signal) }
         return cause.status
     }
 

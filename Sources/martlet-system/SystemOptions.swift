@@ -10,8 +10,8 @@ struct SystemCommandLine: Sendable {
     /// Properties of `-M`: NAME=VALUE.
     var machineProperties: [(name: String, value: String)] = []
     var cpu: String?
-    var ramSize: UInt64?
-    var hartCount = 1
+    var memory = MemoryOption()
+    var topology = TopologyOption()
     var firmware: String?
     var kernel: String?
     var initrd: String?
@@ -27,8 +27,7 @@ struct SystemCommandLine: Sendable {
     var seed: UInt64?
     /// Instructions drive the machine's clock.
     var counting: CountingOption?
-    /// The real-time clock shows the host's time; nil: as is usual.
-    var showsHostTime: Bool?
+    var clock = ClockOption()
     var logItems: String?
     var logFile: String?
     var logFilter: String?
@@ -69,16 +68,13 @@ let systemOptions: [CommandOption<SystemCommandLine>] = [
     Option("cpu", argument: "MODEL[,EXT=on|off...]", help: "CPU model and extensions; -cpu help lists them") {
         (line, value) throws(OptionError) in line.cpu = value
     },
-    Option("m", argument: "SIZE", help: "RAM in MiB, or with K, M, G") { (line, value) throws(OptionError) in
-        let text = value.hasPrefix("size=") ? String(value.dropFirst(5)) : value
-        guard let size = parseSize(text, unit: 1 << 20) else { throw OptionError("wanted a size such as 512M or 2G") }
-        line.ramSize = size
-    },
-    Option("smp", argument: "N", help: "how many harts") { (line, value) throws(OptionError) in
-        let text = value.hasPrefix("cpus=") ? String(value.dropFirst(5)) : value
-        guard let count = Int(text), count > 0 else { throw OptionError("wanted a number of harts, 1 or more") }
-        line.hartCount = count
-    },
+    Option(
+        "m", argument: "SIZE[,slots=N,maxmem=SIZE]", help: "RAM in MiB, or with K, M, G; slots and maxmem are taken"
+    ) { (line, value) throws(OptionError) in line.memory = try MemoryOption(parsing: value) },
+    Option(
+        "smp", argument: "N[,sockets=N,cores=N,threads=N,maxcpus=N]",
+        help: "how many harts; the rest is checked, and makes no difference"
+    ) { (line, value) throws(OptionError) in line.topology = try TopologyOption(parsing: value) },
     Option("bios", argument: "none|default|FILE", help: "firmware; default: OpenSBI where it is found") {
         (line, value) throws(OptionError) in line.firmware = value
     },
@@ -125,15 +121,13 @@ let systemOptions: [CommandOption<SystemCommandLine>] = [
     Option("S", help: "wait for 'cont' of the monitor before the harts begin") { (line, _) throws(OptionError) in
         line.startsStopped = true
     },
-    Option("rtc", argument: "base=utc[,clock=host]", help: "the clock shows the host's time (UTC)") {
-        (line, value) throws(OptionError) in
-        guard ["base=utc", "base=utc,clock=host", "clock=host"].contains(value) else {
-            throw OptionError("wanted base=utc; other clocks are not there yet")
-        }
-        if value.hasSuffix("clock=host") { line.showsHostTime = true }
-    },
     Option(
-        "icount", argument: "shift=N[,sleep=on|off]",
+        "rtc", argument: "base=utc|localtime|DATE,clock=host|rt|vm",
+        help:
+            "what the real-time clock shows at the start (DATE: 2026-01-31T12:00:00 or 2026-01-31), and what drives it"
+    ) { (line, value) throws(OptionError) in try line.clock.parse(value) },
+    Option(
+        "icount", argument: "N|auto[,sleep=on|off,align=on|off]",
         help: "instructions drive the clock, 2^N ns each: all runs are the same; sleep=off: time to wait is left out"
     ) { (line, value) throws(OptionError) in line.counting = try CountingOption(parsing: value) },
     Option("seed", argument: "NUMBER", help: "make the kernel's random seed repeatable") {

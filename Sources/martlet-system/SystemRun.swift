@@ -24,10 +24,12 @@ struct SystemRun {
         try checkSerial(machine)
         let cpu = try target.cpu(line.cpu, line.counting == nil ? EngineInputs.system : EngineInputs.counted)
         let shape = MachineShape(
-            hart: cpu.shape, hartCount: line.hartCount, ramSize: line.ramSize ?? machine.usualRAM)
+            hart: cpu.shape, hartCount: line.topology.harts, ramSize: line.memory.size ?? machine.usualRAM)
         let plan: BootPlan
         do throws(MachineError) {
             try machine.check(shape)
+            try line.topology.check(machine)
+            try line.memory.check(shape.ramSize)
             plan = try BootPlan(machine, shape, request(cpu.shape.width))
             if let path = line.machineProperties.first(where: { $0.name == "dumpdtb" })?.value {
                 try write(plan.treeBlob(seed: seed(0)), to: path)

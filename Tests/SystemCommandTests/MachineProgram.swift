@@ -13,6 +13,7 @@ private enum Word {
     }
     static func addi(_ rd: UInt32, _ rs1: UInt32, _ imm: Int32) -> UInt32 { immediate(0x13, 0, rd, rs1, imm) }
     static func slli(_ rd: UInt32, _ rs1: UInt32, _ imm: Int32) -> UInt32 { immediate(0x13, 1, rd, rs1, imm) }
+    static func srli(_ rd: UInt32, _ rs1: UInt32, _ imm: Int32) -> UInt32 { immediate(0x13, 5, rd, rs1, imm) }
     static func andi(_ rd: UInt32, _ rs1: UInt32, _ imm: Int32) -> UInt32 { immediate(0x13, 7, rd, rs1, imm) }
     static func lbu(_ rd: UInt32, _ rs1: UInt32, _ imm: Int32) -> UInt32 { immediate(0x03, 4, rd, rs1, imm) }
     static func lw(_ rd: UInt32, _ rs1: UInt32) -> UInt32 { immediate(0x03, 2, rd, rs1, 0) }
@@ -28,6 +29,7 @@ private enum Word {
     }
     static func lui(_ rd: UInt32, _ imm: UInt32) -> UInt32 { imm << 12 | rd << 7 | 0x37 }
     static func auipc(_ rd: UInt32, _ imm: UInt32) -> UInt32 { imm << 12 | rd << 7 | 0x17 }
+    static func csrr(_ rd: UInt32, _ number: UInt32) -> UInt32 { number << 20 | 2 << 12 | rd << 7 | 0x73 }
     /// Branches by a number of words.
     private static func branch(_ f3: UInt32, _ rs1: UInt32, _ rs2: UInt32, _ words: Int32) -> UInt32 {
         let by = UInt32(bitPattern: words * 4)
@@ -56,6 +58,38 @@ struct MachineProgram {
     static func virt(_ text: String, finish: UInt32) -> MachineProgram {
         MachineProgram(code: printing + [Word.lui(Word.a0, 0x100)] + finishing(finish) + sleep, text: text)
     }
+
+    /// For `virt`: prints by the serial port, then sleeps.
+    static func talking(_ text: String) -> MachineProgram { MachineProgram(code: printing + sleep, text: text) }
+
+    /// For `virt`: prints the time of the real-time clock, in nanoseconds since 1970, as 16 hexadecimal digits, and ends.
+    static let clock = MachineProgram(
+        code: [
+            Word.auipc(Word.a0, 2), Word.lui(Word.a4, 0x101), Word.lw(Word.a1, Word.a4), Word.addi(Word.a4, Word.a4, 4),
+            Word.lw(Word.a4, Word.a4), Word.slli(Word.a1, Word.a1, 32), Word.srli(Word.a1, Word.a1, 32),
+            Word.slli(Word.a4, Word.a4, 32), Word.or(Word.a1, Word.a1, Word.a4),
+        ] + digits + [Word.lui(Word.a0, 0x100)] + finishing(0x5555) + sleep, text: "0123456789abcdef")
+
+    /// For `virt`: sets mtime far ahead, waits a while, and resets; then prints the CSR `time` as 16 hexadecimal digits, and ends.
+    static let timeAfterReset = MachineProgram(
+        code: [
+            Word.auipc(Word.a0, 2), Word.auipc(Word.a4, 0x100), Word.lw(Word.a5, Word.a4), Word.bnez(Word.a5, 14),
+            Word.addi(Word.a5, 0, 1), Word.sw(Word.a5, Word.a4),
+            // The high half of mtime.
+            Word.lui(Word.a4, 0x200c), Word.addi(Word.a4, Word.a4, -4), Word.sw(Word.a5, Word.a4),
+            Word.lui(Word.a5, 0x100), Word.addi(Word.a5, Word.a5, -1), Word.bnez(Word.a5, -1),
+            Word.lui(Word.a0, 0x100),
+        ] + finishing(0x7777) + [Word.jump(0), Word.csrr(Word.a1, 0xc01)]
+            + digits + [Word.lui(Word.a0, 0x100)] + finishing(0x5555) + sleep, text: "0123456789abcdef")
+
+    /// Prints a1 as 16 digits, which lie at a0.
+    private static let digits = [
+        Word.lui(Word.a2, 0x10000), Word.addi(Word.a5, 0, 16),
+        Word.lbu(Word.a3, Word.a2, 5), Word.andi(Word.a3, Word.a3, 0x20), Word.beqz(Word.a3, -2),
+        Word.srli(Word.a3, Word.a1, 60), Word.slli(Word.a1, Word.a1, 4), Word.or(Word.a3, Word.a3, Word.a0),
+        Word.lbu(Word.a3, Word.a3, 0), Word.sb(Word.a3, Word.a2), Word.addi(Word.a5, Word.a5, -1),
+        Word.bnez(Word.a5, -9),
+    ]
 
     /// For `virt`: prints at each of three boots, the first two of which end with a reset.
     static func threeBoots(_ text: String) -> MachineProgram {

@@ -160,9 +160,20 @@ import Testing
     }
 
     @Test func aMachineThatWaitsBeginsWhenItIsTold() throws {
-        let run = try SystemBinary.run(
-            typing: "\\001ccont\\n", "-S \(Self.bare)", file: MachineProgram.virt("begun\n", finish: 0x7_3333).raw)
-        #expect(run.exit == 7 && run.text.hasSuffix("begun\n"), "\(run.ending) \(run.text)")
+        let program = MachineProgram.virt("begun\n", finish: 0x7_3333).raw
+        let folder = try TemporaryFolder("serial")
+        let apart = try SystemBinary.run(
+            typing: "cont\\n", "-S \(Self.bare) -serial file:\(folder.path)/out -monitor stdio", file: program)
+        #expect(apart.exit == 7 && readFile(folder.path + "/out") == Array("begun\n".utf8), "\(apart.ending)")
+        #expect(apart.text.hasSuffix("cont\r\n(martlet) "), "\(apart.text)")
+        // Where they share a terminal, the prompt behind the answer and what the machine prints come in no order, byte by byte.
+        let shared = try SystemBinary.run(typing: "\\001ccont\\n", "-S \(Self.bare)", file: program)
+        let bytes = shared.output, echo = Array("cont\r\n".utf8)
+        let start = bytes.indices.first { bytes[$0...].starts(with: echo) }.map { $0 + echo.count } ?? bytes.endIndex
+        #expect(shared.exit == 7, "\(shared.ending) \(shared.text)")
+        #expect(
+            isMix(bytes[start...], of: Array("begun\n".utf8)[...], and: Array("(martlet) ".utf8)[...]),
+            "\(shared.text)")
     }
 
     @Test func aMachineIsStoppedAndResetByTheMonitor() throws {
@@ -178,6 +189,54 @@ import Testing
     @Test func keysOfTheTerminal() throws {
         let run = try SystemBinary.run(typing: "\\001h\\001x", Self.bare, file: MachineProgram.idle.raw)
         #expect(run.exit == 0 && run.text.contains("Ctrl-A x  end the machine"), "\(run.ending) \(run.text)")
+    }
+
+    @Test func thereIsNoPowerButton() throws {
+        let run = try SystemBinary.run(
+            typing: "\\001csystem_powerdown\\ninfo status\\nquit\\n", Self.bare, file: MachineProgram.idle.raw)
+        #expect(run.exit == 0 && run.text.contains("has no power button") && run.text.contains("VM status: running"))
+    }
+
+    // MARK: Signals
+
+    /// What the machine has printed, more than a pipe holds, is read after the signal only.
+    @Test(arguments: [SIGTERM, SIGINT, SIGHUP]) func aSignalEndsAMachineWhoseOutputIsWritten(signal: Int32) throws {
+        let text = String(repeating: "0123456789abcde\n", count: 12_000)
+        for options in [[], ["-no-shutdown"], ["-icount", "shift=0,sleep=off"]] {
+            let run = try SystemBinary.run(
+                ["-bios", "none", "-kernel", "FILE"] + options, file: MachineProgram.talking(text).raw
+            ) { child in
+                waitUntilIdle(child)
+                kill(child, signal)
+            }
+            #expect(run.signal == signal && run.errorText == "", "\(run.ending) \(run.errorText)")
+            #expect(run.text == text, "\(run.output.count) of \(text.utf8.count) bytes")
+        }
+    }
+
+    @Test func aMachineThatIsStoppedEndsBySignalsToo() throws {
+        let run = try SystemBinary.run(["-S", "-bios", "none", "-kernel", "FILE"], file: MachineProgram.idle.raw) {
+            waitUntilIdle($0)
+            kill($0, SIGTERM)
+        }
+        #expect(run.signal == SIGTERM, "\(run.ending) \(run.errorText)")
+    }
+
+    /// As nohup(1) has it.
+    @Test func aSignalThatIsIgnoredStaysIgnored() throws {
+        let folder = try TemporaryFolder("ignored")
+        try writeFile(folder.path + "/file", MachineProgram.idle.raw)
+        let line =
+            "trap '' HUP INT; exec \(try SystemBinary.system()) riscv64 -bios none -kernel \(folder.path)/file"
+        let run = try runProcess("/bin/sh", ["-c", line], seconds: 10) { child in
+            waitUntilIdle(child)
+            kill(child, SIGHUP)
+            kill(child, SIGINT)
+            usleep(200_000)
+            #expect(isRunning(child))
+            kill(child, SIGTERM)
+        }
+        #expect(run.signal == SIGTERM, "\(run.ending) \(run.errorText)")
     }
 
     /// Standard input ends at once; the machine goes on, asleep, until it is told to end.
@@ -215,6 +274,13 @@ import Testing
     }
 }
 
+/// Some bytes of the one and some of the other, each in their order.
+private func isMix(_ text: ArraySlice<UInt8>, of first: ArraySlice<UInt8>, and second: ArraySlice<UInt8>) -> Bool {
+    guard let next = text.first else { return first.isEmpty && second.isEmpty }
+    return next == first.first && isMix(text.dropFirst(), of: first.dropFirst(), and: second)
+        || next == second.first && isMix(text.dropFirst(), of: first, and: second.dropFirst())
+}
+
 /// A terminal without a screen.
 private struct PseudoTerminal: ~Copyable {
     private let master: Int32, other: Int32
@@ -249,6 +315,17 @@ private func statistics(_ child: pid_t) -> [Substring] {
 }
 
 private func isRunning(_ child: pid_t) -> Bool { !["Z", "X", nil].contains(statistics(child).first) }
+
+/// It has begun, and uses no processor any more.
+private func waitUntilIdle(_ child: pid_t) {
+    var used = 0, still = 0
+    for _ in 0..<160 where still < 8 || used == 0 {
+        usleep(50_000)
+        let now = processorTime(child)
+        still = now == used ? still + 1 : 0
+        used = now
+    }
+}
 
 /// Of all its threads, in hundredths of a second.
 private func processorTime(_ child: pid_t) -> Int {

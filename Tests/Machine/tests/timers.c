@@ -26,6 +26,24 @@ static int comes(reg bit, u64 ticks) {
     return !!(csr_read(mip) & bit);
 }
 
+static void set_mtime(u64 value) {
+    volatile u32 *word = (volatile u32 *)(reg)(CLINT + 0xbff8);
+    word[0] = 0;
+    word[1] = value >> 32;
+    word[0] = (u32)value;
+}
+
+// What `time` says.
+static u64 csr_time(void) {
+#if XLEN == 64
+    return csr_read(time);
+#else
+    u32 high, low;
+    do { high = csr_read(timeh); low = csr_read(time); } while (high != csr_read(timeh));
+    return (u64)high << 32 | low;
+#endif
+}
+
 static const u64 never[] = {-1, (u64)1 << 63, ((u64)1 << 63) + 1, ((u64)1 << 63) - 1, (u64)-1 << 32, (u64)1 << 62, (u64)-10000000, 0x7fffffff00000000, (u64)1 << 58};
 
 void test(void) {
@@ -134,4 +152,45 @@ void test(void) {
     set_stimecmp(0);
     expect("open again", comes(sti, 100000), 1);
     set_stimecmp(-1);
+
+    // Whoever sets mtime sets the time of all harts, and what waits for it comes when the new time says.
+    section("mtime is set");
+    static const u64 times[] = {(u64)1 << 40, 1000, ((u64)1 << 32) - 100, (u64)1 << 62, 0};
+    const u64 second = 10000000;
+    for (unsigned i = 0; i < sizeof times / sizeof *times; i++) {
+        set_mtimecmp(times[i] + 1000 * second);
+        set_stimecmp(times[i] + 1000 * second);
+        set_mtime(times[i]);
+        expect("mtime", mtime() - times[i] < 10 * second, 1);
+        expect("time", csr_time() - times[i] < 10 * second, 1);
+        expect("none is due", csr_read(mip) & (mti | sti), 0);
+        set_mtime(times[i] + 1000 * second);
+        expect("time", csr_time() - times[i] - 1000 * second < 10 * second, 1);
+        expect("mtimecmp", comes(mti, second), 1);
+        expect("stimecmp", comes(sti, second), 1);
+        set_mtime(times[i]);
+        expect("not any more", csr_read(mip) & (mti | sti), 0);
+    }
+    set_mtimecmp(-1);
+    csr_write(mideleg, sti);
+    csr_write(mie, sti);
+    status = SIE;
+    set_mtime(0);
+    set_mtimecmp(1000 * second);
+    set_stimecmp(1000 * second);
+    set_mtime(1000 * second - 50000);
+    run(U, spin, 100000000, 0);
+    expect("taken", last.cause, INTERRUPT | STI);
+    set_mtime(0);
+    set_stimecmp(-1);
+    csr_write(mie, sti | mti);
+    set_stimecmp(1000 * second);
+    set_mtimecmp(1001 * second);
+    set_mtime(1000 * second - 50000);
+    run(S, wait, 0, 0);
+    expect("ends waiting", last.cause, INTERRUPT | STI);
+    csr_write(mie, 0);
+    set_mtimecmp(-1);
+    set_stimecmp(-1);
+    set_mtime(0);
 }
