@@ -21,16 +21,19 @@ public struct CommandOption<Line>: Sendable {
     public let names: [String]
     /// Placeholder of the argument; nil for a switch.
     public let argument: String?
+    /// Suffix of an environment variable that says the same, after `MARTLET_` or `QEMU_`; nil: there is none.
+    public let variable: String?
     public let help: String
     /// Stores a value ("" for a switch). The error is the part after "martlet: -NAME VALUE: ".
     public let apply: @Sendable (inout Line, String) throws(OptionError) -> Void
 
     public init(
-        _ names: String..., argument: String? = nil, help: String,
+        _ names: String..., argument: String? = nil, variable: String? = nil, help: String,
         _ apply: @escaping @Sendable (inout Line, String) throws(OptionError) -> Void
     ) {
         self.names = names
         self.argument = argument
+        self.variable = variable
         self.help = help
         self.apply = apply
     }
@@ -38,23 +41,30 @@ public struct CommandOption<Line>: Sendable {
     /// A line of a list of options.
     public var helpLine: String {
         let left = "  " + names.map { "-" + $0 }.joined(separator: ", ") + (argument.map { " " + $0 } ?? "")
-        return left + String(repeating: " ", count: max(2, 34 - left.count)) + help + "\n"
+        let right = help + (variable.map { " [\($0)]" } ?? "")
+        return left + String(repeating: " ", count: max(2, 34 - left.count)) + right + "\n"
     }
 
-    /// Reads a command line of nothing but options. `usage`: what lists them.
+    /// Stores a value. `origin`: what stands before it in what the user has said.
+    public func set(_ line: inout Line, _ value: String, after origin: String) throws(CommandError) {
+        do { try apply(&line, value) } catch { throw CommandError("\(origin)\(value): \(error.message)") }
+    }
+
+    /// Reads options up to a word that is none, or up to `--` and over it: returns where that is. `usage`: what lists the options. `note` is
+    /// told of each option and where its words are.
     public static func read(
-        _ arguments: [String], _ options: [CommandOption], into line: inout Line, usage: String
-    ) throws(CommandError) {
+        _ arguments: [String], _ options: [CommandOption], into line: inout Line, usage: String,
+        note: (inout Line, CommandOption, Range<Int>) -> Void = { _, _, _ in }
+    ) throws(CommandError) -> Int {
         var at = 0
         while at < arguments.count {
-            let word = arguments[at]
+            let word = arguments[at], start = at
+            guard word.hasPrefix("-"), word != "-" else { break }
             at += 1
+            if word == "--" { break }
             let name = String(word.drop { $0 == "-" })
-            guard word.hasPrefix("-"), let option = options.first(where: { $0.names.contains(name) }) else {
-                throw CommandError(
-                    word.hasPrefix("-")
-                        ? "unknown option '\(word)'; '\(usage)' lists them"
-                        : "'\(word)' is no option; '\(usage)' lists them")
+            guard let option = options.first(where: { $0.names.contains(name) }) else {
+                throw CommandError("unknown option '\(word)'; '\(usage)' lists them")
             }
             var value = ""
             if let placeholder = option.argument {
@@ -64,9 +74,9 @@ public struct CommandOption<Line>: Sendable {
                 value = arguments[at]
                 at += 1
             }
-            do { try option.apply(&line, value) } catch {
-                throw CommandError("\(word)\(option.argument == nil ? "" : " \(value)"): \(error.message)")
-            }
+            note(&line, option, start..<at)
+            try option.set(&line, value, after: option.argument == nil ? word : word + " ")
         }
+        return at
     }
 }

@@ -13,7 +13,8 @@ struct SystemCommand {
     func run(_ arguments: [String]) throws(CommandError) -> Int32 {
         var line = SystemCommandLine()
         let usage = "martlet system \(target.name) -h"
-        try CommandOption.read(arguments, systemOptions, into: &line, usage: usage)
+        let end = try CommandOption.read(arguments, systemOptions, into: &line, usage: usage)
+        if end < arguments.count { throw CommandError("'\(arguments[end])' is no option; '\(usage)' lists them") }
         if let text = try answer(line) {
             writeStandardOutput(text)
             return 0

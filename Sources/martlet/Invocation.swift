@@ -73,7 +73,10 @@ struct Invocation {
         var line = UserCommandLine()
         line.isExecuted = isRelaunch
         if !isRelaunch { try readEnvironment(&line) }
-        let rest = try readOptions(&line, arguments)
+        let end = try UserOption.read(arguments.map(text), userOptions, into: &line, usage: "martlet run -h") {
+            if $1.isInherited { $0.inherited += arguments[$2] }
+        }
+        let rest = arguments[end...]
         if line.wantsHelp {
             writeStandardOutput(Self.userHelp)
             return 0
@@ -114,46 +117,8 @@ struct Invocation {
                     line.inherited.append(Array(("-" + option.names[0]).utf8))
                     if option.argument != nil { line.inherited.append(Array(value.utf8)) }
                 }
-                try apply(option, to: &line, value, as: name + "=")
+                try option.set(&line, value, after: name + "=")
             }
-        }
-    }
-
-    /// Reads options up to the program; returns the program and its arguments.
-    private func readOptions(_ line: inout UserCommandLine, _ arguments: [[UInt8]]) throws(CommandError) -> [[UInt8]] {
-        var at = 0
-        while at < arguments.count {
-            let word = text(arguments[at])
-            guard word.hasPrefix("-"), word != "-" else { break }
-            at += 1
-            if word == "--" { break }
-            let name = String(word.drop { $0 == "-" })
-            guard let option = userOptions.first(where: { $0.names.contains(name) }) else {
-                throw CommandError("unknown option '\(word)'; 'martlet run -h' lists them")
-            }
-            var value = ""
-            if let placeholder = option.argument {
-                guard at < arguments.count else {
-                    throw CommandError("option '\(word)' wants an argument: \(placeholder)")
-                }
-                value = text(arguments[at])
-                at += 1
-            }
-            if option.isInherited {
-                line.inherited.append(contentsOf: arguments[(at - (option.argument == nil ? 1 : 2))..<at])
-            }
-            try apply(option, to: &line, value, as: word + (option.argument == nil ? "" : " "))
-        }
-        return Array(arguments[at...])
-    }
-
-    private func apply(
-        _ option: UserOption, to line: inout UserCommandLine, _ value: String, as origin: String
-    ) throws(CommandError) {
-        do {
-            try option.apply(&line, value)
-        } catch {
-            throw CommandError("\(origin)\(value): \(error.message)")
         }
     }
 
@@ -180,14 +145,7 @@ struct Invocation {
         """
 
     static var userHelp: String {
-        var text =
-            "usage: martlet run [OPTIONS] PROGRAM [ARGUMENTS...]\n\nOptions (environment variable after MARTLET_ or QEMU_):\n"
-        for option in userOptions {
-            let names = option.names.map { "-" + $0 }.joined(separator: ", ")
-            let left = "  " + names + (option.argument.map { " " + $0 } ?? "")
-            let variable = option.variable.map { " [\($0)]" } ?? ""
-            text += left + String(repeating: " ", count: max(2, 34 - left.count)) + option.help + variable + "\n"
-        }
-        return text
+        "usage: martlet run [OPTIONS] PROGRAM [ARGUMENTS...]\n\nOptions (environment variable after MARTLET_ or QEMU_):\n"
+            + userOptions.map(\.helpLine).joined()
     }
 }

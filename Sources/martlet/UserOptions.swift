@@ -8,18 +8,7 @@ import HostOS
 import LinuxMemory
 import LinuxUser
 
-/// One option of user mode.
-struct UserOption: Sendable {
-    /// Names without the dash; the first is the canonical one.
-    let names: [String]
-    /// Placeholder of the argument; nil for a switch.
-    let argument: String?
-    /// Suffix of the environment variable, after `MARTLET_` or `QEMU_`.
-    let variable: String?
-    let help: String
-    /// Stores a value ("" for a switch). The error is the part after "martlet: -NAME VALUE: ".
-    let apply: @Sendable (inout UserCommandLine, String) throws(OptionError) -> Void
-}
+typealias UserOption = CommandOption<UserCommandLine>
 
 extension UserOption {
     /// Programs that the guest executes run with this option too; the others say something about this one program only.
@@ -61,22 +50,22 @@ struct UserCommandLine: Sendable {
 }
 
 let userOptions: [UserOption] = [
-    UserOption(names: ["h", "help"], argument: nil, variable: nil, help: "print this help and exit") {
+    UserOption("h", "help", help: "print this help and exit") {
         (line, _) throws(OptionError) in line.wantsHelp = true
     },
-    UserOption(names: ["version"], argument: nil, variable: nil, help: "print the version and exit") {
+    UserOption("version", help: "print the version and exit") {
         (line, _) throws(OptionError) in line.wantsVersion = true
     },
-    UserOption(names: ["L"], argument: "DIR", variable: "LD_PREFIX", help: "look up absolute paths under DIR first") {
+    UserOption("L", argument: "DIR", variable: "LD_PREFIX", help: "look up absolute paths under DIR first") {
         (line, value) throws(OptionError) in line.prefix = value
     },
     UserOption(
-        names: ["cpu"], argument: "MODEL", variable: "CPU", help: "CPU model and extensions; -cpu help lists them"
+        "cpu", argument: "MODEL", variable: "CPU", help: "CPU model and extensions; -cpu help lists them"
     ) {
         (line, value) throws(OptionError) in line.cpu = value
     },
     UserOption(
-        names: ["E"], argument: "VAR=VALUE", variable: "SET_ENV", help: "set variables in the guest's environment"
+        "E", argument: "VAR=VALUE", variable: "SET_ENV", help: "set variables in the guest's environment"
     ) {
         (line, value) throws(OptionError) in
         for item in value.split(separator: ",") {
@@ -85,7 +74,7 @@ let userOptions: [UserOption] = [
         }
     },
     UserOption(
-        names: ["U"], argument: "VAR", variable: "UNSET_ENV", help: "remove variables from the guest's environment"
+        "U", argument: "VAR", variable: "UNSET_ENV", help: "remove variables from the guest's environment"
     ) {
         (line, value) throws(OptionError) in
         for item in value.split(separator: ",") {
@@ -93,15 +82,15 @@ let userOptions: [UserOption] = [
             line.unsetVariables.append(String(item))
         }
     },
-    UserOption(names: ["0"], argument: "ARGV0", variable: "ARGV0", help: "the guest's argv[0]") {
+    UserOption("0", argument: "ARGV0", variable: "ARGV0", help: "the guest's argv[0]") {
         (line, value) throws(OptionError) in line.argumentZero = value
     },
-    UserOption(names: ["execfd"], argument: "FD", variable: nil, help: "the program is open at this descriptor") {
+    UserOption("execfd", argument: "FD", help: "the program is open at this descriptor") {
         (line, value) throws(OptionError) in
         guard let fd = Int32(value), fd >= 0 else { throw OptionError("wanted a descriptor") }
         line.programDescriptor = fd
     },
-    UserOption(names: ["s"], argument: "SIZE", variable: "STACK_SIZE", help: "stack size in bytes, or with K, M, G") {
+    UserOption("s", argument: "SIZE", variable: "STACK_SIZE", help: "stack size in bytes, or with K, M, G") {
         (line, value) throws(OptionError) in
         guard let size = parseSize(value, unit: 1), size > 0 else {
             throw OptionError("wanted a size in bytes, such as 8M")
@@ -109,7 +98,7 @@ let userOptions: [UserOption] = [
         line.stackSize = size
     },
     UserOption(
-        names: ["limits"], argument: "LIMITS", variable: nil,
+        "limits", argument: "LIMITS",
         help: "soft:hard of RLIMIT_DATA, STACK and AS, as one guest program hands them to another"
     ) {
         (line, value) throws(OptionError) in
@@ -119,8 +108,7 @@ let userOptions: [UserOption] = [
         line.memoryLimits = limits
     },
     UserOption(
-        names: ["seccomp"], argument: "FILTER", variable: nil,
-        help: "a filter of system calls, as one guest program hands it to another"
+        "seccomp", argument: "FILTER", help: "a filter of system calls, as one guest program hands it to another"
     ) {
         (line, value) throws(OptionError) in
         guard SeccompProgram(text: value) != nil else {
@@ -129,7 +117,7 @@ let userOptions: [UserOption] = [
         line.seccompFilters.append(value)
     },
     UserOption(
-        names: ["B"], argument: "ADDRESS", variable: "GUEST_BASE",
+        "B", argument: "ADDRESS", variable: "GUEST_BASE",
         help: "host address of guest address 0 (only 0 is supported)"
     ) {
         (line, value) throws(OptionError) in
@@ -137,42 +125,41 @@ let userOptions: [UserOption] = [
         guard base == 0 else { throw OptionError("only base 0 is supported: guest addresses are host addresses") }
         line.guestBase = base
     },
-    UserOption(names: ["R"], argument: "SIZE", variable: "RESERVED_VA", help: "size of the guest's address space") {
+    UserOption("R", argument: "SIZE", variable: "RESERVED_VA", help: "size of the guest's address space") {
         (line, value) throws(OptionError) in
         guard let size = parseSize(value, unit: 1), size > 0 else {
             throw OptionError("wanted a size in bytes, such as 4G")
         }
         line.reservedSize = size
     },
-    UserOption(names: ["d"], argument: "ITEM,...", variable: "LOG", help: "log these items; -d help lists them") {
+    UserOption("d", argument: "ITEM,...", variable: "LOG", help: "log these items; -d help lists them") {
         (line, value) throws(OptionError) in line.logItems = value
     },
-    UserOption(names: ["D"], argument: "FILE", variable: "LOG_FILENAME", help: "write the log to FILE (%d: process id)")
-    {
+    UserOption("D", argument: "FILE", variable: "LOG_FILENAME", help: "write the log to FILE (%d: process id)") {
         (line, value) throws(OptionError) in line.logFile = value
     },
-    UserOption(names: ["dfilter"], argument: "RANGE,...", variable: "DFILTER", help: "log only these guest addresses") {
+    UserOption("dfilter", argument: "RANGE,...", variable: "DFILTER", help: "log only these guest addresses") {
         (line, value) throws(OptionError) in line.logFilter = value
     },
-    UserOption(names: ["strace"], argument: nil, variable: "STRACE", help: "log system calls") {
+    UserOption("strace", variable: "STRACE", help: "log system calls") {
         (line, _) throws(OptionError) in line.strace = true
     },
     UserOption(
-        names: ["one-insn-per-tb", "singlestep"], argument: nil, variable: "ONE_INSN_PER_TB",
+        "one-insn-per-tb", "singlestep", variable: "ONE_INSN_PER_TB",
         help: "one guest instruction per translation"
     ) { (line, _) throws(OptionError) in line.accelerator.oneInstruction = true },
     UserOption(
-        names: ["tb-size"], argument: "SIZE", variable: "TB_SIZE", help: "code cache size in MiB, or with K, M, G"
+        "tb-size", argument: "SIZE", variable: "TB_SIZE", help: "code cache size in MiB, or with K, M, G"
     ) {
         (line, value) throws(OptionError) in line.accelerator.cacheSize = try parseCacheSize(value)
     },
-    UserOption(names: ["seed"], argument: "NUMBER", variable: "RAND_SEED", help: "make AT_RANDOM repeatable") {
+    UserOption("seed", argument: "NUMBER", variable: "RAND_SEED", help: "make AT_RANDOM repeatable") {
         (line, value) throws(OptionError) in
         guard let seed = parseSize(value, unit: 1) else { throw OptionError("wanted a number") }
         line.seed = seed
     },
     UserOption(
-        names: ["accel"], argument: "tcg[,PROP=VALUE...]", variable: "ACCEL",
+        "accel", argument: "tcg[,PROP=VALUE...]", variable: "ACCEL",
         help:
             "tier=auto|interpreter|baseline|optimizing, hot=EXECUTIONS, background=on|off, cache=on|off|DIR, cache-size=SIZE, "
             + "tb-size=SIZE, one-insn-per-tb=on|off, no-pass=NAME, optimize-only=START..END, verify=all|N|none"
@@ -181,18 +168,18 @@ let userOptions: [UserOption] = [
         try line.accelerator.parse(value)
         if line.accelerator.threads == "single" { throw OptionError("thread=single is for system mode") }
     },
-    UserOption(names: ["perfmap"], argument: nil, variable: "PERFMAP", help: "write /tmp/perf-PID.map for Linux perf") {
+    UserOption("perfmap", variable: "PERFMAP", help: "write /tmp/perf-PID.map for Linux perf") {
         (line, _) throws(OptionError) in line.perfMap = true
     },
     UserOption(
-        names: ["profile"], argument: "FILE", variable: "PROFILE",
+        "profile", argument: "FILE", variable: "PROFILE",
         help: "write where time goes to FILE, for 'martlet report'; other processes: FILE.PID"
     ) {
         (line, value) throws(OptionError) in
         guard !value.isEmpty, !value.hasSuffix("/") else { throw OptionError("wanted a file's name") }
         line.profile = absolutePath(value)
     },
-    UserOption(names: ["stats"], argument: nil, variable: "STATS", help: "print translation counters at exit") {
+    UserOption("stats", variable: "STATS", help: "print translation counters at exit") {
         (line, _) throws(OptionError) in line.statistics = true
     },
 ]

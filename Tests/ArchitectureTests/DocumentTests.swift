@@ -3,20 +3,6 @@
 import Glibc
 import Testing
 
-/// All files below a folder whose names end so.
-private func files(_ folder: String, ending suffix: String) -> [String] {
-    guard let directory = opendir(folder) else { return [] }
-    defer { closedir(directory) }
-    var found: [String] = []
-    while let entry = readdir(directory) {
-        let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-        if name.hasPrefix(".") { continue }
-        let path = folder + "/" + name
-        if name.hasSuffix(suffix) { found.append(path) } else { found += files(path, ending: suffix) }
-    }
-    return found.sorted()
-}
-
 private func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
 @Suite struct DocumentTests {

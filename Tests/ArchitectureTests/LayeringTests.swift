@@ -12,19 +12,21 @@ func read(_ path: String) throws -> String {
     return String(decoding: bytes, as: UTF8.self)
 }
 
-/// All Swift files below a folder.
-func swiftFiles(_ folder: String) -> [String] {
+/// All files below a folder whose names end so.
+func files(_ folder: String, ending suffix: String) -> [String] {
     guard let directory = opendir(folder) else { return [] }
     defer { closedir(directory) }
-    var files: [String] = []
+    var found: [String] = []
     while let entry = readdir(directory) {
         let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
         if name.hasPrefix(".") { continue }
         let path = folder + "/" + name
-        if name.hasSuffix(".swift") { files.append(path) } else { files += swiftFiles(path) }
+        if name.hasSuffix(suffix) { found.append(path) } else { found += files(path, ending: suffix) }
     }
-    return files.sorted()
+    return found.sorted()
 }
+
+func swiftFiles(_ folder: String) -> [String] { files(folder, ending: ".swift") }
 
 private func scan(_ targets: [TargetRow], in base: String) throws -> [TargetImports] {
     var scans: [TargetImports] = []
