@@ -33,7 +33,8 @@ extension RISCVTranslator {
     private mutating func access(_ csr: Int32, _ rd: Int32, _ change: CSRChange, _ operand: Temp) -> Bool {
         switch csr {
         case CSRNumber.fflags, CSRNumber.frm, CSRNumber.fcsr:
-            guard extensions.contains(.f), system == nil || useFloat(writes: change != .none) else { return false }
+            guard extensions.contains(.f), system == nil || useFloat() else { return false }
+            if system != nil, change != .none { makeFloatDirty() }
             accessFloatControl(csr, rd, change, operand)
             return true
         default:

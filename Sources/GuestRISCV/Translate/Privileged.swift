@@ -45,10 +45,12 @@ extension RISCVTranslator {
     mutating func mayUseFloat() -> Bool {
         switch floatUse {
         case .none: true
-        case .reads: useFloat(writes: false)
-        case .writes: useFloat(writes: true)
+        case .reads, .writes: useFloat()
         }
     }
+
+    /// Behind an instruction: one that faults has changed no register.
+    mutating func noteFloatWrites() { if floatUse == .writes, ir.isBlockOpen { makeFloatDirty() } }
 
     private enum FloatUse { case none, reads, writes }
 
@@ -73,18 +75,21 @@ extension RISCVTranslator {
         }
     }
 
-    /// Once per block each: looks whether FS is Off where the mode does not say, and makes it Dirty.
-    mutating func useFloat(writes: Bool) -> Bool {
+    /// Once per block: looks whether FS is Off where the mode does not say.
+    mutating func useFloat() -> Bool {
         guard let mode = system?.mode, extensions.contains(.f), !mode.isFloatOff else { return false }
         if mode.privilege != .user && !isFloatOn {
             illegal(if: .tsteq, ir.ld(PrivilegedOffset.mstatus, .u64), ir.const(Int64(MStatus.fs)))
             isFloatOn = true
         }
-        if writes && !isFloatDirty {
-            ir.st(ir.const(Int64(MStatus.fs)), PrivilegedOffset.floatDirty, .u64)
-            isFloatDirty = true
-        }
         return true
+    }
+
+    /// Once per block.
+    mutating func makeFloatDirty() {
+        if isFloatDirty { return }
+        ir.st(ir.const(Int64(MStatus.fs)), PrivilegedOffset.floatDirty, .u64)
+        isFloatDirty = true
     }
 
     // MARK: Control and status registers

@@ -60,7 +60,7 @@ struct RISCVTranslator: RISCVInstructionSet, ~Copyable {
                 instruction = UInt32(truncatingIfNeeded: code.peek(bytes, InstructionTable.layout))
             }
             let isLegal = (system == nil || mayUseFloat()) && decode(&code, into: &self)
-            if !isLegal { illegal() }
+            if !isLegal { illegal() } else if system != nil { noteFloatWrites() }
             unit.pc = next
         } while ir.isBlockOpen && !unit.isFull
         if ir.isBlockOpen { unit.jump(to: unit.pc) }

@@ -43,6 +43,21 @@ void test(void) {
                 }
             }
         }
+    // A load that faults has not written its register.
+    FRAGMENT(load_half, ".option arch, +d\nflw f1, 0(a0)");
+    for (reg fs = 1; fs < 4; fs++)
+        for (int m = 0; m < 3; m++) {
+            section_number("loads that fault", fs << 4 | modes[m]);
+            status = FS(fs);
+            observe_run("fld", modes[m], load, 0x40000000, 0);
+            expect("fld", last.cause, LOAD_ACCESS);
+            expect("FS", last.status & FS(3), FS(fs));
+            observe_run("flw", modes[m], load_half, 0x40000000, 0);
+            expect("FS", last.status & FS(3), FS(fs));
+            observe_run("fadd.d without a rounding mode", modes[m], CODE(0x02515053 | 1 << 7), 0, 0);
+            expect("illegal", last.cause, ILLEGAL);
+            expect("FS", last.status & FS(3), FS(fs));
+        }
     section("rounding modes");
     status = FS(1);
     for (reg mode = 0; mode < 8; mode++) {

@@ -62,6 +62,27 @@ void test(void) {
                         csr_write(tdata1, TYPE(type));
                     }
     }
+    // Nothing else is offered than to compare for equality and to raise an exception: match, chain and action read as 0.
+    for (int type = 2; type < 7; type += 4) {
+        section_number("ways to match, type", type);
+        for (reg match = 0; match < 16; match++) {
+            csr_write(tdata2, (reg)target + 4);
+            csr_write(tdata1, TYPE(type) | T_EXECUTE | T_S | match << 7);
+            observe("tdata1", csr_read(tdata1));
+            observe("tdata2", csr_read(tdata2));
+            observe_trap("execution", S, target, 0, 0);
+            csr_write(tdata2, (reg)target + 7);
+            observe_trap("execution before", S, target, 0, 0);
+            csr_write(tdata1, TYPE(type));
+        }
+        for (int bit = 7; bit < 16; bit++) {
+            csr_write(tdata1, TYPE(type) | T_EXECUTE | (reg)1 << bit);
+            observe("bit", csr_read(tdata1));
+            csr_write(tdata1, TYPE(type) | T_LOAD | (reg)1 << bit);
+            observe("bit", csr_read(tdata1));
+        }
+        csr_write(tdata1, TYPE(type));
+    }
     section("taken away");
     csr_write(tdata2, (reg)target + 4);
     csr_write(tdata1, TYPE(2) | T_EXECUTE | T_S);
