@@ -27,19 +27,22 @@ public struct SystemInputs: Sendable {
     public var deadlineChanged: HelperFunction
     /// `SystemGuest.stops` has other answers than before; that counts from when generated code has been left.
     public var stopsChanged: HelperFunction
+    /// (physical address, bytes): a walk of page tables has written to them.
+    public var tablesWritten: HelperFunction
     /// () -> instructions that the vCPU has completed before the present one; nil: nobody counts them.
     public var instructions: HelperFunction?
 
     public init(
         time: @escaping HelperFunction, viewsChanged: @escaping HelperFunction, flush: @escaping HelperFunction,
         deadlineChanged: @escaping HelperFunction, stopsChanged: @escaping HelperFunction,
-        instructions: HelperFunction? = nil
+        tablesWritten: @escaping HelperFunction = { _, _, _, _, _ in 0 }, instructions: HelperFunction? = nil
     ) {
         self.time = time
         self.viewsChanged = viewsChanged
         self.flush = flush
         self.deadlineChanged = deadlineChanged
         self.stopsChanged = stopsChanged
+        self.tablesWritten = tablesWritten
         self.instructions = instructions
     }
 

@@ -60,7 +60,7 @@ struct MachineProgram: Sendable, CustomTestStringConvertible {
     static let quick = all.filter { quickNames.contains($0.name) }
     static let quickNames: Set<String> = [
         "trap-vectors", "trap-controls", "paging-rv32", "crossing", "atomics", "changing-code", "streams", "litmus",
-        "shared-code", "shared-counters", "shootdown", "counted",
+        "shared-code", "shared-counters", "shootdown", "counted", "reload",
     ]
 
     static let knownFailures = Dictionary(

@@ -97,11 +97,11 @@ public protocol VCPUSurroundings: AnyObject {
 public enum EngineInputs {
     public static let system = SystemInputs(
         time: time, viewsChanged: viewsChanged, flush: flush, deadlineChanged: deadlineChanged,
-        stopsChanged: stopsChanged)
+        stopsChanged: stopsChanged, tablesWritten: tablesWritten)
     /// For engines that count instructions.
     public static let counted = SystemInputs(
         time: time, viewsChanged: viewsChanged, flush: flush, deadlineChanged: deadlineChanged,
-        stopsChanged: stopsChanged, instructions: instructions)
+        stopsChanged: stopsChanged, tablesWritten: tablesWritten, instructions: instructions)
 
     public static let time: HelperFunction = { state, _, _, _, _ in VCPU.of(state)?.surroundings?.time ?? 0 }
     public static let deadlineChanged: HelperFunction = { state, _, _, _, _ in
@@ -120,6 +120,15 @@ public enum EngineInputs {
         VCPU.of(state)?.request(EngineRequest.stops)
         return 0
     }
+    public static let tablesWritten: HelperFunction = { state, address, size, _, _ in
+        guard let vcpu = VCPU.of(state), let map = vcpu.mmu?.map, let span = map.span(address) else { return 0 }
+        let chunks = MachineMemory.chunks(address & (PhysicalMap.pageSize &- 1), count: size)
+        guard span.chunks(address).pointee & chunks != 0, let range = map.find(address),
+            case .memory(let block) = range.content
+        else { return 0 }
+        vcpu.engine.memoryWritten(block, offset: range.offset(of: address), count: size)
+        return 0
+    }
     public static let flush: HelperFunction = { state, kind, address, space, _ in
         VCPU.of(state)?.mmu?.flush(kind, address, space: space)
         return 0
@@ -127,7 +136,7 @@ public enum EngineInputs {
 }
 
 extension Engine {
-    /// A device has written to memory. Code that was made from it is dropped before any vCPU's next instruction fence, and soon. Any thread,
+    /// A device, or a walk of page tables, has written to memory. Code that was made from it is dropped before any vCPU's next instruction fence, and soon. Any thread,
     /// vCPUs that run generated code too.
     public func memoryWritten(_ block: RAMBlock, offset: UInt64, count: UInt64) {
         guard count > 0 else { return }
@@ -138,7 +147,7 @@ extension Engine {
         for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.request(EngineRequest.written) } }
     }
 
-    /// Drops code made from what devices have written. Outside generated code.
+    /// Drops code made from what they have written. Outside generated code.
     func dropWritten() {
         if hasWritten.load(ordering: .sequentiallyConsistent) { lock.withLock { dropWrittenLocked() } }
     }

@@ -191,6 +191,7 @@ extension Hart {
                     new = entry | needed
                     // Whoever changed the entry in between is obeyed.
                     if !Format.exchange(host.base, entry, new) { continue again }
+                    _ = configuration.pointee.inputs.tablesWritten(state, place, Format.size, 0, 0)
                 }
                 if new & Entry.dirty == 0 { rights &= ~Right.write }
                 let offset = address & ((1 &<< bits) &- 1)

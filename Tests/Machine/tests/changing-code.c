@@ -4,6 +4,7 @@
 
 #include "machine.h"
 
+FRAGMENT(store, "sw a1, 0(a0)");
 FRAGMENT(jump, "jr a0");
 FRAGMENT(store_and_jump, "sw a1, 0(a0)\nfence.i\njr a0");
 // Writes the instruction behind the fence: li a0, n for each n of a loop, adding up in a2; a1 is where the instruction is written to.
@@ -70,5 +71,29 @@ void test(void) {
         fence_code();
         observe_trap("li", S, jump, PLACE + PAGE - 2, 0);
         expect("li", n & 4 ? last.a0 : last.a1, n);
+    }
+
+    // An instruction that is a page-table entry: `jal a0, .+2560` maps the page, and with the bit D it is `jal a1, .+2560`.
+    section("an entry's bits");
+    for (int n = 0; n < 40; n++) {
+        paging(XLEN == 64 ? 3 : 2);
+        volatile pte *e = map(PLACE, SCRATCH + 0x1000, 0, V | RWX | G | A | 0x100);
+        ((volatile u32 *)e)[640] = ECALL;
+        expect("the entry", (u32)*e, 0x2010056f);
+        fence_code();
+        for (int i = 0; i < 2; i++) {
+            observe_trap("before", M, (const void *)e, 5, 7);
+            expect("a0", last.a0, (reg)e + 4);
+            expect("a1", last.a1, 7);
+        }
+        csr_write(satp, satp(0));
+        fence_all();
+        run(S, store, PLACE, n);
+        csr_write(satp, 0);
+        expect("D", *e & AD, AD);
+        fence_code();
+        run(M, (const void *)e, 5, 7);
+        expect("a0", last.a0, 5);
+        expect("a1", last.a1, (reg)e + 4);
     }
 }
