@@ -34,7 +34,7 @@ extension HartSet {
             if time.isPaced {
                 let machine = time.clock.now
                 host = time.hostTime()
-                if time.followsHost, let shift = pace.shift(machine: machine, host: host) {
+                if time.followsHost, let shift = pace.shift(time.clock.shift, machine: machine, host: host) {
                     time.clock.set(shift: shift)
                 }
                 let lead = time.isAligned ? pace.wait(machine: machine, host: host) : 0

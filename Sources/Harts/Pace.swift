@@ -6,7 +6,8 @@ struct Pace {
     static let step: UInt64 = 2_000_000
     /// So far ahead of the host's, the machine's clock is let be.
     private static let grace: Int64 = 3_000_000
-    /// Nanoseconds of execution between two choices of the shift, and how far apart clocks may be without one for that reason.
+    /// Nanoseconds of execution, by either clock, between two choices of the shift, and how far apart clocks may be without one for that
+    /// reason.
     private static let period: UInt64 = 20_000_000, tolerance: Int64 = 10_000_000
 
     /// What the machine's clock has gained while nothing was executed, less what the host's has.
@@ -36,9 +37,9 @@ struct Pace {
     func lag(machine: UInt64, host: UInt64) -> UInt64 { UInt64(max(0, -lead(machine, host))) }
 
     /// The shift that fits the host's speed, one more while the machine's clock is behind, one less while it is ahead; nil: it is too early
-    /// to say.
-    mutating func shift(machine: UInt64, host: UInt64) -> Int? {
-        guard executing >= Self.period, instructions > 0 else { return nil }
+    /// to say. `present`: the shift so far. One that is too large is noticed by the machine's clock.
+    mutating func shift(_ present: UInt64, machine: UInt64, host: UInt64) -> Int? {
+        guard executing >= Self.period || instructions &<< present >= Self.period, instructions > 0 else { return nil }
         let nanoseconds = max(1, executing / instructions), lead = lead(machine, host)
         (instructions, executing) = (0, 0)
         let fitting = UInt64.bitWidth - 1 - nanoseconds.leadingZeroBitCount

@@ -99,19 +99,31 @@ import Testing
 
     /// Two million instructions at a microsecond each.
     @Test func alignedInstructionsTakeAsLongAsTheySay() throws {
-        func time(_ counting: String) throws -> UInt64 {
-            let start = clock()
-            _ = try Self.shown(["-icount", counting], .timeAfterReset)
-            return clock() - start
-        }
-        func clock() -> UInt64 { clock_gettime_nsec() }
-        #expect(try time("shift=10,align=on") > 2 * Self.second)
-        #expect(try time("shift=10") < 2 * Self.second, "it takes some hundredths of a second otherwise")
+        let (_, aligned) = try Self.timed("shift=10,align=on", .timeAfterReset)
+        #expect(aligned > 2 * Self.second)
+        let (_, usual) = try Self.timed("shift=10", .timeAfterReset)
+        #expect(usual < aligned, "it takes some hundredths of a second otherwise")
     }
-}
 
-private func clock_gettime_nsec() -> UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    @Test(arguments: ["2", "6"]) func whatAnAlignedMachineDoesIsTheSame(shift: String) throws {
+        let ticks = try ["", ",align=on", ",sleep=off"].map { try Self.timed(shift + $0, .timeOfALoop).shown }
+        #expect(Set(ticks).count == 1 && ticks[0] >= UInt64(1 << 27) << (UInt64(shift) ?? 0) / 100, "\(ticks)")
+    }
+
+    /// The machine's clock is not ahead of the host's by more than what it takes to notice.
+    @Test func theShiftFollowsTheHost() throws {
+        let (ticks, elapsed) = try Self.timed("auto", .timeOfALoop)
+        #expect(ticks * 100 < elapsed + Self.second / 4, "\(ticks * 100) in \(elapsed)")
+    }
+
+    /// What a program shows, and how long that took, in nanoseconds.
+    private static func timed(_ counting: String, _ program: MachineProgram) throws -> (shown: UInt64, UInt64) {
+        func now() -> UInt64 {
+            var time = timespec()
+            clock_gettime(CLOCK_MONOTONIC, &time)
+            return UInt64(time.tv_sec) * second + UInt64(time.tv_nsec)
+        }
+        let start = now(), shown = try shown(["-icount", counting], program)
+        return (shown, now() - start)
+    }
 }

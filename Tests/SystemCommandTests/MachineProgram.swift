@@ -82,6 +82,13 @@ struct MachineProgram {
         ] + finishing(0x7777) + [Word.jump(0), Word.csrr(Word.a1, 0xc01)]
             + digits + [Word.lui(Word.a0, 0x100)] + finishing(0x5555) + sleep, text: "0123456789abcdef")
 
+    /// For `virt`: executes 128 million instructions, prints the CSR `time` as 16 hexadecimal digits, and ends.
+    static let timeOfALoop = MachineProgram(
+        code: [
+            Word.auipc(Word.a0, 2), Word.lui(Word.a5, 0x4000), Word.addi(Word.a5, Word.a5, -1), Word.bnez(Word.a5, -1),
+            Word.csrr(Word.a1, 0xc01),
+        ] + digits + [Word.lui(Word.a0, 0x100)] + finishing(0x5555) + sleep, text: "0123456789abcdef")
+
     /// Prints a1 as 16 digits, which lie at a0.
     private static let digits = [
         Word.lui(Word.a2, 0x10000), Word.addi(Word.a5, 0, 16),
