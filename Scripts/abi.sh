@@ -5,7 +5,6 @@
 # compiler turns into assembly and that never runs. Both packages are Debian's, for all architectures at once, and are
 # fetched by name into the cache. Documentation/LinuxABI.md describes the table.
 
-ABI_KERNEL=6.12                # the kernel of $GUEST_RELEASE
 ABI_TABLES="$REPO/Sources/LinuxABI/Tables"
 
 # One ABI a line: NAME, UAPI folder, compiler's package, compiler, its options, system-call table, the table's ABIs, base.
@@ -92,7 +91,7 @@ abi_sources() {
     have dpkg-deb || fail "abi: no dpkg-deb: this needs a Debian system"
     arch=$(dpkg --print-architecture)
     rm -rf "$dir" && mkdir -p "$dir/new"
-    for package in linux-libc-dev "linux-source-$ABI_KERNEL"; do
+    for package in linux-libc-dev "linux-source-$GUEST_KERNEL"; do
         say "fetching $package of Debian $GUEST_RELEASE"
         # In a subshell, so that a failed download ends in the one line below.
         deb=$(fetch_alone "$arch" "$package" 2>"$dir/log") && [ -f "$deb" ] ||
@@ -102,8 +101,7 @@ abi_sources() {
                 dpkg-deb -x "$deb" "$dir/new"
                 dpkg-deb -f "$deb" Version >"$dir/new/release" ;;
             *)
-                dpkg-deb --fsys-tarfile "$deb" | tar -xO --wildcards -f - '*/linux-source-*.tar.xz' |
-                    xz -dc | tar -x --wildcards --strip-components=1 -C "$dir/new" -f - '*/syscall*.tbl' ;;
+                kernel_source "$deb" | tar -x --wildcards --strip-components=1 -C "$dir/new" -f - '*/syscall*.tbl' ;;
         esac
     done
     mv "$dir/new"/* "$dir/"

@@ -6,6 +6,7 @@
 # comments and third-party entries are all read by the one program that knows how.
 
 GUEST_RELEASE=trixie          # Debian 13, the first release with riscv64
+GUEST_KERNEL=6.12             # its kernel
 
 # Prints "URI KEYRING" for each Debian mirror of the host's configuration; KEYRING is "-" where the entry names none.
 host_mirrors() {
@@ -134,6 +135,11 @@ fetch_alone() {
     prepare_apt "$arch"
     (cd "$dir/archives" && private_apt "$arch" apt-get download "$package" >&2)
     ls -t "$dir/archives/${package}"_*.deb | head -1
+}
+
+# kernel_source PACKAGE: the kernel's source that a .deb of linux-source-$GUEST_KERNEL holds, as a tar archive.
+kernel_source() {
+    dpkg-deb --fsys-tarfile "$1" | tar -xO --wildcards -f - '*/linux-source-*.tar.xz' | xz -dc
 }
 
 # fetch_source PACKAGE: downloads a source package; prints the path of its upstream archive.

@@ -6,8 +6,8 @@ usage: ./devtool COMMAND [ARGUMENTS]
   try system [OPTIONS]    boot Debian's riscv64 kernel to a shell (Ctrl-A h: keys); types what is piped into it, then powers off;
                           OPTIONS are the machine's, such as -smp 4 or -m 2G (Documentation/SystemMode.md)
   test [FILTER]           install what is missing, build, run every test; the last line counts them
-  test long [FILTER]      20 boots of a machine (FILTER boots: they alone), then random and long tests, again and again with other
-                          seeds, for MARTLET_MINUTES (10)
+  test long [FILTER]      20 boots of Debian's kernel (FILTER boots: they alone), those of a kernel for riscv32 that is built once (FILTER
+                          linux32), then random and long tests, again and again with other seeds, for MARTLET_MINUTES (10)
   test privileged [--oracle | --bless] [--details] [NAME...]
                           programs for a whole machine, under QEMU and under ours (or only under QEMU); --details shows what differs
   check                   format, warnings as errors, layering, fast tests
@@ -30,7 +30,7 @@ usage: ./devtool COMMAND [ARGUMENTS]
 environment: MARTLET_BIN (use this martlet), JOBS (compiler processes), RUNS (bench: runs of each row, default 3),
   MARTLET_MODES (test: modes of the guest programs, comma-separated), XDG_CACHE_HOME (downloaded packages),
   SYSTEM (try system: this emulator, as $XDG_CACHE_HOME/martlet/payloads/qemu-system-riscv64), LIMIT (seconds for what is piped, 600),
-  MARTLET_SYSTEM (test privileged, bench system: this martlet-system), LONG_BOOTS (test long: how many, 20),
+  MARTLET_SYSTEM (test privileged, test long linux32, bench system: this martlet-system), LONG_BOOTS (test long: how many, 20),
   MARTLET_SEED, MARTLET_ROUNDS (test: seed of all random tests, and how many times as much they do)
 TEXT
 }

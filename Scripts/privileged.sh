@@ -33,10 +33,10 @@ privileged_command() {
         shift
     done
     need gcc-riscv64-linux-gnu >&2
-    local ours=${MARTLET_SYSTEM:-$SCRATCH/tests/release/martlet-system} name bits machine harts cpu icount program
+    local ours name bits machine harts cpu icount program
     [ $bless = 0 ] || [ "$details${MACHINE_FLAGS:-}" = 0 ] || fail "test privileged: --bless keeps what the programs print as they are"
     qemu_system >/dev/null
-    [ $oracle_only = 1 ] || [ -x "$ours" ] || fail "no $ours: build it, or name another by MARTLET_SYSTEM"
+    [ $oracle_only = 1 ] || ours=$(tested_system)
     mkdir -p "$MACHINE_BUILD"
     while IFS=$'\t' read -r name bits machine harts cpu icount program; do
         selected "$name" "${names[@]}" || continue
@@ -48,6 +48,13 @@ privileged_command() {
     done < <(machine_tests)
     printf '%d passed, %d failed\n' $passed $failed
     [ $failed = 0 ]
+}
+
+# The martlet-system that is tested: MARTLET_SYSTEM, or the one that was built for the tests.
+tested_system() {
+    local system=${MARTLET_SYSTEM:-$SCRATCH/tests/release/martlet-system}
+    [ -x "$system" ] || fail "no $system: build it, or name another by MARTLET_SYSTEM"
+    printf '%s' "$system"
 }
 
 selected() {

@@ -1,7 +1,8 @@
 # devtool test [FILTER]: everything that is tested, and a last line that counts it.
 # devtool test privileged: programs for a whole machine, beside the oracle (privileged.sh).
-# devtool test long [FILTER]: what takes longer than that, again and again with other seeds for MARTLET_MINUTES; without FILTER boots of a
-# whole machine come first. devtool test long boots: those alone.
+# devtool test long [FILTER]: what takes longer than that, again and again with other seeds for MARTLET_MINUTES; without FILTER boots of
+# whole machines come first. devtool test long boots, devtool test long linux32: those of Debian's kernel alone, and those of a kernel for
+# riscv32 (linux32.sh).
 
 test_command() {
     if [ "${1:-}" = privileged ]; then
@@ -41,11 +42,11 @@ run_long_tests() {
     local minutes="${MARTLET_MINUTES:-10}" filter="${1:-$LONG_TESTS}" round=1 end counts passed=0
     local seed="${MARTLET_SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}"
     build_swift_tests || return 1
-    case "${1:-boots}" in
-        boots)
-            counts=$(boot_machines) || { printf '%s\n' "$counts"; return 1; }
+    case "${1:-all}" in
+        all | boots | linux32)
+            counts=$(boot_machines "${1:-all}") || { printf '%s\n' "$counts"; return 1; }
             passed=${counts%% *}
-            [ "${1:-}" != boots ] || { printf '%s\n' "$counts"; return 0; }
+            [ $# = 0 ] || { printf '%s\n' "$counts"; return 0; }
             ;;
     esac
     say "running long tests for $minutes minutes"
@@ -65,26 +66,46 @@ run_long_tests() {
     printf '%s passed, 0 failed\n' "$passed"
 }
 
-# Boots Debian's kernel to its shell and switches it off, as `try system` does: LONG_BOOTS times (20), every fourth time with four harts.
-# Ends with "N passed, N failed" and its status.
+# boot_machines boots|linux32|all: ends with "N passed, N failed" and its status. LONG_BOOTS boots (20) of Debian's kernel, every fourth with
+# four harts; boots of the kernel for riscv32, in several shapes of its machine.
 boot_machines() {
-    local boots="${LONG_BOOTS:-20}" boot harts status passed=0 log="$SCRATCH/tests/boot.log"
-    say "booting a machine $boots times"
-    for ((boot = 1; boot <= boots; boot++)); do
-        harts=$((boot % 4 ? 1 : 4)) status=0
-        # shellcheck disable=SC2016
-        printf 'echo booted with $(nproc)\n' |
-            (MARTLET_BIN="${MARTLET_BIN:-$SCRATCH/tests/release/martlet}" LIMIT=${LIMIT:-120} try_system -smp $harts) >"$log" 2>&1 || status=$?
-        if [ $status = 0 ] && grep -q "^booted with $harts" "$log"; then
-            passed=$((passed + 1))
-        else
-            note "boot $boot with $harts harts: status $status; its last lines:"
-            tail -5 "$log" >&2
-            cp "$log" "$log.failed"
-        fi
-    done
-    printf '%d passed, %d failed\n' "$passed" $((boots - passed))
-    [ "$passed" = "$boots" ]
+    local what=$1 boots="${LONG_BOOTS:-20}" boot harts tried=0 passed=0 log="$SCRATCH/tests/boot.log"
+    if [ "$what" != linux32 ]; then
+        say "booting a machine $boots times"
+        for ((boot = 1; boot <= boots; boot++)); do
+            harts=$((boot % 4 ? 1 : 4))
+            boot_counted "boot $boot with $harts harts" boot_debian $harts
+        done
+    fi
+    if [ "$what" != boots ]; then
+        (linux32_payloads) || { printf '0 passed, 1 failed\n'; return 1; }
+        say "booting Linux for riscv32"
+        for boot in "${LINUX32_BOOTS[@]}"; do boot_counted "Linux for riscv32 with $boot" linux32_boot "$boot"; done
+    fi
+    printf '%d passed, %d failed\n' "$passed" $((tried - passed))
+    [ "$passed" = "$tried" ]
+}
+
+# boot_counted TITLE COMMAND...: one boot, whose output goes to $log.
+boot_counted() {
+    local title=$1 status=0
+    shift
+    tried=$((tried + 1))
+    "$@" >"$log" 2>&1 || status=$?
+    if [ $status = 0 ]; then
+        passed=$((passed + 1))
+    else
+        note "$title: status $status; its last lines:"
+        tail -5 "$log" >&2
+        cp "$log" "$log.failed"
+    fi
+}
+
+# Debian's kernel to its shell and off again, as `try system` does.
+boot_debian() {
+    # shellcheck disable=SC2016
+    printf 'echo booted with $(nproc)\n' |
+        (MARTLET_BIN="${MARTLET_BIN:-$SCRATCH/tests/release/martlet}" LIMIT=${LIMIT:-120} try_system -smp "$1") && grep -q "^booted with $1" "$log"
 }
 
 # Ends with "0 passed, 1 failed" when the tests do not build.
