@@ -29,11 +29,13 @@ forks() { i=0; while [ $i -lt 1000 ]; do /bin/true; i=$((i + 1)); done; echo $i;
 both() { /kernels sort >/tmp/a & /kernels interp >/tmp/b; wait; cat /tmp/a /tmp/b; }
 after() { /kernels sort; /kernels interp; }
 
+# Each with the scale of its work, which kernels take.
 for name in $(sed 's/.*rows=//; s/ .*//; s/,/ /g' /proc/cmdline); do
+    scale=${name#*:} name=${name%:*}
     case $name in
         none) ;;
         loop | sum | pack | forks | both | after) row $name $name ;;
-        *) if [ -e /tree/apps/$name.sh ]; then row $name chroot /tree /bin/sh /apps/$name.sh; else row $name /kernels $name; fi ;;
+        *) if [ -e /tree/apps/$name.sh ]; then row $name chroot /tree /bin/sh /apps/$name.sh; else row $name /kernels $name $scale; fi ;;
     esac
 done
 echo "end"

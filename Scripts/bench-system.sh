@@ -4,10 +4,31 @@
 # long they took outside is when their lines came. Both machines must print the same. RUNS boots of each (default 1); the least counts.
 # The row boot is a machine's first boot, with nothing kept on disk, and again its second one. BENCH_OPTIONS are more options for both
 # machines, such as '-smp 2'. A row of Benchmarks/apps.txt that is named runs in a tree of the same packages, which the kernel unpacks as a
-# second archive, in a machine with 2 GiB.
+# second archive, in a machine with 2 GiB. SYSTEM_SCALES says how much work a row is.
 
 SYSTEM_ROWS=(loop sum pack forks "${KERNELS_INTEGER[@]}" "${KERNELS_FLOAT[@]}")
 SYSTEM_APPS=(orbits queens tables compile)
+
+# ROW AMOUNT, where a machine does less or more than the program alone: for a kernel its scale, with which it takes QEMU three to six
+# seconds; for `compile` how many of the functions of compile.c there are.
+SYSTEM_SCALES='
+sieve    .4
+crc      12
+sort     2
+matrix   2
+interp   2
+calls    3
+chase    .4
+strings  1
+nbody    .6
+mandel   1.5
+fft      .6
+lu       1
+compile  100
+'
+
+# What the table says of a row; 1 where it says nothing.
+system_scale() { awk -v row="$1" '$1 == row { print $2; found = 1 } END { if (!found) print 1 }' <<<"$SYSTEM_SCALES"; }
 
 bench_system_command() {
     RUNS=${RUNS:-1}
@@ -33,7 +54,7 @@ bench_system_command() {
         for which in martlet qemu; do
             if [ $which = martlet ]; then set -- "${martlet[@]}"; else set -- "$PAYLOADS/qemu-system-riscv64"; fi
             rm -rf "$BENCH/system.cache"
-            bench_boot "$which" boot "$(IFS=,; printf '%s' "${rows[*]}")" "$@"
+            bench_boot "$which" boot "$(for name in "${rows[@]}"; do printf '%s:%s,' "$name" "$(system_scale "$name")"; done)" "$@"
             bench_boot "$which" again none "$@"
         done
     done
@@ -76,15 +97,25 @@ bench_apps() {
         while IFS='|' read -r name kind line; do
             case "$name" in '' | '#'* | ' '*) continue ;; esac
             ! is_kernel "$name" || continue
-            line=${line//@/}
-            line=${line//TRIPLE/riscv64-linux-gnu}
-            printf 'cd /apps\n%s\n' "${line//CC1FLAGS/-march=rv64gc -mabi=lp64d}" >"$folder/line"
+            printf 'cd /apps\n%s\n' "$(app_command guest "${line//@/}")" >"$folder/line"
             newc_entry "tree/apps/$name.sh" 0100755 "$folder/line"
         done <"$REPO/Benchmarks/apps.txt"
-        for line in "$REPO"/Benchmarks/apps/*; do newc_entry "tree/apps/$(basename "$line")" 0100644 "$line"; done
+        cp -r "$REPO/Benchmarks/apps" "$folder/"
+        first_functions "$(system_scale compile)" <"$REPO/Benchmarks/apps/compile.c" >"$folder/apps/compile.c"
+        for line in "$folder"/apps/*; do newc_entry "tree/apps/$(basename "$line")" 0100644 "$line"; done
         newc_entry TRAILER!!! 0 /dev/null
     } | gzip -9n
     rm -rf "$folder"
+}
+
+# first_functions N: of a source whose functions are f0, f1 and so on and are all called by the last one, what the first N need.
+first_functions() {
+    awk -v n="$1" '
+        match($0, /[ (]f[0-9]+\(/) { number = substr($0, RSTART + 2) + 0 }
+        /^static uint64_t f[0-9]+\(/ { skip = number >= n }
+        /^uint64_t / { skip = 0 }
+        /^    s [+]= f[0-9]+\(/ && number >= n { next }
+        !skip'
 }
 
 # bench_boot WHICH BOOT ROWS COMMAND...: one boot; its rows into system.rows: WHICH ROW INSIDE OUTSIDE SUM. The row BOOT ends with the first

@@ -74,10 +74,9 @@ prepare_bench() {
 
 # run_variant VARIANT KIND COMMAND OUTPUT: prints "microseconds kilobytes status", or "-" where the variant cannot run it.
 run_variant() {
-    local variant=$1 kind=$2 command=$3 output=$4 emulator=() root=$GUEST_ROOT triple=riscv64-linux-gnu
-    local cc1flags="-march=rv64gc -mabi=lp64d"
+    local variant=$1 kind=$2 command=$3 output=$4 emulator=() root=$GUEST_ROOT side=guest
     case "$variant" in
-        native) root=$NATIVE_ROOT triple=x86_64-linux-gnu cc1flags="-march=x86-64" ;;
+        native) root=$NATIVE_ROOT side=native ;;
         qemu) [ -n "$QEMU" ] || { echo -; return; }
             # Children of an emulated program need binfmt_misc, which is the system's to set up.
             [ "$kind" != tree ] || { echo -; return; }
@@ -85,8 +84,7 @@ run_variant() {
         martlet) emulator=("$MARTLET" -L "$GUEST_ROOT") ;;
     esac
     export PYTHONDONTWRITEBYTECODE= LC_ALL=C
-    command=${command//TRIPLE/$triple}
-    command=${command//CC1FLAGS/$cc1flags}
+    command=$(app_command $side "$command")
     case "$kind.$variant" in
         kernel.native) "$BENCH/measure" -o "$output" "$BENCH/kernels.native" ${command#@kernels } ;;
         kernel.*) "$BENCH/measure" -o "$output" "${emulator[@]}" "$BENCH/kernels.guest" ${command#@kernels } ;;

@@ -60,3 +60,11 @@ need_build() {
     fi
     need "${packages[@]}"
 }
+
+# app_command guest|native COMMAND: a command of Benchmarks/apps.txt with that side's names of itself.
+app_command() {
+    local triple=riscv64-linux-gnu cc1flags="-march=rv64gc -mabi=lp64d"
+    if [ "$1" = native ]; then triple=x86_64-linux-gnu cc1flags="-march=x86-64"; fi
+    set -- "${2//TRIPLE/$triple}"
+    printf '%s' "${1//CC1FLAGS/$cc1flags}"
+}

@@ -8,7 +8,7 @@
 #   build.log     what the compiler said        recipe      what the kernel was made of
 
 LINUX32="$CACHE/linux32"
-LINUX32_SECONDS=${LINUX32_SECONDS:-120}          # a boot's bound
+LINUX32_SECONDS=${LINUX32_SECONDS:-300}          # a boot's bound
 # The shapes of the machine that are booted, as options.
 LINUX32_BOOTS=('-smp 1' '-smp 2' '-smp 1 -icount shift=3,sleep=off')
 
