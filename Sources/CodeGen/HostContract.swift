@@ -80,6 +80,17 @@ public struct HostConfiguration {
     }
 }
 
+/// Guest accesses in the code that a host has made, where guest addresses are looked up.
+public struct LookUpCounts: Sendable {
+    public var accesses = 0
+    /// Of those, the ones that look nothing up unless the page is another one than that of the access before.
+    public var shared = 0
+    public init(accesses: Int = 0, shared: Int = 0) {
+        self.accesses = accesses
+        self.shared = shared
+    }
+}
+
 /// A host back end. One object serves one engine (all its vCPUs). `compile`, `link`, `unlink` and `flush` are called with
 /// the engine's translation lock held; `enter` by many threads at once.
 public protocol HostBackEnd: AnyObject, Sendable {
@@ -89,6 +100,9 @@ public protocol HostBackEnd: AnyObject, Sendable {
 
     /// How many registers of each class its code uses.
     var registerCounts: RegisterCounts { get }
+
+    /// Accesses so far, of whatever became of the code; nil for a host that makes none. Any thread.
+    var lookUpCounts: LookUpCounts? { get }
 
     /// Called once before anything else, with the executable memory to use.
     func configure(_ configuration: HostConfiguration, code: CodeBuffer)

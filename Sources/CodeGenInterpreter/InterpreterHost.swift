@@ -38,6 +38,7 @@ public final class InterpreterHost: HostBackEnd, @unchecked Sendable {
     /// Nothing runs in the code buffer, so the fault handler never has to leave from there.
     public let faultExitAddress: UInt64 = 0
     public let registerCounts = RegisterCounts(general: 0, float: 0)
+    public let lookUpCounts: LookUpCounts? = nil
     public func prepare(_ state: UnsafeMutableRawPointer) {}
     public func callReturnAddress(_ state: UnsafeMutableRawPointer) -> UInt64 { 0 }
     /// No register, for the same reason.

@@ -72,7 +72,9 @@ extension Lowering {
             place != Place.constant && !isNarrow && fits(displacement) && !(memOp.isAligned && memOp.log2Size > 0)
             && (op.pointee.opcode == .gld || op.pointee.opcode == .gst)
         let low = Int32(truncatingIfNeeded: displacement)
+        lookUps.accesses &+= 1
         if isPlain, isKnown(place, low, memOp, isWrite: isWrite) {
+            lookUps.shared &+= 1
             asm.lea(.qword, .r10, Address(.r10, low &- known.displacement))
             asm.alu(.cmp, .qword, .r10, imm: Int32(TLBEntry.pageSize) &- Int32(truncatingIfNeeded: memOp.size))
             let stub = addCold(.lookUp, value: s - steps), found = asm.newLabel()

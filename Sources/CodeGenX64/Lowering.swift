@@ -96,6 +96,8 @@ struct Lowering: ~Copyable {
     var madeAccess: Label?
     /// What r10 and r11 tell of the last access.
     var known = KnownPage.none
+    /// Of the region.
+    var lookUps = LookUpCounts()
 
     // Fixed by `configure`.
     /// By opcode.
@@ -109,6 +111,7 @@ struct Lowering: ~Copyable {
     let usesFPU: Bool
     /// Guest addresses are looked up.
     let usesTables: Bool
+    private let tally: LookUpTally
 
     // Owned, reused.
     var cold: UnsafeMutablePointer<ColdStub>
@@ -120,7 +123,8 @@ struct Lowering: ~Copyable {
     /// Bytes of recovery records that one region may have.
     static let recordCapacity = 1 << 20
 
-    init(_ configuration: HostConfiguration, _ stubs: Stubs, asm: consuming Assembler) {
+    init(_ configuration: HostConfiguration, _ stubs: Stubs, _ tally: LookUpTally, asm: consuming Assembler) {
+        self.tally = tally
         self.asm = asm
         self.stubs = stubs
         writer = RecoveryWriter(capacity: Lowering.recordCapacity, globalCount: configuration.globals.count)
@@ -177,6 +181,7 @@ struct Lowering: ~Copyable {
         coldCount = 0
         flags = .none
         known = .none
+        lookUps = LookUpCounts()
         scaled.step = nil
         guard region.slotCount <= Lowering.slotLimit else { return false }
         for i in 0..<region.slotCount { slots[i] = .unused }
@@ -203,6 +208,7 @@ struct Lowering: ~Copyable {
             asm.patchJump(at: slots[i].field, to: stub)
             if slots[i].isCache { asm.patchJump(at: slots[i].missField, to: stub) }
         }
+        if usesTables { tally.add(lookUps) }
         return true
     }
 

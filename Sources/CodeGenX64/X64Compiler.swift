@@ -11,13 +11,13 @@ final class X64Compiler: RegionCompiler, @unchecked Sendable {
     private let delta: Int
     private var exported: UnsafeMutableRawBufferPointer
 
-    init(_ configuration: HostConfiguration, _ stubs: Stubs, _ code: CodeBuffer) {
+    init(_ configuration: HostConfiguration, _ stubs: Stubs, _ tally: LookUpTally, _ code: CodeBuffer) {
         // To lie like the code buffer, which starts with a page.
         scratch = .allocate(byteCount: Self.scratchSize, alignment: 4096)
         delta = Int(bitPattern: code.executable) - Int(bitPattern: scratch)
         let asm = Assembler(start: scratch, end: scratch + Self.scratchSize, rxDelta: delta)
         lowering = .allocate(capacity: 1)
-        lowering.initialize(to: Lowering(configuration, stubs, asm: asm))
+        lowering.initialize(to: Lowering(configuration, stubs, tally, asm: asm))
         exported = .allocate(byteCount: 1 << 16, alignment: 16)
     }
 

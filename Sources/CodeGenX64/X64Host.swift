@@ -22,6 +22,8 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
     private var lowering: UnsafeMutablePointer<Lowering>?
     private var stubs = Stubs()
     private var prologue: Prologue?
+    private let tally = LookUpTally()
+    public var lookUpCounts: LookUpCounts? { tally.counts }
     /// The slots and relocations of all compiled regions, used under the engine's translation lock.
     var patches: [SlotPatch] = []
     var relocations: [Relocation] = []
@@ -60,7 +62,7 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
         code.used += asm.offset
         stubsEnd = code.used
         let p = UnsafeMutablePointer<Lowering>.allocate(capacity: 1)
-        p.initialize(to: Lowering(configuration, stubs, asm: asm))
+        p.initialize(to: Lowering(configuration, stubs, tally, asm: asm))
         lowering?.deinitialize(count: 1)
         lowering?.deallocate()
         lowering = p
@@ -109,7 +111,7 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
 
     public func makeCompiler() -> (any RegionCompiler)? {
         guard let code, let configuration else { return nil }
-        return X64Compiler(configuration, stubs, code)
+        return X64Compiler(configuration, stubs, tally, code)
     }
 
     public func discard(_ compiled: CompiledRegion) {

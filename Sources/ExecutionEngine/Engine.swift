@@ -63,6 +63,9 @@ public final class Engine: @unchecked Sendable {
         }
     }
 
+    /// Guest accesses in the code made so far, where guest addresses are looked up.
+    public var lookUpCounts: LookUpCounts? { host.lookUpCounts }
+
     public init(
         guest: any GuestArchitecture, host: any HostBackEnd, memory: any CodeMemory, options: EngineOptions
     ) throws(Errno) {

@@ -75,12 +75,15 @@ struct SystemInfo {
         let stored = engine.storeCounters.map {
             "\($0.rows) translations of earlier runs found, \($0.installed) installed, \($0.stale) stale\n"
         }
+        let lookUps = engine.lookUpCounts.map {
+            "\($0.accesses) accesses to memory made, \($0.shared) of them in the page of the access before, as a rule\n"
+        }
         return """
             \(c.translations) translations of \(c.guestInstructions) instructions, \(c.hostBytes) bytes of host code for \(c.guestBytes)
             \(c.optimized) optimized regions of \(c.optimizedInstructions) instructions, \(c.overPages) of them over several pages, \(c.dropped) dropped
             \(c.links) links, \(c.invalidated) invalidated, \(c.revived) of them revived, \(c.flushes) flushes
             \(jumps.lookupMisses) misses of the jump cache, \(jumps.returnMisses) of the return stack, \(jumps.unlinked) jumps not linked
 
-            """ + (stored ?? "")
+            """ + (lookUps ?? "") + (stored ?? "")
     }
 }
