@@ -120,10 +120,17 @@ extension VCPU {
             let offset = ExecutionCounters.offset(entriesOf: key.pc)
             return state.storeBytes(of: patience, toByteOffset: offset, as: UInt32.self)
         }
-        guard let old = engine.find(key, in: space) else { return }
+        // Whatever led here: what is looked up next is the best there is.
+        header.pointee.jumpCache[JumpCache.index(key.word)] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
+        let old = engine.find(key, in: space)
+        if let hot = exitTranslation, exitGeneration == engine.generation, hot != old {
+            // Another one is better here, or this one is out of use and none is seen.
+            engine.unlinkAll(to: hot)
+            return setCounter(hot, engine.tiering.patience(engine.cache[hot]))
+        }
+        guard let old else { return }
         setActivity(.optimizing)
         defer { setActivity(.engine) }
-        header.pointee.jumpCache[JumpCache.index(key.word)] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
         let profile = CountedProfile(self, mode: key.mode)
         var hasFlushed = false
         let patience = engine.replace(old, profile, mayWait: !isBorrowed, &hasFlushed)

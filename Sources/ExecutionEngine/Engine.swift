@@ -184,6 +184,11 @@ public final class Engine: @unchecked Sendable {
     /// Takes one translation out of look-up and unlinks the jumps to it; its code may still run.
     func retire(_ index: TranslationID) {
         cache.remove(index)
+        unlinkAll(to: index)
+    }
+
+    /// Unlinks the jumps to a translation.
+    func unlinkAll(to index: TranslationID) {
         var at = cache[index].incoming
         if at != 0 { thaw() }
         while at != 0 {

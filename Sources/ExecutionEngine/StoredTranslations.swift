@@ -17,7 +17,7 @@ extension Engine {
                     && self.find(CodeKey(place: place, pc: $0, mode: $1), in: space) == nil
             }, install: { self.install($0, at: place, in: space) })
         store.offer(at: key.pc, key.mode, place, file: source?.codeFile(at: key.location) ?? 0, to: client)
-        if options.chaining { for row in first..<cache.count { linkAll(TranslationID(row)) } }
+        if options.chaining { for row in first..<cache.count { linkAll(TranslationID(row), in: space) } }
     }
 
     /// Takes a stored translation into use, if guest memory holds its bytes.
@@ -44,14 +44,14 @@ extension Engine {
     }
 
     /// Links the slots of a translation whose targets are there.
-    private func linkAll(_ source: TranslationID) {
+    private func linkAll(_ source: TranslationID, in space: any AddressSpace) {
         let compiled = cache.code(of: source), pages = cache.pages(of: source)
         for slot in 0..<compiled.slotCount {
             var key = cache[source].key
-            guard let pc = host.target(compiled, slot: slot) else { continue }
+            guard let pc = host.target(compiled, slot: slot), !tiering.mayCross(pc) else { continue }
             key.pc = pc
             key.place = pages.place(of: pc) ?? key.place
-            if let target = cache.find(key) { _ = link(source, slot: slot, to: target) }
+            if let target = find(key, in: space) { _ = link(source, slot: slot, to: target) }
         }
     }
 
@@ -73,7 +73,7 @@ extension Engine {
     private func isNewForStore(_ index: TranslationID) -> Bool {
         let row = cache[index]
         guard row.source != 0 else { return false }
-        return row.isValid ? cache.find(row.key) == index : source == nil && cache.dormant[row.key] == index
+        return row.isValid ? cache.find(row.key, in: nil) == index : source == nil && cache.dormant[row.key] == index
     }
 
     /// A translation as the store takes it; nil where its first byte comes from no file, if memory has files, and where it goes on in a page

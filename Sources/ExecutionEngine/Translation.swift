@@ -35,6 +35,9 @@ struct Translation {
     var counter: UInt16
     /// In `TranslationCache.sources`; 0 = not kept.
     var source: UInt32
+
+    /// Of several for one key, the one with the highest is the best: a region, one of more pages, one that has followed its calls.
+    var rank: Int { isOptimized ? 2 &+ 2 &* Int(pageCount) &+ (canGrow ? 0 : 1) : 0 }
 }
 
 /// The number of a translation: its row. It means something until the next flush (`Engine.generation`).
@@ -136,8 +139,8 @@ final class TranslationCache: @unchecked Sendable {
     /// The valid translation of a key; no lock needed. Where memory has places, one of several.
     func find(_ key: CodeKey) -> TranslationID? { lookup.find(key) }
 
-    /// The best one for what is seen in `space`.
-    func find(_ key: CodeKey, in space: any AddressSpace) -> TranslationID? { lookup.find(key, in: space) }
+    /// The best one for what is seen in `space`; nil: in any.
+    func find(_ key: CodeKey, in space: (any AddressSpace)?) -> TranslationID? { lookup.find(key, in: space) }
 
     /// The pages that a translation was made from.
     func pages(of id: TranslationID) -> SeenPages {

@@ -59,18 +59,19 @@ struct TranslationLookup: @unchecked Sendable {
         return nil
     }
 
-    /// The valid translation of a key whose pages are all seen in `space` where they lay when it was made; an optimized region rather
-    /// than another.
-    func find(_ key: CodeKey, in space: any AddressSpace) -> TranslationID? {
+    /// The best valid translation of a key whose pages are all seen in `space` where they lay when it was made; without a space, wherever
+    /// that is.
+    func find(_ key: CodeKey, in space: (any AddressSpace)?) -> TranslationID? {
         var at = atomic(bucket(key)).pointee.load(ordering: .acquiring)
         var found: TranslationID?
+        var best = -1
         while at != 0 {
             let row = rows + Int(at &- 1)
-            if row.pointee.key == key, row.pointee.isValid, found == nil || row.pointee.isOptimized,
-                isSeen(row, in: space)
+            if row.pointee.key == key, row.pointee.isValid, row.pointee.rank > best,
+                space.map({ isSeen(row, in: $0) }) ?? true
             {
                 found = TranslationID(at &- 1)
-                if row.pointee.isOptimized { break }
+                best = row.pointee.rank
             }
             at = row.pointee.nextInBucket
         }
@@ -82,7 +83,9 @@ struct TranslationLookup: @unchecked Sendable {
 
     private func isSeen(_ row: UnsafeMutablePointer<Translation>, in space: any AddressSpace) -> Bool {
         let first = otherPages + Int(row.pointee.firstPage)
-        for i in 0..<Int(row.pointee.pageCount) where space.place(of: first[i].page) != first[i].place { return false }
+        for i in 0..<Int(row.pointee.pageCount) where space.wholePlace(of: first[i].page) != first[i].place {
+            return false
+        }
         return true
     }
 

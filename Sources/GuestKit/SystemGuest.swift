@@ -60,9 +60,11 @@ public protocol SystemGuest: GuestArchitecture {
     func fetchIndex(_ state: UnsafeMutableRawPointer) -> Int
     /// The view of an index at present. Equal views see the same, until the guest asks for a flush.
     func view(_ state: UnsafeMutableRawPointer, index: Int) -> UInt64
-    /// The part of a view that the pages of all address spaces (`PageMapping.isGlobal`) depend on: views that have it in common differ in
-    /// other pages only.
-    func globalView(_ state: UnsafeMutableRawPointer, index: Int) -> UInt64
+    /// The part of a view that instruction fetches depend on.
+    func fetchView(_ view: UInt64) -> UInt64
+    /// The part of a view of fetches that the pages of all address spaces (`PageMapping.isGlobal`) depend on: views that have it in common
+    /// differ in other pages only.
+    func globalView(_ view: UInt64) -> UInt64
     /// Is a view one of the address space that the guest gives this number (`SystemFlush.space`)?
     func isView(_ view: UInt64, of space: UInt64) -> Bool
     /// Finds where the byte at `address` lies for an access under an MMU index. Never for longer than a few page-table levels.

@@ -34,7 +34,14 @@ public protocol AddressSpace: AnyObject, Sendable {
     /// the vCPU's thread with every look-up: quick, and without the translation lock.
     func place(of address: UInt64) -> GuestPlace?
 
+    /// The same where all bytes of the page can be executed.
+    func wholePlace(of address: UInt64) -> GuestPlace?
+
     /// Decides a SIGSEGV that generated code raised, or a fetch that found no instruction. (SIGBUS is `.bus` without asking.) Takes a
     /// lock: not for signal handlers.
     func resolveFault(address: UInt64, access: MemoryAccess) -> FaultResolution
+}
+
+extension AddressSpace {
+    public func wholePlace(of address: UInt64) -> GuestPlace? { place(of: address) }
 }

@@ -411,5 +411,40 @@ extension EngineTests {
                 #expect(b["mcause"] == cause)
             }
         }
+
+        /// Code that has just set SUM calls a function, which maps another page where the caller lies: the return goes there.
+        @Test(arguments: Configuration.all)
+        func aReturnGoesWhereItsPageLiesNow(_ c: Configuration) throws {
+            let b = try PrivilegedBoard(c)
+            let start: UInt64 = 0x4000_0000, sum: UInt64 = 1 << 18
+            func entry(_ offset: UInt64, _ flags: UInt64) -> UInt64 { (Self.base + offset) >> 2 | flags }
+            b[0x8000 + 8] = entry(0x9000, 1)
+            b[0x9000] = entry(0xa000, 1)
+            for (page, offset) in [(0, 0x1000), (2, 0x3000), (4, 0xa000)] as [(Int, UInt64)] {
+                b[0xa000 + 8 * page] = entry(offset, 0xcf)
+            }
+            for (offset, value) in [(0x1000, 1), (0x2000, 2)] {
+                b.write(
+                    [
+                        System.csrrc(0, 0x100, 5), System.fence(), System.csrrs(0, 0x100, 5), RV.jal(1, 0x2000 - 12),
+                        RV.addi(10, 0, value), System.wfi,
+                    ], at: offset)
+            }
+            b.write([RV.sd(6, 7), System.fence(11), RV.ret], at: 0x3000)
+            b["satp"] = 8 << 60 | (Self.base + 0x8000) >> 12
+            b.vcpu[x: 5] = sum
+            b.vcpu[x: 6] = entry(0x2000, 0xcf)
+            b.vcpu[x: 7] = start + 0x4000
+            b.vcpu[x: 11] = start
+            for round in 0..<40 {
+                b[0xa000] = entry(0x1000, 0xcf)
+                b["priv"] = 1
+                b["sstatus"] = b["sstatus"] & ~sum
+                b.vcpu.mmu?.flush(0, 0)
+                b.vcpu[x: 10] = 0
+                b.go(to: start)
+                #expect(b.vcpu[x: 10] == 2, "\(c) round \(round)")
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 // Regions over several pages of memory that has places: a vCPU executes one only where it sees all of its pages where they lay.
 
 import GuestMemory
+import HostOS
 import TestSupport
 import Testing
 
@@ -183,6 +184,90 @@ extension EngineTests {
             m.pc = start
             #expect(m.run().text == fault(.execute, .unmapped, m.memory.base + 0x2000))
             #expect(m.pc == 0x1ffe)
+        }
+
+        /// A vCPU that still leads to a translation whose place a region of other pages has taken finds its way, and each vCPU runs what it
+        /// sees.
+        @Test(arguments: Configuration.all)
+        func whatARegionReplacedIsNoTrap(_ c: Configuration) throws {
+            let (m, first) = try machine(c)
+            let second = View(m.memory)
+            let other = try m.engine.makeVCPU(in: second)
+            m.memory.write(
+                [RV.addi(5, 5, 1), RV.addi(8, 8, -1), RV.bne(8, 0, 8), RV.ecall, RV.j(0x1000 - 16)], at: 0x1000)
+            for (bank, step) in [(20, 10), (21, 100)] {
+                m.memory.write([RV.addi(5, 5, step), RV.jalr(0, 1)], at: bank * 4096)
+            }
+            first.shown[2] = 20
+            second.shown[2] = 21
+            func run(_ vcpu: VCPU, _ turns: UInt64) throws -> UInt64 {
+                vcpu[x: 5] = 0
+                vcpu[x: 8] = turns
+                vcpu[x: 1] = m.memory.base + 0x1000
+                vcpu.programCounter = m.memory.base + 0x1000
+                let end = HostClock.monotonic() + 20_000_000_000
+                while HostClock.monotonic() < end {
+                    let exit = vcpu.run()
+                    if case .interrupted = exit { continue }
+                    return vcpu[x: 5]
+                }
+                return .max
+            }
+            for _ in 0..<3 {
+                #expect(try run(other, 5) == 5 + 400, "\(c)")
+                #expect(try run(m.vcpu, 500) == 500 + 4990, "\(c)")
+                #expect(try run(other, 500) == 500 + 49900, "\(c)")
+            }
+        }
+
+        /// Of several translations of one pc, each is used where it is the best that is seen, and none is made twice.
+        @Test(arguments: Configuration.x64)
+        func theBestOfSeveralIsFound(_ c: Configuration) throws {
+            let (m, view) = try machine(c)
+            m.memory.write(
+                [RV.addi(5, 5, 1), RV.addi(8, 8, -1), RV.bne(8, 0, 8), RV.ecall, RV.bne(9, 0, 8), RV.j(-20)]
+                    + [RV.j(0x1000 - 24)], at: 0x1000)
+            m.memory.write([RV.addi(5, 5, 10), RV.j(-0x1004)], at: 0x2000)
+            func run(isWhole: Bool) -> UInt64 {
+                view.shown[2] = isWhole ? .some(2) : .some(nil)
+                m.vcpu.placesHaveChanged()
+                m.vcpu[x: 8] = 200
+                m.vcpu[x: 9] = isWhole ? 1 : 0
+                return self.run(m, from: m.memory.base + 0x1000)
+            }
+            func check() {
+                #expect(run(isWhole: true) == 200 + 1990, "\(c)")
+                #expect(run(isWhole: false) == 200, "\(c)")
+            }
+            for _ in 0..<20 { check() }
+            let made = m.engine.counters.translations
+            for _ in 0..<20 { check() }
+            #expect(m.engine.counters.translations == made, "\(c)")
+            if c.tier != .baseline {
+                view.shown[2] = .some(2)
+                let key = CodeKey(pc: m.memory.base + 0x1000, mode: 0)
+                let found = try #require(m.engine.find(key, in: view))
+                #expect(m.engine.cache.pages(of: found).count == 2)
+            }
+        }
+
+        /// One page of memory at two addresses is not one region: by where its bytes lie nobody could tell the addresses apart.
+        @Test(arguments: Configuration.all)
+        func aPageSeenTwiceIsExecutedWhereItIsSeen(_ c: Configuration) throws {
+            let (m, view) = try machine(c)
+            m.memory.write([RV.addi(5, 5, 1), RV.j(0x1100 - 4)], at: 20 * 4096)
+            for (bank, step) in [(20, 2), (21, 7)] {
+                m.memory.write(
+                    [RV.addi(5, 5, step), RV.addi(8, 8, -1), RV.bne(8, 0, 8), RV.ecall, RV.j(-0x1110)],
+                    at: bank * 4096 + 0x100)
+            }
+            view.shown[1] = 20
+            for round in 0..<30 {
+                view.shown[2] = round % 3 == 2 ? 21 : 20
+                m.vcpu.placesHaveChanged()
+                m.vcpu[x: 8] = 50
+                #expect(run(m, from: m.memory.base + 0x1000) == (round % 3 == 2 ? 400 : 150), "\(c) round \(round)")
+            }
         }
     }
 }

@@ -28,7 +28,8 @@ final class FlatGuest: ExtendedRISCV, SystemGuest, @unchecked Sendable {
     let mmuIndexCount = 1
     func fetchIndex(_ state: UnsafeMutableRawPointer) -> Int { 0 }
     func view(_ state: UnsafeMutableRawPointer, index: Int) -> UInt64 { viewNumber }
-    func globalView(_ state: UnsafeMutableRawPointer, index: Int) -> UInt64 { 0 }
+    func fetchView(_ view: UInt64) -> UInt64 { view }
+    func globalView(_ view: UInt64) -> UInt64 { 0 }
     func isView(_ view: UInt64, of space: UInt64) -> Bool { view == space }
     func walk(
         _ state: UnsafeMutableRawPointer, _ address: UInt64, _ access: MemoryAccess, index: Int, _ memory: PhysicalMap

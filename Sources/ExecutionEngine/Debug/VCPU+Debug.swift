@@ -34,10 +34,13 @@ extension VCPU {
         if header.pointee.exitRequest != 0 { _ = handleRequests() }
         pendingLink = nil
         if let stop = guestStopHere() { return take(stop) ?? .debug(.step) }
-        switch pass({ stepOnce() }) {
-        // Whoever waits may go on at any time.
-        case nil, .wait: return .debug(.step)
-        case let exit?: return exit
+        while true {
+            switch pass({ stepOnce() }) {
+            case nil where stepsAgain: _ = handleRequests()
+            // Whoever waits may go on at any time.
+            case nil, .wait: return .debug(.step)
+            case let exit?: return exit
+            }
         }
     }
 
@@ -100,6 +103,7 @@ extension VCPU {
             mmu?.watches.isPassing = true
             let exit = pass { stepOnce() }
             mmu?.watches.isPassing = false
+            if exit == nil, stepsAgain { return nil }
             return stops.hasTrapped ? exit : exit ?? .debug(stop)
         }
     }

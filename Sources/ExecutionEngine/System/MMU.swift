@@ -28,8 +28,9 @@ public final class MMU: AddressSpace, @unchecked Sendable {
     private var contexts: [(key: TLBKey, stamp: UInt64, context: CodeContext)] = []
     private static let contextLimit = 8
     private(set) var context: CodeContext
-    /// What code is fetched by.
+    /// What code is fetched by, and the whole view that this is a part of.
     private var fetchKey = TLBKey.none
+    private var fetchedBy: UInt64 = 0
     /// Why the access that generated code was left for is not possible.
     private(set) var fault: FaultResolution = .retry
     /// The exception of that, where the page tables have raised it.
@@ -79,7 +80,10 @@ public final class MMU: AddressSpace, @unchecked Sendable {
         }
         let index = guest.fetchIndex(state)
         let view = index < count ? currentViews[index] : 0
-        if fetchKey.index != index || fetchKey.view != view { fetchChanged(TLBKey(view: view, index: index)) }
+        if fetchKey.index == index, fetchedBy == view { return }
+        fetchedBy = view
+        let key = TLBKey(view: guest.fetchView(view), index: index)
+        if key != fetchKey { fetchChanged(key) }
     }
 
     private func change(_ index: Int, to view: UInt64) {
@@ -119,7 +123,7 @@ public final class MMU: AddressSpace, @unchecked Sendable {
     private func fetchChanged(_ key: TLBKey) {
         fetchKey = key
         // What is the same in all address spaces is remembered for all of them.
-        let context = context(TLBKey(view: guest.globalView(state, index: key.index), index: key.index))
+        let context = context(TLBKey(view: guest.globalView(key.view), index: key.index))
         if context.view != key.view {
             context.view = key.view
             if context.pages.hasLocalPages { context.forgetPages() }
@@ -192,6 +196,11 @@ public final class MMU: AddressSpace, @unchecked Sendable {
         context.pages.enter(
             page, place, leafBits: found.leafBits, isGlobal: found.isGlobal, isLasting: found.isUniform)
         return place
+    }
+
+    public func wholePlace(of address: UInt64) -> GuestPlace? {
+        // Only what may be found again without another walk is remembered.
+        place(of: address) == nil ? nil : context.pages.find(address & ~(TLBEntry.pageSize &- 1))
     }
 
     public func resolveFault(address: UInt64, access: MemoryAccess) -> FaultResolution {

@@ -102,6 +102,8 @@ extension Hart {
     }
 
     static let addressSpaceOfView: UInt64 = (1 << 56) - 1
+    /// SUM and MXR, which are for loads and stores.
+    static let dataOfView: UInt64 = 3 << 58
 
     /// Is a view one of page tables with that ASID? (On RV32 satp has it in bits 22 to 30.)
     static func isView(_ view: UInt64, of space: UInt64, isNarrow: Bool) -> Bool {

@@ -157,7 +157,7 @@ struct CSRRows {
         add(0x305, "mtvec", \.mtvec, write: { $0.p.mtvec = trapVector($1, old: $0.p.mtvec) })
         add(0x306, "mcounteren", \.mcounteren, mask: counterMask, needs: .u)
         pair(
-            0x30a, "menvcfg", 0x31a, "menvcfgh", needs: .u, effect: .interrupts,
+            0x30a, "menvcfg", 0x31a, "menvcfgh", needs: .u, effect: .fetches,
             write: { $0.write(environment: $1) }
         ) { $0.p.menvcfg }
         for n in 0..<4 {

@@ -96,9 +96,8 @@ public final class RISCVSystemGuest: SystemGuest {
         Hart.isView(view, of: space, isNarrow: configuration.pointee.isNarrow)
     }
 
-    public func globalView(_ state: UnsafeMutableRawPointer, index: Int) -> UInt64 {
-        Hart(state).view(index) & ~Hart.addressSpaceOfView
-    }
+    public func fetchView(_ view: UInt64) -> UInt64 { view & ~Hart.dataOfView }
+    public func globalView(_ view: UInt64) -> UInt64 { view & ~Hart.addressSpaceOfView }
 
     public func walk(
         _ state: UnsafeMutableRawPointer, _ address: UInt64, _ access: MemoryAccess, index: Int, _ memory: PhysicalMap
