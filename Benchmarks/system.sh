@@ -26,8 +26,8 @@ loop() { i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done; echo $i; }
 sum() { dd if=/dev/zero bs=1M count=512 2>/dev/null | md5sum; }
 pack() { i=0; while [ $i -lt 32 ]; do cat /bin/busybox; i=$((i + 1)); done | gzip -9 | wc -c; }
 forks() { i=0; while [ $i -lt 1000 ]; do /bin/true; i=$((i + 1)); done; echo $i; }
-both() { /kernels sort >/tmp/a & /kernels interp >/tmp/b; wait; cat /tmp/a /tmp/b; }
-after() { /kernels sort; /kernels interp; }
+both() { /kernels sort 4 >/tmp/a & /kernels interp 5 >/tmp/b; wait; cat /tmp/a /tmp/b; }
+after() { /kernels sort 4; /kernels interp 5; }
 
 # Each with the scale of its work, which kernels take.
 for name in $(sed 's/.*rows=//; s/ .*//; s/,/ /g' /proc/cmdline); do
