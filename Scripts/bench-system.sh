@@ -7,7 +7,7 @@
 # second archive, in a machine with 2 GiB. SYSTEM_SCALES says how much work a row is.
 
 SYSTEM_ROWS=(loop sum pack forks "${KERNELS_INTEGER[@]}" "${KERNELS_FLOAT[@]}")
-SYSTEM_APPS=(orbits queens tables compile)
+SYSTEM_APPS=(orbits queens tables compile fork)
 
 # ROW AMOUNT, where a machine does less or more than the program alone: for a kernel its scale, with which it takes QEMU three to six
 # seconds; for `compile` how many of the functions of compile.c there are.

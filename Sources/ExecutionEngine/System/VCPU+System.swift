@@ -136,8 +136,8 @@ public enum EngineInputs {
 }
 
 extension Engine {
-    /// A device, or a walk of page tables, has written to memory. Code that was made from it is dropped before any vCPU's next instruction fence, and soon. Any thread,
-    /// vCPUs that run generated code too.
+    /// A device, or a walk of page tables, has written to memory. Code that was made from it is dropped before any vCPU's next instruction
+    /// fence, and soon. Any thread, vCPUs that run generated code too.
     public func memoryWritten(_ block: RAMBlock, offset: UInt64, count: UInt64) {
         guard count > 0 else { return }
         let first = Int(offset >> TLBEntry.pageBits), last = Int((offset &+ count &- 1) >> TLBEntry.pageBits)
