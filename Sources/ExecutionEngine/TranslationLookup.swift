@@ -9,7 +9,7 @@ struct TranslationLookup: @unchecked Sendable {
     /// Buckets are in groups, one for several guest pages: what is near in the guest's code is near in the table.
     private static let groupBits: UInt64 = 10
     private static let firstBits: UInt64 = 13
-    private static let lastBits: UInt64 = 17
+    private static let lastBits: UInt64 = 20
     /// Code this near is in one group.
     private static let nearBits: UInt64 = 12
 
