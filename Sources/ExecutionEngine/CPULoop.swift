@@ -69,10 +69,7 @@ extension VCPU {
     }
 
     /// What the vCPU is to run next; nil where nothing can be executed.
-    var key: CodeKey? {
-        let pc = programCounter
-        return engine.hasPlaces ? engine.key(pc, mode, in: space) : CodeKey(pc: pc, mode: mode)
-    }
+    var key: CodeKey? { engine.key(programCounter, mode, in: space) }
 
     /// What its translations are made for.
     var mode: UInt64 { engine.guest.mode(state) | stops.keyBit }

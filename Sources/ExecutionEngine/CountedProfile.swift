@@ -32,8 +32,7 @@ final class CountedProfile: ExecutionProfile {
     }
 
     private func find(_ pc: UInt64) -> TranslationID? {
-        if !engine.hasPlaces { return engine.cache.find(CodeKey(pc: pc, mode: mode)) }
-        return engine.key(pc, mode, in: space).flatMap { engine.cache.find($0, in: space) }
+        engine.key(pc, mode, in: space).flatMap { engine.find($0, in: space) }
     }
 
     /// Counters count down, perhaps below zero, and are shared.

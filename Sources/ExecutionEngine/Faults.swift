@@ -13,7 +13,8 @@ extension VCPU {
         let pc = programCounter
         var address = pc
         if let key, let bytes = engine.memory.codeBytes(at: key.location) {
-            address &+= engine.hasPlaces ? min(UInt64(bytes.count), nextPage &- pc) : UInt64(bytes.count)
+            address &+=
+                engine.hasPlaces ? min(UInt64(bytes.count), engine.tiering.nextPage(pc) &- pc) : UInt64(bytes.count)
         }
         return switch space.resolveFault(address: address, access: .execute) {
         case .guestFault(let kind): memoryFault(address, .execute, kind)
@@ -94,7 +95,4 @@ extension VCPU {
         }
         return outcome
     }
-
-    /// The address behind the page of the pc.
-    var nextPage: UInt64 { (programCounter | (engine.memory.pageSize - 1)) &+ 1 }
 }

@@ -25,8 +25,9 @@ extension Engine {
         case noRoom
     }
 
-    /// What code is found by that a vCPU sees at an address; nil: it sees none. Where memory has places.
-    func key(_ pc: UInt64, _ mode: UInt64, in space: any AddressSpace) -> CodeKey? {
+    /// What code is found by that a vCPU sees at an address; nil: it sees none.
+    @inline(__always) func key(_ pc: UInt64, _ mode: UInt64, in space: any AddressSpace) -> CodeKey? {
+        guard hasPlaces else { return CodeKey(pc: pc, mode: mode) }
         guard let place = space.place(of: pc) else { return nil }
         var key = CodeKey(place: place, pc: pc, mode: mode)
         if tiering.mayCross(pc) { key.rest = space.place(of: tiering.nextPage(pc)) ?? CodeKey.noRest }

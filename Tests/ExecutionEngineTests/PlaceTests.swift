@@ -5,6 +5,15 @@ import Testing
 
 @testable import ExecutionEngine
 
+/// Takes a page away: what runs from an offset on faults on it, in the instruction at another one.
+func expectMissing(_ m: Machine, _ view: View, page: UInt64, from start: Int, at last: Int) {
+    view.shown[page] = .some(nil)
+    m.vcpu.placesHaveChanged()
+    m.pc = start
+    #expect(m.run().text == fault(.execute, .unmapped, m.memory.base + page * 4096))
+    #expect(m.pc == last)
+}
+
 extension EngineTests {
     struct PlaceTests {
         private func machine(_ c: Configuration) throws -> (Machine, View) {
@@ -126,7 +135,7 @@ extension EngineTests {
         func anInstructionGoesOnInAnotherPage(_ c: Configuration) throws {
             let (m, view) = try machine(c)
             func halves(_ word: UInt32) -> ([UInt8], [UInt8]) {
-                let bytes = (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) }
+                let bytes = RV.bytes([word])
                 return (Array(bytes[..<2]), Array(bytes[2...]))
             }
             let start = 0x1ff6
@@ -143,11 +152,7 @@ extension EngineTests {
                 m.vcpu.placesHaveChanged()
                 for _ in 0..<3 { #expect(count(m, m.vcpu, from: UInt64(start), turns: 0) == sum, "\(c)") }
             }
-            view.shown[2] = .some(nil)
-            m.vcpu.placesHaveChanged()
-            m.pc = start
-            #expect(m.run().text == fault(.execute, .unmapped, m.memory.base + 0x2000))
-            #expect(m.pc == 0x1ffe)
+            expectMissing(m, view, page: 2, from: start, at: 0x1ffe)
         }
 
         @Test(arguments: Configuration.all)

@@ -35,6 +35,10 @@ enum RV {
             | UInt32(rd) << 7 | 0x6f
     }
     static func j(_ offset: Int) -> UInt32 { jal(0, offset) }
+    /// The bytes of instructions in memory.
+    static func bytes(_ words: [UInt32]) -> [UInt8] {
+        words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
+    }
     static func jalr(_ rd: Int, _ rs1: Int, _ offset: Int = 0) -> UInt32 { i(offset, rs1, 0, rd, 0x67) }
     static let ret = jalr(0, 1)
     static func ld(_ rd: Int, _ rs1: Int, _ imm: Int = 0) -> UInt32 { i(imm, rs1, 3, rd, 0x03) }

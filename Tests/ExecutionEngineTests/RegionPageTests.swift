@@ -43,9 +43,7 @@ extension EngineTests {
 
             /// Bytes by their offsets in the bank.
             func code(_ bank: Int) -> [(Int, [UInt8])] {
-                func bytes(_ words: [UInt32]) -> [UInt8] {
-                    words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
-                }
+                func bytes(_ words: [UInt32]) -> [UInt8] { RV.bytes(words) }
                 let it = banks[bank]
                 /// Some jumps take the page's address from a register.
                 func jump(to target: (page: Int, block: Int), from offset: Int) -> UInt32 {
@@ -154,7 +152,7 @@ extension EngineTests {
         @Test(arguments: Configuration.all)
         func aLoopOverTwoPagesIsOneRegion(_ c: Configuration) throws {
             let (m, view) = try machine(c)
-            func bytes(_ word: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
+            func bytes(_ word: UInt32) -> [UInt8] { RV.bytes([word]) }
             let start = 0x1ff2
             for (i, word) in [RV.addi(5, 5, 16), RV.addi(8, 8, -1), RV.addi(6, 6, 1)].enumerated() {
                 m.memory.write(bytes: bytes(word), at: start + 4 * i)
@@ -179,11 +177,7 @@ extension EngineTests {
             // Coming back makes nothing anew.
             #expect(m.engine.counters.translations == made)
             // One page gone, the other one's code is still right.
-            view.shown[2] = .some(nil)
-            m.vcpu.placesHaveChanged()
-            m.pc = start
-            #expect(m.run().text == fault(.execute, .unmapped, m.memory.base + 0x2000))
-            #expect(m.pc == 0x1ffe)
+            expectMissing(m, view, page: 2, from: start, at: 0x1ffe)
         }
 
         /// A vCPU that still leads to a translation whose place a region of other pages has taken finds its way, and each vCPU runs what it
