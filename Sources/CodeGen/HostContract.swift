@@ -8,6 +8,8 @@ import SoftFloat
 public struct CompiledRegion: BitwiseCopyable, @unchecked Sendable {
     /// Host address to enter at (executable view). The interpreter's is an opaque, non-zero token of the same shape.
     public var entry: UInt64
+    /// Of relative code (`CodeMode.relative`): where it is entered with the pc at its first instruction; 0 for other code.
+    public var movingEntry: UInt64
     /// Bytes of host code from `entry` on (0 for the interpreter).
     public var codeSize: Int
     /// The region's chaining slots in the host's table of them.
@@ -20,11 +22,12 @@ public struct CompiledRegion: BitwiseCopyable, @unchecked Sendable {
     public var records: UnsafeRawBufferPointer
 
     public init(
-        entry: UInt64, codeSize: Int, firstSlot: Int, slotCount: Int, firstRelocation: Int = 0,
+        entry: UInt64, movingEntry: UInt64 = 0, codeSize: Int, firstSlot: Int, slotCount: Int, firstRelocation: Int = 0,
         relocationCount: Int = 0,
         records: UnsafeRawBufferPointer
     ) {
         self.entry = entry
+        self.movingEntry = movingEntry
         self.codeSize = codeSize
         self.firstSlot = firstSlot
         self.slotCount = slotCount
@@ -98,6 +101,9 @@ public protocol HostBackEnd: AnyObject, Sendable {
     /// Registers and constraints for the allocator, once it is configured; nil for a host that takes IR as it is.
     var description: HostDescription? { get }
 
+    /// It makes relative code (`CodeMode.relative`).
+    var makesMovingCode: Bool { get }
+
     /// How many registers of each class its code uses.
     var registerCounts: RegisterCounts { get }
 
@@ -120,9 +126,17 @@ public protocol HostBackEnd: AnyObject, Sendable {
     /// Makes `slot` of a compiled region go to `target`, the code of guest `pc`, from now on, atomically with respect to running
     /// code. An in-line cache is for the first pc that it is linked to, for ever; false: it is another's.
     func link(_ compiled: CompiledRegion, slot: Int, to target: UInt64, pc: UInt64) -> Bool
+    /// Makes `slot` of a region that was compiled for a mode look its target up in the jump cache from now on, for good; an in-line cache
+    /// whatever its target is.
+    func leaveToLookUp(_ compiled: CompiledRegion, slot: Int, mode: UInt64)
+    /// Is a slot where a call comes back to (`push_return`) of relative code? `link` wants an entry that sets `VCPUHeader.delta` for it.
+    func isMovingReturn(_ compiled: CompiledRegion, slot: Int) -> Bool
     /// The address of code that goes on to a compiled region, translation `translation` of guest `pc` in a mode, where the vCPU knows it
-    /// (`VCPUHeader.knownTranslations`), and elsewhere looks the pc up. Nil when the code buffer is full.
-    func guardedEntry(_ compiled: CompiledRegion, translation: Int, pc: UInt64, mode: UInt64) -> UInt64?
+    /// (`VCPUHeader.knownTranslations`), and elsewhere looks the pc up. Nil when the code buffer is full. `sets`: the pc global holds the
+    /// pc, and `VCPUHeader.delta` is set by it.
+    func guardedEntry(
+        _ compiled: CompiledRegion, translation: Int, pc: UInt64, mode: UInt64, sets: Bool
+    ) -> UInt64?
     /// Makes `slot` return to the cpu loop again.
     func unlink(_ compiled: CompiledRegion, slot: Int)
     /// The first in-line cache of a compiled region: guest pc of the indirect jump, and the target that it is for, if it was ever

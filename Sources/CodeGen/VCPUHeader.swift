@@ -9,12 +9,22 @@
 //        +------------------+
 
 /// A guest pc with the mode of the CPU as one word: the key of jump cache and return stack. In mode 0 it is the pc, so that code made for
-/// it compares pcs as they are. Two pcs of different modes have one word only where they differ in all the bits of a hash: then the wrong
+/// it compares pcs as they are. Two pcs of different modes have one word only where they lie as far apart as two hashes: then the wrong
 /// one of two translations would run, which no program comes to but one that is made for it, and that harms nobody else.
 public enum KeyedPC {
-    @inlinable @inline(__always) public static func word(_ pc: UInt64, mode: UInt64) -> UInt64 { pc ^ salt(mode) }
-    /// In which bits the word differs from the pc.
-    @inlinable @inline(__always) public static func salt(_ mode: UInt64) -> UInt64 { mode &* 0x9E37_79B9_7F4A_7C15 }
+    @inlinable @inline(__always) public static func word(_ pc: UInt64, mode: UInt64) -> UInt64 { pc &+ salt(mode) }
+    /// How much the word is more than the pc. It is even, so that no pc has the word of an unused entry (`JumpCache.noPC`).
+    @inlinable @inline(__always) public static func salt(_ mode: UInt64) -> UInt64 {
+        (mode & ~CodeMode.relative) &* 0x9E37_79B9_7F4A_7C16
+    }
+}
+
+/// What the mode of code says besides what the guest's own does.
+public enum CodeMode {
+    /// A bit above those of the guest's modes: the code is relative. The addresses that it was made for are `VCPUHeader.delta` below those
+    /// at which the vCPU sees it, so that address spaces which see it elsewhere have it in common. Whoever enters it by the address of its
+    /// first instruction, which is the pc, enters at `CompiledRegion.movingEntry`; links keep `delta`.
+    public static let relative: UInt64 = 1 << 17
 }
 
 /// One entry of a vCPU's jump cache: guest pc and mode -> host code. Unused entries hold `JumpCache.noPC`.
@@ -169,9 +179,11 @@ public struct VCPUHeader {
     public var budget: Int32 = 0
     public var charged: UInt32 = 0
     public var started: UInt32 = 0
-    /// A bit for each translation that look-up has found since the vCPU last forgot what it remembers; nil where code lies at its address
-    /// for good.
-    public var knownTranslations: UnsafeMutablePointer<UInt32>?
+    /// A word for each translation that look-up has found since the vCPU last forgot what it remembers: the `delta` that it was found at,
+    /// and 1; 0 for the others. Nil where code lies at its address for good.
+    public var knownTranslations: UnsafeMutablePointer<UInt64>?
+    /// While relative code runs (`CodeMode.relative`): how far behind the addresses that it was made for it is seen; a multiple of a page.
+    public var delta: UInt64 = 0
 
     public init(jumpCache: UnsafeMutablePointer<JumpCacheEntry>, returnStack: UnsafeMutablePointer<JumpCacheEntry>) {
         self.jumpCache = jumpCache

@@ -106,7 +106,7 @@ extension Machine {
 
     private func isKnown(_ translation: Int) -> Bool {
         guard let known = header.pointee.knownTranslations else { return true }
-        return known[translation >> 5] >> UInt32(translation & 31) & 1 != 0
+        return known[translation] != 0
     }
 
     mutating func lookup(_ i: Instruction) -> Outcome { lookup(get(i.op.a)) }

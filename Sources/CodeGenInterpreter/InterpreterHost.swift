@@ -34,6 +34,7 @@ struct RegionCode {
 /// Runs IR directly. `configure` once, then as `HostBackEnd` says.
 public final class InterpreterHost: HostBackEnd, @unchecked Sendable {
     public let name = "interpreter"
+    public let makesMovingCode = false
     public let description: HostDescription? = nil
     /// Nothing runs in the code buffer, so the fault handler never has to leave from there.
     public let faultExitAddress: UInt64 = 0
@@ -146,9 +147,13 @@ public final class InterpreterHost: HostBackEnd, @unchecked Sendable {
         return true
     }
 
-    public func guardedEntry(_ compiled: CompiledRegion, translation: Int, pc: UInt64, mode: UInt64) -> UInt64? {
-        compiled.entry | 1
-    }
+    public func guardedEntry(
+        _ compiled: CompiledRegion, translation: Int, pc: UInt64, mode: UInt64, sets: Bool
+    ) -> UInt64? { compiled.entry | 1 }
+
+    /// It runs no relative code, whose links may lead elsewhere.
+    public func leaveToLookUp(_ compiled: CompiledRegion, slot: Int, mode: UInt64) {}
+    public func isMovingReturn(_ compiled: CompiledRegion, slot: Int) -> Bool { false }
 
     public func target(_ compiled: CompiledRegion, slot: Int) -> UInt64? { nil }
 

@@ -222,6 +222,7 @@ struct Machine: ~Copyable {
             let mode = get(i.op.a)
             header.pointee.fpRounding = mode <= 4 ? UInt32(truncatingIfNeeded: mode) : 0
         // Engine
+        case .delta: put(i, header.pointee.delta)
         case .insnStart:
             pc = UInt64(bitPattern: i.op.imm)
             word = i.op.aux

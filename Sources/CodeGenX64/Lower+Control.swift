@@ -28,13 +28,16 @@ extension Lowering {
     /// The pc global's home <- a known pc.
     private mutating func storePC(_ pc: UInt64) {
         let value = Int64(bitPattern: pc)
-        if fits(value) {
+        if !isRelative, fits(value) {
             asm.mov(.qword, pcHome, imm: Int32(truncatingIfNeeded: value))
         } else {
             asm.mov(.r11, imm: value)
+            if isRelative { asm.alu(.add, .qword, .r11, header.delta) }
             asm.mov(.qword, pcHome, .r11)
         }
     }
+
+    mutating func delta(_ s: StepPointer) { asm.mov(.qword, gpr(s.pointee.dst), header.delta) }
 
     // MARK: Exits
 
@@ -113,26 +116,28 @@ extension Lowering {
 
     /// The slot of a `goto_tb` has its patchable displacement at `field`.
     func openSlot(_ op: OpPointer, _ field: Int) {
-        slots[op.pointee.slot] = SlotUse(field: field, pc: UInt64(bitPattern: op.pointee.imm))
+        slots[op.pointee.slot] = SlotUse(
+            kind: isRelative ? .moving : .fixed, field: field, pc: UInt64(bitPattern: op.pointee.imm))
     }
 
     /// Pushes (pc, code of the slot) on the return stack.
     mutating func pushReturn(_ op: OpPointer) {
-        let target = UInt64(bitPattern: op.pointee.imm), key = Int64(bitPattern: target ^ salt)
+        let target = UInt64(bitPattern: op.pointee.imm), key = Int64(bitPattern: target &+ salt)
         asm.mov(.dword, .rax, header.returnStackTop)
         asm.alu(.add, .dword, .rax, imm: 16)
         asm.alu(.and, .dword, .rax, imm: Int32(ReturnStack.byteMask & ~15))
         asm.mov(.dword, header.returnStackTop, .rax)
         asm.alu(.add, .qword, .rax, header.returnStack)
-        if fits(key) {
+        if !isRelative, fits(key) {
             asm.mov(.qword, Address(.rax), imm: Int32(truncatingIfNeeded: key))
         } else {
             asm.mov(.r11, imm: key)
+            if isRelative { asm.alu(.add, .qword, .r11, header.delta) }
             asm.mov(.qword, Address(.rax), .r11)
         }
         let field = patchableLea(.r11)
         asm.mov(.qword, Address(.rax, 8), .r11)
-        slots[op.pointee.slot] = SlotUse(field: field, pc: target)
+        slots[op.pointee.slot] = SlotUse(kind: isRelative ? .movingReturn : .fixed, field: field, pc: target)
     }
 
     /// `lea d, [rip + field]` with an aligned field that `Assembler.patchJump` retargets: a jump's field means the same.
@@ -146,7 +151,7 @@ extension Lowering {
     mutating func lookupAndGoto(_ s: StepPointer, _ op: OpPointer) {
         let target = gpr(s.pointee.a)
         asm.mov(.qword, pcHome, target)
-        makeKey(target)
+        makeKey(target, salt)
         if op.pointee.jumpHint == .return {
             countJump(header.returns)
             asm.mov(.dword, .rax, header.returnStackTop)
@@ -165,10 +170,10 @@ extension Lowering {
     }
 
     /// A target, whose home is written, becomes its key.
-    private mutating func makeKey(_ target: GPR) {
+    private mutating func makeKey(_ target: GPR, _ salt: UInt64, by scratch: GPR = .rax) {
         if salt == 0 { return }
-        asm.mov(.rax, imm: Int64(bitPattern: salt))
-        asm.alu(.xor, .qword, target, .rax)
+        asm.mov(scratch, imm: Int64(bitPattern: salt))
+        asm.alu(.add, .qword, target, scratch)
     }
 
     /// Goes to the translation of a key if the jump cache knows it; a miss finds the target in the pc global's home. In code that is
@@ -187,23 +192,30 @@ extension Lowering {
         let target = gpr(s.pointee.a)
         let word = asm.newLabel()
         countJump(header.cachedJumps)
-        asm.alu(.cmp, .qword, target, .rip(word))
+        if isRelative {
+            asm.mov(.qword, .r11, target)
+            asm.alu(.sub, .qword, .r11, header.delta)
+            asm.alu(.cmp, .qword, .r11, .rip(word))
+        } else {
+            asm.alu(.cmp, .qword, target, .rip(word))
+        }
         let missField = asm.patchableJump(.ne)
         let field = asm.patchableJump()
         let miss = asm.offset
         let isNoted = op.pointee.imm != -1
         let number = ExecutionCounters.number(jumpAt: UInt64(bitPattern: op.pointee.imm))
-        if isNoted, isCounted, salt == 0 {
+        if isNoted, isCounted, salt == 0, !isRelative {
             countJump(header.lookups)
             asm.mov(Stubs.missNumber(target), imm: Int64(number))
             asm.jmp(to: stubs.missedCache[Int(target.rawValue)])
         } else {
+            asm.mov(.qword, pcHome, target)
             if isNoted {
-                asm.noteTarget(target, number: number, pcHome: pcHome)
-            } else {
-                asm.mov(.qword, pcHome, target)
+                if isRelative { asm.alu(.sub, .qword, target, header.delta) }
+                asm.noteTarget(target, number: number)
+                if isRelative { asm.alu(.add, .qword, target, header.delta) }
             }
-            makeKey(target)
+            makeKey(target, salt)
             goThroughJumpCache(target)
         }
         slots[op.pointee.slot] = SlotUse(
@@ -213,15 +225,38 @@ extension Lowering {
     // MARK: Slots
 
     /// Goes on to a translation if the vCPU knows it, else by way of the jump cache: what links between pages lead to. All guest state
-    /// is home.
-    mutating func emitGuard(to entry: UInt, translation: Int, pc: UInt64, salt: UInt64) {
-        asm.mov(.qword, .r11, header.knownTranslations)
-        let word = Int32(truncatingIfNeeded: translation &>> 5 &* 4)
-        asm.bitTest(.bt, .dword, Address(.r11, word), imm: UInt8(translation & 31))
-        asm.jcc(.b, to: entry)
-        asm.mov(.rax, imm: Int64(bitPattern: pc))
-        asm.mov(.qword, pcHome, .rax)
-        if salt != 0 { asm.mov(.rax, imm: Int64(bitPattern: pc ^ salt)) }
+    /// is home. Relative code has to be known where it would be seen. `sets`: `HostBackEnd.guardedEntry`.
+    mutating func emitGuard(to entry: UInt, translation: Int, pc: UInt64, mode: UInt64, sets: Bool) {
+        let known = Int32(truncatingIfNeeded: translation &* 8)
+        if mode & CodeMode.relative == 0 {
+            asm.mov(.qword, .r11, header.knownTranslations)
+            asm.alu(.cmp, .byte, Address(.r11, known), imm: 0)
+            asm.jcc(.ne, to: entry)
+            return emitLookUp(pc, mode: mode)
+        }
+        if sets {
+            asm.mov(.r11, imm: Int64(bitPattern: 0 &- pc))
+            asm.alu(.add, .qword, .r11, pcHome)
+            asm.mov(.qword, header.delta, .r11)
+        }
+        asm.mov(.qword, .rax, header.knownTranslations)
+        asm.mov(.qword, .rax, Address(.rax, known))
+        asm.alu(.sub, .qword, .rax, imm: 1)
+        asm.alu(.cmp, .qword, .rax, header.delta)
+        asm.jcc(.e, to: entry)
+        emitLookUp(sets ? nil : pc, mode: mode)
+    }
+
+    /// Goes to the translation of a pc by way of the jump cache; nil: of that in the pc global. All guest state is home.
+    mutating func emitLookUp(_ pc: UInt64?, mode: UInt64) {
+        if let pc {
+            asm.mov(.rax, imm: Int64(bitPattern: pc))
+            if mode & CodeMode.relative != 0 { asm.alu(.add, .qword, .rax, header.delta) }
+            asm.mov(.qword, pcHome, .rax)
+        } else {
+            asm.mov(.qword, .rax, pcHome)
+        }
+        makeKey(.rax, KeyedPC.salt(mode), by: .r11)
         asm.jmp(to: stubs.jumpCache[Int(GPR.rax.rawValue)])
     }
 
@@ -241,7 +276,7 @@ extension Lowering {
                 asm.movTranslation(payload)
                 asm.jmp(to: stubs.chainExit)
             } else {
-                asm.slotStub(stubs.slotExit, payload: payload, pc: slots[i].pc)
+                asm.slotStub(stubs.exit(of: slots[i].kind), payload: payload, pc: slots[i].pc)
             }
         }
     }

@@ -75,6 +75,8 @@ struct Lowering: ~Copyable {
     var regionPC: UInt64 = 0
     /// By which a target's key differs from its pc, in the region's mode (`KeyedPC`).
     var salt: UInt64 = 0
+    /// The region is relative (`CodeMode.relative`).
+    var isRelative = false
     var pc: UInt64 = 0
     /// Its word.
     var word: UInt16 = 0
@@ -173,6 +175,7 @@ struct Lowering: ~Copyable {
         globalCount = region.globalCount
         regionPC = region.s.pointee.guestPC
         salt = KeyedPC.salt(region.s.pointee.guestFlags)
+        isRelative = region.s.pointee.guestFlags & CodeMode.relative != 0
         pc = regionPC
         headEnd = 0
         isFlat = allocation.s.pointee.isFlat

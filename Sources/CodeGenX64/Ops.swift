@@ -131,6 +131,7 @@ extension Opcode {
         case .fpSetFlags: X64Op(clobbers: RegisterSet(.rax)) { x, s, _, _ in x.setFlags(s) }
         case .fpSetRounding: X64Op(clobbers: RegisterSet(.rax)) { x, s, _, _ in x.setRounding(s) }
         // Engine
+        case .delta: X64Op { x, s, _, _ in x.delta(s) }
         case .insnStart: X64Op { x, _, op, _ in x.insnStart(op) }
         case .checkExit: X64Op { x, _, op, _ in x.checkExit(op) }
         case .countExecution: X64Op { x, _, op, _ in x.countExecution(op) }

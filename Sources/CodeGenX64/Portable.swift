@@ -18,15 +18,19 @@ struct PortableHead: BitwiseCopyable {
     var slotCount: UInt32
     var relocationCount: UInt32
     var recordBytes: UInt32
+    /// Of relative code, the pc that it was made for; 1, which no instruction has, for other code.
+    var movingPC: UInt64
+    static let noPC: UInt64 = 1
 
-    static let stride = 16
+    static let stride = 24
     var slotsAt: Int { Self.stride }
     var relocationsAt: Int { slotsAt + Int(slotCount) * MemoryLayout<SlotPatch>.stride }
     var recordsAt: Int { relocationsAt + Int(relocationCount) * MemoryLayout<Relocation>.stride }
     var codeAt: Int { recordsAt + Int(recordBytes) }
     var size: Int { codeAt + Int(codeSize) }
 
-    init(codeSize: Int, slotCount: Int, relocationCount: Int, recordBytes: Int) {
+    init(codeSize: Int, slotCount: Int, relocationCount: Int, recordBytes: Int, movingPC: UInt64) {
+        self.movingPC = movingPC
         self.codeSize = UInt32(codeSize)
         self.slotCount = UInt32(slotCount)
         self.relocationCount = UInt32(relocationCount)
@@ -36,7 +40,7 @@ struct PortableHead: BitwiseCopyable {
     init(_ compiled: CompiledRegion) {
         self.init(
             codeSize: compiled.codeSize, slotCount: compiled.slotCount, relocationCount: compiled.relocationCount,
-            recordBytes: compiled.records.count)
+            recordBytes: compiled.records.count, movingPC: MovingEntry.pc(compiled.movingEntry) ?? Self.noPC)
     }
 }
 
@@ -104,7 +108,8 @@ extension X64Host {
         guard let code, exported.count >= PortableHead.stride, let source = exported.baseAddress else { return nil }
         let head = source.loadUnaligned(as: PortableHead.self)
         let size = Int(head.codeSize)
-        let start = nextStart(code)
+        let isRelative = head.movingPC != PortableHead.noPC
+        let start = nextStart(code, isRelative: isRelative)
         guard head.size == exported.count, size > 0, start + size <= code.size else { return nil }
         let target = code.writable + start
         target.copyMemory(from: source + head.codeAt, byteCount: size)
@@ -115,10 +120,10 @@ extension X64Host {
             guard patch.fits(size) else { return drop(slots: firstSlot) }
             patches.append(patch.field == 0 ? patch : patch.moved(by: start))
             if patch.field != 0, !patch.isCache {
-                writeSlotStub(code, start + Int(patch.stub), translation: translation, slot: i, pc: patch.pc)
+                writeSlotStub(code, patch.moved(by: start), translation: translation, slot: i)
             }
         }
-        writeHeadExit(code, start)
+        let movingEntry = writeHead(code, start, movingPC: isRelative ? head.movingPC : nil)
         let firstRelocation = relocations.count
         let index = UInt32(truncatingIfNeeded: translation &<< 8)
         for i in 0..<Int(head.relocationCount) {
@@ -137,8 +142,8 @@ extension X64Host {
         }
         code.used = start + size
         return CompiledRegion(
-            entry: UInt64(UInt(bitPattern: code.executable + start)), codeSize: size, firstSlot: firstSlot,
-            slotCount: Int(head.slotCount), firstRelocation: firstRelocation,
+            entry: UInt64(UInt(bitPattern: code.executable + start)), movingEntry: movingEntry, codeSize: size,
+            firstSlot: firstSlot, slotCount: Int(head.slotCount), firstRelocation: firstRelocation,
             relocationCount: Int(head.relocationCount),
             records: UnsafeRawBufferPointer(start: source + head.recordsAt, count: Int(head.recordBytes)))
     }

@@ -1,4 +1,4 @@
-// Chaining slots: what generated code leaves open for the engine to patch.
+// Chaining slots: what generated code leaves open for the engine to patch, and the other ways into a region.
 //
 // A `goto_tb` or `push_return` has one patchable displacement. A `goto_cached` has two and a word of data:
 //
@@ -60,8 +60,46 @@ enum HeadExit {
     }
 }
 
+/// The way into relative code by the pc (`CompiledRegion.movingEntry`), before `HeadExit`:
+///
+///     mov r11, -pc        the address that the code was made for
+///     add r11, [pc global]
+///     mov [delta], r11
+///     jmp entry
+enum MovingEntry {
+    static let size = 26
+
+    /// `pcHome`, `delta`: displacements from rbp.
+    @inline(__always)
+    static func write(_ entry: UnsafeMutableRawPointer, pc: UInt64, pcHome: Address, delta: Address) {
+        func field(_ address: Address) -> UInt32 { UInt32(truncatingIfNeeded: address.value) }
+        _ = (entry - HeadExit.size - size).put8(0x49).put8(0xBB).put64(0 &- pc)
+            .put8(0x4C).put8(0x03).put8(0x9D).put32(field(pcHome))
+            .put8(0x4C).put8(0x89).put8(0x9D).put32(field(delta))
+            .put8(0xEB).put8(UInt8(HeadExit.size))
+    }
+
+    /// The pc that the code behind one was made for; nil: there is none.
+    static func pc(_ movingEntry: UInt64) -> UInt64? {
+        UnsafeRawPointer(bitPattern: UInt(movingEntry)).map {
+            0 &- $0.loadUnaligned(fromByteOffset: 2, as: UInt64.self)
+        }
+    }
+}
+
+/// What is where a slot leads to while it is not linked.
+enum SlotKind: UInt32 {
+    /// The slot has a pc of its own, or, of an in-line cache, says where the target is.
+    case fixed
+    /// The pc is `delta` behind that of the slot.
+    case moving
+    /// The pc global holds the pc: a `push_return` of relative code.
+    case movingReturn
+}
+
 /// A slot of the region being lowered. Offsets are from the region's entry.
 struct SlotUse {
+    var kind = SlotKind.fixed
     /// The patchable displacement of the jump, and the stub.
     var field: Int
     var stub = 0
@@ -88,6 +126,8 @@ struct SlotPatch: BitwiseCopyable {
     var missField: UInt32
     var miss: UInt32
     var word: UInt32
+    /// A `SlotKind`.
+    var kind: UInt32
 
     var isCache: Bool { missField != 0 }
 
@@ -99,6 +139,7 @@ struct SlotPatch: BitwiseCopyable {
         missField = use.isCache ? place(use.missField) : 0
         miss = place(use.miss)
         word = place(use.word)
+        kind = use.kind.rawValue
     }
 }
 

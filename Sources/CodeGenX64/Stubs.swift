@@ -14,6 +14,7 @@ struct HeaderFields {
     let returnStack = field(\.returnStack)
     let returnStackTop = field(\.returnStackTop)
     let knownTranslations = field(\.knownTranslations)
+    let delta = field(\.delta)
     let fpFlags = field(\.fpFlags)
     let fpRounding = field(\.fpRounding)
     let guestMXCSR = field(\.hostWords, at: HostWords.guestMXCSR)
@@ -95,8 +96,10 @@ struct Stubs {
     var epilogue: UInt = 0
     /// eax: translation << 8 | slot.
     var chainExit: UInt = 0
-    /// Called by the stub of a slot: see `SlotStub`.
+    /// Called by the stub of a slot: see `SlotStub`, and `SlotKind` for the three.
     var slotExit: UInt = 0
+    var movingSlotExit: UInt = 0
+    var movingReturnExit: UInt = 0
     /// Called from before a region's entry: see `HeadExit`.
     var headExit: UInt = 0
     /// r11: the recovery point.
@@ -158,6 +161,17 @@ struct Stubs {
         asm.mov(.qword, .r11, Address(.r11, SlotStub.pc - SlotStub.payload))
         asm.mov(.qword, pcHome, .r11)
         asm.jmp(to: stubs.chainExit)
+        stubs.movingSlotExit = asm.address
+        asm.pop(.r11)
+        asm.mov(.dword, .rax, Address(.r11))
+        asm.mov(.qword, .r11, Address(.r11, SlotStub.pc - SlotStub.payload))
+        asm.alu(.add, .qword, .r11, header.delta)
+        asm.mov(.qword, pcHome, .r11)
+        asm.jmp(to: stubs.chainExit)
+        stubs.movingReturnExit = asm.address
+        asm.pop(.r11)
+        asm.mov(.dword, .rax, Address(.r11))
+        asm.jmp(to: stubs.chainExit)
 
         stubs.headExit = asm.address
         asm.pop(.r11)
@@ -206,6 +220,15 @@ struct Stubs {
         stubs.helperTable = asm.address
         for helper in configuration.helpers { asm.data(UInt64(unsafeBitCast(helper.function, to: UInt.self))) }
         return stubs
+    }
+
+    /// What the stub of a slot calls.
+    func exit(of kind: SlotKind) -> UInt {
+        switch kind {
+        case .fixed: slotExit
+        case .moving: movingSlotExit
+        case .movingReturn: movingReturnExit
+        }
     }
 
     /// The register in which `missedCache` of a target expects the jump's number.
@@ -273,10 +296,9 @@ extension Assembler {
         mov(.qword, Address(.rbp, index: .r11, .x8, fromBase(ExecutionCounters.offset(targetsOfJump: 0))), target)
     }
 
-    /// The same for a jump whose number is known.
-    mutating func noteTarget(_ target: GPR, number: Int, pcHome: Address) {
+    /// The same for a jump whose number is known, and a pc that is stored.
+    mutating func noteTarget(_ target: GPR, number: Int) {
         let misses = Address(.rbp, fromBase(ExecutionCounters.offset(missesOfJump: number)))
-        mov(.qword, pcHome, target)
         mov(.dword, .r11, misses)
         unary(.inc, .dword, misses)
         alu(.and, .dword, .r11, imm: Int32(ExecutionCounters.targetCount - 1))

@@ -34,7 +34,8 @@ final class X64Compiler: RegionCompiler, @unchecked Sendable {
         let records = lowering.pointee.writer.finish()
         let head = PortableHead(
             codeSize: lowering.pointee.asm.offset, slotCount: region.slotCount,
-            relocationCount: lowering.pointee.asm.relocationCount, recordBytes: records.count)
+            relocationCount: lowering.pointee.asm.relocationCount, recordBytes: records.count,
+            movingPC: lowering.pointee.isRelative ? lowering.pointee.regionPC : PortableHead.noPC)
         if exported.count < head.size {
             exported.deallocate()
             exported = .allocate(byteCount: head.size * 2, alignment: 16)

@@ -1,6 +1,7 @@
 // x86-64 machine code as a host of the translator: the host contract on top of `Lowering`.
 //
-// The code buffer starts with the common stubs; regions follow, each at a multiple of 8 bytes, with a `HeadExit` before it.
+// The code buffer starts with the common stubs; regions follow, each at a multiple of 8 bytes, with a `HeadExit` before it, and, where it is
+// relative, a `MovingEntry` before that. Between them lie guards and the ways to the jump cache.
 
 import CodeGen
 import IR
@@ -30,6 +31,8 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
 
     /// (CPU state, entry) -> exit value
     private typealias Prologue = @convention(c) (UnsafeMutableRawPointer, UInt64) -> UInt64
+
+    public let makesMovingCode = true
 
     public init() {}
 
@@ -71,38 +74,46 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
 
     public func compile(_ region: Region, _ allocation: Allocation, translation: Int) -> CompiledRegion? {
         guard let code, let lowering else { return nil }
-        let start = nextStart(code)
+        let isRelative = region.s.pointee.guestFlags & CodeMode.relative != 0
+        let start = nextStart(code, isRelative: isRelative)
         guard start < code.size else { return nil }
         lowering.pointee.asm.begin(
             start: code.writable + start, end: code.writable + code.size, rxDelta: code.executableDelta)
         guard lowering.pointee.run(region, allocation, translation: translation) else { return nil }
         let size = lowering.pointee.asm.offset
         code.used = start + size
-        writeHeadExit(code, start)
+        let movingEntry = writeHead(code, start, movingPC: isRelative ? region.s.pointee.guestPC : nil)
         let firstSlot = patches.count
         for i in 0..<region.slotCount { patches.append(SlotPatch(lowering.pointee.slots[i], at: start)) }
         let firstRelocation = relocations.count
         let noted = lowering.pointee.asm.relocationCount
         for i in 0..<noted { relocations.append(lowering.pointee.asm.relocations[i]) }
         return CompiledRegion(
-            entry: UInt64(UInt(bitPattern: code.executable + start)), codeSize: size, firstSlot: firstSlot,
-            slotCount: region.slotCount, firstRelocation: firstRelocation, relocationCount: noted,
+            entry: UInt64(UInt(bitPattern: code.executable + start)), movingEntry: movingEntry, codeSize: size,
+            firstSlot: firstSlot, slotCount: region.slotCount, firstRelocation: firstRelocation, relocationCount: noted,
             records: lowering.pointee.writer.finish())
     }
 
     /// Offset of the next region's entry in the code buffer.
-    func nextStart(_ code: CodeBuffer) -> Int { (code.used + HeadExit.size + 7) & ~7 }
+    func nextStart(_ code: CodeBuffer, isRelative: Bool) -> Int {
+        (code.used + HeadExit.size + (isRelative ? MovingEntry.size : 0) + 7) & ~7
+    }
 
-    /// The way out of the region at `start`.
-    func writeHeadExit(_ code: CodeBuffer, _ start: Int) {
+    /// The way out of the region at `start`, and, of relative code made for `movingPC`, the way in by the pc, whose address it returns, or 0.
+    func writeHead(_ code: CodeBuffer, _ start: Int, movingPC: UInt64?) -> UInt64 {
         HeadExit.write(code.writable + start, distance: distance(code, from: start, to: stubs.headExit))
+        guard let movingPC, let lowering else { return 0 }
+        MovingEntry.write(
+            code.writable + start, pc: movingPC, pcHome: lowering.pointee.pcHome, delta: lowering.pointee.header.delta)
+        return UInt64(UInt(bitPattern: code.executable + (start - HeadExit.size - MovingEntry.size)))
     }
 
     /// The stub of a slot of translation `translation`, at an offset in the code buffer, for a region that has moved.
-    func writeSlotStub(_ code: CodeBuffer, _ stub: Int, translation: Int, slot: Int, pc: UInt64) {
+    func writeSlotStub(_ code: CodeBuffer, _ patch: SlotPatch, translation: Int, slot: Int) {
+        let stub = Int(patch.stub), target = stubs.exit(of: SlotKind(rawValue: patch.kind) ?? .fixed)
         SlotStub.write(
-            code.writable + stub, distance: distance(code, from: stub + Int(SlotStub.payload), to: stubs.slotExit),
-            payload: UInt32(truncatingIfNeeded: translation &<< 8 | slot), pc: pc)
+            code.writable + stub, distance: distance(code, from: stub + Int(SlotStub.payload), to: target),
+            payload: UInt32(truncatingIfNeeded: translation &<< 8 | slot), pc: patch.pc)
     }
 
     private func distance(_ code: CodeBuffer, from offset: Int, to target: UInt) -> UInt32 {
@@ -121,7 +132,8 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
         guard code.used < end &+ 8 else { return }
         patches.removeLast(compiled.slotCount)
         relocations.removeLast(compiled.relocationCount)
-        code.used = Int(compiled.entry &- UInt64(UInt(bitPattern: code.executable))) - HeadExit.size
+        let first = compiled.movingEntry != 0 ? compiled.movingEntry : compiled.entry &- UInt64(HeadExit.size)
+        code.used = Int(first &- UInt64(UInt(bitPattern: code.executable)))
     }
 
     public func enter(_ state: UnsafeMutableRawPointer, _ entry: UInt64) -> ExitValue {
@@ -146,14 +158,37 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
         return true
     }
 
-    public func guardedEntry(_ compiled: CompiledRegion, translation: Int, pc: UInt64, mode: UInt64) -> UInt64? {
+    public func guardedEntry(
+        _ compiled: CompiledRegion, translation: Int, pc: UInt64, mode: UInt64, sets: Bool
+    ) -> UInt64? {
+        emit { $0.emitGuard(to: UInt(compiled.entry), translation: translation, pc: pc, mode: mode, sets: sets) }
+    }
+
+    public func leaveToLookUp(_ compiled: CompiledRegion, slot: Int, mode: UInt64) {
+        guard let patch = patch(compiled, slot) else { return }
+        if patch.isCache {
+            // A target that it was for once counts as another one, too.
+            for field in [patch.missField, patch.field] {
+                setJump(field, to: UInt(bitPattern: executable + Int(patch.miss)))
+            }
+            return
+        }
+        let pc = patch.kind == SlotKind.movingReturn.rawValue ? nil : patch.pc
+        if let code = emit({ $0.emitLookUp(pc, mode: mode) }) { setJump(patch.field, to: UInt(code)) }
+    }
+
+    public func isMovingReturn(_ compiled: CompiledRegion, slot: Int) -> Bool {
+        patch(compiled, slot)?.kind == SlotKind.movingReturn.rawValue
+    }
+
+    /// Code between regions; nil when the code buffer is full.
+    private func emit(_ body: (inout Lowering) -> Void) -> UInt64? {
         guard let code, let lowering else { return nil }
         let start = (code.used + 7) & ~7
         guard start < code.size else { return nil }
         lowering.pointee.asm.begin(
             start: code.writable + start, end: code.writable + code.size, rxDelta: code.executableDelta)
-        lowering.pointee.emitGuard(
-            to: UInt(compiled.entry), translation: translation, pc: pc, salt: KeyedPC.salt(mode))
+        body(&lowering.pointee)
         if lowering.pointee.asm.overflowed { return nil }
         code.used = start + lowering.pointee.asm.offset
         return UInt64(UInt(bitPattern: code.executable + start))

@@ -20,12 +20,26 @@ struct CodeKey: Hashable {
     /// A bit above those of the guest's modes: the code stops where vCPUs are to stop (`Engine+Stops.swift`).
     static let stops: UInt64 = 1 << 16
     var hasStops: Bool { mode & Self.stops != 0 }
+    /// What of it is the guest's own.
+    var guestMode: UInt64 { mode & ~(Self.stops | CodeMode.relative) }
+    /// Its pc and place are those of a `CodeView` with another delta for each address space.
+    var isRelative: Bool { mode & CodeMode.relative != 0 }
 
     /// Where its bytes lie in the memory.
     var location: GuestLocation { place.location(of: pc) }
+}
+
+/// Where a vCPU goes on.
+struct CodeSite {
+    /// The address as the vCPU sees it.
+    var pc: UInt64
+    /// What its code is found by.
+    var key: CodeKey
+    /// What the vCPU sees from there.
+    var view: CodeView
 
     /// As jump cache and return stack have it.
-    var word: UInt64 { KeyedPC.word(pc, mode: mode) }
+    @inline(__always) var word: UInt64 { KeyedPC.word(pc, mode: key.mode) }
 }
 
 /// A region on its way into the code cache. What it points to is valid until the next one is made.
@@ -57,6 +71,10 @@ struct MadeRegion {
     /// Who has made it just now; nil: an earlier run, or this one some time ago.
     var origin: CodeOrigin?
     var isVerified = false
+    /// As `Workspace.delta`.
+    var delta: UInt64 = 0
+    /// Where it is seen by the vCPU that asked for it.
+    var seenPC: UInt64 { key.pc &+ delta }
     /// Guest instructions and bytes.
     var instructions = 0, guestBytes = 0
     /// Nanoseconds that it took until `start`, when what is still going on began.
@@ -69,7 +87,7 @@ extension Workspace {
         MadeRegion(
             key: request.key, pages: pages, body: body ?? .region(region, allocation), ranges: blocks, code: keptCode,
             isOptimized: request.isOptimized, isFindable: !request.isTemporary, canGrow: canGrow, origin: origin,
-            isVerified: verifies, instructions: region.s.pointee.guestInstructions,
+            isVerified: verifies, delta: delta, instructions: region.s.pointee.guestInstructions,
             guestBytes: region.s.pointee.guestLength)
     }
 }
@@ -79,6 +97,9 @@ extension Engine {
     /// it takes the place of. Holds the lock.
     func admit(_ made: MadeRegion, replacing old: TranslationID? = nil) -> TranslationID? {
         guard let index = cache.next else { return nil }
+        if made.key.isRelative {
+            for i in 0..<made.pages.count { cache.pageAddresses?.give(made.pages[i]) }
+        }
         if case .dormant(let index) = made.body {
             cache.restore(index, on: made.ranges)
             return index
@@ -109,7 +130,7 @@ extension Engine {
     }
 
     private func account(_ made: MadeRegion, _ compiled: CompiledRegion) {
-        options.codeListener?(compiled.entry, compiled.codeSize, made.key.pc)
+        options.codeListener?(compiled.entry, compiled.codeSize, made.seenPC)
         guard let origin = made.origin else { return }
         let time = made.time &+ (options.measuresTime ? HostClock.monotonic() &- made.start : 0)
         codeMemory.makeLargePages(used: code.used)
@@ -127,6 +148,6 @@ extension Engine {
             counters.optimizedTime &+= time
         }
         log.region(made, compiled)
-        log.hostCode(compiled, at: made.key.pc)
+        log.hostCode(compiled, at: made.seenPC)
     }
 }

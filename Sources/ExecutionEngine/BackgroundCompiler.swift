@@ -79,7 +79,7 @@ final class BackgroundCompiler: @unchecked Sendable {
         if tooLarge.remove(old) != nil { return .refused }
         guard let workspace = freeWorkspace() else { return .pending }
         guard
-            engine.pipeline.decode(request, profile, in: profile.space, engine.reader, workspace),
+            engine.pipeline.decode(request, profile, in: profile.view, engine.reader, workspace),
             !workspace.region.s.pointee.overflowed,
             startThread()
         else {

@@ -14,7 +14,7 @@ extension VCPU {
         while true {
             // An exit that waits for its target's translation has left generated code for good.
             if pendingLink != nil {
-                if let key, let exit = translate(key) { return exit }
+                if let site, let exit = translate(site) { return exit }
                 // Nothing can be executed there, and the exception's handler is not the target.
                 pendingLink = nil
             }
@@ -25,17 +25,17 @@ extension VCPU {
                 return .interrupted
             }
 
-            let key = key
-            guard let key, let entry = lookUp(key) else {
+            let site = site
+            guard let site, let entry = lookUp(site) else {
                 atomic(running).pointee.store(0, ordering: .releasing)
-                if let exit = key.map(translate) ?? fetchFault() { return exit }
+                if let exit = site.map(translate) ?? fetchFault() { return exit }
                 if mustStep {
                     mustStep = false
                     if let exit = reachStop() { return exit }
                 }
                 continue
             }
-            if engine.options.diagnostics.items.rawValue != 0 { logExecution(key.pc) }
+            if engine.options.diagnostics.items.rawValue != 0 { logExecution(site.pc) }
             if let result = handle(enter(entry)) { return result }
         }
     }
@@ -69,34 +69,38 @@ extension VCPU {
     }
 
     /// What the vCPU is to run next; nil where nothing can be executed.
-    var key: CodeKey? { engine.key(programCounter, mode, in: space) }
+    var site: CodeSite? { engine.site(programCounter, mode, in: space, currentContext) }
 
     /// What its translations are made for.
     var mode: UInt64 { engine.guest.mode(state) | stops.keyBit }
 
-    private func lookUp(_ key: CodeKey) -> UInt64? {
-        let cached = header.pointee.jumpCache + JumpCache.index(key.word)
-        if cached.pointee.pc == key.word { return cached.pointee.code }
-        guard let index = engine.hasPlaces ? lookup.find(key, in: space) : lookup.find(key) else { return nil }
-        let entry = lookup[index].entry
-        currentContext.remember(key.word, entry, index)
+    private func lookUp(_ site: CodeSite) -> UInt64? {
+        let cached = header.pointee.jumpCache + JumpCache.index(site.word)
+        if cached.pointee.pc == site.word { return cached.pointee.code }
+        guard let index = engine.hasPlaces ? lookup.find(site.key, in: site.view) : lookup.find(site.key) else {
+            return nil
+        }
+        let entry = lookup[index].entryByPC
+        currentContext.remember(site, entry, index)
         return entry
     }
 
     /// The slow path of look-up, under the lock: finds or makes the translation, links the exit that led here.
-    private func translate(_ key: CodeKey) -> VCPUExit? {
+    private func translate(_ site: CodeSite) -> VCPUExit? {
         engine.lock.lock()
         defer { engine.lock.unlock() }
-        setActivity(engine.tiering.optimizesAtOnce(key.pc) ? .optimizing : .translating)
+        // Another vCPU may have given its page an address.
+        let site = site.key.isRelative ? self.site ?? site : site
+        setActivity(engine.tiering.optimizesAtOnce(site.key.pc) ? .optimizing : .translating)
         defer { setActivity(.engine) }
         var hasFlushed = false
-        let supply = engine.supply(key, in: space, &hasFlushed)
+        let supply = engine.supply(site.key, in: site.view, &hasFlushed)
         if hasFlushed { forget() }
         defer { pendingLink = nil }
         switch supply {
         case .code(let index):
             link(to: index)
-            currentContext.remember(key.word, lookup[index].entry, index)
+            currentContext.remember(site, lookup[index].entryByPC, index)
             return nil
         case .notExecutable: return fetchFault()
         case .notKept:
@@ -108,18 +112,22 @@ extension VCPU {
 
     /// The translation at pc is hot, or a region expects something else than what happens.
     private func optimize() {
-        guard let key else { return }
+        guard let site else { return }
+        let key = site.key
         engine.lock.lock()
         defer { engine.lock.unlock() }
-        if let source = exitTranslation, exitGeneration == engine.generation, engine.cache[source].key.pc != key.pc {
-            let profile = CountedProfile(self, mode: engine.cache[source].key.mode)
-            let patience = engine.drop(source, site: key.pc, profile)
-            let offset = ExecutionCounters.offset(entriesOf: key.pc)
-            return state.storeBytes(of: patience, toByteOffset: offset, as: UInt32.self)
+        if let source = exitTranslation, exitGeneration == engine.generation {
+            let row = engine.cache[source], delta = delta(of: row), jump = site.pc &- delta
+            if row.key.pc != jump {
+                let profile = CountedProfile(self, mode: row.key.mode, in: CodeView(space: space, delta: delta))
+                let patience = engine.drop(source, site: jump, profile)
+                let offset = ExecutionCounters.offset(entriesOf: jump)
+                return state.storeBytes(of: patience, toByteOffset: offset, as: UInt32.self)
+            }
         }
         // Whatever led here: what is looked up next is the best there is.
-        header.pointee.jumpCache[JumpCache.index(key.word)] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
-        let old = engine.find(key, in: space)
+        header.pointee.jumpCache[JumpCache.index(site.word)] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
+        let old = engine.find(key, in: site.view)
         if let hot = exitTranslation, exitGeneration == engine.generation, hot != old {
             // Another one is better here, or this one is out of use and none is seen.
             engine.unlinkAll(to: hot)
@@ -128,7 +136,7 @@ extension VCPU {
         guard let old else { return }
         setActivity(.optimizing)
         defer { setActivity(.engine) }
-        let profile = CountedProfile(self, mode: key.mode)
+        let profile = CountedProfile(self, mode: key.mode, in: site.view)
         var hasFlushed = false
         let patience = engine.replace(old, profile, mayWait: !isBorrowed, &hasFlushed)
         if hasFlushed { forget() }
@@ -142,9 +150,13 @@ extension VCPU {
 
     private func link(to target: TranslationID) {
         guard let link = pendingLink, link.generation == engine.generation, engine.options.chaining,
-            engine.cache[link.source].isValid, engine.link(link.source, slot: link.slot, to: target)
+            engine.cache[link.source].isValid
         else { return }
-        engine.counters.links += 1
+        // An in-line cache has been left with the delta of its own code.
+        let pc =
+            engine.host.target(engine.cache.code(of: link.source), slot: link.slot)
+            ?? programCounter &- delta(of: engine.cache[link.source])
+        if engine.link(link.source, slot: link.slot, to: target, pc: pc) { engine.counters.links += 1 }
     }
 
     // MARK: Exits

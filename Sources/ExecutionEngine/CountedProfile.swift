@@ -7,15 +7,15 @@ import GuestMemory
 /// How guest code has run on one vCPU, as its baseline translations have counted it. Under the translation lock.
 final class CountedProfile: ExecutionProfile {
     let engine: Engine
-    /// What the vCPU sees.
-    let space: any AddressSpace
+    /// What the vCPU sees, by the addresses of the code that the profile is of.
+    let view: CodeView
     private let mode: UInt64
     /// The vCPU's state, with the counters below it.
     let state: UnsafeMutableRawPointer
 
-    init(_ vcpu: VCPU, mode: UInt64) {
+    init(_ vcpu: VCPU, mode: UInt64, in view: CodeView) {
         engine = vcpu.engine
-        space = vcpu.space
+        self.view = view
         state = vcpu.state
         self.mode = mode
     }
@@ -32,7 +32,7 @@ final class CountedProfile: ExecutionProfile {
     }
 
     private func find(_ pc: UInt64) -> TranslationID? {
-        engine.key(pc, mode, in: space).flatMap { engine.find($0, in: space) }
+        engine.key(pc, mode, in: view).flatMap { engine.find($0, in: view) }
     }
 
     /// Counters count down, perhaps below zero, and are shared.
@@ -71,13 +71,13 @@ final class CountedProfile: ExecutionProfile {
         forgetMisses(site)
     }
 
-    /// Where the indirect jump of a baseline translation went: to the target that its in-line cache is for, but for the misses.
+    /// Where the indirect jump of a baseline translation went: to the target that its in-line cache is for, if it is for one, but for the
+    /// misses.
     private func countedTargets(_ index: TranslationID, _ cached: (site: UInt64, target: UInt64?)) -> JumpTargets {
         var targets = JumpTargets()
-        guard let target = cached.target else { return targets }
         let executions = Float(counted(index))
         let misses = min(Float(misses(cached.site)), executions)
-        targets.add(target, share: 1 - misses / executions)
+        if let target = cached.target { targets.add(target, share: 1 - misses / executions) }
         targets.add(missedTargets(cached.site), share: misses / executions)
         return targets
     }

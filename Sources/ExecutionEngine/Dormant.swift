@@ -19,8 +19,8 @@ extension Engine {
 
     /// The dropped translation of `pc`, in use again; nil when there is none or its bytes have changed. Nothing must be found for the
     /// pc. Holds the lock.
-    func revive(_ key: CodeKey, in space: any AddressSpace) -> TranslationID? {
-        guard let found = cache.dormant[key], cache.lookup.isSeen(found, in: space) else { return nil }
+    func revive(_ key: CodeKey, in view: CodeView) -> TranslationID? {
+        guard let found = cache.dormant[key], cache.lookup.isSeen(found, in: view) else { return nil }
         let row = cache[found]
         let source = cache.sources[row.source]
         guard reader.holds(source.ranges, source.code),

@@ -47,6 +47,8 @@ public final class Engine: @unchecked Sendable {
     /// each vCPU has been asked to leave.) Guarded by `lock`.
     private var isUnsettled = false
     let tiering: Tiering
+    /// The modes of code that is made relative (`CodeView`); nil: all code is made for where it is seen.
+    let movingModes: ModeSet?
     /// What devices have written to memory since code that was made from it was dropped: blocks, offsets, bytes.
     let written = Mutex<[(ObjectIdentifier, UInt64, UInt64)]>([])
     let hasWritten = Atomic<Bool>(false)
@@ -79,10 +81,14 @@ public final class Engine: @unchecked Sendable {
         let anchor = unsafeBitCast(engineFaultHandler as CodeFaultHandler, to: UInt.self)
         codeMemory = try ExecutableMemory(size: options.codeCacheSize, near: anchor)
         code = CodeBuffer(writable: codeMemory.writable, executable: codeMemory.executable, size: codeMemory.size)
+        // Where instructions are counted, runs are to be the same whatever other processes there were.
+        movingModes =
+            memory.hasPlaces && host.makesMovingCode && !options.countsInstructions && guest.wordSize == .bits64
+            ? guest.movingModes : nil
         cache = try TranslationCache(
             recordCapacity: max(options.codeCacheSize / 2, 1 << 20),
             capacity: TranslationCache.capacity(forCode: options.codeCacheSize), pageSize: memory.pageSize,
-            hasPlaces: memory.hasPlaces)
+            hasPlaces: memory.hasPlaces, isRelative: movingModes != nil)
         host.configure(
             HostConfiguration(
                 helpers: guest.helpers, globals: guest.globals, pcOffset: guest.pcOffset, stateSize: guest.stateSize,
@@ -102,7 +108,7 @@ public final class Engine: @unchecked Sendable {
         self.reader = reader
         log = TranslationLog(guest: guest, options: options, reader: reader)
         tiering = Tiering(options, placeSize: placeSize, longestInstruction: guest.longestInstruction)
-        pipeline = Pipeline(guest: guest, options: options, log: log, tiering: tiering)
+        pipeline = Pipeline(guest: guest, options: options, log: log, tiering: tiering, cache.pageAddresses)
         FaultRegistry.add(self)
         machineMemory?.codeAppears = { [unowned(unsafe) self] in refuseWrites(to: $0) }
         if let rows = store?.expectedRows { commit(rows: rows) }
@@ -346,24 +352,34 @@ public final class Engine: @unchecked Sendable {
         if compiled.entry &- UInt64(UInt(bitPattern: code.executable)) >= UInt64(sharedCode) { host.discard(compiled) }
     }
 
-    /// Makes a slot of a translation lead to another one; false: the cpu loop finds the target each time.
-    func link(_ source: TranslationID, slot: Int, to target: TranslationID) -> Bool {
-        guard cache.hasRoomForLink, mayPatch(source), let entry = entry(of: target, from: source),
-            host.link(cache.code(of: source), slot: slot, to: entry, pc: cache[target].key.pc)
+    /// Makes a slot of a translation lead to another one, which is at `pc` as the source counts addresses; false: it does not.
+    func link(_ source: TranslationID, slot: Int, to target: TranslationID, pc: UInt64) -> Bool {
+        guard cache.hasRoomForLink, mayPatch(source) else { return false }
+        let code = cache.code(of: source), mode = cache[source].key.mode, key = cache[target].key
+        if (mode ^ key.mode) & CodeMode.relative != 0 || pc != key.pc {
+            // Who sees the source does not see the target at the same delta.
+            host.leaveToLookUp(code, slot: slot, mode: mode)
+            counters.refusedLinks += 1
+            return false
+        }
+        let sets = host.isMovingReturn(code, slot: slot)
+        guard let entry = entry(of: target, from: source, sets: sets), host.link(code, slot: slot, to: entry, pc: pc)
         else { return false }
         cache.addLink(source: source, slot: slot, target: target)
         return true
     }
 
     /// Where a link leads. Other code may be seen some day at the address of another page: only where all of the target's pages are the
-    /// source's too, a vCPU that executes the source sees the target as well. Elsewhere it has to have found the target itself.
-    private func entry(of target: TranslationID, from source: TranslationID) -> UInt64? {
+    /// source's too, a vCPU that executes the source sees the target as well. Elsewhere it has to have found the target itself. `sets`: the
+    /// target is entered by the pc.
+    private func entry(of target: TranslationID, from source: TranslationID, sets: Bool) -> UInt64? {
         let row = cache[target]
-        if !hasPlaces || isAsSure(target, as: source) { return row.entry }
-        if row.guardedEntry != 0 { return row.guardedEntry }
+        if !hasPlaces || isAsSure(target, as: source) { return sets ? row.entryByPC : row.entry }
+        let known = sets ? row.guardedReturn : row.guardedEntry
+        if known != 0 { return known }
         let entry = host.guardedEntry(
-            cache.code(of: target), translation: target.row, pc: row.key.pc, mode: row.key.mode)
-        cache[target].guardedEntry = entry ?? 0
+            cache.code(of: target), translation: target.row, pc: row.key.pc, mode: row.key.mode, sets: sets)
+        if sets { cache[target].guardedReturn = entry ?? 0 } else { cache[target].guardedEntry = entry ?? 0 }
         return entry
     }
 
@@ -424,6 +440,8 @@ public struct EngineCounters: Sendable {
     /// Nanoseconds spent translating, where measured (`measuresTime`).
     public var translationTime: UInt64 = 0
     public var links = 0
+    /// Jumps whose target is seen at another delta (`CodeView`), so that each look-up finds it anew.
+    public var refusedLinks = 0
     public var invalidated = 0
     /// Of those, the ones taken into use again because their bytes had not changed.
     public var revived = 0

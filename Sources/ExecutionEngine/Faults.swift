@@ -12,7 +12,7 @@ extension VCPU {
         // An instruction that starts on the last executable bytes misses its rest.
         let pc = programCounter
         var address = pc
-        if let key, let bytes = engine.memory.codeBytes(at: key.location) {
+        if let key = site?.key, let bytes = engine.memory.codeBytes(at: key.location) {
             address &+=
                 engine.hasPlaces ? min(UInt64(bytes.count), engine.tiering.nextPage(pc) &- pc) : UInt64(bytes.count)
         }
@@ -31,7 +31,7 @@ extension VCPU {
         case .retry:
             guard let mmu, mmu.mustStep else { return nil }
             mmu.mustStep = false
-            if let key { engine.lock.withLock { engine.endBlock(behind: key.location) } }
+            if let key = site?.key { engine.lock.withLock { engine.endBlock(behind: key.location) } }
             return stepAgain()
         case .guestFault(let kind): return memoryFault(address, access, kind)
         case .codeWrite(let page, let length):
@@ -68,9 +68,9 @@ extension VCPU {
     }
 
     private func tryStep(mayFlush: Bool) -> VCPUExit? {
-        guard let key else { return fetchFault() }
+        guard let site = engine.site(programCounter, mode, in: space, nil) else { return fetchFault() }
         engine.lock.lock()
-        let result = engine.translate(engine.tiering.once(key), in: space)
+        let result = engine.translate(engine.tiering.once(site.key), in: site.view)
         guard case .done(let index) = result else {
             if case .full = result {
                 engine.flushLocked()

@@ -48,7 +48,13 @@ final class Pipeline {
     /// Where instructions are counted, those that access devices, as far as is known: each ends its block.
     var deviceAccesses: Set<GuestLocation> = []
 
-    init(guest: any GuestArchitecture, options: EngineOptions, log: TranslationLog, tiering: Tiering) {
+    private let pageAddresses: PageAddresses?
+
+    init(
+        guest: any GuestArchitecture, options: EngineOptions, log: TranslationLog, tiering: Tiering,
+        _ pageAddresses: PageAddresses?
+    ) {
+        self.pageAddresses = pageAddresses
         self.guest = guest
         self.tiering = tiering
         layout = GuestLayout(guest)
@@ -58,14 +64,14 @@ final class Pipeline {
     }
 
     /// All stages. What is too large for some fixed storage is made smaller. `profile`: how the code has run so far, where that is known.
-    /// `space`: what the vCPU sees that it is made for, where memory has places.
+    /// `view`: what the vCPU sees that it is made for.
     func make(
-        _ request: TranslationRequest, _ profile: (any ExecutionProfile)?, in space: (any AddressSpace)?,
+        _ request: TranslationRequest, _ profile: (any ExecutionProfile)?, in view: CodeView,
         _ reader: CodeReader, _ workspace: Workspace
     ) -> PipelineResult {
         var request = request
         while true {
-            guard decode(request, profile, in: space, reader, workspace) else {
+            guard decode(request, profile, in: view, reader, workspace) else {
                 return reader.isForOneUse ? .notKept : .notExecutable
             }
             if !workspace.region.s.pointee.overflowed, prepare(request, workspace) { return .made }
@@ -77,11 +83,12 @@ final class Pipeline {
 
     /// Front end: guest bytes to IR, block by block. The only stage that asks the profile. False when there is no code at the address.
     func decode(
-        _ request: TranslationRequest, _ profile: (any ExecutionProfile)?, in space: (any AddressSpace)?,
+        _ request: TranslationRequest, _ profile: (any ExecutionProfile)?, in view: CodeView,
         _ reader: CodeReader, _ workspace: Workspace
     ) -> Bool {
         let pc = request.key.pc, plan = request.plan
         workspace.pages = request.pages
+        workspace.delta = view.delta
         /// The bytes at an address; in the last ones of a page, of one instruction, which may go on in the next one.
         func code(at pc: UInt64) -> UnsafeRawBufferPointer? {
             let location = workspace.pages.location(of: pc)
@@ -96,12 +103,14 @@ final class Pipeline {
         workspace.verifies = sampler.next()
         workspace.forgetCode()
         var unit = TranslationUnit(
-            region: region, pc: pc, flags: request.key.mode & ~CodeKey.stops, plan: plan, code: bytes, guest: layout,
+            region: region, pc: pc, flags: request.key.guestMode, plan: plan, code: bytes, guest: layout,
             storage: workspace.plans, profile: profile,
             stops: request.key.hasStops && !request.isTemporary ? stops : [])
         unit.startedOffset = startedOffset
-        if let space, plan.maxBlocks > 1, tiering.placeSize > 0 {
-            unit.admits = { [tiering] in workspace.takeIn($0, in: space, tiering) }
+        unit.isRelative = request.key.isRelative
+        if plan.maxBlocks > 1, tiering.placeSize > 0 {
+            let addresses = request.key.isRelative ? pageAddresses : nil
+            unit.admits = { [tiering] in workspace.takeIn($0, in: view, addresses, tiering) }
         }
         if !deviceAccesses.isEmpty {
             unit.endsBlock = { [deviceAccesses] in deviceAccesses.contains(workspace.pages.location(of: $0)) }
@@ -152,7 +161,7 @@ final class Pipeline {
         for i in 0..<count { length += Int(ranges[i].end &- ranges[i].start) }
         region.setGuest(instructions: unit.instructionCount, length: length)
         workspace.rangeCount = count
-        log.frontEnd(workspace.region, pages: workspace.pages)
+        log.frontEnd(workspace.region, pages: workspace.pages, delta: view.delta)
         return true
     }
 
@@ -160,7 +169,7 @@ final class Pipeline {
     func prepare(_ request: TranslationRequest, _ workspace: Workspace) -> Bool {
         workspace.checkFrontEnd()
         if let level = request.level, !workspace.optimize(level) { return false }
-        log.optimized(workspace.region)
+        log.optimized(workspace.region, delta: workspace.delta)
         return workspace.allocate()
     }
 }

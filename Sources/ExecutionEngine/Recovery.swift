@@ -41,9 +41,12 @@ extension VCPU {
                 state.storeBytes(of: value, toByteOffset: global.offset, as: UInt64.self)
             }
         }
-        programCounter = found.pc
+        programCounter = found.pc &+ delta(of: row)
         storeWord(found.word)
     }
+
+    /// How far behind the addresses that a translation was made for the vCPU sees it that executes it.
+    func delta(of row: Translation) -> UInt64 { row.key.isRelative ? header.pointee.delta : 0 }
 
     func home(_ global: Int) -> UInt64 {
         let place = globals[global]

@@ -63,7 +63,7 @@ extension VCPU {
         let place = RecoveryReader.nearest(
             engine.cache.code(of: index).records, pc: row.key.pc,
             offset: Int(truncatingIfNeeded: address &- row.entry) - (isInside ? 0 : 1), global: global)
-        seen.pc = place.pc
+        seen.pc = place.pc &+ delta(of: row)
         if !isInside {
             seen.activity = .helper
         } else {
@@ -89,7 +89,7 @@ extension VCPU {
         while count < min(capacity, ReturnStack.count) {
             let pc = header.pointee.returnStack[entry & (ReturnStack.count &- 1)].pc
             if pc == JumpCache.noPC { break }
-            buffer[count] = pc ^ salt
+            buffer[count] = pc &- salt
             count &+= 1
             entry &-= 1
         }

@@ -49,12 +49,13 @@ struct SeenPages: BitwiseCopyable, Sendable {
         return pages[0].place.address(of: location)
     }
 
-    /// Adds the page of an address as it is seen in `space`; false when there are too many, not all of it is seen there, or another one lies
-    /// in the same place: where a byte lies is to tell its address.
-    mutating func take(_ address: UInt64, in space: any AddressSpace) -> Bool {
+    /// Adds the page of an address as it is seen in `view`; false when there are too many, not all of it is seen there, its relative code is
+    /// made for another address (`addresses`), or another one lies in the same place: where a byte lies is to tell its address.
+    mutating func take(_ address: UInt64, in view: CodeView, _ addresses: PageAddresses?) -> Bool {
         if place(of: address) != nil { return true }
-        guard count < Self.limit, let place = space.wholePlace(of: address) else { return false }
+        guard count < Self.limit, let place = view.wholePlace(of: address) else { return false }
         let location = place.location(of: address & mask)
+        if let known = addresses?.find(location), known != address & mask { return false }
         for i in 0..<count where pages[i].place.location(of: pages[i].page) == location { return false }
         return add(address, place)
     }

@@ -7,29 +7,31 @@ import TranslationStore
 
 extension Engine {
     /// Takes into use what earlier runs made of the code of a key and around it. Holds the lock.
-    func installStored(at key: CodeKey, in space: any AddressSpace) {
+    func installStored(at key: CodeKey, in view: CodeView) {
         guard let store else { return }
         let first = cache.count, place = key.place
         let client = StoreClient(
             wants: {
                 // Where the rest of an instruction lies that goes on in the next page is not known here.
-                (!self.hasPlaces || !self.tiering.mayCross($0))
-                    && self.find(CodeKey(place: place, pc: $0, mode: $1), in: space) == nil
-            }, install: { self.install($0, at: place, in: space) })
+                ($1 ^ key.mode) & CodeMode.relative == 0
+                    && (!self.hasPlaces || !self.tiering.mayCross($0))
+                    && self.find(CodeKey(place: place, pc: $0, mode: $1), in: view) == nil
+            }, install: { self.install($0, at: place, in: view) })
         store.offer(at: key.pc, key.mode, place, file: source?.codeFile(at: key.location) ?? 0, to: client)
-        if options.chaining { for row in first..<cache.count { linkAll(TranslationID(row), in: space) } }
+        if options.chaining { for row in first..<cache.count { linkAll(TranslationID(row), in: view) } }
     }
 
     /// Takes a stored translation into use, if guest memory holds its bytes.
     private func install(
-        _ stored: StoredTranslation, at place: GuestPlace, in space: any AddressSpace
+        _ stored: StoredTranslation, at place: GuestPlace, in view: CodeView
     ) -> StoreClient.Outcome {
         let key = CodeKey(place: place, pc: stored.pc, mode: stored.mode), size = tiering.placeSize
         var pages = SeenPages(key, size: size)
+        let addresses = key.isRelative ? cache.pageAddresses : nil
         var isSeen = true
         let found = stored.ranges { address, count in
             // What is seen elsewhere is known to lie there together as far as a page goes.
-            if size > 0, address ^ (address &+ count &- 1) >= size || !pages.take(address, in: space) {
+            if size > 0, address ^ (address &+ count &- 1) >= size || !pages.take(address, in: view, addresses) {
                 isSeen = false
             }
             return pages.location(of: address)
@@ -44,14 +46,14 @@ extension Engine {
     }
 
     /// Links the slots of a translation whose targets are there.
-    private func linkAll(_ source: TranslationID, in space: any AddressSpace) {
+    private func linkAll(_ source: TranslationID, in view: CodeView) {
         let compiled = cache.code(of: source), pages = cache.pages(of: source)
         for slot in 0..<compiled.slotCount {
             var key = cache[source].key
             guard let pc = host.target(compiled, slot: slot), !tiering.mayCross(pc) else { continue }
             key.pc = pc
             key.place = pages.place(of: pc) ?? key.place
-            if let target = find(key, in: space) { _ = link(source, slot: slot, to: target) }
+            if let target = find(key, in: view) { _ = link(source, slot: slot, to: target, pc: pc) }
         }
     }
 

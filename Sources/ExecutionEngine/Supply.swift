@@ -25,34 +25,68 @@ extension Engine {
         case noRoom
     }
 
-    /// What code is found by that a vCPU sees at an address; nil: it sees none.
-    @inline(__always) func key(_ pc: UInt64, _ mode: UInt64, in space: any AddressSpace) -> CodeKey? {
+    /// What code is found by at an address of a view, for a mode with all its bits; nil: none is seen there.
+    @inline(__always) func key(_ pc: UInt64, _ mode: UInt64, in view: CodeView) -> CodeKey? {
         guard hasPlaces else { return CodeKey(pc: pc, mode: mode) }
-        guard let place = space.place(of: pc) else { return nil }
+        guard let place = view.place(of: pc) else { return nil }
         var key = CodeKey(place: place, pc: pc, mode: mode)
-        if tiering.mayCross(pc) { key.rest = space.place(of: tiering.nextPage(pc)) ?? CodeKey.noRest }
+        if tiering.mayCross(pc) { key.rest = view.place(of: tiering.nextPage(pc)) ?? CodeKey.noRest }
         return key
     }
 
-    /// The translation of a key that is in look-up.
-    func find(_ key: CodeKey, in space: any AddressSpace) -> TranslationID? {
-        hasPlaces ? cache.find(key, in: space) : cache.find(key)
+    /// The same at an address as a vCPU sees it, by the view that it is best seen in. `context`: of the vCPU, for code that may be relative.
+    @inline(__always) func site(
+        _ pc: UInt64, _ mode: UInt64, in space: any AddressSpace, _ context: CodeContext?
+    ) -> CodeSite? {
+        var view = CodeView(space: space), mode = mode
+        if let context, isMoving(mode) { mode |= relate(pc, &view, context) }
+        return key(pc &- view.delta, mode, in: view).map { CodeSite(pc: pc, key: $0, view: view) }
     }
 
-    /// The translation of a key, for a vCPU that sees what is in `space`. `hasFlushed` is set when the code cache was emptied for it.
-    func supply(_ key: CodeKey, in space: any AddressSpace, _ hasFlushed: inout Bool) -> Supply {
-        if let index = find(key, in: space) ?? revive(key, in: space) { return .code(index) }
-        installStored(at: key, in: space)
-        if let index = find(key, in: space) { return .code(index) }
+    private func isMoving(_ mode: UInt64) -> Bool {
+        movingModes.map { mode & CodeKey.stops == 0 && $0.contains(mode) } ?? false
+    }
+
+    /// The bit of relative code, and its view; 0 for code that is made for where it is seen.
+    private func relate(_ pc: UInt64, _ view: inout CodeView, _ context: CodeContext) -> UInt64 {
+        guard let addresses = cache.pageAddresses, let place = view.space.place(of: pc) else { return 0 }
+        let page = pc & ~(memory.pageSize &- 1), location = place.location(of: page)
+        if let address = addresses.find(location) {
+            view.delta = page &- address
+        } else if addresses.isFull {
+            return 0
+        } else {
+            let near = context.delta(near: page).map { page &- $0 }
+            view.delta = page &- (near ?? addresses.last(location) ?? lowAddress(ofPageAt: location))
+        }
+        return CodeMode.relative
+    }
+
+    private func lowAddress(ofPageAt location: GuestLocation) -> UInt64 {
+        guard let bytes = memory.codeBytes(at: location) else { return 0 }
+        return ExecutionEngine.lowAddress(
+            ofPage: UnsafeRawBufferPointer(rebasing: bytes.prefix(Int(memory.pageSize))))
+    }
+
+    /// The translation of a key that is in look-up.
+    func find(_ key: CodeKey, in view: CodeView) -> TranslationID? {
+        hasPlaces ? cache.find(key, in: view) : cache.find(key)
+    }
+
+    /// The translation of a key, for a vCPU that sees what is in `view`. `hasFlushed` is set when the code cache was emptied for it.
+    func supply(_ key: CodeKey, in view: CodeView, _ hasFlushed: inout Bool) -> Supply {
+        if let index = find(key, in: view) ?? revive(key, in: view) { return .code(index) }
+        installStored(at: key, in: view)
+        if let index = find(key, in: view) { return .code(index) }
         func flush() {
             flushLocked()
             hasFlushed = true
         }
-        if cache.isMostlyDead { flush() }
+        if cache.isMostlyDead || cache.pageAddresses?.isFull == true { flush() }
         var request = tiering.first(key)
         var isAlone = false
         while true {
-            switch translate(request, in: space) {
+            switch translate(request, in: view) {
             case .done(let index): return .code(index)
             case .notExecutable: return .notExecutable
             case .notKept: return .notKept
@@ -72,12 +106,12 @@ extension Engine {
 
     /// Makes a translation and takes it into the code cache, in the place of `old`.
     func translate(
-        _ request: TranslationRequest, _ profile: CountedProfile? = nil, in space: any AddressSpace,
+        _ request: TranslationRequest, _ profile: CountedProfile? = nil, in view: CodeView,
         replacing old: TranslationID? = nil
     ) -> TranslationResult {
         let start = options.measuresTime ? HostClock.monotonic() : 0
         let workspace = workspace
-        switch pipeline.make(request, profile, in: space, reader, workspace) {
+        switch pipeline.make(request, profile, in: view, reader, workspace) {
         case .notExecutable: return .notExecutable
         case .notKept: return .notKept
         case .tooLarge: return .full
@@ -99,7 +133,7 @@ extension Engine {
         {
             return BackgroundCompiler.patience
         }
-        if case .full = translate(request, profile, in: profile.space, replacing: old) {
+        if case .full = translate(request, profile, in: profile.view, replacing: old) {
             flushLocked()
             hasFlushed = true
         }

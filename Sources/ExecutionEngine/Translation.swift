@@ -14,6 +14,8 @@ struct Translation {
     /// Host entry address, and host bytes from there.
     var entry: UInt64
     var codeSize: UInt32
+    /// Where it is entered by the pc (`CompiledRegion.movingEntry`).
+    var entryByPC: UInt64
     /// Guest bytes it was made from, by location: [lowest, highest).
     var lowest: GuestLocation
     var highest: GuestLocation
@@ -22,6 +24,8 @@ struct Translation {
     var pageCount: UInt8 = 0
     /// What links from other pages lead to (`HostBackEnd.guardedEntry`); 0: none did yet.
     var guardedEntry: UInt64 = 0
+    /// The same for returns from other pages, of relative code.
+    var guardedReturn: UInt64 = 0
     /// Next translation + 1 in the same hash bucket. Read without the lock.
     var nextInBucket: UInt32
     /// First incoming link + 1 in `TranslationCache.links`.
@@ -97,16 +101,20 @@ final class TranslationCache: @unchecked Sendable {
     /// Starts of the blocks of optimized regions.
     let regionBlocks = RegionBlocks()
 
+    /// Where relative code is made; nil: none is.
+    let pageAddresses: PageAddresses?
     /// log2 of the bytes of a guest page.
     let pageBits: UInt64
     /// Bytes of a page, where memory has places; 0 elsewhere.
     private let placeSize: UInt64
 
     init(
-        recordCapacity: Int, capacity: Int = TranslationCache.largest, pageSize: UInt64, hasPlaces: Bool = false
+        recordCapacity: Int, capacity: Int = TranslationCache.largest, pageSize: UInt64, hasPlaces: Bool = false,
+        isRelative: Bool = false
     ) throws(Errno) {
         placeSize = hasPlaces ? pageSize : 0
         pageBits = UInt64(pageSize.trailingZeroBitCount)
+        pageAddresses = isRelative ? try PageAddresses(pageSize: pageSize) : nil
         self.capacity = capacity
         rows = try HostMemory.reserve(capacity * MemoryLayout<Translation>.stride)
             .bindMemory(to: Translation.self, capacity: capacity)
@@ -139,8 +147,8 @@ final class TranslationCache: @unchecked Sendable {
     /// The valid translation of a key; no lock needed. Where memory has places, one of several.
     func find(_ key: CodeKey) -> TranslationID? { lookup.find(key) }
 
-    /// The best one for what is seen in `space`; nil: in any.
-    func find(_ key: CodeKey, in space: (any AddressSpace)?) -> TranslationID? { lookup.find(key, in: space) }
+    /// The best one for what is seen in `view`; nil: in any.
+    func find(_ key: CodeKey, in view: CodeView?) -> TranslationID? { lookup.find(key, in: view) }
 
     /// The pages that a translation was made from.
     func pages(of id: TranslationID) -> SeenPages {
@@ -208,7 +216,8 @@ final class TranslationCache: @unchecked Sendable {
         let firstPage = UInt32(otherPages.count)
         if made.isFindable { for i in 1..<max(made.pages.count, 1) { otherPages.append(made.pages[i]) } }
         rows[index] = Translation(
-            key: made.key, entry: region.entry, codeSize: UInt32(region.codeSize), lowest: lowest, highest: highest,
+            key: made.key, entry: region.entry, codeSize: UInt32(region.codeSize),
+            entryByPC: region.movingEntry != 0 ? region.movingEntry : region.entry, lowest: lowest, highest: highest,
             firstPage: firstPage, pageCount: UInt8(otherPages.count - Int(firstPage)), nextInBucket: 0, incoming: 0,
             isValid: made.isFindable,
             isOptimized: made.isOptimized, canGrow: made.canGrow, counter: UInt16(truncatingIfNeeded: counter),
@@ -303,7 +312,10 @@ final class TranslationCache: @unchecked Sendable {
         for page in touchedPages(first, last) {
             var isAlive = false
             pages.forEach(page: page) { if rows[$0].isValid { isAlive = true } }
-            if !isAlive { pages.clear(page: page) }
+            if !isAlive {
+                pages.clear(page: page)
+                pageAddresses?.forget(GuestLocation(page << pageBits))
+            }
         }
     }
 
@@ -326,5 +338,8 @@ final class TranslationCache: @unchecked Sendable {
         deadCount = 0
         dormant.removeAll(keepingCapacity: true)
         regionBlocks.removeAll()
+        pageAddresses?.removeAll()
     }
+
+    deinit { pageAddresses?.deallocate() }
 }

@@ -20,35 +20,38 @@ struct TranslationLog {
         isOn = options.diagnostics.items.rawValue != 0
     }
 
-    /// The region as the front end built it.
-    func frontEnd(_ region: Region, pages: SeenPages) {
+    /// The region as the front end built it. The listing has the addresses at which the vCPU sees the code; the IR of relative code has
+    /// those that it is made for.
+    func frontEnd(_ region: Region, pages: SeenPages, delta: UInt64) {
         if !isOn { return }
-        let pc = region.s.pointee.guestPC
-        if options.diagnostics.isEnabled(.guestCode, at: pc) { options.diagnostics.write(listing(region, pages)) }
-        ops(region, .ops, "OP")
+        let pc = region.s.pointee.guestPC &+ delta
+        if options.diagnostics.isEnabled(.guestCode, at: pc) {
+            options.diagnostics.write(listing(region, pages, delta))
+        }
+        ops(region, delta, .ops, "OP")
     }
 
     /// The region as the optimizer left it.
-    func optimized(_ region: Region) {
-        if isOn { ops(region, .optimizedOps, "OP after optimization") }
+    func optimized(_ region: Region, delta: UInt64) {
+        if isOn { ops(region, delta, .optimizedOps, "OP after optimization") }
     }
 
-    private func ops(_ region: Region, _ item: LogItem, _ title: String) {
-        guard options.diagnostics.isEnabled(item, at: region.s.pointee.guestPC) else { return }
+    private func ops(_ region: Region, _ delta: UInt64, _ item: LogItem, _ title: String) {
+        guard options.diagnostics.isEnabled(item, at: region.s.pointee.guestPC &+ delta) else { return }
         options.diagnostics.write("\(title):\n" + region.print(globals: guest.globals, helpers: guest.helpers) + "\n")
     }
 
-    private func listing(_ region: Region, _ pages: SeenPages) -> String {
-        var text = "----------------\nIN: 0x" + String(region.s.pointee.guestPC, radix: 16) + "\n"
+    private func listing(_ region: Region, _ pages: SeenPages, _ delta: UInt64) -> String {
+        var text = "----------------\nIN: 0x" + String(region.s.pointee.guestPC &+ delta, radix: 16) + "\n"
         for b in 0..<region.blockCount {
             let block = region.blocks[b]
             for i in Int(block.start)..<Int(block.end) where region.ops[i].opcode == .insnStart {
                 let at = UInt64(bitPattern: region.ops[i].imm)
                 guard let bytes = reader.instruction(at: pages.location(of: at)) else { continue }
-                let (line, length) = guest.disassemble(bytes, at: at)
+                let (line, length) = guest.disassemble(bytes, at: at &+ delta)
                 let hex = digits(bytes.prefix(length))
                 let pad = String(repeating: " ", count: max(1, 18 - hex.utf8.count))
-                text += "0x" + String(at, radix: 16) + ":  " + hex + pad + line + "\n"
+                text += "0x" + String(at &+ delta, radix: 16) + ":  " + hex + pad + line + "\n"
             }
         }
         return text + "\n"
@@ -69,9 +72,9 @@ struct TranslationLog {
 
     /// An optimized region has been admitted.
     func region(_ made: MadeRegion, _ compiled: CompiledRegion) {
-        guard isOn, made.isOptimized, options.diagnostics.isEnabled(.regions, at: made.key.pc) else { return }
+        guard isOn, made.isOptimized, options.diagnostics.isEnabled(.regions, at: made.seenPC) else { return }
         options.diagnostics.write(
-            "region 0x\(String(made.key.pc, radix: 16)): \(made.instructions) instructions, "
+            "region 0x\(String(made.seenPC, radix: 16)): \(made.instructions) instructions, "
                 + "\(compiled.codeSize) bytes of host code\n")
     }
 

@@ -59,16 +59,16 @@ struct TranslationLookup: @unchecked Sendable {
         return nil
     }
 
-    /// The best valid translation of a key whose pages are all seen in `space` where they lay when it was made; without a space, wherever
+    /// The best valid translation of a key whose pages are all seen in `view` where they lay when it was made; without a view, wherever
     /// that is.
-    func find(_ key: CodeKey, in space: (any AddressSpace)?) -> TranslationID? {
+    func find(_ key: CodeKey, in view: CodeView?) -> TranslationID? {
         var at = atomic(bucket(key)).pointee.load(ordering: .acquiring)
         var found: TranslationID?
         var best = -1
         while at != 0 {
             let row = rows + Int(at &- 1)
             if row.pointee.key == key, row.pointee.isValid, row.pointee.rank > best,
-                space.map({ isSeen(row, in: $0) }) ?? true
+                view.map({ isSeen(row, in: $0) }) ?? true
             {
                 found = TranslationID(at &- 1)
                 best = row.pointee.rank
@@ -79,11 +79,11 @@ struct TranslationLookup: @unchecked Sendable {
     }
 
     /// Are the pages of a translation, but for that of its pc, seen where they lay?
-    func isSeen(_ id: TranslationID, in space: any AddressSpace) -> Bool { isSeen(rows + id.row, in: space) }
+    func isSeen(_ id: TranslationID, in view: CodeView) -> Bool { isSeen(rows + id.row, in: view) }
 
-    private func isSeen(_ row: UnsafeMutablePointer<Translation>, in space: any AddressSpace) -> Bool {
+    private func isSeen(_ row: UnsafeMutablePointer<Translation>, in view: CodeView) -> Bool {
         let first = otherPages + Int(row.pointee.firstPage)
-        for i in 0..<Int(row.pointee.pageCount) where space.wholePlace(of: first[i].page) != first[i].place {
+        for i in 0..<Int(row.pointee.pageCount) where view.wholePlace(of: first[i].page) != first[i].place {
             return false
         }
         return true

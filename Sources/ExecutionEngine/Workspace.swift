@@ -18,6 +18,8 @@ final class Workspace: @unchecked Sendable {
     var rangeCount = 0
     /// The pages that these lie in.
     var pages = SeenPages(CodeKey(pc: 0, mode: 0), size: 0)
+    /// How far behind its addresses the vCPU sees it that asked for it.
+    var delta: UInt64 = 0
     /// The region would be larger if calls were followed further.
     var canGrow = false
     var blocks: UnsafeBufferPointer<GuestRange> { UnsafeBufferPointer(start: ranges, count: rangeCount) }
@@ -64,8 +66,9 @@ final class Workspace: @unchecked Sendable {
     var keptCode: UnsafeRawBufferPointer? { keepsCode ? UnsafeRawBufferPointer(start: code, count: codeCount) : nil }
 
     /// May the code at an address be taken into the region? Its page is, if the vCPU sees code there.
-    func takeIn(_ pc: UInt64, in space: any AddressSpace, _ tiering: Tiering) -> Bool {
-        pages.take(pc, in: space) && (!tiering.mayCross(pc) || pages.take(tiering.nextPage(pc), in: space))
+    func takeIn(_ pc: UInt64, in view: CodeView, _ addresses: PageAddresses?, _ tiering: Tiering) -> Bool {
+        pages.take(pc, in: view, addresses)
+            && (!tiering.mayCross(pc) || pages.take(tiering.nextPage(pc), in: view, addresses))
     }
 
     /// Before a region is built.
@@ -115,7 +118,7 @@ final class Workspace: @unchecked Sendable {
 
     private func fail(_ stage: TranslationStage, _ problems: [String]) -> Never {
         VerificationFailure(
-            stage: stage, pc: region.s.pointee.guestPC, problems: problems,
+            stage: stage, pc: region.s.pointee.guestPC &+ delta, problems: problems,
             region: region.print(globals: guest.globals, helpers: guest.helpers)
         ).endProcess()
     }

@@ -81,6 +81,9 @@ public protocol GuestArchitecture: AnyObject, Sendable {
     var longestInstruction: Int { get }
     /// The order of plain accesses that guest code may rely on. Passes that leave out or join accesses obey it.
     var memoryModel: MemoryModel { get }
+    /// The modes of code that address spaces may see at different addresses, that of programs, where the front end knows addresses of code by
+    /// `TranslationUnit.seenAddress` alone. By default none. Only of a guest whose addresses have 64 bits.
+    var movingModes: ModeSet? { get }
     /// What its floating-point instructions deliver where IEEE 754 leaves a choice. By default as if it had none.
     var floatRules: FloatRules { get }
 
@@ -100,5 +103,6 @@ public protocol GuestArchitecture: AnyObject, Sendable {
 extension GuestArchitecture {
     public var instructionWord: Int? { nil }
     public var longestInstruction: Int { 16 }
+    public var movingModes: ModeSet? { nil }
     public var floatRules: FloatRules { .canonical }
 }

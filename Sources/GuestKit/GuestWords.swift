@@ -12,6 +12,18 @@ public enum WordSize: Int, Sendable {
     public var addressMask: UInt64 { self == .bits32 ? 0xffff_ffff : .max }
 }
 
+/// The modes of a guest whose bits under a mask are `value`.
+public struct ModeSet: Sendable {
+    @usableFromInline let mask: UInt64
+    @usableFromInline let value: UInt64
+    /// All modes, unless bits are named.
+    public init(mask: UInt64 = 0, value: UInt64 = 0) {
+        self.mask = mask
+        self.value = value
+    }
+    @inlinable public func contains(_ mode: UInt64) -> Bool { mode & mask == value }
+}
+
 /// What of the contract a translation unit needs: asked for once.
 public struct GuestLayout: Sendable {
     let pcOffset: Int

@@ -21,6 +21,8 @@ public struct TranslationUnit: ~Copyable {
     /// Where instructions are counted: the offset from the CPU state of the number of those of a block that were executed before the
     /// present one (`VCPUHeader.started`).
     public var startedOffset: Int?
+    /// The code is relative: its addresses here are not those at which it is seen.
+    public var isRelative = false
     /// May the code at an address be taken into the region? Nil: all of it.
     public var admits: ((UInt64) -> Bool)?
     /// Is an instruction to be the last of its block, whatever comes behind it?
@@ -83,6 +85,13 @@ public struct TranslationUnit: ~Copyable {
 
     /// A guest address modulo two to the power of its width.
     @inlinable public func wrapped(_ address: UInt64) -> UInt64 { address & addressMask }
+
+    /// The address at which the vCPU sees what is at `address` here, as a value: whatever the guest may get to know of addresses of code, such
+    /// as where a call returns to.
+    public mutating func seenAddress(of address: UInt64) -> Temp {
+        let value = ir.const(Int64(bitPattern: address))
+        return isRelative ? ir.add(ir.delta(), value) : value
+    }
 
     /// Number of code bytes readable at `pc` (0 when instruction fetch is impossible).
     @inlinable public var available: Int {
@@ -153,7 +162,7 @@ public struct TranslationUnit: ~Copyable {
         }
         if hint == .return {
             if let block = blockReturnedTo {
-                go(to: block, if: target, is: planned[block].pc, elseWeight: 0)
+                go(to: block, if: address(seenAt: target), is: planned[block].pc, elseWeight: 0)
             }
             return ir.lookupAndGoto(target, hint)
         }
@@ -172,7 +181,7 @@ public struct TranslationUnit: ~Copyable {
 
     /// Ends the block: hands control to the embedder with the guest pc at `pc`.
     public mutating func exit(_ reason: GuestExit, at pc: UInt64) {
-        ir.st(ir.const(Int64(bitPattern: pc)), pcOffset, .u64)
+        ir.st(seenAddress(of: pc), pcOffset, .u64)
         exit(reason, behind: pc == self.pc ? instructionsOfBlock &- 1 : instructionsOfBlock)
     }
 
@@ -378,6 +387,8 @@ public struct TranslationUnit: ~Copyable {
     private mutating func goToUsualTargets(_ target: Temp, _ returnTo: UInt64?) -> Float {
         guard let profile else { return 1 }
         let targets = profile.targets(of: pc, in: planned[current].pc)
+        if targets.count == 0 { return 1 }
+        let target = address(seenAt: target)
         var rest: Float = 1
         for i in 0..<targets.count where targets[i].share >= plan.leastShare {
             let (expected, share) = targets[i]
@@ -391,7 +402,12 @@ public struct TranslationUnit: ~Copyable {
         return rest
     }
 
-    /// To a planned block when `target` is its address, else on in a new block, cold when its weight is 0.
+    /// The reverse of `seenAddress`.
+    private mutating func address(seenAt target: Temp) -> Temp {
+        isRelative ? ir.sub(target, ir.delta()) : target
+    }
+
+    /// To a planned block when `target` is its address here, else on in a new block, cold when its weight is 0.
     private mutating func go(to block: Int, if target: Temp, is expected: UInt64, elseWeight: UInt32) {
         let other = ir.newBlock(isCold: elseWeight == 0, weight: elseWeight)
         ir.brcond(.eq, target, ir.const(Int64(bitPattern: expected)), enter(block), other)

@@ -31,6 +31,7 @@ public final class RISCVGuest: GuestArchitecture {
     public var memoryModel: MemoryModel { .weak }
     /// Unprivileged ISA, "NaN Generation and Propagation" and "Subnormal Arithmetic".
     public var floatRules: FloatRules { .canonical }
+    public var movingModes: ModeSet? { xlen == .i64 ? ModeSet() : nil }
     public var longestInstruction: Int { 4 }
     public var instructionAlignment: Int { cpu.extensions.contains(.zca) ? 2 : 4 }
 

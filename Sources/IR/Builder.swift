@@ -309,6 +309,8 @@ public struct IRBuilder {
         emit(.unboxf, .f32, .f32, into: into, aux: UInt16(format.rawValue) &<< 10, a)
     }
     /// The accrued exception flags: inexact 1, underflow 2, overflow 4, divide by zero 8, invalid 16.
+    /// How far behind its own addresses relative code is seen: a multiple of 4096, the same for the whole region.
+    @inlinable @discardableResult public func delta(into: Temp? = nil) -> Temp { emit(.delta, .i64, .i64, into: into) }
     @inlinable @discardableResult public func fpGetFlags(into: Temp? = nil) -> Temp {
         emit(.fpGetFlags, .i64, .i64, into: into)
     }

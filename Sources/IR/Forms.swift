@@ -178,6 +178,7 @@ extension Opcode {
         case .unboxf: OpForm(.only(.f32), .op, [.boxed], [.value(0, .f64)])
         case .fpGetFlags: OpForm(.only(.i64), .op, [], [])
         case .fpSetFlags, .fpSetRounding: OpForm(.only(.i64), .none, [], [a])
+        case .delta: OpForm(.only(.i64), .op, [], [])
         case .insnStart: OpForm(.only(.i64), .none, [.word], [.guestPC])
         case .checkExit: OpForm(.only(.i64), .none, [], [.guestPC])
         case .pushReturn, .gotoTB, .countExecution, .countInstructions:

@@ -36,6 +36,7 @@ public enum Opcode: UInt8, CaseIterable, Sendable {
     case boxf, unboxf
     case fpGetFlags, fpSetFlags, fpSetRounding
     // Engine
+    case delta
     case insnStart, checkExit, countExecution, countInstructions, pushReturn
     case gotoTB, exitTB, lookupAndGoto, gotoCached
 }
@@ -181,6 +182,7 @@ extension Opcode {
         case .fpGetFlags: OpcodeRow("fp_get_flags", 1, 0, .readsMemory)
         case .fpSetFlags: OpcodeRow("fp_set_flags", 0, 1, [.sideEffect, .fpControl])
         case .fpSetRounding: OpcodeRow("fp_set_rounding", 0, 1, [.sideEffect, .fpControl])
+        case .delta: OpcodeRow("delta", 1, 0)
         case .insnStart: OpcodeRow("insn_start", 0, 0, .sideEffect)
         case .checkExit: OpcodeRow("check_exit", 0, 0, [.stops, .sideEffect])
         case .countExecution: OpcodeRow("count_execution", 0, 0, [.stops, .sideEffect])

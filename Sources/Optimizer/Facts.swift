@@ -158,6 +158,7 @@ private func wide(_ op: Op, _ a: Facts, _ b: Facts, _ c: Facts, _ d: Facts) -> F
     case .setcond, .fsetcond: return .bool
     case .select: return c.met(d)
     case .ld, .gld, .grmw, .gcas: return memory(op)
+    case .delta: return Facts(zeros: 4095, ones: 0, width: 64)
     case .fpGetFlags: return Facts(unsigned: 5)
     case .boxf: return Facts(zeros: 0, ones: .max &<< (op.targetFormat == .binary16 ? 16 : 32), width: 64)
     default: return .unknown

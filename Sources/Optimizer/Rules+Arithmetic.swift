@@ -35,6 +35,9 @@ extension Propagation {
             op = Op(.neg, op.type, dst: op.dst, a: op.b)
             return true
         }
+        // (y + c) - y == c
+        let x = values[Int(a)]
+        if x.is(.add, op.type), x.a == b, isConstant(x.b) { return become(&op, constant: word(x.b)) }
         // x - -y == x + y
         return isOp(b, .neg, op.type) && become(&op, .add, a, values[Int(b)].a)
     }

@@ -126,7 +126,7 @@ public struct StoreIdentity: BitwiseCopyable, Equatable, Sendable {
 }
 
 /// A hash that finds accidents: two lanes, each folds the 128-bit products of 8-byte words.
-func contentHash(_ bytes: UnsafeRawBufferPointer, seed: UInt64 = 0) -> UInt64 {
+public func contentHash(_ bytes: UnsafeRawBufferPointer, seed: UInt64 = 0) -> UInt64 {
     @inline(__always) func fold(_ a: UInt64, _ b: UInt64) -> UInt64 {
         let product = a.multipliedFullWidth(by: b)
         return product.high ^ product.low

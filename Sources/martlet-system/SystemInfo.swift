@@ -81,7 +81,7 @@ struct SystemInfo {
         return """
             \(c.translations) translations of \(c.guestInstructions) instructions, \(c.hostBytes) bytes of host code for \(c.guestBytes)
             \(c.optimized) optimized regions of \(c.optimizedInstructions) instructions, \(c.overPages) of them over several pages, \(c.dropped) dropped
-            \(c.links) links, \(c.invalidated) invalidated, \(c.revived) of them revived, \(c.flushes) flushes
+            \(c.links) links, \(c.refusedLinks) left to look-up, \(c.invalidated) invalidated, \(c.revived) of them revived, \(c.flushes) flushes
             \(jumps.lookupMisses) misses of the jump cache, \(jumps.returnMisses) of the return stack, \(jumps.unlinked) jumps not linked
 
             """ + (lookUps ?? "") + (stored ?? "")

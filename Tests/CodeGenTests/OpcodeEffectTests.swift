@@ -48,6 +48,7 @@ private func sample(_ opcode: Opcode) -> String {
     case .itof: "s0 = itof.f32 a1"
     case .boxf: "f0 = boxf.b32 s1"
     case .unboxf: "s0 = unboxf.b32 f1"
+    case .delta: "a0 = delta"
     case .fpGetFlags: "a0 = fp_get_flags"
     case .fpSetFlags: "fp_set_flags a1"
     case .fpSetRounding: "fp_set_rounding 1"

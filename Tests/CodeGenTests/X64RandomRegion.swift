@@ -385,8 +385,9 @@ struct RegionGenerator {
             default: keep(builder.bitcast(single(), to: .i32, into: wordTarget()))
             }
         default:
-            switch random.below(4) {
+            switch random.below(5) {
             case 0: builder.fpSetFlags(integer())
+            case 2: keep(builder.delta(into: integerTarget()))
             case 1:
                 builder.fpSetRounding(
                     random.chance(50) ? builder.and(integer(), builder.const(3)) : builder.const(Int64(random.below(4)))

@@ -221,6 +221,7 @@ final class TestMachine {
         initialMemory = Array(repeating: 0, count: Self.memoryWords)
         (block + ExecutionCounters.bytes).bindMemory(to: VCPUHeader.self, capacity: 1)
             .initialize(to: VCPUHeader(jumpCache: jumpCache, returnStack: returnStack))
+        header.pointee.delta = 0x7f_a5c3_0000
         x64.prepare(state)
     }
 

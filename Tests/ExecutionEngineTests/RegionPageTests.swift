@@ -239,8 +239,9 @@ extension EngineTests {
             #expect(m.engine.counters.translations == made, "\(c)")
             if c.tier != .baseline {
                 view.shown[2] = .some(2)
-                let key = CodeKey(pc: m.memory.base + 0x1000, mode: 0)
-                let found = try #require(m.engine.find(key, in: view))
+                m.pc = 0x1000
+                let site = try #require(m.vcpu.site)
+                let found = try #require(m.engine.find(site.key, in: site.view))
                 #expect(m.engine.cache.pages(of: found).count == 2)
             }
         }

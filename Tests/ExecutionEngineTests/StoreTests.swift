@@ -272,7 +272,7 @@ extension EngineTests {
                 let m = try Machine(Configuration(isX64: true, tier: .baseline, isLow: true)) { $0.store = options }
                 m.memory.write(words, at: 0)
                 m.engine.lock.withLock {
-                    m.engine.installStored(at: CodeKey(pc: m.memory.base, mode: 0), in: m.vcpu.space)
+                    m.engine.installStored(at: CodeKey(pc: m.memory.base, mode: 0), in: CodeView(space: m.vcpu.space))
                 }
                 #expect(m.memory.base == good.base)
             }

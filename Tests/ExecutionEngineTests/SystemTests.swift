@@ -22,6 +22,8 @@ final class FlatGuest: ExtendedRISCV, SystemGuest, @unchecked Sendable {
     var raised: [String] = []
     var walks = 0
     var viewNumber: UInt64 = 0
+    /// Set before there is an engine.
+    var movingModes: ModeSet?
 
     var stateSize: Int { riscv.stateSize + 8 }
 
@@ -86,8 +88,9 @@ final class Board {
     let engine: Engine
     let vcpu: VCPU
 
-    init(_ c: Configuration, _ change: (inout EngineOptions) -> Void = { _ in }) throws {
+    init(_ c: Configuration, moves: Bool = false, _ change: (inout EngineOptions) -> Void = { _ in }) throws {
         startSignals
+        guest.movingModes = moves ? ModeSet() : nil
         let map = PhysicalMap()
         func block(_ name: String, isReadOnly: Bool) -> RAMBlock {
             let size = 0x10000
@@ -425,7 +428,7 @@ extension EngineTests {
             #expect(b.call(Self.base) == ["102 40001000 at 40000ffe"])
         }
 
-        private static func store(_ folder: String) -> (inout EngineOptions) -> Void {
+        static func store(_ folder: String) -> (inout EngineOptions) -> Void {
             {
                 $0.store = StoreOptions(
                     folder: folder, configuration: StoreIdentity(describing: "test".utf8), program: "machine",

@@ -71,6 +71,7 @@ private func samples(_ opcode: Opcode) -> [String] {
     case .itof: ["f0 = itof.f64.u.rne a0", "s0 = itof.f32 w0", "f0 = itof.f64 7", "f0 = itof.f64 7:i32"]
     case .boxf: ["f0 = boxf.b32 s0"]
     case .unboxf: ["s0 = unboxf.b16 f0"]
+    case .delta: ["a0 = delta"]
     case .fpGetFlags: ["a0 = fp_get_flags"]
     case .fpSetFlags, .fpSetRounding: ["\(name) 3"]
     case .insnStart, .checkExit: ["\(name) 0xffffffffffffffff"]

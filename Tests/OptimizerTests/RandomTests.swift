@@ -62,6 +62,7 @@ final class Runner {
         memory.initializeMemory(as: UInt8.self, repeating: 0, count: VCPUHeader.stride + Self.stateSize)
         let header = VCPUHeader.of(state)
         header.initialize(to: VCPUHeader(jumpCache: cache, returnStack: cache))
+        header.pointee.delta = 0x7f_a5c3_0000
         for i in 0..<6 { state.storeBytes(of: random.interesting(), toByteOffset: 8 * i, as: UInt64.self) }
         state.storeBytes(of: random.interesting(), toByteOffset: 48, as: UInt64.self)
         for i in 0..<4 { state.storeBytes(of: random.floatBits(), toByteOffset: 56 + 8 * i, as: UInt64.self) }
@@ -236,7 +237,12 @@ struct RegionGenerator {
                 random.pick([.fadd, .fmul, .fdiv]), random.pick(Self.f), random.pick(Self.f), into: random.pick(Self.f))
         case 5: keep(ir.bitcast(random.pick(Self.f), to: .i64, into: target()))
         case 6: ir.bitcast(x(), to: .f64, into: random.pick(Self.f))
-        case 7: random.below(2) == 0 ? ir.fpSetFlags(x()) : keep(ir.fpGetFlags(into: target()))
+        case 7:
+            switch random.below(3) {
+            case 0: ir.fpSetFlags(x())
+            case 1: keep(ir.delta(into: target()))
+            default: keep(ir.fpGetFlags(into: target()))
+            }
         default:
             let s = random.pick(singles)
             ir.boxf(ir.fbinary(.fmul, s, s), .binary32, into: random.pick(Self.f))

@@ -14,6 +14,10 @@ final class CodeContext {
     var view: UInt64 = 0
     /// Where the pages lie that it remembers code of. (A process's pages lie where they are seen.)
     var pages = CodePages()
+    /// At which deltas it has met relative code.
+    private var deltas = SeenDeltas()
+    private var lastPage: UInt64 = 1
+    private var lastDelta: UInt64 = 0
 
     /// `translations`: how many it may know; 0 where code lies at its address for good.
     init(translations: Int) throws(Errno) {
@@ -31,11 +35,23 @@ final class CodeContext {
         known?.deallocate()
     }
 
-    /// Puts the code of a key into the jump cache.
-    @inline(__always) func remember(_ word: UInt64, _ entry: UInt64, _ translation: TranslationID) {
-        jumpCache[JumpCache.index(word)] = JumpCacheEntry(pc: word, code: entry)
-        known?.insert(translation)
+    /// Puts the code that is found at a place into the jump cache. `entry`: where it is entered by the pc.
+    @inline(__always) func remember(_ site: CodeSite, _ entry: UInt64, _ translation: TranslationID) {
+        jumpCache[JumpCache.index(site.word)] = JumpCacheEntry(pc: site.word, code: entry)
+        known?.insert(translation, site.view.delta)
+        if site.key.isRelative { note(site.pc, site.view.delta) }
     }
+
+    private func note(_ pc: UInt64, _ delta: UInt64) {
+        let page = pc & ~4095
+        if page == lastPage, delta == lastDelta { return }
+        lastPage = page
+        lastDelta = delta
+        deltas.note(page, delta)
+    }
+
+    /// At which delta relative code at `pc` is best seen that has no address yet; nil: there is no other near.
+    func delta(near pc: UInt64) -> UInt64? { deltas.delta(near: pc) }
 
     func forget() {
         jumpCache.update(repeating: JumpCacheEntry(pc: 0, code: 0), count: JumpCache.count)
@@ -56,6 +72,13 @@ final class CodeContext {
         if pages.isEmpty { return }
         pages.forget()
         forget()
+        forgetDeltas()
+    }
+
+    /// Another process's code is not near that of this one.
+    func forgetDeltas() {
+        deltas.forget()
+        lastPage = 1
     }
 
     private func forgetReturns() {
@@ -63,34 +86,50 @@ final class CodeContext {
     }
 }
 
-/// A set of translations as generated code reads it: bit n is translation n.
+/// A set of translations as generated code reads it: word n is that of translation n (`VCPUHeader.knownTranslations`).
 struct KnownTranslations {
-    let words: UnsafeMutablePointer<UInt32>
+    let words: UnsafeMutablePointer<UInt64>
     let capacity: Int
-    private var bytes: Int { (capacity + 31) / 32 * 4 }
+    /// Those inserted since it was empty, while they are few; more are not listed.
+    private let listed: UnsafeMutablePointer<UInt32>
+    private static let listLimit = 8192
+    private let count: UnsafeMutablePointer<Int>
     /// Words in use.
     private let used: UnsafeMutablePointer<Int>
 
     init(capacity: Int) throws(Errno) {
         self.capacity = capacity
-        let bytes = (capacity + 31) / 32 * 4
-        words = try HostMemory.reserve(bytes).bindMemory(to: UInt32.self, capacity: bytes / 4)
+        words = try HostMemory.reserve(capacity * 8).bindMemory(to: UInt64.self, capacity: capacity)
+        listed = .allocate(capacity: Self.listLimit)
+        count = .allocate(capacity: 1)
+        count.initialize(to: 0)
         used = .allocate(capacity: 1)
         used.initialize(to: 0)
     }
 
     func deallocate() {
-        try? HostMemory.unmap(UInt(bitPattern: words), bytes)
+        try? HostMemory.unmap(UInt(bitPattern: words), capacity * 8)
+        listed.deallocate()
+        count.deallocate()
         used.deallocate()
     }
 
-    @inline(__always) func insert(_ id: TranslationID) {
-        words[id.row &>> 5] |= 1 &<< UInt32(truncatingIfNeeded: id.row & 31)
-        used.pointee = max(used.pointee, id.row &>> 5 &+ 1)
+    @inline(__always) func insert(_ id: TranslationID, _ delta: UInt64) {
+        if words[id.row] == 0 {
+            if count.pointee < Self.listLimit { listed[count.pointee] = UInt32(truncatingIfNeeded: id.row) }
+            count.pointee &+= 1
+            used.pointee = max(used.pointee, id.row &+ 1)
+        }
+        words[id.row] = delta | 1
     }
 
     func removeAll() {
-        words.update(repeating: 0, count: used.pointee)
+        if count.pointee <= Self.listLimit {
+            for i in 0..<count.pointee { words[Int(listed[i])] = 0 }
+        } else {
+            words.update(repeating: 0, count: used.pointee)
+        }
+        count.pointee = 0
         used.pointee = 0
     }
 }

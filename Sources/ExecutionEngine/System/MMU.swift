@@ -126,6 +126,7 @@ public final class MMU: AddressSpace, @unchecked Sendable {
         let context = context(TLBKey(view: guest.globalView(key.view), index: key.index))
         if context.view != key.view {
             context.view = key.view
+            context.forgetDeltas()
             if context.pages.hasLocalPages { context.forgetPages() }
         }
         if context === self.context { return }

@@ -39,6 +39,8 @@ public final class RISCVSystemGuest: SystemGuest {
     public var pcOffset: Int { user.pcOffset }
     public var memoryModel: MemoryModel { user.memoryModel }
     public var floatRules: FloatRules { user.floatRules }
+    /// U mode.
+    public var movingModes: ModeSet? { user.xlen == .i64 ? ModeSet(mask: SystemMode.privilegeMask) : nil }
     public var longestInstruction: Int { user.longestInstruction }
     public var instructionAlignment: Int { user.instructionAlignment }
     public func disassemble(_ bytes: UnsafeRawBufferPointer, at pc: UInt64) -> (text: String, length: Int) {
@@ -139,6 +141,8 @@ struct SystemMode: Equatable {
     var privilege: Privilege
     /// In U mode only: FS is Off. Other modes look when they execute, since their software switches FS all the time.
     var isFloatOff: Bool
+
+    static let privilegeMask: UInt64 = 3 << 2
 
     /// Bits 0-1: rounding class, 2-3: privilege, 4: FS is Off.
     var word: UInt64 {

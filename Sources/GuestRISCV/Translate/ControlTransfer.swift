@@ -13,7 +13,7 @@ extension RISCVTranslator {
             exit(.misalignedFetch, at: unit.pc)
             return true
         }
-        move(a.rd, word(Int64(bitPattern: next)))
+        move(a.rd, codeAddress(next))
         if isLink(a.rd) {
             unit.call(to: target, returnTo: next)
         } else {
@@ -26,7 +26,7 @@ extension RISCVTranslator {
         let sum = a.imm == 0 ? x(a.rs1) : ir.add(x(a.rs1), word(a.imm))
         let target = wide(ir.and(sum, word(-2)))
         if !extensions.contains(.zca) { exitIfMisaligned(target) }
-        move(a.rd, word(Int64(bitPattern: next)))
+        move(a.rd, codeAddress(next))
         let isRepeatable = a.rd == 0 || a.rd != a.rs1
         if isLink(a.rd) {
             unit.jumpIndirect(to: target, .call, returnTo: next, isRepeatable: isRepeatable)

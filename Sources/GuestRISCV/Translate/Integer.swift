@@ -26,7 +26,7 @@ extension RISCVTranslator {
         return true
     }
     mutating func auipc(_ a: Args.U) -> Bool {
-        move(a.rd, word(Int64(bitPattern: unit.pc) &+ a.imm))
+        move(a.rd, codeAddress(unit.pc &+ UInt64(bitPattern: a.imm)))
         return true
     }
     mutating func addi(_ a: Args.I) -> Bool {

@@ -84,6 +84,11 @@ struct RISCVTranslator: RISCVInstructionSet, ~Copyable {
     /// Width of the integer registers in bits.
     var bits: Int { xlen == .i64 ? 64 : 32 }
 
+    /// The address of code, as wide as a register, as the vCPU sees it.
+    func codeAddress(_ address: UInt64) -> Temp {
+        xlen == .i64 ? unit.seenAddress(of: address) : word(Int64(bitPattern: address))
+    }
+
     /// A constant as wide as a register.
     @inline(__always) func word(_ value: Int64) -> Temp { ir.const(value, xlen) }
 
