@@ -130,8 +130,8 @@ struct SeenDeltas {
     private static let limit = 24
     /// Pages this near become one span.
     private static let near: UInt64 = 1 << 18
-    /// Pages further away have nothing to do with one another.
-    private static let reach: UInt64 = 1 << 24
+    /// Pages further away have nothing to do with one another. Programs may be larger than 16 MiB.
+    private static let reach: UInt64 = 1 << 28
 
     /// Code at `page` is seen at a delta.
     mutating func note(_ page: UInt64, _ delta: UInt64) {
