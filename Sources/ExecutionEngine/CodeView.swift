@@ -17,14 +17,15 @@ struct CodeView {
     var delta: UInt64 = 0
 
     /// As `AddressSpace.place`.
-    @inline(__always) func place(of address: UInt64) -> GuestPlace? { moved(space.place(of: address &+ delta)) }
+    @inline(__always) func place(of address: UInt64) -> GuestPlace? {
+        space.place(of: address &+ delta).map(moved)
+    }
     @inline(__always) func wholePlace(of address: UInt64) -> GuestPlace? {
-        moved(space.wholePlace(of: address &+ delta))
+        space.wholePlace(of: address &+ delta).map(moved)
     }
 
-    @inline(__always) private func moved(_ place: GuestPlace?) -> GuestPlace? {
-        place.map { GuestPlace($0.rawValue &+ delta) }
-    }
+    /// The place of an address that the vCPU sees, by its own.
+    @inline(__always) func moved(_ place: GuestPlace) -> GuestPlace { GuestPlace(place.rawValue &+ delta) }
 }
 
 /// The address of relative code that is not near other code: it depends on what is on the page, so that later runs, which see it elsewhere,

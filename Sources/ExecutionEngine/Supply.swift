@@ -28,7 +28,12 @@ extension Engine {
     /// What code is found by at an address of a view, for a mode with all its bits; nil: none is seen there.
     @inline(__always) func key(_ pc: UInt64, _ mode: UInt64, in view: CodeView) -> CodeKey? {
         guard hasPlaces else { return CodeKey(pc: pc, mode: mode) }
-        guard let place = view.place(of: pc) else { return nil }
+        return view.place(of: pc).map { key(pc, mode, at: $0, in: view) }
+    }
+
+    /// The same where the place is known.
+    @inline(__always) private func key(_ pc: UInt64, _ mode: UInt64, at place: GuestPlace, in view: CodeView) -> CodeKey
+    {
         var key = CodeKey(place: place, pc: pc, mode: mode)
         if tiering.mayCross(pc) { key.rest = view.place(of: tiering.nextPage(pc)) ?? CodeKey.noRest }
         return key
@@ -39,8 +44,10 @@ extension Engine {
         _ pc: UInt64, _ mode: UInt64, in space: any AddressSpace, _ context: CodeContext?
     ) -> CodeSite? {
         var view = CodeView(space: space), mode = mode
-        if let context, isMoving(mode) { mode |= relate(pc, &view, context) }
-        return key(pc &- view.delta, mode, in: view).map { CodeSite(pc: pc, key: $0, view: view) }
+        guard hasPlaces else { return CodeSite(pc: pc, key: CodeKey(pc: pc, mode: mode), view: view) }
+        guard let place = space.place(of: pc) else { return nil }
+        if let context, isMoving(mode) { mode |= relate(pc, place, &view, context) }
+        return CodeSite(pc: pc, key: key(pc &- view.delta, mode, at: view.moved(place), in: view), view: view)
     }
 
     private func isMoving(_ mode: UInt64) -> Bool {
@@ -48,8 +55,10 @@ extension Engine {
     }
 
     /// The bit of relative code, and its view; 0 for code that is made for where it is seen.
-    private func relate(_ pc: UInt64, _ view: inout CodeView, _ context: CodeContext) -> UInt64 {
-        guard let addresses = cache.pageAddresses, let place = view.space.place(of: pc) else { return 0 }
+    private func relate(
+        _ pc: UInt64, _ place: GuestPlace, _ view: inout CodeView, _ context: CodeContext
+    ) -> UInt64 {
+        guard let addresses = cache.pageAddresses else { return 0 }
         let page = pc & ~(memory.pageSize &- 1), location = place.location(of: page)
         if let address = addresses.find(location) {
             view.delta = page &- address
