@@ -308,9 +308,9 @@ public struct IRBuilder {
     @inlinable @discardableResult public func unboxf(_ a: Temp, _ format: FloatFormat, into: Temp? = nil) -> Temp {
         emit(.unboxf, .f32, .f32, into: into, aux: UInt16(format.rawValue) &<< 10, a)
     }
-    /// The accrued exception flags: inexact 1, underflow 2, overflow 4, divide by zero 8, invalid 16.
     /// How far behind its own addresses relative code is seen: a multiple of 4096, the same for the whole region.
     @inlinable @discardableResult public func delta(into: Temp? = nil) -> Temp { emit(.delta, .i64, .i64, into: into) }
+    /// The accrued exception flags: inexact 1, underflow 2, overflow 4, divide by zero 8, invalid 16.
     @inlinable @discardableResult public func fpGetFlags(into: Temp? = nil) -> Temp {
         emit(.fpGetFlags, .i64, .i64, into: into)
     }
