@@ -52,21 +52,25 @@ struct SharedPages: ~Copyable {
         case .file(let fd):
             return try HostMemory.map(address, length, protection, HostMemory.shared | how, fd: fd, offset: offset)
         case .mapping(let start):
-            // The copy takes the place of what is claimed here.
+            let isFixed = how & HostMemory.fixed != 0
             let flags = HostMemory.privateCopy | HostMemory.anonymous | HostMemory.noReserve | how
-            let target = try HostMemory.map(address, length, HostMemory.none, flags)
+            let target =
+                isFixed ? address : UInt(bitPattern: try HostMemory.map(address, length, HostMemory.none, flags))
             let mayMove = 1, fixed = 2
             do throws(Errno) {
+                // The copy has the rights of what is copied, and takes the place of what is there in one step: other threads may run in it.
+                try HostMemory.protect(start, size, protection)
                 _ = try Errno.check(
                     kernel(
                         SYS_mremap, Int(bitPattern: start) + offset, 0, length, mayMove | fixed,
                         Int(bitPattern: target)))
-                try HostMemory.protect(UInt(bitPattern: target), length, protection)
+                try HostMemory.protect(start, size, HostMemory.none)
             } catch {
-                try? HostMemory.unmap(UInt(bitPattern: target), length)
+                if !isFixed { try? HostMemory.unmap(target, length) }
                 throw error
             }
-            return target
+            guard let pointer = UnsafeMutableRawPointer(bitPattern: target) else { throw .nomem }
+            return pointer
         }
     }
 

@@ -7,7 +7,7 @@ import Testing
 
 @testable import HostOS
 
-@Suite struct LimitsTests {
+@Suite(.serialized) struct LimitsTests {
     /// What the guest sets is what it reads back, and there is room for Martlet above it.
     @Test func descriptorLimitsLeadBack() {
         for hard in (0...3000).map({ UInt64($0) }) + [1 << 20, .max - 1, .max] {
@@ -79,6 +79,36 @@ import Testing
         views[0].storeBytes(of: 43, toByteOffset: size - 8, as: Int.self)
         #expect(views[1].load(fromByteOffset: size - 8, as: Int.self) == 43)
         for (view, length) in zip(views, [size, size, size]) { try HostMemory.unmap(UInt(bitPattern: view), length) }
+    }
+
+    /// Other threads may run in what is replaced: there is no moment at which nothing is there.
+    @Test(arguments: [false, true]) func pagesAreReplacedInOneStep(_ mayBeFile: Bool) throws {
+        HostSignals.start()
+        let size = 64 << 10, place = UInt(bitPattern: try HostMemory.reserve(size))
+        let words = UnsafeMutablePointer<UInt32>.allocate(capacity: 2)  // to end; what was missed, plus 1 at the end
+        words.initialize(repeating: 0, count: 2)
+        func replace() throws {
+            let pages = try SharedPages(size: size, mayBeFile: mayBeFile)
+            try [UInt8](repeating: 7, count: size).withUnsafeBytes { bytes in try pages.fill(bytes) }
+            _ = try pages.map(place, size, HostMemory.read, HostMemory.fixed)
+        }
+        try replace()
+        let shared = UInt(bitPattern: words)
+        try HostThread.start {
+            let words = UnsafeMutablePointer<UInt32>(bitPattern: shared)!
+            var missed: UInt32 = 0
+            while publishedWord(words) == 0 {
+                for page in 0..<UInt(size >> 12) where GuestCopy.load32(place + page << 12) != 0x0707_0707 {
+                    missed += 1
+                }
+            }
+            publishWord(words + 1, missed + 1)
+        }
+        for _ in 0..<2000 { try replace() }
+        publishWord(words, 1)
+        let end = HostClock.monotonic() + 20_000_000_000
+        while publishedWord(words + 1) == 0, HostClock.monotonic() < end { HostThread.yield() }
+        #expect(publishedWord(words + 1) == 1, "replaced pages were missing, or the thread did not end")
     }
 
     /// In a child of its own: the limit binds the whole process.
