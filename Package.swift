@@ -203,7 +203,8 @@ let package = Package(
             dependencies: ["Machines", "DeviceTree", "GuestMemory", "HostOS", "CZ", "TestSupport"],
             swiftSettings: quick),
         .testTarget(name: "SystemCommandTests", dependencies: ["TestSupport"], swiftSettings: quick),
-        .testTarget(name: "GuestProgramTests", dependencies: ["GuestKit", "GuestRISCV", "SoftFloat", "TestSupport"]),
+        .testTarget(
+            name: "GuestProgramTests", dependencies: ["GuestKit", "GuestRISCV", "SoftFloat", "HostOS", "TestSupport"]),
         .testTarget(name: "MachineProgramTests", dependencies: ["TestSupport"], swiftSettings: quick),
     ],
     swiftLanguageModes: [.v6]

@@ -10,13 +10,20 @@
 
 CAPSTONE_ARCHITECTURES='X86'      # the hosts' code that martlet disassembles, separated by |; the others are left out
 
+# Prints the path of Capstone as an archive; nothing when there is none.
+static_capstone() {
+    local archive
+    archive=$(${CC:-cc} -print-file-name=libcapstone.a 2>/dev/null || true)
+    [ -f "$archive" ] || archive=$(dpkg -L libcapstone-dev 2>/dev/null | grep '/libcapstone\.a$' || true)
+    if [ -f "$archive" ]; then printf '%s' "$archive"; fi
+}
+
 release_flags() {
     local archive name
     printf '%s\n' -c release --disable-local-rpath -Xswiftc -static-executable -Xswiftc -use-ld=lld \
         -Xswiftc -Xclang-linker -Xswiftc -static-pie -Xlinker -z -Xlinker pack-relative-relocs
-    archive=$(${CC:-cc} -print-file-name=libcapstone.a 2>/dev/null || true)
-    [ -f "$archive" ] || archive=$(dpkg -L libcapstone-dev 2>/dev/null | grep '/libcapstone\.a$' || true)
-    [ -f "$archive" ] || return 0
+    archive=$(static_capstone)
+    [ -n "$archive" ] || return 0
     # Capstone reaches each architecture through ARCH_global_init and ARCH_option in one table.
     for name in $(grep -aoE '[A-Za-z0-9]+_global_init' "$archive" | sort -u | sed 's/_global_init$//' |
         grep -vxE "$CAPSTONE_ARCHITECTURES"); do

@@ -121,6 +121,16 @@ build_swift_tests() {
         printf '0 passed, 1 failed\n'
         return 1
     }
+    link_static "$scratch/release" >>"$log" 2>&1 || { tail -5 "$log" >&2; printf '0 passed, 1 failed\n'; return 1; }
+}
+
+# link_static FOLDER: martlet as one file, FOLDER/martlet-static, from what the tests' build has compiled. Swift's own main function takes
+# the name of the program there.
+link_static() {
+    local archive
+    archive=$(static_capstone)
+    (cd "$REPO" && "${SWIFT}c" -static-executable -use-ld=lld -Xclang-linker -static-pie -Xlinker --defsym=main=martlet_main \
+        "@$1/martlet.product/Objects.LinkFileList" "$archive" -o "$1/martlet-static")
 }
 
 # run_built_tests [FILTER]: ends with "N passed, N failed" and its status.
@@ -129,6 +139,7 @@ run_built_tests() {
     local log="$scratch/test.log"
     if [ $# -gt 0 ]; then filter=(--filter "$1"); fi
     (cd "$REPO" && MARTLET_BIN="${MARTLET_BIN:-$scratch/release/martlet}" MARTLET_GUEST="$GUEST_BUILD" MARTLET_MACHINE="$MACHINE_BUILD" \
+        MARTLET_STATIC="$scratch/release/martlet-static" \
         timeout --kill-after=10 1500 "$SWIFT" test --skip-build "${TEST_FLAGS[@]}" --scratch-path "$scratch" "${filter[@]}") >"$log" 2>&1 || status=$?
     # What failed, without the noise of what passed.
     grep -vE '^(◇|✔)|^Test (Suite|Case)|Executed 0 tests' "$log" | head -400 >&2 || true

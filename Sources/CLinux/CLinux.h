@@ -34,6 +34,12 @@ static inline long clx_syscall(long number, long a0, long a1, long a2, long a3, 
 #endif
 }
 
+/// Another environment for the C library (environ(7)): Swift imports the variable as one that cannot be set.
+static inline void clx_set_environment(char **variables) {
+    extern char **environ;
+    environ = variables;
+}
+
 /// Instruction-set extensions that the processor has and the system has enabled, one bit each in the order of
 /// `HostProcessor.names`. The C library has asked the processor already: in a virtual machine asking again is slow.
 static inline uint32_t clx_processor_features(void) {

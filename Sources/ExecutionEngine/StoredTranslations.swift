@@ -3,6 +3,7 @@
 
 import CodeGen
 import GuestMemory
+import HostOS
 import TranslationStore
 
 extension Engine {
@@ -59,6 +60,15 @@ extension Engine {
 
     /// What the store did, when there is one.
     public var storeCounters: StoreCounters? { lock.withLock { store?.counters } }
+
+    /// How the folder of the store is found; nil without a store. A process in the memory of another one puts it back.
+    public var storeFolder: KeptFolder? {
+        get { lock.withLock { store?.keptFolder } }
+        set { lock.withLock { if let newValue { store?.keptFolder = newValue } } }
+    }
+
+    /// Before paths lead elsewhere, as after chroot(2): what leads to the store's folder then is a descriptor.
+    public func keepStoreFolder() { lock.withLock { store?.keepFolder() } }
 
     /// Writes what this process has translated, when that is worth it: before the process ends or executes another program.
     public func saveTranslations() {

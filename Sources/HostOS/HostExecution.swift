@@ -7,9 +7,9 @@ import Glibc
 public struct HostExecution: BitwiseCopyable {
     /// The file, where it is executed by its descriptor; -1: by its path.
     public var file: Int32 = -1
-    /// A descriptor that the program gets besides; -1 for none.
-    public var kept: Int32 = -1
-    /// A C string, empty where the file is executed by its descriptor; and vectors of C strings, which end with 0.
+    /// Descriptors that the program gets besides; -1 for none.
+    public var kept: InlineArray<2, Int32> = [-1, -1]
+    /// A C string, empty where the file is executed by its descriptor, and vectors of C strings, which end with 0.
     public var path: Int, arguments: Int, environment: Int
     /// The signals that the program inherits as blocked, and those of `HostSignals.ownSignals` that it inherits as ignored.
     public var mask: UInt64, ignored: UInt64
@@ -42,7 +42,7 @@ public struct HostExecution: BitwiseCopyable {
 
     private func stayOpen(_ isOn: Bool) {
         if file >= 0 { HostFile.setClosesOnExec(file, !isOn) }
-        if kept >= 0 { HostFile.setClosesOnExec(kept, !isOn) }
+        for i in kept.indices where kept[i] >= 0 { HostFile.setClosesOnExec(kept[i], !isOn) }
     }
 }
 

@@ -8,10 +8,15 @@ public enum HostFile {
     public static let closeOnExec = Int(O_CLOEXEC), noFollow = Int(O_NOFOLLOW), directoryOnly = Int(O_DIRECTORY)
     public static let createNew = Int(O_CREAT | O_EXCL), pathOnly = 0x20_0000
 
-    /// Opens for reading, close-on-exec.
-    public static func openForReading(_ path: String, flags: Int = 0) throws(Errno) -> Int32 {
+    /// AT_FDCWD: relative paths begin in the current folder.
+    public static let currentFolder: Int32 = -100
+
+    /// Opens for reading, close-on-exec. `folder`: where relative paths begin.
+    public static func openForReading(
+        _ path: String, in folder: Int32 = currentFolder, flags: Int = 0
+    ) throws(Errno) -> Int32 {
         let fd = withPath(path) { path in
-            HostLimits.opening { kernel(SYS_openat, Int(AT_FDCWD), path, Int(O_RDONLY | O_CLOEXEC) | flags) }
+            HostLimits.opening { kernel(SYS_openat, Int(folder), path, Int(O_RDONLY | O_CLOEXEC) | flags) }
         }
         return Int32(truncatingIfNeeded: try Errno.check(fd))
     }
@@ -149,7 +154,7 @@ public enum HostFile {
     }
 
     public struct Status: Sendable {
-        public var mode: UInt32, size: Int64, userID: UInt32, groupID: UInt32
+        public var mode: UInt32, size: Int64, userID: UInt32, groupID: UInt32, links: UInt64
         public var device: UInt64, inode: UInt64
         /// Times of the last change of the contents and of anything, in nanoseconds.
         public var modified: Int64, changed: Int64
@@ -166,20 +171,36 @@ public enum HostFile {
     }
 
     /// The type of the file system that a file is on (statfs(2), f_type); nil when the kernel does not say.
-    public static func fileSystem(_ fd: Int32) -> UInt32? {
-        // struct statfs has 120 bytes and starts with f_type.
+    public static func fileSystem(_ fd: Int32) -> UInt32? { fileSystem { kernel(SYS_fstatfs, Int(fd), $0) } }
+    public static func fileSystem(_ path: String) -> UInt32? {
+        fileSystem { status in withPath(path) { kernel(SYS_statfs, $0, status) } }
+    }
+    /// PROC_SUPER_MAGIC, TMPFS_MAGIC.
+    public static let procfs: UInt32 = 0x9fa0, tmpfs: UInt32 = 0x0102_1994
+
+    private static func fileSystem(_ call: (Int) -> Int) -> UInt32? {
+        fileSystemStatus(call).map { UInt32(truncatingIfNeeded: $0[0]) }
+    }
+
+    /// Bytes of the file system that a path is on.
+    public static func fileSystemSize(_ path: String) -> UInt64? {
+        fileSystemStatus { status in withPath(path) { kernel(SYS_statfs, $0, status) } }.map { $0[1] &* $0[2] }
+    }
+
+    /// struct statfs has 120 bytes and starts with f_type, f_bsize and f_blocks.
+    private static func fileSystemStatus(_ call: (Int) -> Int) -> InlineArray<16, UInt64>? {
         var raw: InlineArray<16, UInt64> = .init(repeating: 0)
-        let result = withUnsafeMutablePointer(to: &raw) { kernel(SYS_fstatfs, Int(fd), Int(bitPattern: $0)) }
-        return result == 0 ? UInt32(truncatingIfNeeded: raw[0]) : nil
+        let result = withUnsafeMutablePointer(to: &raw) { call(Int(bitPattern: $0)) }
+        return result == 0 ? raw : nil
     }
 
     /// The file that a path leads to.
-    public static func status(path: String) throws(Errno) -> Status {
+    public static func status(path: String, in folder: Int32 = currentFolder) throws(Errno) -> Status {
         var raw = stat()
         _ = try Errno.check(
             withPath(path) { name in
                 withUnsafeMutablePointer(to: &raw) {
-                    kernel(SYS_newfstatat, Int(AT_FDCWD), name, Int(bitPattern: $0), 0)
+                    kernel(SYS_newfstatat, Int(folder), name, Int(bitPattern: $0), 0)
                 }
             })
         return Status(raw)
@@ -222,7 +243,11 @@ public enum HostFile {
         }
         if fd < 0 { return nil }
         defer { close(Int32(truncatingIfNeeded: fd)) }
-        return try? readLink("/proc/self/fd/\(fd)")
+        if let known = try? readLink("/proc/self/fd/\(fd)") { return known }
+        // Step by step, where there is no /proc.
+        guard let found = realpath(path, nil) else { return nil }
+        defer { free(found) }
+        return String(cString: found)
     }
 
     public static func currentDirectory() throws(Errno) -> String {
@@ -238,6 +263,7 @@ extension HostFile.Status {
         func nanoseconds(_ time: timespec) -> Int64 { Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec) }
         self.init(
             mode: raw.st_mode, size: Int64(raw.st_size), userID: raw.st_uid, groupID: raw.st_gid,
+            links: UInt64(raw.st_nlink),
             device: UInt64(raw.st_dev), inode: UInt64(raw.st_ino), modified: nanoseconds(raw.st_mtim),
             changed: nanoseconds(raw.st_ctim))
     }

@@ -19,6 +19,7 @@ public enum HostProcess {
     public static func hasThread(_ id: Int32) -> Bool {
         id == processID || id > 0 && kernel(SYS_tgkill, Int(processID), Int(id), 0) == 0
     }
+    public static var effectiveUserID: UInt32 { UInt32(truncatingIfNeeded: kernel(SYS_geteuid)) }
     /// Bytes of a page: those of x86-64.
     @inlinable public static var pageSize: UInt64 { 4096 }
 
@@ -44,9 +45,12 @@ public enum HostProcess {
         pointers.append(nil)
         let pid = try fork()
         if pid == 0 {
+            let emptyPath = 0x1000  // AT_EMPTY_PATH
             _ = pointers.withUnsafeBufferPointer { list in
-                withPath("/proc/self/exe") {
-                    kernel(SYS_execve, $0, Int(bitPattern: list.baseAddress), Int(bitPattern: environ))
+                withPath("") {
+                    kernel(
+                        SYS_execveat, Int(OwnFile.descriptor), $0, Int(bitPattern: list.baseAddress),
+                        Int(bitPattern: environ), emptyPath)
                 }
             }
             exitGroup(127)
@@ -63,25 +67,22 @@ public enum HostProcess {
         return status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f)
     }
 
-    /// A value of the host's auxiliary vector (getauxval(3)).
-    public static func auxiliaryValue(_ type: UInt) -> UInt { getauxval(type) }
-
-    /// The name that this program was executed by (AT_EXECFN).
-    public static var executableName: String? {
-        UnsafePointer<CChar>(bitPattern: getauxval(31)).map { String(cString: $0) }
+    /// A value of the host's auxiliary vector (getauxval(3)); nil when it has none of that type.
+    public static func auxiliaryValue(_ type: UInt) -> UInt? {
+        errno = 0
+        let value = getauxval(type)
+        return value == 0 && errno == ENOENT ? nil : value
     }
 
+    /// The program has rights that who started it has not, or others (AT_SECURE): what comes from there, as the environment, is not trusted.
+    public static var isSecure: Bool { auxiliaryValue(23) ?? 0 != 0 }
+
     /// The process's arguments and environment as raw bytes without their NULs: they need not be valid text.
-    public static var arguments: [[UInt8]] { strings(CommandLine.argc > 0 ? CommandLine.unsafeArgv : initialArguments) }
+    public static var arguments: [[UInt8]] { strings(startArguments) }
     public static var environment: [[UInt8]] {
         let all = strings(environ)
         return all.first == quietStart.withUTF8Buffer { Array($0) } ? Array(all.dropFirst()) : all
     }
-
-    /// The first variable of a Martlet that is started where there may be no /proc: a C string's address. Swift's library looks for its
-    /// crash reporter there when it starts, and ends the process when it cannot; `environment` leaves this out.
-    public static var startWithoutProc: Int { Int(bitPattern: quietStart.utf8Start) }
-    private static var quietStart: StaticString { "SWIFT_BACKTRACE=swift-backtrace=/no,enable=no" }
 
     /// A variable of Martlet's own environment; nil when it is not set, or empty.
     public static func variable(_ name: String) -> String? {
@@ -89,20 +90,7 @@ public enum HostProcess {
         return String(cString: value)
     }
 
-    /// Where the kernel put the arguments: before the environment, after their number (execve(2)). Swift's library finds them in /proc only,
-    /// which need not be there. Nil once something has moved the environment.
-    private static var initialArguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? {
-        let name = getauxval(31), start = UInt(bitPattern: environ)  // AT_EXECFN: the last string
-        guard start < name, name - start < 16 << 20 else { return nil }
-        var at = environ - 1
-        for count in 0..<UInt(1 << 20) {
-            if UInt(bitPattern: (at - 1).pointee) == count { return at }
-            at -= 1
-        }
-        return nil
-    }
-
-    private static func strings(_ list: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> [[UInt8]] {
+    private static func strings(_ list: StringVector?) -> [[UInt8]] {
         var result: [[UInt8]] = []
         guard let list else { return result }
         var index = 0

@@ -15,9 +15,9 @@ extension HostFile {
     }
 
     /// Creates a file for the user alone; an error when there is one.
-    public static func createPrivate(_ path: String) throws(Errno) -> Int32 {
+    public static func createPrivate(_ path: String, in folder: Int32 = currentFolder) throws(Errno) -> Int32 {
         let flags = Int(O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC)
-        let fd = withPath(path) { path in HostLimits.opening { kernel(SYS_openat, Int(AT_FDCWD), path, flags, 0o600) } }
+        let fd = withPath(path) { path in HostLimits.opening { kernel(SYS_openat, Int(folder), path, flags, 0o600) } }
         return Int32(truncatingIfNeeded: try Errno.check(fd))
     }
 
@@ -60,22 +60,26 @@ extension HostFile {
     }
 
     /// Removes a file; nothing happens when that is not possible.
-    public static func remove(_ path: String) { _ = withPath(path) { kernel(SYS_unlinkat, Int(AT_FDCWD), $0, 0) } }
+    public static func remove(_ path: String, in folder: Int32 = currentFolder) {
+        _ = withPath(path) { kernel(SYS_unlinkat, Int(folder), $0, 0) }
+    }
 
     /// Gives a file another name, replacing what had it.
-    public static func rename(_ path: String, _ new: String) throws(Errno) {
+    public static func rename(_ path: String, _ new: String, in folder: Int32 = currentFolder) throws(Errno) {
         _ = try Errno.check(
-            withPath(path) { old in
-                withPath(new) { kernel(SYS_renameat2, Int(AT_FDCWD), old, Int(AT_FDCWD), $0, 0) }
-            })
+            withPath(path) { old in withPath(new) { kernel(SYS_renameat2, Int(folder), old, Int(folder), $0, 0) } })
     }
 
     /// Sets the time of the last change to now.
-    public static func touch(_ path: String) { _ = withPath(path) { kernel(SYS_utimensat, Int(AT_FDCWD), $0, 0, 0) } }
+    public static func touch(_ path: String, in folder: Int32 = currentFolder) {
+        _ = withPath(path) { kernel(SYS_utimensat, Int(folder), $0, 0, 0) }
+    }
 
     /// What is in a folder, without "." and ".."; nothing when it cannot be read.
-    public static func names(in folder: String) -> [String] {
-        guard let stream = opendir(folder) else { return [] }
+    public static func names(in path: String, from folder: Int32 = currentFolder) -> [String] {
+        guard let fd = try? openForReading(path, in: folder, flags: directoryOnly), let stream = fdopendir(fd) else {
+            return []
+        }
         defer { closedir(stream) }
         var names: [String] = []
         while let entry = readdir(stream) {

@@ -31,12 +31,14 @@ struct CodeFiles {
         for i in files.indices where files[i].isSame(status) { files[i].watchAlways() }
     }
 
-    /// The path of an open file; nil when that leads to it no more.
+    /// The path of an open file; nil when that leads to it no more. Where nothing tells paths (there is no /proc) it is a name that
+    /// leads nowhere, by the file's place on its file system: so the file cannot be watched.
     static func name(of fd: Int32) -> String? {
-        guard let path = try? HostFile.readLink("/proc/self/fd/\(fd)"), path.hasPrefix("/"),
-            !path.hasSuffix(" (deleted)")
-        else { return nil }
-        return path
+        guard let path = try? HostFile.readLink("/proc/self/fd/\(fd)") else {
+            guard let status = try? HostFile.status(fd), status.isRegular, status.links > 0 else { return nil }
+            return "\(status.device):\(status.inode)"
+        }
+        return path.hasPrefix("/") && !path.hasSuffix(" (deleted)") ? path : nil
     }
 
     /// Starts like an ELF file. (The first segment of a library need not be executable.)

@@ -160,6 +160,9 @@ extension UserAddressSpace: CodeSource {
     }
 
     public func codeFileName(_ number: Int) -> String { lock.withLock { codeFiles.name(number) } }
+
+    /// The name that an open file has there; nil when no later run could know it by a name.
+    public static func codeFileName(of fd: Int32) -> String? { CodeFiles.name(of: fd) }
 }
 
 extension UserAddressSpace: AddressSpace {

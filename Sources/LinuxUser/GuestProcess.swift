@@ -30,8 +30,8 @@ public final class GuestProcess: @unchecked Sendable {
     public let executablePath: String
     /// The prefix as the host kernel names files below it, for `guestPath`.
     private let realPrefix: String?
-    /// Martlet's own file, open (O_PATH) where /proc may not show it: see `OwnFile`. Else -1. Guarded by `lock`.
-    var ownFile: Int32 = -1
+    /// The folder of translations is open here; -1: it is not.
+    let storeDescriptor = Atomic<Int32>(-1)
     public internal(set) var auxiliaryVector: [UInt64] = []
     /// As the guest has it in memory.
     var auxiliaryVectorBytes: [UInt8] { guest.words.bytes(auxiliaryVector) }

@@ -46,19 +46,23 @@ private func start(
     guard let guest = guestFor(file.target) else { throw UserModeError("\(shown): Martlet runs \(runs)") }
 
     let memory = try makeMemory(guest, options)
-    try checkRoom(memory)
+    try memory.limits.checkRoom()
     HostSignals.start()
+    OwnFile.keep()
     let profile = try startProfile(options, memory, command: asked.arguments)
     let (top, stackSize) = try GuestStack.make(
         memory, fixed: options.stackSize, isExecutable: file.hasExecutableStack)
     let image = try ProgramLoader(memory: memory).load(file, interpreter: interpreter, shown: shown)
 
     let engine: Engine
-    let path = (try? HostFile.readLink("/proc/self/fd/\(file.fd)")) ?? asked.hostPath
-    do { engine = try guest.makeEngine(memory, path) } catch {
+    let path =
+        (try? HostFile.readLink("/proc/self/fd/\(file.fd)")) ?? HostFile.realPath(asked.hostPath) ?? asked.hostPath
+    do {
+        engine = try guest.makeEngine(memory, UserAddressSpace.codeFileName(of: file.fd) ?? path)
+    } catch {
         throw UserModeError("\(error)", status: 1, errno: .nomem)
     }
-    try checkRoom(memory)
+    try memory.limits.checkRoom()
     guard let registers = GuestRegisters(guest: guest.architecture, abi: guest.abi) else {
         throw UserModeError("\(shown): this guest has no system-call registers", status: 1)
     }
@@ -67,7 +71,7 @@ private func start(
         registers: registers, executablePath: path, image: image, resolver: resolver, profile: profile,
         willExit: guest.willExit)
     process.catchDefaults()
-    process.findOwnFile()
+    process.noteStoreFolder()
     process.breakStart = image.dataEnd
     process.breakEnd = image.dataEnd
 
@@ -162,11 +166,14 @@ private func makeMemory(_ guest: UserModeGuest, _ options: UserModeOptions) thro
     }
 }
 
-/// Says so at once where the host allows less address space than Martlet needs beside the guest.
-private func checkRoom(_ memory: UserAddressSpace) throws(UserModeError) {
-    guard memory.limits.hostHasRoom(0) else {
-        throw UserModeError(
-            "the address space is limited to less than Martlet needs (ulimit -v)", status: 1, errno: .nomem)
+extension MemoryLimits {
+    /// Says so at once where the host allows less address space than Martlet needs beside so many bytes more.
+    func checkRoom(_ size: UInt64 = 0) throws(UserModeError) {
+        guard hostHasRoom(size) else {
+            throw UserModeError(
+                "the address space is limited to less than Martlet and the program need: raise the limit (ulimit -v)",
+                status: 1, errno: .nomem)
+        }
     }
 }
 

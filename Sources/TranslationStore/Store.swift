@@ -24,24 +24,22 @@ public struct StoreCounters: Sendable {
 /// The translations of one file of guest code.
 final class StoreUnit {
     let identity: StoreIdentity
-    let path: String
     private(set) var file: StoreFile?
     /// This is a forked child that has not looked whether there is a new file.
     var mayLookAgain = false
 
     init(_ store: Store, _ name: String) {
         identity = store.options.identity(of: name)
-        path = store.options.path(identity)
         open(store)
     }
 
     private func open(_ store: Store) {
         guard store.readsFiles else { return }
-        file = StoreFile(path: path, identity: identity, stubBytes: store.stubBytes)
+        file = StoreFile(store.options, identity: identity, stubBytes: store.stubBytes)
         guard let file else { return }
         store.counters.rows += Int(file.head.rowCount)
         store.counters.bytes += file.bytes.count
-        file.refresh(path)
+        file.refresh(store.options, identity)
     }
 
     /// In a child, once: another child of the same parent may have written what this one is about to translate. True when there is
@@ -49,7 +47,7 @@ final class StoreUnit {
     func lookAgain(_ store: Store) -> Bool {
         guard mayLookAgain else { return false }
         mayLookAgain = false
-        guard let status = try? HostFile.status(path: path),
+        guard let status = try? HostFile.status(path: store.options.path(identity), in: store.options.start),
             status.inode != file?.inode || status.device != file?.device
         else { return false }
         open(store)
@@ -80,7 +78,7 @@ public struct StoreClient {
 
 /// One engine's part of the store; for one thread at a time.
 public final class Store {
-    public let options: StoreOptions
+    public internal(set) var options: StoreOptions
     let stubBytes: Int
     /// There is a folder, and nobody but the user can have put anything there.
     private(set) var readsFiles: Bool
@@ -106,6 +104,21 @@ public final class Store {
         self.name = name
         readsFiles = StoreFolder.isTrusted(options)
         program = StoreUnit(self, options.program)
+    }
+
+    /// How the folder is found.
+    public var keptFolder: KeptFolder {
+        get { options.kept }
+        set { options.kept = newValue }
+    }
+
+    /// Before paths lead elsewhere: from now on the folder, which is made if there is none, is found by a descriptor.
+    public func keepFolder() {
+        guard options.kept.descriptor < 0, !options.kept.isLost else { return }
+        do throws(Errno) { options.kept.descriptor = try StoreFolder.open(options) } catch {
+            options.kept.isLost = true
+            readsFiles = false
+        }
     }
 
     /// Translations that earlier runs of the program used.

@@ -43,8 +43,11 @@ final class StoreFile {
     let states: UnsafeMutablePointer<StoredRowState>
 
     /// Opens and checks a file; nil when there is none, or none that may be used.
-    init?(path: String, identity: StoreIdentity, stubBytes: Int) {
-        guard let fd = try? HostFile.openForReading(path, flags: HostFile.noFollow) else { return nil }
+    init?(_ options: StoreOptions, identity: StoreIdentity, stubBytes: Int) {
+        guard
+            let fd = try? HostFile.openForReading(
+                options.path(identity), in: options.start, flags: HostFile.noFollow)
+        else { return nil }
         defer { HostFile.close(fd) }
         guard let status = try? HostFile.status(fd), status.isRegular, status.isPrivateToUser,
             status.size >= StoreHead.stride, status.size < 1 << 32,
@@ -90,9 +93,11 @@ final class StoreFile {
     }
 
     /// Notes once a day that the file is used: the files used longest ago are removed first.
-    func refresh(_ path: String) {
+    func refresh(_ options: StoreOptions, _ identity: StoreIdentity) {
         let day: Int64 = 86_400_000_000_000
-        if modified < Int64(truncatingIfNeeded: HostClock.realtime()) - day { HostFile.touch(path) }
+        if modified < Int64(truncatingIfNeeded: HostClock.realtime()) - day {
+            HostFile.touch(options.path(identity), in: options.start)
+        }
     }
 
     /// What was installed is gone.

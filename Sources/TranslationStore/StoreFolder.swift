@@ -7,6 +7,7 @@ import HostOS
 public struct StoreOptions: Sendable {
     /// Absolute path of the folder. It is made when there is something to write.
     public var folder: String
+    public var kept: KeptFolder
     /// Whatever translations depend on besides guest code.
     public var configuration: StoreIdentity
     /// The name of the program, as `CodeMemory` has it.
@@ -19,15 +20,18 @@ public struct StoreOptions: Sendable {
     public var forgetsUnused = false
 
     public init(
-        folder: String, configuration: StoreIdentity, program: String, limit: Int = 256 << 20, leastNew: Int = 16
+        folder: String, kept: KeptFolder = KeptFolder(), configuration: StoreIdentity, program: String,
+        limit: Int = usualLimit, leastNew: Int = 16
     ) {
         self.folder = folder
+        self.kept = kept
         self.configuration = configuration
         self.program = program
         self.limit = limit
         self.leastNew = leastNew
     }
 
+    public static let usualLimit = 256 << 20
     static let suffix = ".translations"
     static let temporarySuffix = ".tmp"
 
@@ -36,7 +40,10 @@ public struct StoreOptions: Sendable {
         StoreIdentity(describing: "\(configuration.text)\0\(file)".utf8)
     }
 
-    func path(_ identity: StoreIdentity) -> String { "\(folder)/\(identity.text)\(Self.suffix)" }
+    /// Where a file is, as seen from `start`.
+    func path(_ identity: StoreIdentity) -> String { path("\(identity.text)\(Self.suffix)") }
+    func path(_ name: String) -> String { kept.descriptor < 0 ? "\(folder)/\(name)" : name }
+    var start: Int32 { kept.descriptor < 0 ? HostFile.currentFolder : kept.descriptor }
 
     /// Bytes that one file may have.
     var fileLimit: Int { min(limit / 2, 1 << 30) }
@@ -45,27 +52,37 @@ public struct StoreOptions: Sendable {
 enum StoreFolder {
     /// Makes the folder when there is none; an error when it is not the user's alone.
     static func prepare(_ options: StoreOptions) throws(Errno) {
-        try HostFile.makeFolders(options.folder)
+        if options.kept.descriptor < 0 { try HostFile.makeFolders(options.folder) }
         guard isTrusted(options) else { throw .acces }
     }
 
     /// The folder is the user's alone: nobody else can put files there, or take others' place.
     static func isTrusted(_ options: StoreOptions) -> Bool {
-        guard let folder = try? HostFile.status(path: options.folder) else { return false }
+        guard !options.kept.isLost, let folder = try? HostFile.status(path: options.path("."), in: options.start)
+        else { return false }
         return folder.isDirectory && folder.isPrivateToUser
     }
 
+    /// A descriptor that only names the folder, which is made where there is none.
+    static func open(_ options: StoreOptions) throws(Errno) -> Int32 {
+        try prepare(options)
+        let flags = HostFile.pathOnly | HostFile.directoryOnly
+        return HostFile.moveHigh(try HostFile.openForReading(options.path("."), in: options.start, flags: flags))
+    }
+
     /// Replaces a file in the folder by what `write` writes. Errors say what failed; the folder is then as it was.
-    static func replace(_ path: String, _ write: (Int32) throws(Errno) -> Void) throws(Errno) {
+    static func replace(
+        _ path: String, in options: StoreOptions, _ write: (Int32) throws(Errno) -> Void
+    ) throws(Errno) {
         let unique = "\(HostProcess.threadID)-\(HostClock.monotonic())"
         let temporary = "\(path).\(unique)\(StoreOptions.temporarySuffix)"
-        let fd = try HostFile.createPrivate(temporary)
+        let fd = try HostFile.createPrivate(temporary, in: options.start)
         do throws(Errno) {
             defer { HostFile.close(fd) }
             try write(fd)
-            try HostFile.rename(temporary, path)
+            try HostFile.rename(temporary, path, in: options.start)
         } catch {
-            HostFile.remove(temporary)
+            HostFile.remove(temporary, in: options.start)
             throw error
         }
     }
@@ -77,13 +94,13 @@ enum StoreFolder {
         let hour: Int64 = 3_600_000_000_000
         let now = Int64(truncatingIfNeeded: HostClock.realtime())
         var files: [(path: String, size: Int, time: Int64)] = []
-        for name in HostFile.names(in: options.folder) {
-            let path = "\(options.folder)/\(name)"
+        for name in HostFile.names(in: options.path("."), from: options.start) {
+            let path = options.path(name)
             guard name.hasSuffix(StoreOptions.suffix) || name.hasSuffix(StoreOptions.temporarySuffix),
-                let status = try? HostFile.status(path: path), status.isRegular
+                let status = try? HostFile.status(path: path, in: options.start), status.isRegular
             else { continue }
             if name.hasSuffix(StoreOptions.temporarySuffix) {
-                if status.modified < now - hour { HostFile.remove(path) }
+                if status.modified < now - hour { HostFile.remove(path, in: options.start) }
             } else {
                 files.append((path, Int(status.size), status.modified))
             }
@@ -91,7 +108,7 @@ enum StoreFolder {
         var total = files.reduce(0) { $0 + $1.size }
         files.sort { $0.time < $1.time }
         for file in files where total > options.limit {
-            HostFile.remove(file.path)
+            HostFile.remove(file.path, in: options.start)
             total -= file.size
         }
     }

@@ -62,7 +62,7 @@ extension Store {
         var made: Set<RowKey> = []
         let new = all.reversed().filter { made.insert(RowKey(pc: $0.pc, mode: $0.mode)).inserted }
         let supplier = Supplier(made: made, export: export)
-        guard new.count + newUses >= options.leastNew else { return }
+        guard new.count + newUses >= options.leastNew, !options.kept.isLost else { return }
         do throws(Errno) {
             if counters.written == 0 { try StoreFolder.prepare(options) }
             var written = 0, added: [UInt64] = []
@@ -130,7 +130,7 @@ private struct StoreTarget {
         self.store = store
         self.unit = unit
         // Another process may have written meanwhile.
-        let found = StoreFile(path: unit.path, identity: unit.identity, stubBytes: store.stubBytes)
+        let found = StoreFile(store.options, identity: unit.identity, stubBytes: store.stubBytes)
         isOwn = found?.inode == unit.file?.inode && found?.device == unit.file?.device
         current = isOwn ? unit.file : found
     }
@@ -147,7 +147,7 @@ private struct StoreTarget {
         cut(&entries, addresses.count)
         entries.sort { $0.pc < $1.pc }
         var size = 0
-        try StoreFolder.replace(unit.path) { (fd) throws(Errno) in
+        try StoreFolder.replace(store.options.path(unit.identity), in: store.options) { (fd) throws(Errno) in
             size = try write(supplier, entries, addresses, to: fd)
         }
         store.counters.written += entries.count

@@ -98,7 +98,7 @@ struct SystemRun {
         request.arguments = line.arguments
         request.tree = line.tree
         request.loaders = line.loaders
-        let executable = try? HostFile.readLink("/proc/self/exe")
+        let executable = OwnFile.path
         let cache = HostProcess.variable("XDG_CACHE_HOME") ?? HostProcess.variable("HOME").map { $0 + "/.cache" }
         request.firmwareFiles = Firmware.usualFiles(width, executable: executable, cache: cache)
         return request

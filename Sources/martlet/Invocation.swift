@@ -42,6 +42,7 @@ struct Invocation {
     }
 
     func run() throws(CommandError) -> Int32 {
+        if let call = BinfmtCall() { return try runUser(Array(arguments.dropFirst()), binfmt: call) }
         if SystemSibling.isMeant(by: name) { try SystemSibling.run(arguments) }
         if isDirect { return try runUser(Array(arguments.dropFirst())) }
         guard let command = arguments.dropFirst().first.map(text) else {
@@ -69,14 +70,21 @@ struct Invocation {
 
     // MARK: User mode
 
-    private func runUser(_ arguments: [[UInt8]], isRelaunch: Bool = false) throws(CommandError) -> Int32 {
+    private func runUser(
+        _ arguments: [[UInt8]], isRelaunch: Bool = false, binfmt: BinfmtCall? = nil
+    ) throws(CommandError) -> Int32 {
         var line = UserCommandLine()
         line.isExecuted = isRelaunch
-        if !isRelaunch { try readEnvironment(&line) }
-        let end = try UserOption.read(arguments.map(text), userOptions, into: &line, usage: "martlet run -h") {
-            if $1.isInherited { $0.inherited += arguments[$2] }
+        if !isRelaunch, !HostProcess.isSecure { try readEnvironment(&line) }
+        let rest: ArraySlice<[UInt8]>
+        if let binfmt {
+            rest = binfmt.apply(arguments[...], to: &line)
+        } else {
+            let end = try UserOption.read(arguments.map(text), userOptions, into: &line, usage: "martlet run -h") {
+                if $1.isInherited { $0.inherited += arguments[$2] }
+            }
+            rest = arguments[end...]
         }
-        let rest = arguments[end...]
         if line.wantsHelp {
             writeStandardOutput(Self.userHelp)
             return 0

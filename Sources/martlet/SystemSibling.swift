@@ -13,7 +13,7 @@ enum SystemSibling {
 
     /// Runs it in this process's place. `arguments`: its own, with a name first.
     static func run(_ arguments: [[UInt8]]) throws(CommandError) -> Never {
-        let own = (try? HostFile.readLink("/proc/self/exe")) ?? ""
+        let own = OwnFile.path ?? ""
         let folder = own.lastIndex(of: "/").map { String(own[...$0]) } ?? ""
         let path = folder + name
         do throws(Errno) { try HostProcess.replace(by: path, arguments) } catch {

@@ -13,7 +13,7 @@ typealias UserOption = CommandOption<UserCommandLine>
 extension UserOption {
     /// Programs that the guest executes run with this option too; the others say something about this one program only.
     /// (The profile's path is handed on by itself, made absolute; so are the limits that the guest has then.)
-    var isInherited: Bool { !["E", "U", "0", "execfd", "profile", "limits", "seccomp"].contains(names[0]) }
+    var isInherited: Bool { !["E", "U", "0", "execfd", "store", "profile", "limits", "seccomp"].contains(names[0]) }
 }
 
 /// What the command line and the environment say, before anything is opened.
@@ -25,6 +25,8 @@ struct UserCommandLine: Sendable {
     var argumentZero: String?
     /// Where the program is open; -1: it is opened by its path.
     var programDescriptor: Int32 = -1
+    /// Where the folder of translations is open; -1: it is found by its path.
+    var storeDescriptor: Int32 = -1
     var stackSize: UInt64?
     var memoryLimits: MemoryLimitValues?
     var seccompFilters: [String] = []
@@ -89,6 +91,11 @@ let userOptions: [UserOption] = [
         (line, value) throws(OptionError) in
         guard let fd = Int32(value), fd >= 0 else { throw OptionError("wanted a descriptor") }
         line.programDescriptor = fd
+    },
+    UserOption("store", argument: "FD", help: "the folder of translations is open at this descriptor") {
+        (line, value) throws(OptionError) in
+        guard let fd = Int32(value), fd >= 0 else { throw OptionError("wanted a descriptor") }
+        line.storeDescriptor = fd
     },
     UserOption("s", argument: "SIZE", variable: "STACK_SIZE", help: "stack size in bytes, or with K, M, G") {
         (line, value) throws(OptionError) in

@@ -35,6 +35,8 @@ struct UserRun {
         if let folder, line.accelerator.diskCache?.hasPrefix("/") != true, !folder.contains(",") {
             let parent = folder.dropLast("/translations".count)
             options.relaunchArguments += ["-accel", "tcg,cache=\(parent)"].map { Array($0.utf8) }
+        } else if folder == nil, line.accelerator.diskCache != "off" {
+            options.relaunchArguments += ["-accel", "tcg,cache=off"].map { Array($0.utf8) }
         }
         if let path = line.profile {
             options.profile = ProfileRequest(path: path, isChild: line.isExecuted)
@@ -124,8 +126,8 @@ private final class EngineSession {
         options.isProfiled = line.profile != nil
         if let perfMap { options.codeListener = { perfMap.add($0, $1, $2) } }
         options.store = DiskCache.options(
-            line.accelerator, options, folder: folder, guest: name, cpu: line.cpu,
-            program: program)
+            line.accelerator, options, folder: folder, kept: KeptFolder(descriptor: line.storeDescriptor), guest: name,
+            cpu: line.cpu, program: program)
         let host = try AcceleratorOptions.host(options.tier)
         let engine = try Engine(guest: guest, host: host, memory: memory, options: options)
         memory.codeHolder = engine

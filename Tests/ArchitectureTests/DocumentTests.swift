@@ -106,7 +106,7 @@ private func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
             pattern: #"targetCount = (\d+)"#),
         Number(
             document: "TranslationStore.md", said: #"may have together \(default (\d+) MiB\)"#,
-            file: "TranslationStore/StoreFolder.swift", pattern: #"limit: Int = (\d+) << 20"#),
+            file: "TranslationStore/StoreFolder.swift", pattern: #"usualLimit = (\d+) << 20"#),
         Number(
             document: "AddingAGuest.md", said: #"There may be (\d+) at most"#, file: "CodeGen/RecoveryRecords.swift",
             pattern: #"precondition\(globalCount <= (\d+)\)"#),

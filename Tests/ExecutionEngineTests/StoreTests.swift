@@ -195,7 +195,7 @@ extension EngineTests {
             for length in 0..<bytes.count {
                 try folder.write(Array(bytes[..<length]), options)
                 #expect(
-                    StoreFile(path: options.path, identity: options.identity, stubBytes: run.stubBytes) == nil,
+                    StoreFile(options, identity: options.identity, stubBytes: run.stubBytes) == nil,
                     "\(length) of \(bytes.count) bytes")
             }
         }
@@ -234,7 +234,7 @@ extension EngineTests {
             let good = try run(options, tier: .baseline, words)
             let bytes = folder.read(options)
             func rows() -> Int? {
-                guard let file = StoreFile(path: options.path, identity: options.identity, stubBytes: good.stubBytes)
+                guard let file = StoreFile(options, identity: options.identity, stubBytes: good.stubBytes)
                 else { return nil }
                 return (0..<file.pageCount).reduce(0) { sum, p in
                     guard let page = file.contents(p) else { return sum }
@@ -306,7 +306,7 @@ extension EngineTests {
             let folder = try Folder(), options = folder.options()
             let run = try run(options, tier: .baseline, program(20))
             func opens(_ identity: StoreIdentity, _ stubBytes: Int) -> Bool {
-                StoreFile(path: options.path, identity: identity, stubBytes: stubBytes) != nil
+                StoreFile(options, identity: identity, stubBytes: stubBytes) != nil
             }
             #expect(opens(options.identity, run.stubBytes))
             #expect(!opens(StoreIdentity(describing: "other".utf8), run.stubBytes))

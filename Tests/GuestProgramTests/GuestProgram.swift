@@ -111,6 +111,14 @@ enum Workspace {
         }
         return martlet
     }
+
+    /// Martlet as one file, as it is for release: it needs no libraries where it runs.
+    static func requireStatic() throws -> String {
+        guard let path = environmentValue("MARTLET_STATIC") else {
+            throw SpawnError(description: "no static martlet to test: ./devtool test makes it and sets MARTLET_STATIC")
+        }
+        return path
+    }
 }
 
 extension GuestProgram {

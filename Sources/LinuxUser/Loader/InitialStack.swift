@@ -81,7 +81,7 @@ struct InitialStack {
 
     private func auxiliaryVector(random: UInt64, fileName: UInt64, pageSize: UInt64) -> [UInt64] {
         func id(_ number: Int32) -> UInt64 { UInt64(truncatingIfNeeded: kernel(number)) }
-        let secure = UInt64(HostProcess.auxiliaryValue(23))
+        let secure = HostProcess.isSecure ? 1 as UInt64 : 0
         return [
             16, hardwareCapabilities,  // AT_HWCAP
             6, pageSize,  // AT_PAGESZ

@@ -128,6 +128,7 @@ struct ProgramLoader {
                 try map(segment, file.fd, bias, &mappedEnd)
             }
         } catch {
+            if error == .nomem { try memory.limits.checkRoom(span.end - span.start) }
             let reason =
                 error == .exist || error == .nomem || error == .perm
                 ? "its addresses 0x\(String(span.start, radix: 16))...0x\(String(span.end, radix: 16)) "

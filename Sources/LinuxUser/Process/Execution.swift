@@ -1,8 +1,11 @@
 // execve(2): what kind of file a path names, and the step into the new program.
 //
-// A guest program is run by a fresh Martlet (/proc/self/exe) with the same options, which then opens the program by
+// A guest program is run by a fresh Martlet (`OwnFile`) with the same options, which then opens the program by
 // its host path; a program of the host is executed by the host kernel; `#!` lines are followed here, so that their
 // interpreter may be either. All errors are found before the point of no return.
+//
+// Where Martlet does not know its own file, binfmt_misc has started it from outside of the root, and does so again: guest programs are
+// executed by the host kernel as well.
 
 import CLinux
 import HostOS
@@ -119,12 +122,14 @@ struct ProgramResolver {
 
 /// The arguments of a fresh Martlet that runs `program`.
 func relaunchArguments(
-    _ program: ResolvedProgram, _ options: UserModeOptions, _ limits: MemoryLimitValues, filters: SeccompFilter?
+    _ program: ResolvedProgram, _ options: UserModeOptions, _ limits: MemoryLimitValues, filters: SeccompFilter?,
+    storeFolder: KeptFolder?
 ) -> [[UInt8]] {
     var result: [[UInt8]] = [Array("martlet".utf8)]
     result.append(contentsOf: options.relaunchArguments)
     if limits != .host { result += ["-limits", limits.text].map { Array($0.utf8) } }
     for text in filters?.texts ?? [] { result += ["-seccomp", text].map { Array($0.utf8) } }
+    if let storeFolder { result += storeFolder.relaunchArguments.map { Array($0.utf8) } }
     if let descriptor = program.descriptor { result += ["-execfd", "\(descriptor)"].map { Array($0.utf8) } }
     result.append(Array("-0".utf8))
     result.append(program.arguments.first ?? [])
@@ -228,25 +233,27 @@ extension ProcessCalls {
         process.engine.saveTranslations()
         process.finishProfile()
         let limits = thread.memory.limits.values, filters = thread.seccompFilter
-        if !program.isGuest, filters != nil {
+        let isOurs = program.isGuest && OwnFile.descriptor >= 0
+        if !isOurs, filters != nil {
             // Its filters would be about another architecture's calls.
-            reportUnimplemented(thread, "execve of a program of the host with seccomp filters")
+            reportUnimplemented(thread, "execve of a program by the host's kernel with seccomp filters")
             throw .acces
         }
         let execution: PreparedExecution
-        if program.isGuest {
-            let isByFile = process.ownFile >= 0
+        if isOurs {
+            let folder = process.engine.storeFolder
             let vectors = ProgramVectors(
-                isByFile ? "" : "/proc/self/exe", relaunchArguments(program, process.options, limits, filters: filters),
-                environment: (isByFile ? [HostProcess.startWithoutProc] : []) + environmentPointers)
+                "", relaunchArguments(program, process.options, limits, filters: filters, storeFolder: folder),
+                environment: environmentPointers)
             execution = PreparedExecution(vectors, thread)
-            execution.call.file = process.ownFile
+            execution.call.file = OwnFile.descriptor
+            execution.call.kept[1] = folder?.descriptor ?? -1
         } else {
             let vectors = ProgramVectors(program.hostPath, program.arguments, environment: environmentPointers)
             execution = PreparedExecution(vectors, thread)
             execution.change(limits)
         }
-        execution.call.kept = program.descriptor ?? -1
+        execution.call.kept[0] = program.descriptor ?? -1
         if thread.sharesMemory {
             thread.execution = execution
             return SystemCallResult.unchanged

@@ -10,8 +10,7 @@ enum LandlockCalls {
 
     /// landlock_restrict_self(2).
     static func restrictSelf(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        thread.process.keepOwnFile()
-        let own = thread.process.ownFile
+        let own = OwnFile.descriptor
         if own >= 0 {
             // A right that the rule set does not handle is refused (EINVAL), and needs no rule.
             for rights in [execute | readFile, execute, readFile]

@@ -6,12 +6,12 @@ import HostOS
 
 enum NamespaceCalls {
     static func chroot(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        thread.process.keepOwnFile()
+        thread.process.keepStoreFolder()
         return try withFolder(thread, call.a0) { kernel(SYS_chroot, $0) }
     }
 
     static func pivotRoot(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
-        thread.process.keepOwnFile()
+        thread.process.keepStoreFolder()
         return try withFolder(thread, call.a0) { new throws(Errno) in
             try withFolder(thread, call.a1) { kernel(SYS_pivot_root, new, $0) }
         }
@@ -42,14 +42,14 @@ enum NamespaceCalls {
 
     static func unshare(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         beAlone(thread)
-        if call.a0 & CloneRequest.newMounts != 0 { thread.process.keepOwnFile() }
+        if call.a0 & CloneRequest.newMounts != 0 { thread.process.keepStoreFolder() }
         return kernel(SYS_unshare, call.word(0))
     }
 
     static func setns(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {
         if FileCalls.isReserved(thread, call.int32(0)) { throw .badf }
         beAlone(thread)
-        thread.process.keepOwnFile()
+        thread.process.keepStoreFolder()
         return kernel(SYS_setns, call.word(0), call.word(1))
     }
 

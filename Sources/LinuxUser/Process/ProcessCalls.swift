@@ -17,7 +17,7 @@ enum ProcessCalls {
 
     private static func perform(_ thread: GuestThread, _ request: CloneRequest) throws(Errno) -> Int {
         try request.check()
-        if request.has(CloneRequest.newMounts) { thread.process.keepOwnFile() }
+        if request.has(CloneRequest.newMounts) { thread.process.keepStoreFolder() }
         if request.has(CloneRequest.thread) { return try createThread(thread, request) }
         if request.has(CloneRequest.vm) { return try share(thread, request) }
         return try fork(thread, request)

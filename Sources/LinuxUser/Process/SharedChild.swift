@@ -189,7 +189,7 @@ private struct KeptState {
     private let isSharedChild: Bool
     private let arguments: ([CopiedOutput], [ConvertedArgument])
     private let memoryLimits: MemoryLimitValues
-    private let ownFile: Int32
+    private let storeFolder: KeptFolder?
     private let filters: UInt
 
     init(_ thread: GuestThread) {
@@ -206,7 +206,7 @@ private struct KeptState {
         isSharedChild = thread.isSharedChild
         arguments = (thread.copiedOutputs, thread.convertedArguments)
         memoryLimits = thread.memory.limits.values
-        ownFile = thread.process.ownFile
+        storeFolder = thread.process.engine.storeFolder
         filters = thread.filters.load(ordering: .relaxed)
     }
 
@@ -226,7 +226,7 @@ private struct KeptState {
         (thread.copiedOutputs, thread.convertedArguments) = arguments
         thread.hasArgumentsToFinish = !arguments.0.isEmpty || !arguments.1.isEmpty
         thread.memory.limits.values = memoryLimits
-        thread.process.ownFile = ownFile
+        thread.process.restoreStoreFolder(storeFolder)
         thread.isFinished = false
         thread.execution = nil
         thread.interruptedCall = nil

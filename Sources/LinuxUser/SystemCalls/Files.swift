@@ -91,17 +91,24 @@ enum FileCalls {
 
     // MARK: Descriptors of Martlet's own
 
-    /// Descriptors that the guest cannot see, in ascending order: of the log file, the profile and Martlet's own file.
-    private static func reserved(_ thread: GuestThread) -> [Int32] {
+    /// Descriptors that the guest cannot see: of the log file, the profile, Martlet's own file and the folder of translations.
+    private static func all(_ thread: GuestThread) -> InlineArray<4, Int32> {
         let process = thread.process
-        let all = [process.diagnostics.descriptor, process.profile?.descriptor ?? -1, process.ownFile]
-        return all.filter { $0 > 2 }.sorted()
+        return [
+            process.diagnostics.descriptor, process.profile?.descriptor ?? -1, OwnFile.descriptor,
+            process.storeDescriptor.load(ordering: .relaxed),
+        ]
+    }
+
+    /// The same in ascending order.
+    private static func reserved(_ thread: GuestThread) -> [Int32] {
+        let all = all(thread)
+        return all.indices.map { all[$0] }.filter { $0 > 2 }.sorted()
     }
 
     static func isReserved(_ thread: GuestThread, _ fd: Int32) -> Bool {
-        let process = thread.process
-        return fd > 2
-            && (fd == process.diagnostics.descriptor || fd == process.profile?.descriptor || fd == process.ownFile)
+        let all = all(thread)
+        return fd > 2 && all.indices.contains { all[$0] == fd }
     }
 
     static func close(_ thread: GuestThread, _ call: SystemCallArguments) throws(Errno) -> Int {

@@ -88,7 +88,7 @@ struct ProcPath {
     // MARK: Links to the program
 
     /// Martlet's own file, which the kernel takes for the program.
-    private static let program = try? HostFile.status(path: "/proc/self/exe")
+    private static let program = OwnFile.status
 
     static func isOwnProgram(_ device: UInt64, _ inode: UInt64) -> Bool {
         inode == program?.inode && device == program?.device
