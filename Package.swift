@@ -24,6 +24,7 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CCapstone", pkgConfig: "capstone", providers: [.apt(["libcapstone-dev"])]),
         .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
+        .systemLibrary(name: "CBuild"),
         .systemLibrary(name: "CZ", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "HostOS", dependencies: ["CLinux"], swiftSettings: hot),
         .target(name: "Diagnostics", dependencies: ["HostOS"], swiftSettings: hot),
@@ -80,7 +81,7 @@ let package = Package(
             name: "EngineSetup",
             dependencies: [
                 "CodeGen", "CodeGenX64", "CodeGenInterpreter", "ExecutionEngine", "TranslationStore", "Optimizer",
-                "HostOS", "Diagnostics", "CCapstone",
+                "HostOS", "Diagnostics", "CCapstone", "CBuild",
             ]),
         // System mode
         .target(

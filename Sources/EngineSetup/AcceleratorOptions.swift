@@ -114,6 +114,9 @@ public struct AcceleratorOptions: Sendable {
         return limit == ResourceLimit.unlimited ? usual : min(usual, max(4, Int(limit >> 26)) << 20)
     }
 
+    /// The processors that code is made for.
+    public static let hostNames = ["x86-64"]
+
     /// The host for a tier.
     public static func host(_ tier: Tier) throws -> any HostBackEnd {
         tier == .interpreter ? interpreter() : try x64()

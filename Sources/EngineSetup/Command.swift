@@ -2,9 +2,6 @@
 
 import HostOS
 
-public let martletVersion = "0.1.0"
-public var versionText: String { "martlet version \(martletVersion)\n" }
-
 /// What is wrong with the command line, or kept a program from starting: one line for the user.
 public struct CommandError: Error {
     public var message: String
@@ -38,11 +35,20 @@ public struct CommandOption<Line>: Sendable {
         self.apply = apply
     }
 
+    /// The names with dashes. `dash` is for the long ones; one and two dashes are read alike.
+    private func shownNames(_ dash: String) -> [String] { names.map { ($0.utf8.count == 1 ? "-" : dash) + $0 } }
+
     /// A line of a list of options.
-    public var helpLine: String {
-        let left = "  " + names.map { "-" + $0 }.joined(separator: ", ") + (argument.map { " " + $0 } ?? "")
+    public func helpLine(dash: String = "-") -> String {
+        let left = "  " + shownNames(dash).joined(separator: ", ") + (argument.map { " " + $0 } ?? "")
         let right = help + (variable.map { " [\($0)]" } ?? "")
         return left + String(repeating: " ", count: max(2, 34 - left.count)) + right + "\n"
+    }
+
+    /// The same for programs that make completions and manual pages of it: names, argument, variable, help, with tabs between.
+    public func tableLine(dash: String = "-") -> String {
+        [shownNames(dash).joined(separator: ","), argument ?? "", variable ?? "", help].joined(separator: "\t")
+            + "\n"
     }
 
     /// Stores a value. `origin`: what stands before it in what the user has said.

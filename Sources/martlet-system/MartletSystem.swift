@@ -22,6 +22,8 @@ func systemMain() -> Never {
     }
 }
 
+var systemVersion: String { versionText("targets", allTargets.map(\.name)) }
+
 private func run(_ arguments: [String]) throws(CommandError) -> Int32 {
     let name = arguments.first?.split(separator: "/").last.map(String.init) ?? "martlet-system"
     if let target = allTargets.first(where: { name == "martlet-system-\($0.name)" || name == "qemu-system-\($0.name)" })
@@ -38,7 +40,11 @@ private func run(_ arguments: [String]) throws(CommandError) -> Int32 {
             "usage: martlet system TARGET [OPTIONS]; targets: \(names); 'TARGET -h' lists the options\n")
         return 0
     case "version", "-version", "--version":
-        writeStandardOutput(versionText)
+        writeStandardOutput(systemVersion)
+        return 0
+    case "options":
+        // For what makes completions and manual pages.
+        writeStandardOutput(systemOptions.map { $0.tableLine() }.joined())
         return 0
     default:
         guard let target = allTargets.first(where: { $0.name == word }) else {

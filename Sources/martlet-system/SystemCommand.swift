@@ -33,9 +33,9 @@ struct SystemCommand {
     private func answer(_ line: SystemCommandLine) throws(CommandError) -> String? {
         if line.wantsHelp {
             return "usage: martlet system \(target.name) [OPTIONS]\n\nOptions:\n"
-                + systemOptions.map(\.helpLine).joined()
+                + systemOptions.map { $0.helpLine() }.joined()
         }
-        if line.wantsVersion { return versionText }
+        if line.wantsVersion { return systemVersion }
         if line.logItems == "help" || line.logItems == "?" { return LogItem.help }
         if line.machine == "help" || line.machine == "?" { return machineHelp }
         if line.cpu == "help" || line.cpu == "?" { return target.cpuHelp() }

@@ -53,18 +53,22 @@ struct Invocation {
         case relaunchCommand: return try runUser(Array(arguments.dropFirst(2)), isRelaunch: true)
         case "system": try SystemSibling.run([Array("martlet-system".utf8)] + arguments.dropFirst(2))
         case "report": return try ReportCommand(Array(arguments.dropFirst(2))).run()
+        case "options":
+            writeStandardOutput(try OptionTables.text(of: arguments.dropFirst(2).first.map(text)))
+            return 0
         case "help", "-h", "-help", "--help":
             writeStandardOutput(Self.usage)
             return 0
         case "version", "-version", "--version":
-            writeStandardOutput(versionText)
+            writeStandardOutput(Self.version)
             return 0
         case _ where command.hasPrefix("-") || command.contains("/"):
             // Options or a program without the word: `martlet ./hello`.
             return try runUser(Array(arguments.dropFirst()))
         default:
             throw CommandError(
-                "unknown command '\(command)'; wanted run, system, report, help or version ('martlet run PROGRAM')")
+                "unknown command '\(command)'; wanted \(allCommands.map(\.word).joined(separator: ", ")) ('martlet run PROGRAM')"
+            )
         }
     }
 
@@ -90,7 +94,7 @@ struct Invocation {
             return 0
         }
         if line.wantsVersion {
-            writeStandardOutput(versionText)
+            writeStandardOutput(Self.version)
             return 0
         }
         if line.logItems == "help" || line.logItems == "?" {
@@ -142,18 +146,25 @@ struct Invocation {
 
     static let usage = """
         martlet \(martletVersion): runs programs built for another processor
-        usage: martlet run [OPTIONS] PROGRAM [ARGUMENTS...]
-               martlet system TARGET [OPTIONS]
-               martlet report [--html FILE] [--svg FILE] [--folded] PROFILE...
-               martlet report [--html FILE] [--svg FILE] [--folded] -- [OPTIONS] PROGRAM [ARGUMENTS...]
-               martlet help | version
-        'martlet run -h' lists the options, 'martlet system riscv64 -h' those of a whole machine. 'report' shows where the time of a program goes: of one that was run with
-        -profile PROFILE, or of one that it runs, with its children. Guests: \(allGuests.map(\.name).joined(separator: ", ")).
+        \(forms)
+        'martlet run -h' and 'martlet report -h' list the options, 'martlet system riscv64 -h' those of a whole machine.
+        Guests: \(allGuests.map(\.name).joined(separator: ", ")).
 
         """
 
+    private static let forms: String = {
+        let lines = allCommands.flatMap { row in row.forms.map { ("martlet \(row.word) \($0)", row.help) } }
+        let width = lines.map { $0.0.utf8.count }.max() ?? 0
+        return lines.enumerated().map { index, line in
+            (index == 0 ? "usage: " : "       ") + line.0
+                + String(repeating: " ", count: width - line.0.utf8.count + 2) + line.1
+        }.joined(separator: "\n")
+    }()
+
+    static var version: String { versionText("guests", allGuests.map(\.name)) }
+
     static var userHelp: String {
         "usage: martlet run [OPTIONS] PROGRAM [ARGUMENTS...]\n\nOptions (environment variable after MARTLET_ or QEMU_):\n"
-            + userOptions.map(\.helpLine).joined()
+            + userOptions.map { $0.helpLine() }.joined()
     }
 }

@@ -4,34 +4,50 @@ import EngineSetup
 import HostOS
 import ProfileReport
 
+struct ReportLine: Sendable {
+    var htmlFile: String?
+    var svgFile: String?
+    var isFolded = false
+    var wantsHelp = false
+}
+
+private typealias Option = CommandOption<ReportLine>
+
+private func file(_ value: String) throws(OptionError) -> String {
+    guard !value.isEmpty else { throw OptionError("wanted a file to write") }
+    return value
+}
+
+let reportOptions: [CommandOption<ReportLine>] = [
+    Option("html", argument: "FILE", help: "write a page with all tables and the flame graph") {
+        (line, value) throws(OptionError) in line.htmlFile = try file(value)
+    },
+    Option("svg", argument: "FILE", help: "write the flame graph alone") {
+        (line, value) throws(OptionError) in line.svgFile = try file(value)
+    },
+    Option("folded", help: "print stacks as text, one a line, instead of the tables") {
+        (line, _) throws(OptionError) in line.isFolded = true
+    },
+    Option("h", "help", help: "print this help and exit") { (line, _) throws(OptionError) in line.wantsHelp = true },
+]
+
 /// The words behind `report`.
 struct ReportCommand {
-    private var htmlFile: String?
-    private var svgFile: String?
-    private var isFolded = false
-    private var wantsHelp = false
+    private var line = ReportLine()
     /// Profiles to be shown as one.
     private var profiles: [String] = []
     /// Options, program and arguments to run first.
     private var program: [[UInt8]]?
 
     init(_ arguments: [[UInt8]]) throws(CommandError) {
-        var rest = arguments[...]
-        while let word = rest.popFirst() {
-            switch text(word) {
-            case "--html", "-html": htmlFile = try Self.file(&rest, word)
-            case "--svg", "-svg": svgFile = try Self.file(&rest, word)
-            case "--folded", "-folded": isFolded = true
-            case "--help", "-help", "-h":
-                wantsHelp = true
-                return
-            case "--":
-                program = Array(rest)
-                rest = []
-            case let other where other.hasPrefix("-") && other.utf8.count > 1:
-                throw CommandError("report: unknown option '\(other)'; wanted --html, --svg, --folded or --")
-            case let other: profiles.append(other)
-            }
+        let end = arguments.firstIndex(of: Array("--".utf8))
+        program = end.map { Array(arguments[($0 + 1)...]) }
+        var rest = arguments[..<(end ?? arguments.endIndex)].map(text)[...]
+        while !rest.isEmpty {
+            let read = try Option.read(Array(rest), reportOptions, into: &line, usage: "martlet report -h")
+            if line.wantsHelp { return }
+            rest = rest.dropFirst(read)
+            if let profile = rest.popFirst() { profiles.append(profile) }
         }
         if !profiles.isEmpty, program != nil {
             throw CommandError("report: either profiles or, behind --, a program to run")
@@ -43,15 +59,8 @@ struct ReportCommand {
         }
     }
 
-    private static func file(_ rest: inout ArraySlice<[UInt8]>, _ option: [UInt8]) throws(CommandError) -> String {
-        guard let name = rest.popFirst(), !name.isEmpty else {
-            throw CommandError("report: \(text(option)) wants a file to write")
-        }
-        return text(name)
-    }
-
     func run() throws(CommandError) -> Int32 {
-        if wantsHelp {
+        if line.wantsHelp {
             writeStandardOutput(Self.help)
             return 0
         }
@@ -90,9 +99,9 @@ struct ReportCommand {
             throw CommandError("report: these profiles were sampled at different rates: one at a time")
         }
         let report = Report(recorded)
-        if let svgFile { try save(report.svg, svgFile) }
-        if let htmlFile { try save(report.html, htmlFile) }
-        write(isFolded ? report.folded : report.text)
+        if let svgFile = line.svgFile { try save(report.svg, svgFile) }
+        if let htmlFile = line.htmlFile { try save(report.html, htmlFile) }
+        write(line.isFolded ? report.folded : report.text)
     }
 
     private func save(_ text: String, _ path: String) throws(CommandError) {
@@ -101,17 +110,15 @@ struct ReportCommand {
         }
     }
 
-    private static let help = """
-        usage: martlet report [--html FILE] [--svg FILE] [--folded] PROFILE...
-               martlet report [--html FILE] [--svg FILE] [--folded] -- [OPTIONS] PROGRAM [ARGUMENTS...]
+    private static let help =
+        """
+        usage: martlet report [OPTIONS] PROFILE...
+               martlet report [OPTIONS] -- [RUN-OPTIONS] PROGRAM [ARGUMENTS...]
 
         Where the time of a program goes: by function, file, system call and by what Martlet does for it.
         A PROFILE is what 'martlet run -profile PROFILE PROGRAM' has written; several are added up. Behind -- stands what
         'martlet run' takes: it is run, and reported on standard error with its children.
 
-          --html FILE   write a page with all tables and the flame graph
-          --svg FILE    write the flame graph alone
-          --folded      print stacks as text, one a line, instead of the tables
 
-        """
+        """ + reportOptions.map { $0.helpLine(dash: "--") }.joined()
 }
