@@ -13,8 +13,9 @@ public enum DiskCache {
     /// memory, in /dev/shm, if that is a file system of its own.
     public static func folder(_ setting: String?) -> String? {
         if setting == "off" { return nil }
-        if let setting, setting.hasPrefix("/") { return setting + "/translations" }
+        // With rights that the user does not have, no file is taken from or left in places that the user names.
         if HostProcess.isSecure { return nil }
+        if let setting, setting.hasPrefix("/") { return setting + "/translations" }
         if let folder = folder(named: "MARTLET_CACHE_DIR", "") { return folder }
         if !isHostRoot { return memoryFolder }
         return folder(named: "XDG_CACHE_HOME", "/martlet") ?? folder(named: "HOME", "/.cache/martlet")

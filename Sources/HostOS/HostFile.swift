@@ -142,6 +142,21 @@ public enum HostFile {
         if !bytes.withUnsafeBytes({ writeAll(Int32(truncatingIfNeeded: fd), $0) }) { throw .io }
     }
 
+    /// Writes to a file that exists, in one call, as the kernel's own files want it.
+    public static func send(_ text: String, to path: String) throws(Errno) {
+        let flags = Int(O_WRONLY | O_CLOEXEC)
+        let fd = try Errno.check(withPath(path) { kernel(SYS_openat, Int(AT_FDCWD), $0, flags) })
+        defer { close(Int32(truncatingIfNeeded: fd)) }
+        var text = text
+        _ = try Errno.check(text.withUTF8 { kernel(SYS_write, fd, Int(bitPattern: $0.baseAddress), $0.count) })
+    }
+
+    /// Mounts a file system of the kernel's that needs no device.
+    public static func mount(_ type: String, at path: String) throws(Errno) {
+        _ = try Errno.check(
+            withPath(type) { type in withPath(path) { kernel(SYS_mount, type, $0, type, 0, 0) } })
+    }
+
     /// A new folder that only its owner can look into.
     public static func makeFolder(_ path: String) throws(Errno) {
         _ = try Errno.check(withPath(path) { kernel(SYS_mkdirat, Int(AT_FDCWD), $0, 0o700) })

@@ -67,6 +67,15 @@ public enum HostProcess {
         return status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f)
     }
 
+    /// Waits for SIGTERM, SIGINT or SIGHUP, also as the first process of a container, which these do not end by themselves.
+    public static func awaitEnd() {
+        var signals = sigset_t(), received: Int32 = 0
+        sigemptyset(&signals)
+        for signal in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&signals, signal) }
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
+        _ = sigwait(&signals, &received)
+    }
+
     /// A value of the host's auxiliary vector (getauxval(3)); nil when it has none of that type.
     public static func auxiliaryValue(_ type: UInt) -> UInt? {
         errno = 0

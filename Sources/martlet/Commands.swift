@@ -22,6 +22,10 @@ let allCommands: [CommandRow] = [
         word: "report", forms: ["[OPTIONS] PROFILE...", "[OPTIONS] -- [RUN-OPTIONS] PROGRAM [ARGUMENTS...]"],
         help: "tell where the time of a program goes",
         options: { reportOptions.map { $0.tableLine(dash: "--") }.joined() }),
+    CommandRow(
+        word: "binfmt", forms: ["ACTION [OPTIONS] [GUEST...]"],
+        help: "let the kernel run programs of the guests by Martlet",
+        options: { binfmtOptions.map { $0.tableLine(dash: "--") }.joined() }),
     CommandRow(word: "help", forms: [""], help: "print a summary", options: { "" }),
     CommandRow(word: "version", forms: [""], help: "print version, commit, hosts and guests", options: { "" }),
 ]

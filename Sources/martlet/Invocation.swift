@@ -3,6 +3,7 @@
 //   martlet run [OPTIONS] PROGRAM [ARGUMENTS...]      finds the guest from the ELF header
 //   martlet-riscv64 [OPTIONS] PROGRAM ...             a link to this binary: the name selects mode and target
 //   qemu-riscv64 [OPTIONS] PROGRAM ...                the same, and `-static` variants
+//   started by the kernel's binfmt_misc               no word is an option: BinfmtStart.swift
 
 import Diagnostics
 import EngineSetup
@@ -42,7 +43,7 @@ struct Invocation {
     }
 
     func run() throws(CommandError) -> Int32 {
-        if let call = BinfmtCall() { return try runUser(Array(arguments.dropFirst()), binfmt: call) }
+        if let start = BinfmtStart(arguments) { return try runUser(start) }
         if SystemSibling.isMeant(by: name) { try SystemSibling.run(arguments) }
         if isDirect { return try runUser(Array(arguments.dropFirst())) }
         guard let command = arguments.dropFirst().first.map(text) else {
@@ -53,6 +54,7 @@ struct Invocation {
         case relaunchCommand: return try runUser(Array(arguments.dropFirst(2)), isRelaunch: true)
         case "system": try SystemSibling.run([Array("martlet-system".utf8)] + arguments.dropFirst(2))
         case "report": return try ReportCommand(Array(arguments.dropFirst(2))).run()
+        case "binfmt": return try BinfmtCommand(Array(arguments.dropFirst(2))).run()
         case "options":
             writeStandardOutput(try OptionTables.text(of: arguments.dropFirst(2).first.map(text)))
             return 0
@@ -74,21 +76,14 @@ struct Invocation {
 
     // MARK: User mode
 
-    private func runUser(
-        _ arguments: [[UInt8]], isRelaunch: Bool = false, binfmt: BinfmtCall? = nil
-    ) throws(CommandError) -> Int32 {
+    private func runUser(_ arguments: [[UInt8]], isRelaunch: Bool = false) throws(CommandError) -> Int32 {
         var line = UserCommandLine()
         line.isExecuted = isRelaunch
-        if !isRelaunch, !HostProcess.isSecure { try readEnvironment(&line) }
-        let rest: ArraySlice<[UInt8]>
-        if let binfmt {
-            rest = binfmt.apply(arguments[...], to: &line)
-        } else {
-            let end = try UserOption.read(arguments.map(text), userOptions, into: &line, usage: "martlet run -h") {
-                if $1.isInherited { $0.inherited += arguments[$2] }
-            }
-            rest = arguments[end...]
+        if !isRelaunch { try readEnvironment(&line) }
+        let end = try UserOption.read(arguments.map(text), userOptions, into: &line, usage: "martlet run -h") {
+            if $1.isInherited { $0.inherited += arguments[$2] }
         }
+        let rest = arguments[end...]
         if line.wantsHelp {
             writeStandardOutput(Self.userHelp)
             return 0
@@ -115,7 +110,21 @@ struct Invocation {
         ).run()
     }
 
+    /// A program that the kernel has started by way of binfmt_misc.
+    private func runUser(_ start: BinfmtStart) throws(CommandError) -> Int32 {
+        var line = UserCommandLine()
+        try readEnvironment(&line)
+        line.programDescriptor = start.descriptor
+        line.argumentZero = start.argumentZero
+        return try UserRun(
+            line: line, guest: guest, program: text(start.words[0]), arguments: Array(start.words.dropFirst()),
+            diagnostics: try makeDiagnostics(line, appending: false)
+        ).run()
+    }
+
     private func readEnvironment(_ line: inout UserCommandLine) throws(CommandError) {
+        // The environment of a program with more rights than its user has is the user's: it may not name files.
+        if HostProcess.isSecure { return }
         for prefix in ["QEMU_", "MARTLET_"] {
             for entry in HostProcess.environment where entry.starts(with: prefix.utf8) {
                 guard let equals = entry.firstIndex(of: UInt8(ascii: "=")) else { continue }
@@ -147,7 +156,7 @@ struct Invocation {
     static let usage = """
         martlet \(martletVersion): runs programs built for another processor
         \(forms)
-        'martlet run -h' and 'martlet report -h' list the options, 'martlet system riscv64 -h' those of a whole machine.
+        'martlet run -h', 'martlet report -h' and 'martlet binfmt -h' list the options, 'martlet system riscv64 -h' those of a whole machine.
         Guests: \(allGuests.map(\.name).joined(separator: ", ")).
 
         """

@@ -22,7 +22,7 @@ struct UserCommandLine: Sendable {
     var cpu: String?
     var setVariables: [String] = []
     var unsetVariables: [String] = []
-    var argumentZero: String?
+    var argumentZero: [UInt8]?
     /// Where the program is open; -1: it is opened by its path.
     var programDescriptor: Int32 = -1
     /// Where the folder of translations is open; -1: it is found by its path.
@@ -85,7 +85,7 @@ let userOptions: [UserOption] = [
         }
     },
     UserOption("0", argument: "ARGV0", variable: "ARGV0", help: "the guest's argv[0]") {
-        (line, value) throws(OptionError) in line.argumentZero = value
+        (line, value) throws(OptionError) in line.argumentZero = Array(value.utf8)
     },
     UserOption("execfd", argument: "FD", help: "the program is open at this descriptor") {
         (line, value) throws(OptionError) in

@@ -19,7 +19,7 @@ struct UserRun {
     func run() throws(CommandError) -> Int32 {
         var options = UserModeOptions(program: program)
         options.arguments = arguments
-        options.argumentZero = line.argumentZero.map { Array($0.utf8) }
+        options.argumentZero = line.argumentZero
         options.environment = environment()
         options.prefix = line.prefix.map { $0.count > 1 && $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
         options.programDescriptor = line.programDescriptor

@@ -16,7 +16,7 @@ import Testing
     }
 
     /// Every option of the help is a line of the table, and the other way round.
-    @Test(arguments: ["run", "report"]) func tablesHoldTheOptionsOfTheHelp(_ command: String) throws {
+    @Test(arguments: ["run", "report", "binfmt"]) func tablesHoldTheOptionsOfTheHelp(_ command: String) throws {
         let martlet = try Workspace.requireMartlet()
         let help = try runProcess(martlet, [command, "-h"], seconds: 10).text
         let table = try runProcess(martlet, ["options", command], seconds: 10).text
