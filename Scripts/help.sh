@@ -25,9 +25,13 @@ usage: ./devtool COMMAND [ARGUMENTS]
   toolchain ARCH          what compiles programs for a guest that Debian has no C library for: riscv32 (`test` makes it), moxie (with a
                           simulator; half an hour; only to make Tests/Guest/moxie anew)
   build                   the release build alone: prints the path of the file
+  install [PREFIX] [--qemu-names]
+                          build, install programs, manual pages and completions below PREFIX (/usr/local), with DESTDIR in front of it;
+                          --qemu-names: links such as qemu-riscv64 in PREFIX/bin too, not only in PREFIX/lib/martlet/qemu-names
+  uninstall [PREFIX]      remove what install has installed there
   help                    this text
 
-environment: MARTLET_BIN (use this martlet), JOBS (compiler processes), RUNS (bench: runs of each row, default 3),
+environment: MARTLET_BIN (use this martlet), DESTDIR (install, uninstall), JOBS (compiler processes), RUNS (bench: runs of each row, default 3),
   MARTLET_MODES (test: modes of the guest programs, comma-separated), XDG_CACHE_HOME (downloaded packages),
   SYSTEM (try system: this emulator, as $XDG_CACHE_HOME/martlet/payloads/qemu-system-riscv64), LIMIT (seconds for what is piped, 600),
   MARTLET_SYSTEM (test privileged, test long linux32, bench system: this martlet-system), LONG_BOOTS (test long: how many, 20),
