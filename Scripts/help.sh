@@ -29,9 +29,11 @@ usage: ./devtool COMMAND [ARGUMENTS]
                           build, install programs, manual pages and completions below PREFIX (/usr/local), with DESTDIR in front of it;
                           --qemu-names: links such as qemu-riscv64 in PREFIX/bin too, not only in PREFIX/lib/martlet/qemu-names
   uninstall [PREFIX]      remove what install has installed there
+  tarball [FOLDER]        martlet-VERSION-x86_64-linux.tar.xz in FOLDER (.build/packages): prints its path
+  deb [FOLDER]            a Debian package, martlet_VERSION-1_amd64.deb: prints its path
   help                    this text
 
-environment: MARTLET_BIN (use this martlet), DESTDIR (install, uninstall), JOBS (compiler processes), RUNS (bench: runs of each row, default 3),
+environment: MARTLET_BIN (use this martlet), DESTDIR (install, uninstall), SOURCE_DATE_EPOCH, DEBFULLNAME and DEBEMAIL (packages), JOBS (compiler processes), RUNS (bench: runs of each row, default 3),
   MARTLET_MODES (test: modes of the guest programs, comma-separated), XDG_CACHE_HOME (downloaded packages),
   SYSTEM (try system: this emulator, as $XDG_CACHE_HOME/martlet/payloads/qemu-system-riscv64), LIMIT (seconds for what is piped, 600),
   MARTLET_SYSTEM (test privileged, test long linux32, bench system: this martlet-system), LONG_BOOTS (test long: how many, 20),
