@@ -24,6 +24,7 @@ usage: ./devtool COMMAND [ARGUMENTS]
   abi [ARCH...]           write Sources/LinuxABI/Tables/ARCH.abi from the kernel's headers (--list: which; no ARCH: all there are)
   toolchain ARCH          what compiles programs for a guest that Debian has no C library for: riscv32 (`test` makes it), moxie (with a
                           simulator; half an hour; only to make Tests/Guest/moxie anew)
+  test packaging          what install, tarball and deb make: files, completions, manual pages, packages; in temporary folders
   build                   the release build alone: prints the path of the file
   install [PREFIX] [--qemu-names]
                           build, install programs, manual pages and completions below PREFIX (/usr/local), with DESTDIR in front of it;

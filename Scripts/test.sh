@@ -1,5 +1,6 @@
 # devtool test [FILTER]: everything that is tested, and a last line that counts it.
 # devtool test privileged: programs for a whole machine, beside the oracle (privileged.sh).
+# devtool test packaging: what is installed and packaged (packaging-test.sh).
 # devtool test long [FILTER]: what takes longer than that, again and again with other seeds for MARTLET_MINUTES; without FILTER boots of
 # whole machines come first. devtool test long boots, devtool test long linux32: those of Debian's kernel alone, and those of a kernel for
 # riscv32 (linux32.sh).
@@ -8,6 +9,10 @@ test_command() {
     if [ "${1:-}" = privileged ]; then
         shift
         privileged_command "$@"
+        return
+    fi
+    if [ "${1:-}" = packaging ]; then
+        packaging_tests
         return
     fi
     need_build
