@@ -20,6 +20,9 @@ public enum HostMemory {
         return pointer
     }
 
+    /// Where the C library's heap ends that it has from brk(2).
+    public static var heapEnd: UInt64 { UInt64(UInt(bitPattern: sbrk(0))) }
+
     @inlinable
     public static func unmap(_ address: UInt, _ length: Int) throws(Errno) {
         _ = try Errno.check(kernel(SYS_munmap, Int(bitPattern: address), length))

@@ -67,6 +67,12 @@ public enum HostThread {
         start.body()
     }
 
+    /// Names the calling thread.
+    public static func setName(_ name: String) {
+        let setName = 15  // PR_SET_NAME
+        _ = withPath(name) { kernel(SYS_prctl, setName, $0) }
+    }
+
     /// Waits until thread `id` of this process, which is about to end, does not count as one of its threads any more. (The kernel
     /// clears the word that pthread_join waits for a little earlier.)
     public static func waitUntilGone(_ id: Int32) {

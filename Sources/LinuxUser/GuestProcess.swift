@@ -37,6 +37,8 @@ public final class GuestProcess: @unchecked Sendable {
     var auxiliaryVectorBytes: [UInt8] { guest.words.bytes(auxiliaryVector) }
     /// Where the guest's memory has what it was started with.
     var argumentStrings: Range<UInt64> = 0..<0, environmentStrings: Range<UInt64> = 0..<0
+    /// The kernel knows where they are: set before guest code runs.
+    var isShownByKernel = false
     let procDescriptors = ProcDescriptors()
     public internal(set) var image: LoadedProgram
 
@@ -57,8 +59,8 @@ public final class GuestProcess: @unchecked Sendable {
     let hasSeals = Atomic<Bool>(false)
     var denyWriteExecute = DenyWriteExecute()  // set by a program before it makes threads
     var signalTrampoline: UInt64 = 0  // set before guest code runs
-    /// The guest has opened the folder of its threads. Never unset.
-    var listsThreads = false
+    /// The guest has opened a folder that may be one of `ProcFolders`. Never unset.
+    var listsProc = false
     let resolver: ProgramResolver
     let profile: Profile?
     /// The application's last words before the process ends.

@@ -92,6 +92,7 @@ private func start(
         process.auxiliaryVector = written.auxiliaryVector
         process.argumentStrings = written.argumentStrings
         process.environmentStrings = written.environmentStrings
+        process.showToKernel(stackPointer: written.stackPointer)
         process.signalTrampoline = try makeTrampoline(memory, guest.abi.signalFrame.trampoline)
         guest.architecture.reset(thread.state)
         thread.stackPointer = written.stackPointer
@@ -99,7 +100,7 @@ private func start(
     } catch {
         throw UserModeError("\(shown): arguments and environment do not fit: \(error.message)", errno: error)
     }
-    setCommandName(asked.hostPath)
+    setCommandName(options.commandName ?? options.program)
     logLayout(process, stackTop: top)
     thread.tid = HostProcess.threadID
     thread.isLeader = true
@@ -189,7 +190,7 @@ private func makeTrampoline(_ memory: UserAddressSpace, _ code: [UInt8]) throws(
 /// The thread name that ps shows, as execve sets it.
 private func setCommandName(_ path: String) {
     let name = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { path[path.utf8.index(after: $0)...] } ?? path[...]
-    _ = withPath(String(name)) { kernel(SYS_prctl, 15, $0) }  // PR_SET_NAME
+    HostThread.setName(String(name))
 }
 
 private func logLayout(_ process: GuestProcess, stackTop: UInt64) {

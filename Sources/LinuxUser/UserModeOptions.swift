@@ -15,6 +15,8 @@ public struct UserModeOptions: Sendable {
     public var arguments: [[UInt8]] = []
     /// -0: argv[0]; the program's path when nil.
     public var argumentZero: [UInt8]?
+    /// -comm: the name of the process (proc(5), comm); nil: the last component of the program's path.
+    public var commandName: String?
     /// The guest's whole environment, "NAME=value" each, -E and -U applied.
     public var environment: [[UInt8]] = []
     /// -L: prefix for absolute guest paths, without a trailing slash.

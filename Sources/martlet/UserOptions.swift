@@ -13,7 +13,7 @@ typealias UserOption = CommandOption<UserCommandLine>
 extension UserOption {
     /// Programs that the guest executes run with this option too; the others say something about this one program only.
     /// (The profile's path is handed on by itself, made absolute; so are the limits that the guest has then.)
-    var isInherited: Bool { !["E", "U", "0", "execfd", "store", "profile", "limits", "seccomp"].contains(names[0]) }
+    var isInherited: Bool { !["E", "U", "0", "comm", "execfd", "store", "profile", "limits", "seccomp"].contains(names[0]) }
 }
 
 /// What the command line and the environment say, before anything is opened.
@@ -23,6 +23,7 @@ struct UserCommandLine: Sendable {
     var setVariables: [String] = []
     var unsetVariables: [String] = []
     var argumentZero: [UInt8]?
+    var commandName: String?
     /// Where the program is open; -1: it is opened by its path.
     var programDescriptor: Int32 = -1
     /// Where the folder of translations is open; -1: it is found by its path.
@@ -86,6 +87,9 @@ let userOptions: [UserOption] = [
     },
     UserOption("0", argument: "ARGV0", variable: "ARGV0", help: "the guest's argv[0]") {
         (line, value) throws(OptionError) in line.argumentZero = Array(value.utf8)
+    },
+    UserOption("comm", argument: "NAME", help: "the name of the process") {
+        (line, value) throws(OptionError) in line.commandName = value
     },
     UserOption("execfd", argument: "FD", help: "the program is open at this descriptor") {
         (line, value) throws(OptionError) in

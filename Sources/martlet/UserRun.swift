@@ -22,6 +22,7 @@ struct UserRun {
         options.argumentZero = line.argumentZero
         options.environment = environment()
         options.prefix = line.prefix.map { $0.count > 1 && $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
+        options.commandName = line.commandName
         options.programDescriptor = line.programDescriptor
         options.stackSize = line.stackSize
         options.memoryLimits = line.memoryLimits

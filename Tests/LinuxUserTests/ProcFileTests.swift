@@ -24,6 +24,10 @@ import Testing
         #expect(file("//proc/./self/../self//cmdline") == .commandLine)
         #expect(file("/proc/self/root/proc/self/auxv") == .auxiliaryVector)
         #expect(file("/proc/self/exe") == .executable)
+        #expect(file("/proc/self/status") == .status && file("/proc/self/statm") == .sizes)
+        let thread = HostProcess.threadID
+        #expect(file("/proc/thread-self/stat") == .threadStat(thread))
+        #expect(file("/proc/self/task/\(thread)/status") == .threadStatus(thread))
         #expect(file("/tmp/../proc/self/exe") == .executable)
     }
 

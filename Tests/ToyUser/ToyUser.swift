@@ -1,7 +1,7 @@
 // The made-up machine as a user-mode emulator, for tests: user mode as `martlet` has it, with a guest and an ABI that are in no
 // product.
 //
-//     toyuser MODE [-limits LIMITS] [-execfd FD] [-0 NAME] -- PROGRAM ARGUMENTS...
+//     toyuser MODE [-limits LIMITS] [-execfd FD] [-comm NAME] [-0 NAME] -- PROGRAM ARGUMENTS...
 //
 // MODE is the name of an `EngineMode`. A guest that executes another program starts this one again in the same way.
 
@@ -54,6 +54,7 @@ private struct CommandLine {
             let value = arguments[at + 1]
             switch arguments[at] {
             case "-0": options.argumentZero = Array(value.utf8)
+            case "-comm": options.commandName = value
             case "-execfd": options.programDescriptor = Int32(value) ?? -1
             case "-limits": options.memoryLimits = MemoryLimitValues(value)
             default: return nil

@@ -15,6 +15,8 @@ public struct LoadedProgram: Sendable {
     public var interpreterBase: UInt64 = 0
     /// End of the program's data: the heap starts at the next page.
     public var dataEnd: UInt64 = 0
+    /// From the first byte of executable segments to the last one that the file holds, and of the last segment.
+    public var code: Range<UInt64> = 0..<0, data: Range<UInt64> = 0..<0
     public var interpreterPath: String?
 
     public init() {}
@@ -85,6 +87,7 @@ struct ProgramLoader {
         image.headers = headerAddress(program) &+ base
         image.headerCount = program.headerCount
         image.dataEnd = program.span.end &+ base
+        setRanges(program, base, &image)
         image.interpreterPath = program.interpreter
         if let interpreter {
             let span = interpreter.span, length = span.end - span.start
@@ -95,6 +98,18 @@ struct ProgramLoader {
             image.start = interpreter.entry &+ at
         }
         return image
+    }
+
+    /// As the kernel shows them (proc(5), stat: startcode, endcode, start_data, end_data).
+    private func setRanges(_ file: borrowing ELFFile, _ base: UInt64, _ image: inout LoadedProgram) {
+        func range(_ first: ELFSegment?, _ last: ELFSegment?) -> Range<UInt64> {
+            guard let first, let last else { return base..<base }
+            return (first.address &+ base)..<(last.address &+ last.fileSize &+ base)
+        }
+        let executable = file.segments.filter(\.isExecutable)
+        let code = executable.isEmpty ? file.segments : executable
+        image.code = range(code.first, code.last)
+        image.data = range(file.segments.last, file.segments.last)
     }
 
     /// AT_PHDR: where the program headers are mapped; zero when no segment holds them.

@@ -19,6 +19,16 @@ struct ResolvedProgram {
     var isGuest: Bool
     /// The program is open here, and has perhaps no name.
     var descriptor: Int32? = nil
+    /// What the process is called when that is not the last component of `hostPath`: a script, or a link.
+    var commandName: String? = nil
+}
+
+extension ResolvedProgram {
+    /// `path`: what has been executed.
+    mutating func setCommandName(_ path: String) {
+        func last(_ path: String) -> Substring { path.split(separator: "/").last ?? "" }
+        if last(path) != last(hostPath) { commandName = String(last(path)) }
+    }
 }
 
 struct ProgramResolver {
@@ -131,6 +141,7 @@ func relaunchArguments(
     for text in filters?.texts ?? [] { result += ["-seccomp", text].map { Array($0.utf8) } }
     if let storeFolder { result += storeFolder.relaunchArguments.map { Array($0.utf8) } }
     if let descriptor = program.descriptor { result += ["-execfd", "\(descriptor)"].map { Array($0.utf8) } }
+    if let name = program.commandName { result += ["-comm", name].map { Array($0.utf8) } }
     result.append(Array("-0".utf8))
     result.append(program.arguments.first ?? [])
     result.append(Array("--".utf8))
@@ -210,7 +221,7 @@ extension ProcessCalls {
         if path.isEmpty { throw .noent }
         let hostPath =
             shown == nil
-            ? try GuestPaths.hostPath(path, prefix: process.prefix, executable: process.executablePath) : path
+            ? try GuestPaths.hostPath(path, prefix: process.prefix, process: process) : path
         // The kernel opens the file before it looks at the arguments.
         let status = try HostFile.status(path: hostPath)
         guard status.isRegular, HostFile.isExecutable(hostPath) else { throw .acces }
@@ -218,12 +229,13 @@ extension ProcessCalls {
         let environmentPointers = try readPointers(thread, environment)
         var resolver = process.resolver
         resolver.refusesWritten = opened == nil
-        let program: ResolvedProgram
+        var program: ResolvedProgram
         do throws(UserModeError) {
             program = try resolver.resolve(
                 hostPath, shown: shown ?? path, arguments: list.isEmpty ? [[]] : list, opened: opened)
             if isHidden, program.hostPath != hostPath { throw UserModeError("\(path): closes on exec", errno: .noent) }
             if program.isGuest { try resolver.check(program, shown: program.hostPath) }
+            program.setCommandName(opened == nil ? path : hostPath)
         } catch {
             if process.diagnostics.isEnabled(.unimplemented) { process.diagnostics.write("execve: \(error)\n") }
             throw error.errno

@@ -49,9 +49,10 @@ enum FileCalls {
     ) throws(Errno) -> Int {
         let path = GuestPaths.guestPath(thread, address)
         defer { path.release() }
-        if !isRestricted, let opened = ProcStatus.open(thread, path, flags: flags) { return opened }
+        if ProcFolders.isNamed(path) { thread.process.listsProc = true }
         let found = isRestricted ? nil : ProcFile(path, from: directory)
-        if !isRestricted, found == nil || found == .executable {
+        let isProgram = found?.program(thread.process) != nil
+        if !isRestricted, found == nil || isProgram {
             let createsNew = flags & UInt64(HostFile.createNew) == UInt64(HostFile.createNew)
             let followLink = flags & UInt64(HostFile.noFollow) == 0 && !createsNew
             try GuestPaths.translate(path, as: found, thread.process, followLink: followLink)
@@ -69,7 +70,7 @@ enum FileCalls {
         guard fd >= 0, !isPathOnly, let file = found ?? ProcFile(open: fd), !isWriteOnly || file == .memory else {
             return fd
         }
-        return thread.process.procDescriptors.substitute(fd, file, thread.process, flags: flags)
+        return thread.process.procDescriptors.substitute(fd, file, thread, flags: flags)
     }
 
     /// openat(2) by way of openat2(2), which costs no more and can tell that a link of the kind that /proc has was on the
@@ -101,7 +102,7 @@ enum FileCalls {
     }
 
     /// The same in ascending order.
-    private static func reserved(_ thread: GuestThread) -> [Int32] {
+    static func reserved(_ thread: GuestThread) -> [Int32] {
         let all = all(thread)
         return all.indices.map { all[$0] }.filter { $0 > 2 }.sorted()
     }
@@ -245,9 +246,8 @@ enum FileCalls {
         let path = GuestPaths.guestPath(thread, call.a1)
         defer { path.release() }
         let file = ProcFile(path, from: call.int32(0))
-        if file == .executable {
-            let text = thread.process.guestPath(thread.process.executablePath)
-            return try store(thread, call.a2, text, size)
+        if let program = file?.program(thread.process) {
+            return try store(thread, call.a2, thread.process.guestPath(program), size)
         }
         try GuestPaths.translate(path, as: file, thread.process, followLink: false)
         let result = kernel(

@@ -70,21 +70,23 @@ enum GuestPaths {
     static func translate(
         _ path: HostPath, as file: ProcFile?, _ process: GuestProcess, followLink: Bool
     ) throws(Errno) {
-        if followLink, file == .executable { return replace(path, process.executablePath) }
+        if followLink, let program = file?.program(process) { return replace(path, program) }
         try translate(path, prefix: process.prefix, followLink: followLink)
     }
 
     /// Translates a path that Martlet itself uses on behalf of the guest: programs to execute, the interpreter.
-    /// `executable`: what /proc/self/exe names, where there is one already.
+    /// `process`: whose /proc/self/exe is meant, where there is one already.
     static func hostPath(
-        _ guest: String, prefix: String?, executable: String? = nil, followLink: Bool = true
+        _ guest: String, prefix: String?, process: GuestProcess? = nil, followLink: Bool = true
     ) throws(Errno) -> String {
         if guest.utf8.count >= maximum { return guest }
         let path = HostPath(bytes: .allocate(capacity: capacity))
         defer { path.release() }
         replace(path, guest)
-        if let executable, followLink, ProcFile(path, from: Int32(AT.currentDirectory)) == .executable {
-            return executable
+        if let process, followLink,
+            let program = ProcFile(path, from: Int32(AT.currentDirectory))?.program(process)
+        {
+            return program
         }
         try translate(path, prefix: prefix, followLink: followLink)
         return String(cString: path.bytes)

@@ -24,13 +24,11 @@ final class ProcDescriptors: Sendable {
 
     /// Puts a stand-in with the guest's view in the place of `fd`, which the kernel has opened by the guest's own name
     /// and flags: so errors and the number are the kernel's. Returns the descriptor, or -errno.
-    func substitute(_ fd: Int, _ file: ProcFile, _ process: GuestProcess, flags: UInt64) -> Int {
-        if file == .memory {
-            noteMemory(fd)
-            return fd
-        }
+    func substitute(_ fd: Int, _ file: ProcFile, _ thread: GuestThread, flags: UInt64) -> Int {
+        if file == .memory { noteMemory(fd) }
+        guard let content = file.content(thread) else { return fd }
         let closeOnExec = Int(flags) & HostFile.closeOnExec
-        let standIn = open(fd, file.content(process), flags: Int(flags) & Self.nonBlocking | Self.largeFile)
+        let standIn = open(fd, content, flags: Int(flags) & Self.nonBlocking | Self.largeFile)
         if standIn < 0 {
             _ = kernel(SYS_close, fd)
             return standIn

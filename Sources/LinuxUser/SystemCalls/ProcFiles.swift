@@ -9,7 +9,9 @@ import LinuxMemory
 /// A file of /proc that is emulated.
 enum ProcFile: Equatable {
     case executable, maps, mapStatistics, mapTotals, memory, commandLine, environment, auxiliaryVector, stat, status
-    case limits, processorInfo
+    case sizes, limits, processorInfo
+    /// Of one thread.
+    case threadStat(Int32), threadStatus(Int32)
 
     /// Recognises the files of this process and its threads, and /proc/cpuinfo, by whatever way a path leads to them.
     /// Paths that end in another name cost a few comparisons; those that spell one of the files plainly cost no system
@@ -48,14 +50,18 @@ enum ProcFile: Equatable {
         guard ProcPath.equal(owner, "self") || ProcPath.equal(owner, "thread-self") || ProcPath.isOwn(owner) else {
             return nil
         }
+        var thread = ProcPath.equal(owner, "thread-self") ? HostProcess.threadID : nil
         if ProcPath.equal(name, "task") {
-            guard let thread = parts.next(), ProcPath.isOwn(thread), let inner = parts.next() else { return nil }
+            guard let id = parts.next(), ProcPath.isOwn(id), let inner = parts.next() else { return nil }
             name = inner
-            // Of single threads: `ProcStatus`.
-            if ProcPath.equal(name, "stat") || ProcPath.equal(name, "status") { return nil }
+            thread = Int32(String(decoding: id, as: UTF8.self))
         }
         guard parts.isAtEnd, let file = Self(name: name), file != .processorInfo else { return nil }
-        self = file
+        switch (file, thread) {
+        case (.stat, let thread?): self = .threadStat(thread)
+        case (.status, let thread?): self = .threadStatus(thread)
+        default: self = file
+        }
     }
 
     private init?(name: UnsafeBufferPointer<UInt8>) {
@@ -67,6 +73,7 @@ enum ProcFile: Equatable {
         case 4 where isName("auxv"): self = .auxiliaryVector
         case 4 where isName("stat"): self = .stat
         case 5 where isName("smaps"): self = .mapStatistics
+        case 5 where isName("statm"): self = .sizes
         case 6 where isName("status"): self = .status
         case 6 where isName("limits"): self = .limits
         case 7 where isName("cmdline"): self = .commandLine
@@ -77,20 +84,36 @@ enum ProcFile: Equatable {
         }
     }
 
-    func content(_ process: GuestProcess) -> [UInt8] {
+    /// Where the link to a program leads: a host path. Nil for files that are no such links.
+    func program(_ process: GuestProcess) -> String? {
         switch self {
-        case .executable: Array(process.guestPath(process.executablePath).utf8)
-        case .memory: []
-        case .maps: ProcMaps(process, details: false).lines()
-        case .mapStatistics: ProcMaps(process, details: true).statistics()
-        case .mapTotals: ProcMaps(process, details: true).totals()
-        case .commandLine: Self.commandLine(process)
-        case .environment: Self.bytes(process, process.environmentStrings)
-        case .auxiliaryVector: process.auxiliaryVectorBytes
-        case .stat: ProcStatus.content(isStat: true, process)
-        case .status: ProcStatus.content(isStat: false, process)
-        case .limits: Array(LimitCalls.text(process, host: (try? HostFile.text("/proc/self/limits")) ?? "").utf8)
-        case .processorInfo: Array(Self.processorText(process).utf8)
+        case .executable: process.executablePath
+        default: nil
+        }
+    }
+
+    /// What the guest must read; nil: what the kernel shows.
+    func content(_ thread: GuestThread) -> [UInt8]? {
+        let process = thread.process
+        func status(isStat: Bool, _ tid: Int32) -> [UInt8]? { ProcStatus.content(isStat: isStat, thread, tid) }
+        switch self {
+        case .executable: return nil
+        case .memory: return nil
+        case .maps: return ProcMaps(process, details: false).lines()
+        case .mapStatistics: return ProcMaps(process, details: true).statistics()
+        case .mapTotals: return ProcMaps(process, details: true).totals()
+        case .commandLine: return process.isShownByKernel ? nil : Self.commandLine(process)
+        case .environment: return process.isShownByKernel ? nil : Self.bytes(process, process.environmentStrings)
+        case .auxiliaryVector: return process.auxiliaryVectorBytes
+        case .stat: return status(isStat: true, HostProcess.processID)
+        case .status: return status(isStat: false, HostProcess.processID)
+        case .threadStat(let tid): return status(isStat: true, tid)
+        case .threadStatus(let tid): return status(isStat: false, tid)
+        case .sizes:
+            let text = try? HostFile.text("/proc/self/statm")
+            return text.map { Array(ProcSizes(process).statistics($0).utf8) }
+        case .limits: return Array(LimitCalls.text(process, host: (try? HostFile.text("/proc/self/limits")) ?? "").utf8)
+        case .processorInfo: return Array(Self.processorText(process).utf8)
         }
     }
 

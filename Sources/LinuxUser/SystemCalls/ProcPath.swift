@@ -36,6 +36,12 @@ struct ProcPath {
         return Text(rebasing: path[start...])
     }
 
+    static func lastComponent(ignoringSlashes path: HostPath) -> Text {
+        var count = GuestPaths.length(path)
+        while count > 1, path.bytes[count &- 1] == slash { count &-= 1 }
+        return lastComponent(Text(start: path.bytes, count: count))
+    }
+
     static func isNumber(_ text: Text) -> Bool { !text.isEmpty && text.allSatisfy { $0 &- UInt8(ascii: "0") < 10 } }
 
     /// ".../fd/N"

@@ -44,6 +44,9 @@ enum ProcessControl {
         case 0x5356_4d41: return pass(call.word(1), fifth: thread.optionalInput(call.a4, 1))  // PR_SET_VMA
         case 35 where call.a1 == 15:  // PR_SET_MM_MAP_SIZE
             return pass(call.word(1), third: thread.output(call.a2, .int32))
+        // PR_SET_MM_ARG_START, ARG_END, ENV_START, ENV_END: what the kernel shows in /proc.
+        case 35 where 8...11 ~= call.a1 && call.a2 < thread.memory.limit && thread.process.isShownByKernel:
+            return pass(call.word(1))
         case 22: return try SeccompCalls.setMode(thread, call.a1, call.a2)  // PR_SET_SECCOMP
         case 35, 59:  // PR_SET_MM, PR_SET_SYSCALL_USER_DISPATCH
             reportUnimplemented(thread, "prctl option \(call.int32(0))")

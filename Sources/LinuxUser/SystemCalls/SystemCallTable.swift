@@ -80,7 +80,7 @@ enum SystemCallTable {
         case .vhangup: pass()
         case .pipe2: pass(.output(.int32Pair), .bits(.openCreate))
         case .quotactl: missing(.hex, .path, .int, .address)
-        case .getdents64: run(ProcStatus.list, .fd, .output(.bytes, count: 2), .size)
+        case .getdents64: run(ProcFolders.list, .fd, .output(.bytes, count: 2), .size)
         case .lseek: pass(.fd, .int, .value(.seek))
         case .read: wait(.fd, .output(.bytes, count: 2), .size)
         case .write: wait(.fd, .input(.bytes, count: 2), .size)
