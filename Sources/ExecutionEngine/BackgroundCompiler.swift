@@ -184,6 +184,7 @@ final class BackgroundCompiler: @unchecked Sendable {
     // MARK: The thread
 
     private func run() {
+        HostThread.setName(HostThread.ownName)
         while true {
             let seen = publishedWord(signal)
             engine.lock.lock()

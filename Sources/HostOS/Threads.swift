@@ -67,6 +67,9 @@ public enum HostThread {
         start.body()
     }
 
+    /// The name that threads have which run nothing but Martlet's own work, for other processes to know them by.
+    public static let ownName = "martlet"
+
     /// Names the calling thread.
     public static func setName(_ name: String) {
         let setName = 15  // PR_SET_NAME

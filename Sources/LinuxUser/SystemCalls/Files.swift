@@ -59,10 +59,10 @@ enum FileCalls {
             if !followLink || found != nil { return body(path.address) }
             if let mode, let fd = openWithoutMagicLinks(thread, directory, path, Int(flags), mode) { return fd }
             let fd = body(path.address)
-            // By a link from elsewhere to /proc/self/exe.
+            // By a link from elsewhere to a process's exe.
             guard fd >= 0, ProcPath.isOwnProgram(fd), ProcPath.hasMagicLink(path, from: directory) else { return fd }
             _ = kernel(SYS_close, fd)
-            GuestPaths.replace(path, thread.process.executablePath)
+            GuestPaths.replace(path, linkedProgram(thread, directory, path))
             return body(path.address)
         }
         let fd = body(path.address)
@@ -207,7 +207,7 @@ enum FileCalls {
     }
 
     /// The name of the file that the guest must see in place of what the kernel has found: the file of /proc that a
-    /// stand-in stands for, or the guest's program where a link from elsewhere to /proc/self/exe leads to Martlet's.
+    /// stand-in stands for, or the guest's program where a link from elsewhere to a process's exe leads to Martlet's.
     private static func realName(
         _ thread: GuestThread, _ directory: Int32, _ path: HostPath?, _ device: UInt64, _ inode: UInt64
     ) -> String? {
@@ -218,9 +218,30 @@ enum FileCalls {
             }
         }
         if let path, ProcPath.isOwnProgram(device, inode), ProcPath.hasMagicLink(path, from: directory) {
-            return thread.process.executablePath
+            return linkedProgram(thread, directory, path)
         }
         return nil
+    }
+
+    /// The program that a link from elsewhere leads to by way of /proc: the guest's own unless links name another
+    /// process's.
+    private static func linkedProgram(_ thread: GuestThread, _ directory: Int32, _ path: HostPath) -> String {
+        let process = thread.process, target = HostPath(bytes: .allocate(capacity: GuestPaths.capacity))
+        defer { target.release() }
+        GuestPaths.replace(target, String(cString: path.bytes))
+        let mostLinks = 8
+        for _ in 0..<mostLinks {
+            if let program = ProcFile(target, from: directory)?.program(process) { return program }
+            let next = HostPath(bytes: .allocate(capacity: GuestPaths.capacity))
+            defer { next.release() }
+            let count = kernel(
+                SYS_readlinkat, Int(directory), target.address, next.address, GuestPaths.capacity &- 1)
+            // A relative one begins at the link's own folder, not here.
+            guard count > 0, next.bytes[0] == UInt8(ascii: "/") else { break }
+            for index in 0..<count { target.bytes[index] = next.bytes[index] }
+            target.bytes[count] = 0
+        }
+        return process.executablePath
     }
 
     private static func status(

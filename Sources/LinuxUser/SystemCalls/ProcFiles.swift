@@ -12,8 +12,10 @@ enum ProcFile: Equatable {
     case sizes, limits, processorInfo
     /// Of one thread.
     case threadStat(Int32), threadStatus(Int32)
+    /// Of another process whose program Martlet runs.
+    case other(OtherProcFile)
 
-    /// Recognises the files of this process and its threads, and /proc/cpuinfo, by whatever way a path leads to them.
+    /// Recognises the files of guest processes and their threads, and /proc/cpuinfo, by whatever way a path leads to them.
     /// Paths that end in another name cost a few comparisons; those that spell one of the files plainly cost no system
     /// call; what is left, the kernel resolves.
     init?(_ path: HostPath, from directory: Int32) {
@@ -48,7 +50,9 @@ enum ProcFile: Equatable {
         }
         guard var name = parts.next() else { return nil }
         guard ProcPath.equal(owner, "self") || ProcPath.equal(owner, "thread-self") || ProcPath.isOwn(owner) else {
-            return nil
+            guard let file = OtherProcFile(owner, name, &parts) else { return nil }
+            self = .other(file)
+            return
         }
         var thread = ProcPath.equal(owner, "thread-self") ? HostProcess.threadID : nil
         if ProcPath.equal(name, "task") {
@@ -88,6 +92,7 @@ enum ProcFile: Equatable {
     func program(_ process: GuestProcess) -> String? {
         switch self {
         case .executable: process.executablePath
+        case .other(let file): file.program
         default: nil
         }
     }
@@ -114,6 +119,7 @@ enum ProcFile: Equatable {
             return text.map { Array(ProcSizes(process).statistics($0).utf8) }
         case .limits: return Array(LimitCalls.text(process, host: (try? HostFile.text("/proc/self/limits")) ?? "").utf8)
         case .processorInfo: return Array(Self.processorText(process).utf8)
+        case .other(let file): return file.content(process)
         }
     }
 

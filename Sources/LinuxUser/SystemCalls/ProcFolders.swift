@@ -39,11 +39,12 @@ enum ProcFolders {
             guard parts.isAtEnd else { return nil }
             let isOwn = ProcPath.isOwn(id)
             if ProcPath.equal(name, "task") {
-                if isOwn, !thread.isSharedChild, !thread.runsBeside { thread.process.engine.endOwnThreads() }
+                if !isOwn { return OtherProcess(id)?.ownThreads() }
+                if !thread.isSharedChild, !thread.runsBeside { thread.process.engine.endOwnThreads() }
                 return nil
             }
             guard ProcPath.equal(name, "fd") || ProcPath.equal(name, "fdinfo") else { return nil }
-            return isOwn ? FileCalls.reserved(thread).map { "\($0)" } : nil
+            return isOwn ? FileCalls.reserved(thread).map { "\($0)" } : OtherProcess(id)?.ownDescriptors()
         }
         return names ?? []
     }

@@ -14,6 +14,7 @@ struct ProcSizes {
         if isStack { stack &+= bytes } else if isData { data &+= bytes } else if isCode { code &+= bytes }
     }
 
+    /// Of this process.
     init(_ process: GuestProcess) {
         for mapping in process.memory.mappings {
             let rights = mapping.rights
@@ -22,6 +23,17 @@ struct ProcSizes {
                 isCode: rights.contains(.execute), isStack: mapping.kind == .stack)
         }
         program = Self.pages(process.image.code)
+    }
+
+    /// Of another one, by what the kernel shows: code counts as such where only reading is allowed.
+    init(_ maps: OtherProcMaps, _ line: ProcStatLine) {
+        for row in maps.rows {
+            add(
+                row.mapping.end - row.mapping.start, isData: row.isPrivate && row.isWritable,
+                isCode: !row.isWritable && !row.mapping.isAnonymous, isStack: row.isStack)
+        }
+        let start = line[ProcStatLine.codeStart], end = line[ProcStatLine.codeEnd]
+        program = end > start ? Self.pages(start..<end) : 0
     }
 
     private static func pages(_ range: Range<UInt64>) -> UInt64 {

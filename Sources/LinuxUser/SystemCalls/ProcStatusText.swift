@@ -11,13 +11,13 @@ struct ProcStatusText {
         }
     }
 
-    /// The text with the guest's sizes, and other values where `change` gives one.
-    func changed(_ sizes: ProcSizes, _ change: (_ name: Substring, _ value: Substring) -> String?) -> String {
+    /// The text with the guest's sizes, if they are known, and other values where `change` gives one.
+    func changed(_ sizes: ProcSizes?, _ change: (_ name: Substring, _ value: Substring) -> String?) -> String {
         var result = ""
         for (name, value) in lines {
             result += name
             if let value {
-                let size = sizes.status(name, kilobytes).map(Self.kilobytes)
+                let size = sizes?.status(name, kilobytes).map(Self.kilobytes)
                 result += "\t" + (size ?? change(name, value) ?? String(value))
             }
             result += "\n"
