@@ -13,7 +13,9 @@ typealias UserOption = CommandOption<UserCommandLine>
 extension UserOption {
     /// Programs that the guest executes run with this option too; the others say something about this one program only.
     /// (The profile's path is handed on by itself, made absolute; so are the limits that the guest has then.)
-    var isInherited: Bool { !["E", "U", "0", "comm", "execfd", "store", "profile", "limits", "seccomp"].contains(names[0]) }
+    var isInherited: Bool {
+        !["E", "U", "0", "comm", "execfd", "store", "profile", "limits", "seccomp"].contains(names[0])
+    }
 }
 
 /// What the command line and the environment say, before anything is opened.
