@@ -1,4 +1,5 @@
-# devtool bench [NAME...]: native, qemu-user and martlet side by side, in one table. Benchmarks/README.md says how and why.
+# devtool bench [--html FILE] [NAME...]: native, qemu-user and martlet side by side, in one table; --html draws it, with earlier runs
+# (bench-page.sh). Benchmarks/README.md says how and why.
 #
 # A row is measured RUNS times in turn (native, qemu, martlet, native, ...), after one run of each that is checked, not
 # timed: all outputs must equal the native one's. A variant that does not run prints "-", a wrong output prints WRONG.
@@ -13,6 +14,12 @@ bench_command() {
         bench_system_command "$@"
         return
     fi
+    local page=""
+    if [ "${1:-}" = --html ]; then
+        page=${2:-}
+        [ -n "$page" ] || fail "bench: --html needs a file: ./devtool bench --html FILE [NAMES...]"
+        shift 2
+    fi
     RUNS=${RUNS:-3}
     BENCH="$REPO/.build/bench"
     GUEST_ROOT=${GUEST_ROOT:-$CACHE/root-riscv64}
@@ -20,7 +27,7 @@ bench_command() {
     local wanted=("$@")
     mkdir -p "$BENCH"
     MARTLET=$(martlet_binary)
-    QEMU=${QEMU:-$(command -v qemu-riscv64-static || command -v qemu-riscv64 || true)}
+    QEMU=${QEMU:-$(qemu_user)}
     prepare_bench
     : >"$BENCH/rows"
     say "$RUNS runs of each row; $(bench_host)"
@@ -37,6 +44,21 @@ bench_command() {
     bench_row startup true startup "@/usr/bin/true" "${wanted[@]}"
     table_end
     translation_cost
+    keep_rows
+    if [ -n "$page" ]; then
+        bench_page >"$page.new"
+        mv "$page.new" "$page"
+        note "drawn in $page"
+    fi
+}
+
+# Rows of this run stay, for pages of later ones: rows/TIME, with a line that says what was measured.
+keep_rows() {
+    mkdir -p "$BENCH/history"
+    {
+        printf '# %s %s\n' "$(date -u +%Y-%m-%dT%H:%M)" "$(git -C "$REPO" rev-parse --short HEAD 2>/dev/null || echo unknown)"
+        cat "$BENCH/rows"
+    } >"$BENCH/history/$(date +%s)"
 }
 
 bench_host() {
@@ -63,13 +85,29 @@ prepare_bench() {
     guest_kernels
     [ -e "$GUEST_ROOT/var/lib/martlet-root" ] || make_root riscv64 "$GUEST_ROOT" "${ROOT_PACKAGES[@]}"
     [ -e "$NATIVE_ROOT/var/lib/martlet-root" ] || make_root amd64 "$NATIVE_ROOT" "${ROOT_PACKAGES[@]}"
-    mkdir -p "$NATIVE_ROOT/apps"
+    mkdir -p "$NATIVE_ROOT/apps" "$GUEST_ROOT/apps"
     cp "$REPO"/Benchmarks/apps/* "$NATIVE_ROOT/apps/"
+    cp "$REPO"/Benchmarks/apps/* "$GUEST_ROOT/apps/"
+    QEMU_TREES=yes
+    if ! by_kernel true 2>/dev/null; then
+        QEMU_TREES=
+        note "qemu runs no rows of several processes: the kernel has no binfmt_misc for user namespaces (Linux 6.7)"
+    fi
     NATIVE_APPS=yes
     if ! "$BENCH/measure" -r "$NATIVE_ROOT" /bin/true >/dev/null 2>&1; then
         NATIVE_APPS=
         note "native apps are left out: this user may not enter a root folder (needs root or user namespaces)"
     fi
+}
+
+# by_kernel COMMAND...: with a binfmt_misc of its own, by which the kernel runs riscv64 programs by qemu. The host's stays as it is.
+by_kernel() {
+    local line
+    line=$("$MARTLET" binfmt --print riscv64 --interpreter "$QEMU" --flags OCF)
+    # shellcheck disable=SC2016
+    unshare --user --map-root-user --mount sh -c '
+        mount -t binfmt_misc none /proc/sys/fs/binfmt_misc && printf %s "$1" >/proc/sys/fs/binfmt_misc/register && shift && exec "$@"
+    ' sh "$line" "$@"
 }
 
 # run_variant VARIANT KIND COMMAND OUTPUT: prints "microseconds kilobytes status", or "-" where the variant cannot run it.
@@ -78,8 +116,8 @@ run_variant() {
     case "$variant" in
         native) root=$NATIVE_ROOT side=native ;;
         qemu) [ -n "$QEMU" ] || { echo -; return; }
-            # Children of an emulated program need binfmt_misc, which is the system's to set up.
-            [ "$kind" != tree ] || { echo -; return; }
+            # Children of an emulated program need binfmt_misc, and a root of their own.
+            if [ "$kind" = tree ]; then root=$GUEST_ROOT; [ -n "$QEMU_TREES" ] || { echo -; return; }; fi
             emulator=("$QEMU" -L "$GUEST_ROOT") ;;
         martlet) emulator=("$MARTLET" -L "$GUEST_ROOT") ;;
     esac
@@ -91,6 +129,7 @@ run_variant() {
         startup.native) [ -n "$NATIVE_APPS" ] || { echo -; return; }
             "$BENCH/measure" -n 21 -r "$root" -o "$output" "${command#@}" ;;
         startup.*) "$BENCH/measure" -n 21 -o "$output" "${emulator[@]}" "$root${command#@}" ;;
+        tree.qemu) by_kernel "$BENCH/measure" -r "$root" -d /apps -o "$output" /bin/sh -c "${command//@/}" ;;
         *.native) [ -n "$NATIVE_APPS" ] || { echo -; return; }
             "$BENCH/measure" -r "$root" -d /apps -o "$output" /bin/sh -c "${command//@/}" ;;
         *) "$BENCH/measure" -d "$REPO/Benchmarks/apps" -o "$output" /bin/sh -c "${command//@/${emulator[*]} $root}" ;;

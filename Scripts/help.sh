@@ -13,7 +13,8 @@ usage: ./devtool COMMAND [ARGUMENTS]
   check                   format, warnings as errors, layering, fast tests
   fmt                     format all Swift files in place
   bless [FILTER]          write the expected results anew (look at the difference before you commit it)
-  bench [NAMES...]        one table: native, qemu-user, martlet; NAMES select rows or groups (kernels, apps)
+  bench [--html FILE] [NAMES...]
+                          one table: native, qemu-user, martlet; NAMES select rows or groups (kernels, apps); --html draws it, with earlier runs
   bench system [ROW...]   the same for a machine: Debian's kernel and its programs under martlet and under qemu-system
   dump FILE [START..END]  a program's first blocks: guest code, IR, optimized IR, host code
   bisect [--expect FILE] [OPTIONS] PROGRAM ARGS...

@@ -108,6 +108,19 @@ newc_entry() {
 
 zeros() { head -c "$1" /dev/zero; }
 
+# The release's QEMU for programs, a static file, fetched once; prints its path.
+qemu_user() {
+    local file=$PAYLOADS/qemu-riscv64 package
+    if [ ! -x "$file" ]; then
+        mkdir -p "$PAYLOADS"
+        package=$(fetch_alone amd64 qemu-user)
+        dpkg-deb --fsys-tarfile "$package" | tar -xO -f - ./usr/bin/qemu-riscv64 >"$file.new"
+        chmod +x "$file.new"
+        mv "$file.new" "$file"
+    fi
+    printf '%s' "$file"
+}
+
 # The release's QEMU for machines, fetched once; prints the path of a command that runs it on any host.
 qemu_system() {
     local tree=$PAYLOADS/amd64 width script
