@@ -26,7 +26,7 @@ bench_command() {
     NATIVE_ROOT=${NATIVE_ROOT:-$CACHE/root-amd64}
     local wanted=("$@")
     mkdir -p "$BENCH"
-    MARTLET=$(martlet_binary)
+    MARTLET=$(installed_martlet "$(martlet_binary)")
     QEMU=${QEMU:-$(qemu_user)}
     prepare_bench
     : >"$BENCH/rows"
@@ -50,6 +50,13 @@ bench_command() {
         mv "$page.new" "$page"
         note "drawn in $page"
     fi
+}
+
+# installed_martlet FILE: prints the path of a copy. What a linker writes lies in small pieces in the kernel's cache, a copy, as an installed
+# file, in large ones, which a start maps with 280 page faults less.
+installed_martlet() {
+    [ "$BENCH/martlet" -nt "$1" ] || { cp "$1" "$BENCH/martlet.new" && mv "$BENCH/martlet.new" "$BENCH/martlet"; }
+    printf '%s' "$BENCH/martlet"
 }
 
 # Rows of this run stay, for pages of later ones: rows/TIME, with a line that says what was measured.
