@@ -265,7 +265,8 @@ final class StoredCopy {
 public struct StoredTranslation {
     let row: StoreRow
     let body: UnsafeRawBufferPointer
-    private let copy: StoredCopy?
+    /// The store owns it, and outlives what it offers.
+    private unowned(unsafe) let copy: StoredCopy?
     private let codeAt: Int
     private let regionAt: Int
 

@@ -32,7 +32,7 @@ let allGuests: [GuestRow] = [
     riscv("riscv32", .bits32, .standard32, LinuxGuestABI.riscv32(isa:)),
     GuestRow(
         name: "moxie",
-        elf: LinuxGuestABI.moxie.elf,
+        elf: ELFTarget(machine: 223, words: Words(size: 4, order: .big)),
         cpuHelp: { "Moxie has one CPU model: any\n" },
         make: { (specification) throws(CommandError) in
             guard specification == nil || specification == "any" else {
