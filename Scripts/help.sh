@@ -26,6 +26,8 @@ usage: ./devtool COMMAND [ARGUMENTS]
   toolchain ARCH          what compiles programs for a guest that Debian has no C library for: riscv32 (`test` makes it), moxie (with a
                           simulator; half an hour; only to make Tests/Guest/moxie anew)
   test packaging          what install, tarball and deb make: files, completions, manual pages, packages; in temporary folders
+  test recipes [all] [NAME...]
+                          Documentation/Recipes.md, run as it stands there; all: those that take minutes too
   build                   the release build alone: prints the path of the file
   install [PREFIX] [--qemu-names]
                           build, install programs, manual pages and completions below PREFIX (/usr/local), with DESTDIR in front of it;

@@ -1,6 +1,7 @@
 # devtool test [FILTER]: everything that is tested, and a last line that counts it.
 # devtool test privileged: programs for a whole machine, beside the oracle (privileged.sh).
 # devtool test packaging: what is installed and packaged (packaging-test.sh).
+# devtool test recipes [all] [NAME...]: the recipes of the documentation (recipes.sh).
 # devtool test long [FILTER]: what takes longer than that, again and again with other seeds for MARTLET_MINUTES; without FILTER boots of
 # whole machines come first. devtool test long boots, devtool test long linux32: those of Debian's kernel alone, and those of a kernel for
 # riscv32 (linux32.sh).
@@ -13,6 +14,11 @@ test_command() {
     fi
     if [ "${1:-}" = packaging ]; then
         packaging_tests
+        return
+    fi
+    if [ "${1:-}" = recipes ]; then
+        shift
+        recipe_tests "$@"
         return
     fi
     need_build
