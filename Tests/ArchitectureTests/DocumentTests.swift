@@ -7,7 +7,8 @@ private func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
 @Suite struct DocumentTests {
     private static let documents =
-        ["README.md", "Benchmarks/README.md"].map { root + "/" + $0 } + files(root + "/Documentation", ending: ".md")
+        ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "Benchmarks/README.md"].map { root + "/" + $0 }
+        + files(root + "/Documentation", ending: ".md")
     private static let swift = ["Sources", "Tests", "Plugins"].flatMap { swiftFiles(root + "/" + $0) }
 
     /// Everything in backquotes in a document.
@@ -38,7 +39,8 @@ private func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
         for document in Self.documents {
             for word in Self.quoted(try read(document)) where word.wholeMatch(of: /[A-Za-z0-9_+\/.-]+/) != nil {
                 if word.contains("NAME") || generated.contains(String(word)) { continue }
-                if word.wholeMatch(of: /(Sources|Tests|Scripts|Documentation|Benchmarks|Plugins)\/.*/) != nil {
+                if word.wholeMatch(of: /(Sources|Tests|Scripts|Documentation|Benchmarks|Packaging|Plugins)\/.*/) != nil
+                {
                     let isThere =
                         exists("\(root)/\(word)")
                         || !files(root + "/Documentation", ending: ".md").filter { $0.hasPrefix("\(root)/\(word)") }
