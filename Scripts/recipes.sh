@@ -9,7 +9,10 @@ recipe_tests() {
     folder=$(mktemp -d)
     # shellcheck disable=SC2064
     trap "rm -rf '$folder'" EXIT
+    chmod 755 "$folder"                 # users of namespaces are not the folder's owner
     mkdir "$folder/bin" "$folder/home" "$folder/blocks"
+    # As root of a user namespace: it cannot mount a /sys, and device nodes of an archive are no devices there.
+    printf 'USESYSFS=no\nBINDMOUNTS="/dev/null /dev/zero /dev/full /dev/random /dev/urandom"\n' >"$folder/home/.pbuilderrc"
     split_recipes "$folder/blocks" <"$RECIPES"
     for name in "$@"; do
         [ "$name" != all ] || { all=yes; continue; }
@@ -20,7 +23,6 @@ recipe_tests() {
     install_recipes_martlet "$folder/bin"
     for name in "${names[@]}"; do
         said=$(recipe_result "$folder" "$name" "$all")
-        # A recipe that others run in is run once.
         case "$said" in *': ok'*) passed=$((passed + 1)); tried=$((tried + 1)) ;; *': failed'*) tried=$((tried + 1)) ;; esac
         printf '%s\n' "$said"
     done
@@ -65,11 +67,12 @@ split_recipes() {
         file != ""             { print >file; next }
         /^#/                   { expects = "" }
         /^Not run: /           { reason = substr($0, 10); collecting = 1; next }
-        collecting && /^$/     { collecting = 0; sub(/[.:]$/, "", reason); next }
+        collecting && /^$/     { collecting = 0; sub(/[.:]( .*)?$/, "", reason); next }
         collecting             { reason = reason " " $0 }'
 }
 
-# recipe_result FOLDER NAME ALL: runs a recipe, with those that it needs, once, and prints its line.
+# recipe_result FOLDER NAME ALL: runs a recipe, with that in whose folder it is, and prints its line. Each is run once. ALL is empty when
+# long ones are left out.
 recipe_result() {
     local folder=$1 name=$2 all=$3 words word place=$2 how=() packages=() seconds=$RECIPE_SECONDS before log status=0 start
     local line="$folder/blocks/$name.line"
@@ -92,20 +95,28 @@ recipe_result() {
     if [ "$place" != "$name" ]; then
         before=$(recipe_result "$folder" "$place" "$all")
         # The recipes of one folder build on one another.
-        case "$before" in *': ok'*) ;; *) printf '%s: not run (it needs %s)\n' "$name" "$place" | tee "$line"; return ;; esac
+        case "$before" in
+            *': ok'*) ;;
+            *': failed'*) printf '%s: failed (it needs %s)\n' "$name" "$place" | tee "$line"; return ;;
+            *) printf '%s: not run (it needs %s)\n' "$name" "$place" | tee "$line"; return ;;
+        esac
     fi
     if [ ${#how[@]} != 0 ] && ! has_own_binfmt; then
         printf '%s: not run (this kernel has no binfmt_misc in a user namespace)\n' "$name" | tee "$line"
         return
     fi
     [ ${#packages[@]} = 0 ] || need "${packages[@]}"
+    # A folder is known by the recipe that made it.
+    if [ "$place" != "$name" ]; then place=$(cat "$folder/blocks/$place.place"); fi
+    printf '%s' "$place" >"$folder/blocks/$name.place"
     mkdir -p "$folder/$place"
     log=$folder/blocks/$name.log
     start=$(date +%s)
     (
         cd "$folder/$place"
         export PATH="$folder/bin:$PATH:/usr/sbin:/sbin" HOME="$folder/home" MARTLET_CACHE_DIR="$folder/home/martlet" LC_ALL=C.UTF-8
-        export DEBIAN_FRONTEND=noninteractive MIRROR
+        export DEBIAN_FRONTEND=noninteractive NSPAWN='' MIRROR
+        [ -d /run/systemd/system ] || NSPAWN='--register=no --keep-unit'
         MIRROR=$(host_mirrors | head -1 | cut -d' ' -f1)
         "${how[@]}" timeout -s KILL "$seconds" bash -e "$folder/blocks/$name.sh"
     ) </dev/null >"$log" 2>&1 || status=$?
@@ -132,8 +143,10 @@ has_own_binfmt() {
 }
 
 # own_binfmt COMMAND...: as root of a user namespace with a binfmt_misc where Martlet is registered. Root's has all ids, as what installs
-# packages wants; another user's has that user alone.
+# packages wants, and gives them to namespaces within; another user's has that user alone. debootstrap does not try to make devices in what
+# calls itself a container of LXC.
 own_binfmt() {
+    local -x container=lxc
     # shellcheck disable=SC2016
     local inside='mount -t proc proc /proc && martlet binfmt --mount --register riscv64 >/dev/null && exec "$@"'
     if [ "$(id -u)" != 0 ]; then
@@ -143,6 +156,8 @@ own_binfmt() {
     local gate
     gate=$(mktemp -d)
     mkfifo "$gate/ready" "$gate/go"
+    printf 'root:1:65535\n' >"$gate/ids"
+    inside="for file in /etc/subuid /etc/subgid; do [ ! -f \$file ] || mount --bind '$gate/ids' \$file || exit; done; $inside"
     # shellcheck disable=SC2016
     unshare -U --kill-child=KILL sh -c 'gate=$1; shift; echo $$ >"$gate/ready"; read -r line <"$gate/go"
         exec unshare --mount --pid --fork --kill-child=KILL sh -c "$@"' sh "$gate" "$inside" sh "$@" &
