@@ -55,6 +55,15 @@ private final class SmallRoot {
         #expect(root.names == before, "nothing is left behind")
     }
 
+    /// A prefix is looked into without /proc as well.
+    @Test func programsFindFilesUnderThePrefix() throws {
+        let root = try SmallRoot(.none)
+        mkdir("\(root.path)/prefix", 0o755)
+        rename("\(root.path)/executions", "\(root.path)/prefix/executions")
+        let run = try root.enter("/martlet -L /prefix -0 /executions /prefix/executions")
+        #expect(run.text == Self.expected && run.exit == 0, "\(run.errorText)")
+    }
+
     @Test func aProgramRunsWithoutDescriptors() throws {
         let root = try SmallRoot(.none)
         for closed in ["<&-", "<&- 2>&-", "2>&-"] {

@@ -151,11 +151,12 @@ enum GuestPaths {
             return false
         }
         defer { _ = kernel(SYS_close, found) }
-        // What the kernel found, by its real name; a deleted file has none.
+        // What the kernel found, by its real name.
         let count = withPath("/proc/self/fd/\(found)") {
             kernel(SYS_readlinkat, AT.currentDirectory, $0, path.address, capacity &- 1)
         }
-        if count <= 0 { return false }
+        // Where there is no /proc nothing tells the name.
+        if count <= 0 { return concatenate(path, under: prefix, followLink: followLink) }
         path.bytes[count] = 0
         return true
     }
@@ -165,7 +166,7 @@ enum GuestPaths {
         for error in [Errno.mfile, .nfile, .nomem] where result == error.negated { throw error }
     }
 
-    /// Without openat2: plain concatenation; absolute links lead out of the prefix.
+    /// Without openat2 or /proc: plain concatenation; absolute links lead out of the prefix.
     private static func concatenate(_ path: HostPath, under prefix: String, followLink: Bool) -> Bool {
         let text = prefix + String(cString: path.bytes)
         if text.utf8.count >= maximum { return false }

@@ -93,7 +93,7 @@ struct OtherProcess: Equatable {
         }
     }
 
-    /// Descriptors that lead to Martlet's own file (`GuestProcess.keepOwnFile`).
+    /// Descriptors that lead to Martlet's own file (`OwnFile`).
     func ownDescriptors() -> [String] {
         HostFile.names(in: folder + "/fd").filter { name in
             guard let fd = Int32(name), fd >= HostFile.lowestHigh,
