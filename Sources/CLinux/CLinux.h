@@ -4,6 +4,7 @@
 #pragma once
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/auxv.h>

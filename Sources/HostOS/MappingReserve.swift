@@ -48,6 +48,11 @@ public enum MappingReserve {
         return body()
     }
 
+    /// Before there are threads: all of them allocate from the one heap that grows without another mapping. The allocator gives each thread a
+    /// heap of its own else (mallopt(3), M_ARENA_MAX), and a thread that has none yet, such as the compiler's, gets no memory at all where no
+    /// mappings are left.
+    public static func shareHeap() { _ = mallopt(M_ARENA_MAX, 1) }
+
     /// Does something that needs mappings for Martlet itself.
     public static func use<R>(_ change: () throws(Errno) -> R) throws(Errno) -> R {
         do throws(Errno) { return try change() } catch {

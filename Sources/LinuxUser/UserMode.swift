@@ -49,6 +49,7 @@ private func start(
     try memory.limits.checkRoom()
     HostSignals.start()
     OwnFile.keep()
+    MappingReserve.shareHeap()
     let profile = try startProfile(options, memory, command: asked.arguments)
     let (top, stackSize) = try GuestStack.make(
         memory, fixed: options.stackSize, isExecutable: file.hasExecutableStack)
