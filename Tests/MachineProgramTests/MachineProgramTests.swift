@@ -47,7 +47,7 @@ import Testing
             Issue.record(
                 """
                 \(program.name), \(mode.name): \(firstDifference(result, expectation))
-                stderr: \(run.errorText.suffix(600))
+                stderr: \(run.errorText.suffix(4000))
                 """)
         }
     }
