@@ -56,11 +56,11 @@ private func start(
     let image = try ProgramLoader(memory: memory).load(file, interpreter: interpreter, shown: shown)
 
     let engine: Engine
+    let name = UserAddressSpace.codeFileName(of: file.fd), isPath = name?.hasPrefix("/") ?? false
     let path =
-        (try? HostFile.readLink("/proc/self/fd/\(file.fd)")) ?? HostFile.realPath(asked.hostPath) ?? asked.hostPath
-    do {
-        engine = try guest.makeEngine(memory, UserAddressSpace.codeFileName(of: file.fd) ?? path)
-    } catch {
+        (isPath ? name : try? HostFile.readLink("/proc/self/fd/\(file.fd)")) ?? HostFile.realPath(asked.hostPath)
+        ?? asked.hostPath
+    do { engine = try guest.makeEngine(memory, name ?? path) } catch {
         throw UserModeError("\(error)", status: 1, errno: .nomem)
     }
     try memory.limits.checkRoom()

@@ -34,7 +34,7 @@ final class StoreUnit {
     }
 
     private func open(_ store: Store) {
-        guard store.readsFiles else { return }
+        guard store.readsFiles, !store.options.kept.isLost else { return }
         file = StoreFile(store.options, identity: identity, stubBytes: store.stubBytes)
         guard let file else { return }
         store.counters.rows += Int(file.head.rowCount)
@@ -117,7 +117,6 @@ public final class Store {
         guard options.kept.descriptor < 0, !options.kept.isLost else { return }
         do throws(Errno) { options.kept.descriptor = try StoreFolder.open(options) } catch {
             options.kept.isLost = true
-            readsFiles = false
         }
     }
 
