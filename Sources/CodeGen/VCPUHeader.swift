@@ -39,18 +39,32 @@ public struct JumpCacheEntry {
     }
 }
 
+/// A direct-mapped cache, and behind it a second level of what did not fit into it: an entry of the first level that another one takes
+/// the place of is found in the second, by code that all jumps have in common, once it has been missed.
 public enum JumpCache {
-    /// log2 of the number of entries.
+    /// log2 of the number of entries of the first level.
     public static let bits = 12
     public static let count = 1 << bits
-    public static let bytes = count * MemoryLayout<JumpCacheEntry>.stride
-    /// Zeroed memory is an empty cache but for this: address 0 has its place in the first entry, and in no other.
-    public static func finishEmptying(_ cache: UnsafeMutablePointer<JumpCacheEntry>) { cache.pointee.pc = noPC }
+    /// Entries of the second level, which lies behind the first, and of both.
+    public static let secondCount = 1 << 14
+    public static let bothCount = count + secondCount
+    public static let bytes = bothCount * MemoryLayout<JumpCacheEntry>.stride
+    /// How far the pc is shifted to be mixed with itself: pcs with one place in the first level have several in the second.
+    public static let secondShift = bits - 1
+    /// Zeroed memory is an empty cache but for this: address 0 has its place in the first entry of each level, and in no other.
+    public static func finishEmptying(_ cache: UnsafeMutablePointer<JumpCacheEntry>) {
+        cache[index(0)].pc = noPC
+        cache[secondIndex(0)].pc = noPC
+    }
     /// An odd address that no guest instruction has.
     public static let noPC = UInt64.max
     /// Entry index for a `KeyedPC`: `(pc >> 1) & (count - 1)`. Generated code computes the same.
     @inlinable @inline(__always) public static func index(_ pc: UInt64) -> Int {
         Int(truncatingIfNeeded: (pc &>> 1) & UInt64(count &- 1))
+    }
+    /// Index, counted from the first entry of the first level, of the place in the second.
+    @inlinable @inline(__always) public static func secondIndex(_ pc: UInt64) -> Int {
+        count &+ Int(truncatingIfNeeded: ((pc ^ pc &>> UInt64(secondShift)) &>> 1) & UInt64(secondCount &- 1))
     }
 }
 

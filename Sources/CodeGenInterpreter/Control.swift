@@ -114,8 +114,10 @@ extension Machine {
     private mutating func lookup(_ target: UInt64) -> Outcome {
         storePC(target)
         let key = KeyedPC.word(target, mode: region.pointee.mode)
-        let entry = header.pointee.jumpCache[JumpCache.index(key)]
-        if entry.pc == key { return start(Self.code(entry.code)) ? .goOn : .grow }
+        let cache = header.pointee.jumpCache
+        var entry = cache + JumpCache.index(key)
+        if entry.pointee.pc != key { entry = cache + JumpCache.secondIndex(key) }
+        if entry.pointee.pc == key { return start(Self.code(entry.pointee.code)) ? .goOn : .grow }
         header.pointee.jumps.lookupMisses &+= 1
         return leave(ExitValue(reason: ExitReason.lookup))
     }

@@ -183,7 +183,7 @@ extension Lowering {
         if isCounted {
             asm.jmp(to: stubs.jumpCache[Int(target.rawValue)])
         } else {
-            asm.goThroughJumpCache(target, header, miss: stubs.lookupMiss)
+            asm.goThroughJumpCache(target, header, miss: stubs.lookupMiss[Int(target.rawValue)])
         }
     }
 

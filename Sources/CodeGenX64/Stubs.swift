@@ -107,7 +107,8 @@ struct Stubs {
     var hot: UInt = 0
     var misaligned: UInt = 0
     var helperExit: UInt = 0
-    var lookupMiss: UInt = 0
+    /// By the register that holds the target: what missed the first level of the jump cache.
+    var lookupMiss: InlineArray<16, UInt> = .init(repeating: 0)
     /// By the register that holds the target: through the jump cache.
     var jumpCache: InlineArray<16, UInt> = .init(repeating: 0)
     /// By the register that holds the target: notes that an in-line cache missed, then goes through the jump cache. The number
@@ -198,13 +199,15 @@ struct Stubs {
         stubs.helperExit = asm.address
         asm.mov(.qword, .rax, header.exitReason)
         asm.jmp(to: stubs.epilogue)
-        stubs.lookupMiss = asm.address
+        let lookup = asm.address
         asm.unary(.inc, .qword, header.lookupMisses)
         asm.mov(.rax, imm: Int64(ExitReason.lookup))
         asm.jmp(to: stubs.epilogue)
         for r in GPR.allCases where r != .r11 && r != .rsp && r != .rbp {
+            stubs.lookupMiss[Int(r.rawValue)] = asm.address
+            asm.goThroughSecondLevel(r, header, miss: lookup)
             stubs.jumpCache[Int(r.rawValue)] = asm.address
-            asm.goThroughJumpCache(r, header, miss: stubs.lookupMiss)
+            asm.goThroughJumpCache(r, header, miss: stubs.lookupMiss[Int(r.rawValue)])
             stubs.missedCache[Int(r.rawValue)] = asm.address
             asm.noteTarget(r, number: missNumber(r), pcHome: pcHome)
             asm.jmp(to: stubs.jumpCache[Int(r.rawValue)])
@@ -308,15 +311,38 @@ extension Assembler {
     /// The displacement from rbp of what lies at an offset from the CPU-state pointer.
     private func fromBase(_ offset: Int) -> Int32 { Int32(truncatingIfNeeded: offset &- StateRegister.bias) }
 
-    /// Goes to the translation of a key (`KeyedPC`) if the jump cache knows it, or else to `miss`.
+    /// Goes to the translation of a key (`KeyedPC`) if the first level of the jump cache knows it, or else to `miss`.
     mutating func goThroughJumpCache(_ target: GPR, _ header: HeaderFields, miss: UInt) {
-        // Entry (pc >> 1) & (count - 1), 16 bytes each.
-        lea(.dword, .r11, Address(index: target, .x8))
-        alu(.and, .dword, .r11, imm: Int32((JumpCache.count - 1) * 16))
-        alu(.add, .qword, .r11, header.jumpCache)
+        findEntry(target, header, .r11)
         alu(.cmp, .qword, target, Address(.r11))
         jcc(.ne, to: miss)
         jmp(Address(.r11, 8))
+    }
+
+    /// The place of a key in the first level of the jump cache: entry (pc >> 1) & (count - 1), 16 bytes each.
+    private mutating func findEntry(_ target: GPR, _ header: HeaderFields, _ place: GPR) {
+        lea(.dword, place, Address(index: target, .x8))
+        alu(.and, .dword, place, imm: Int32((JumpCache.count - 1) * 16))
+        alu(.add, .qword, place, header.jumpCache)
+    }
+
+    /// The same with the second level, which the first learns from (`JumpCache.secondIndex`). All guest state is home.
+    fileprivate mutating func goThroughSecondLevel(_ target: GPR, _ header: HeaderFields, miss: UInt) {
+        let place: GPR = target == .rcx ? .rdx : .rcx
+        mov(.qword, .r11, target)
+        shift(.shr, .qword, .r11, imm: UInt8(JumpCache.secondShift))
+        alu(.xor, .dword, .r11, target)
+        lea(.dword, .r11, Address(index: .r11, .x8))
+        alu(.and, .dword, .r11, imm: Int32((JumpCache.secondCount - 1) * 16))
+        alu(.add, .qword, .r11, header.jumpCache)
+        let second = Int32(JumpCache.count * 16)
+        alu(.cmp, .qword, target, Address(.r11, second))
+        jcc(.ne, to: miss)
+        mov(.qword, .r11, Address(.r11, second &+ 8))
+        findEntry(target, header, place)
+        mov(.qword, Address(place), target)
+        mov(.qword, Address(place, 8), .r11)
+        jmp(.r11)
     }
 }
 

@@ -126,7 +126,7 @@ extension VCPU {
             }
         }
         // Whatever led here: what is looked up next is the best there is.
-        header.pointee.jumpCache[JumpCache.index(site.word)] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
+        currentContext.forget(site.word)
         let old = engine.find(key, in: site.view)
         if let hot = exitTranslation, exitGeneration == engine.generation, hot != old {
             // Another one is better here, or this one is out of use and none is seen.

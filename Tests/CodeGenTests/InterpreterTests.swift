@@ -51,8 +51,8 @@ final class Bench {
         memory = .allocate(byteCount: below + Self.stateSize, alignment: 64)
         memory.initializeMemory(as: UInt8.self, repeating: 0, count: below + Self.stateSize)
         state = memory + below
-        jumpCache = .allocate(capacity: JumpCache.count)
-        jumpCache.initialize(repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: JumpCache.count)
+        jumpCache = .allocate(capacity: JumpCache.bothCount)
+        jumpCache.initialize(repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: JumpCache.bothCount)
         header = VCPUHeader.of(state)
         header.initialize(to: VCPUHeader(jumpCache: jumpCache, returnStack: jumpCache))
         let bytes = UnsafeMutableRawPointer.allocate(byteCount: codeSize, alignment: 64)

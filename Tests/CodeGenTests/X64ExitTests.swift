@@ -287,6 +287,35 @@ private enum FaultCatcher {
         }
     }
 
+    @Test func secondLevelOfTheJumpCacheTeachesTheFirst() {
+        let machine = TestMachine()
+        let target = exitRegion(machine, 35)
+        let cache = machine.header.pointee.jumpCache
+        // Each register that the allocator may put the target into.
+        for noise in 0..<12 {
+            machine.build { ir in
+                let block = ir.newBlock()
+                ir.begin(block)
+                let others = (0..<noise).map { ir.add(TestMachine.x(3), ir.const(Int64($0))) }
+                let goal = ir.add(TestMachine.x(2), ir.const(0x10))
+                for other in others { ir.add(TestMachine.x(4), other, into: TestMachine.x(4)) }
+                ir.lookupAndGoto(goal, .indirect)
+            }
+            let region = machine.compile(after: true)!
+            for pc in [0x1234, 0xffff_ffff_ffff_fffe, 0x7fff_0000_2468] as [UInt64] {
+                machine.initialState[2] = pc &- 0x10
+                #expect(machine.runX64(region).exit == UInt64(ExitReason.lookup))
+                let first = cache + JumpCache.index(pc), second = cache + JumpCache.secondIndex(pc)
+                second.pointee = JumpCacheEntry(pc: pc, code: target.entry)
+                #expect(machine.runX64(region).exit == 35)
+                #expect(first.pointee.pc == pc && first.pointee.code == target.entry)
+                #expect(first < cache + JumpCache.count && second >= cache + JumpCache.count)
+                #expect(second < cache + JumpCache.bothCount)
+                for entry in [first, second] { entry.pointee = JumpCacheEntry(pc: JumpCache.noPC, code: 0) }
+            }
+        }
+    }
+
     @Test func inlineCacheIsForTheFirstTargetItIsLinkedTo() {
         let machine = TestMachine()
         let first = exitRegion(machine, 36)

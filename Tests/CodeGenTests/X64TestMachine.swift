@@ -213,8 +213,8 @@ final class TestMachine {
         // Where addresses of 32 bits reach.
         memory = mmap(
             nil, Self.memoryWords * 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | Int32(MAP_32BIT), -1, 0)
-        jumpCache = .allocate(capacity: JumpCache.count)
-        jumpCache.initialize(repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: JumpCache.count)
+        jumpCache = .allocate(capacity: JumpCache.bothCount)
+        jumpCache.initialize(repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: JumpCache.bothCount)
         returnStack = .allocate(capacity: ReturnStack.count)
         returnStack.initialize(repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: ReturnStack.count)
         initialState = Array(repeating: 0, count: Self.stateWords)

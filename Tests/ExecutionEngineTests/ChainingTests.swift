@@ -1,5 +1,6 @@
 // Chaining, the jump cache and the return stack: what keeps control in generated code.
 
+import CodeGen
 import GuestMemory
 import Testing
 
@@ -93,6 +94,42 @@ extension EngineTests {
             // Ties away from zero in every other turn, until the mode is set back.
             #expect(m[x: 9] == count / 2 * (3 + 3 + 2 + 2 + 2 + 2))
             #expect(m[x: 10] == count * 2)
+            #expect(m.vcpu.jumpCounters.lookupMisses < 64)
+        }
+
+        /// A cache that was never filled is zeroed memory, and so are its unused entries.
+        @Test(arguments: Configuration.all) func addressZeroIsNotFoundInAnEmptyCache(_ c: Configuration) throws {
+            let m = try Machine(c)
+            for word in [RV.jalr(1, 0), RV.jalr(0, 20)] {
+                m.memory.write([word, RV.ecall], at: 0)
+                m[x: 20] = 0
+                m.pc = 0
+                guard case .memoryFault(0, .execute, _) = m.run() else {
+                    Issue.record("there is no code at 0")
+                    return
+                }
+                #expect(m.vcpu.programCounter == 0)
+            }
+        }
+
+        /// Three functions whose returns and entries have one place in the first level of the jump cache.
+        @Test(arguments: Configuration.all) func targetsThatShareAPlaceStayKnown(_ c: Configuration) throws {
+            let m = try Machine(c)
+            let count: UInt64 = 6000
+            // x20: a function, x21: the distance of two; x5 counts.
+            m.memory.write(
+                [
+                    RV.jalr(1, 20), RV.add(20, 20, 21), RV.jalr(1, 20), RV.add(20, 20, 21), RV.jalr(1, 20),
+                    RV.sub(20, 20, 21), RV.sub(20, 20, 21), RV.bne(5, 7, -28), RV.ecall,
+                ], at: 0)
+            for i in 0..<3 {
+                m.memory.write([RV.addi(5, 5, 1), RV.jalr(0, 1)], at: 0x1_0000 + i * 2 * JumpCache.count)
+            }
+            m[x: 7] = count
+            m[x: 20] = m.memory.base + 0x1_0000
+            m[x: 21] = UInt64(2 * JumpCache.count)
+            m.call(0)
+            #expect(m[x: 5] == count)
             #expect(m.vcpu.jumpCounters.lookupMisses < 64)
         }
 

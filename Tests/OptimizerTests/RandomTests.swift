@@ -35,8 +35,8 @@ final class Runner {
         let size = 4 << 20
         let bytes = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
         code = CodeBuffer(writable: bytes, executable: UnsafeRawPointer(bytes), size: size)
-        cache = .allocate(capacity: JumpCache.count)
-        cache.initialize(repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: JumpCache.count)
+        cache = .allocate(capacity: JumpCache.bothCount)
+        cache.initialize(repeating: JumpCacheEntry(pc: JumpCache.noPC, code: 0), count: JumpCache.bothCount)
         host.configure(
             HostConfiguration(helpers: caseHelpers, globals: caseGlobals, pcOffset: 96, stateSize: Self.stateSize),
             code: code)

@@ -7,6 +7,8 @@ import HostOS
 
 final class CodeContext {
     let jumpCache: UnsafeMutablePointer<JumpCacheEntry>
+    /// There is something in the second level.
+    private var usesSecondLevel = false
     let returnStack: UnsafeMutablePointer<JumpCacheEntry>
     /// The translations that are in the jump cache, or were: `VCPUHeader.knownTranslations`.
     let known: KnownTranslations?
@@ -23,7 +25,7 @@ final class CodeContext {
     init(translations: Int) throws(Errno) {
         known = translations > 0 ? try KnownTranslations(capacity: translations) : nil
         jumpCache = try HostMemory.reserve(JumpCache.bytes).bindMemory(
-            to: JumpCacheEntry.self, capacity: JumpCache.count)
+            to: JumpCacheEntry.self, capacity: JumpCache.bothCount)
         returnStack = .allocate(capacity: ReturnStack.count)
         JumpCache.finishEmptying(jumpCache)
         forgetReturns()
@@ -37,7 +39,13 @@ final class CodeContext {
 
     /// Puts the code that is found at a place into the jump cache. `entry`: where it is entered by the pc.
     @inline(__always) func remember(_ site: CodeSite, _ entry: UInt64, _ translation: TranslationID) {
-        jumpCache[JumpCache.index(site.word)] = JumpCacheEntry(pc: site.word, code: entry)
+        let new = JumpCacheEntry(pc: site.word, code: entry), place = jumpCache + JumpCache.index(site.word)
+        // What has its place to itself needs no other.
+        if place.pointee.pc != 0, place.pointee.pc != JumpCache.noPC, place.pointee.pc != new.pc {
+            usesSecondLevel = true
+            jumpCache[JumpCache.secondIndex(site.word)] = new
+        }
+        place.pointee = new
         known?.insert(translation, site.view.delta)
         if site.key.isRelative { note(site.pc, site.view.delta) }
     }
@@ -53,8 +61,17 @@ final class CodeContext {
     /// At which delta relative code at `pc` is best seen that has no address yet; nil: there is no other near.
     func delta(near pc: UInt64) -> UInt64? { deltas.delta(near: pc) }
 
+    /// The next look-up of a key finds the best there is.
+    func forget(_ key: UInt64) {
+        for index in [JumpCache.index(key), JumpCache.secondIndex(key)] where jumpCache[index].pc == key {
+            jumpCache[index] = JumpCacheEntry(pc: JumpCache.noPC, code: 0)
+        }
+    }
+
     func forget() {
-        jumpCache.update(repeating: JumpCacheEntry(pc: 0, code: 0), count: JumpCache.count)
+        let count = usesSecondLevel ? JumpCache.bothCount : JumpCache.count
+        usesSecondLevel = false
+        jumpCache.update(repeating: JumpCacheEntry(pc: 0, code: 0), count: count)
         JumpCache.finishEmptying(jumpCache)
         forgetReturns()
         known?.removeAll()
