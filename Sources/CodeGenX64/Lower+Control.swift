@@ -203,7 +203,8 @@ extension Lowering {
         let field = asm.patchableJump()
         let miss = asm.offset
         let isNoted = op.pointee.imm != -1
-        let number = ExecutionCounters.number(jumpAt: UInt64(bitPattern: op.pointee.imm))
+        let site = UInt64(bitPattern: op.pointee.imm)
+        let number = ExecutionCounters.number(jumpAt: site)
         if isNoted, isCounted, salt == 0, !isRelative {
             countJump(header.lookups)
             asm.mov(Stubs.missNumber(target), imm: Int64(number))
@@ -219,7 +220,7 @@ extension Lowering {
             goThroughJumpCache(target)
         }
         slots[op.pointee.slot] = SlotUse(
-            field: field, pc: pc, missField: missField, miss: miss, label: word, register: target)
+            field: field, pc: site, missField: missField, miss: miss, label: word, register: target)
     }
 
     // MARK: Slots

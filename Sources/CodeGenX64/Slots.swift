@@ -103,7 +103,7 @@ struct SlotUse {
     /// The patchable displacement of the jump, and the stub.
     var field: Int
     var stub = 0
-    /// Guest pc that the slot leads to; of an in-line cache, the pc of the jump.
+    /// Guest pc that the slot leads to; of an in-line cache, the pc of the jump, if it is noted.
     var pc: UInt64
     var isUsed = true
     /// In-line cache: the patchable displacement of `jne`, the code behind it, the word of data, and the register with the target.
