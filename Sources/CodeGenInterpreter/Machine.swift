@@ -233,7 +233,7 @@ struct Machine: ~Copyable {
         case .checkExit: return checkExit(i)
         case .countExecution: return countExecution(i)
         case .countInstructions: return countInstructions(i)
-        case .pushReturn: break  // returns are looked up in the jump cache
+        case .pushReturn, .popReturn: break  // returns are looked up in the jump cache
         case .gotoTB: return goto(i)
         case .exitTB: return leave(ExitValue(raw: UInt64(bitPattern: i.op.imm)))
         case .lookupAndGoto, .gotoCached: return lookup(i)

@@ -140,6 +140,27 @@ extension Lowering {
         slots[op.pointee.slot] = SlotUse(kind: isRelative ? .movingReturn : .fixed, field: field, pc: target)
     }
 
+    /// Takes the newest entry off the return stack if it is for the target.
+    mutating func popReturn(_ s: StepPointer) {
+        let target = gpr(s.pointee.a)
+        makeKey(target, salt)
+        asm.land(popReturn(of: target))
+        makeKey(target, 0 &- salt)
+    }
+
+    /// Takes the newest entry off, which r11 points at then, or jumps if it is not for the key. Changes rax.
+    private mutating func popReturn(of key: GPR) -> ShortJump {
+        asm.mov(.dword, .rax, header.returnStackTop)
+        asm.mov(.qword, .r11, header.returnStack)
+        asm.alu(.add, .qword, .r11, .rax)
+        asm.alu(.cmp, .qword, key, Address(.r11))
+        let missed = asm.jccShort(.ne)
+        asm.alu(.sub, .dword, .rax, imm: 16)
+        asm.alu(.and, .dword, .rax, imm: Int32(ReturnStack.byteMask & ~15))
+        asm.mov(.dword, header.returnStackTop, .rax)
+        return missed
+    }
+
     /// `lea d, [rip + field]` with an aligned field that `Assembler.patchJump` retargets: a jump's field means the same.
     private mutating func patchableLea(_ d: GPR) -> Int {
         asm.nop(bytes: Int((1 &- asm.address) & 3))
@@ -154,14 +175,7 @@ extension Lowering {
         makeKey(target, salt)
         if op.pointee.jumpHint == .return {
             countJump(header.returns)
-            asm.mov(.dword, .rax, header.returnStackTop)
-            asm.mov(.qword, .r11, header.returnStack)
-            asm.alu(.add, .qword, .r11, .rax)
-            asm.alu(.cmp, .qword, target, Address(.r11))
-            let missed = asm.jccShort(.ne)
-            asm.alu(.sub, .dword, .rax, imm: 16)
-            asm.alu(.and, .dword, .rax, imm: Int32(ReturnStack.byteMask & ~15))
-            asm.mov(.dword, header.returnStackTop, .rax)
+            let missed = popReturn(of: target)
             asm.jmp(Address(.r11, 8))
             asm.land(missed)
             asm.unary(.inc, .qword, header.returnMisses)

@@ -137,6 +137,7 @@ extension Opcode {
         case .countExecution: X64Op { x, _, op, _ in x.countExecution(op) }
         case .countInstructions: X64Op { x, _, op, _ in x.countInstructions(op) }
         case .pushReturn: X64Op(clobbers: RegisterSet(.rax)) { x, _, op, _ in x.pushReturn(op) }
+        case .popReturn: X64Op(clobbers: RegisterSet(.rax)) { x, s, _, _ in x.popReturn(s) }
         case .gotoTB: X64Op { x, _, op, _ in x.gotoTB(op) }
         case .exitTB: X64Op { x, _, op, _ in x.exitTB(op) }
         case .lookupAndGoto: X64Op(clobbers: RegisterSet(.rax)) { x, s, op, _ in x.lookupAndGoto(s, op) }

@@ -101,6 +101,7 @@ final class Tiering: @unchecked Sendable {
                 maxBlocks: 64, maxInstructions: 500, maxCallDepth: 4, lowest: pc > reach ? pc - reach : 0,
                 highest: pc &+ reach)
         }
+        plan.pushesFollowedCalls = options.isProfiled
         plan.rarestBlock = 64
         plan.rarestCall = 16
         plan.leastShare = 1 / 24

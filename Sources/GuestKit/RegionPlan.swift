@@ -12,6 +12,8 @@ public struct RegionPlan: Sendable {
     public var maxInstructions: Int
     /// How many calls deep the region follows its code.
     public var maxCallDepth: Int
+    /// The calls that it follows are on the return stack, as all others are: whoever looks at any time sees who has called.
+    public var pushesFollowedCalls = false
     /// The region counts its entries, to be made again with calls followed further.
     public var countsEntries: Bool
     /// Guest addresses a block may start in.

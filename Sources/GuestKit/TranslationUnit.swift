@@ -142,7 +142,10 @@ public struct TranslationUnit: ~Copyable {
     /// Ends the block with a direct call to `target` that will return to `returnTo`.
     public mutating func call(to target: UInt64, returnTo: UInt64) {
         if plan.isForOneStep { return go(to: target) }
-        if let callee = calleeInRegion(target, returnTo) { return ir.br(enter(callee)) }
+        if let callee = calleeInRegion(target, returnTo) {
+            if plan.pushesFollowedCalls { ir.pushReturn(returnTo) }
+            return ir.br(enter(callee))
+        }
         ir.pushReturn(returnTo)
         // What a call leads to in the outermost context returns to where the return stack says.
         if let block = find(target, 0) { ir.br(enter(block)) } else { go(to: target) }
@@ -162,7 +165,7 @@ public struct TranslationUnit: ~Copyable {
         }
         if hint == .return {
             if let block = blockReturnedTo {
-                go(to: block, if: address(seenAt: target), is: planned[block].pc, elseWeight: 0)
+                go(to: block, if: address(seenAt: target), is: planned[block].pc, elseWeight: 0, .pop(target))
             }
             return ir.lookupAndGoto(target, hint)
         }
@@ -336,7 +339,7 @@ public struct TranslationUnit: ~Copyable {
     //
     // A call that the region follows pushes nothing on the return stack, and its returns compare with the one address that they
     // are expected to go to. Code that leaves the region in the middle of such a call returns through the jump cache: an entry
-    // that is missing from the return stack is a miss there, which takes nothing off the stack.
+    // that is missing from the return stack is a miss there, which takes nothing off the stack. For a profile they push all the same.
 
     /// The block of a function that the region follows a call to.
     private mutating func calleeInRegion(_ target: UInt64, _ returnTo: UInt64, share: Float = 1) -> Int? {
@@ -397,7 +400,7 @@ public struct TranslationUnit: ~Copyable {
             guard let block else { continue }
             rest -= share
             let weight = rest <= plan.rareRest ? 0 : scaled(planned[current].weight, rest)
-            go(to: block, if: target, is: expected, elseWeight: weight)
+            go(to: block, if: target, is: expected, elseWeight: weight, returnTo.map { .push($0) })
         }
         return rest
     }
@@ -407,10 +410,30 @@ public struct TranslationUnit: ~Copyable {
         isRelative ? ir.sub(target, ir.delta()) : target
     }
 
+    /// What a followed call or return does with the return stack, where it does.
+    private enum FollowedChange {
+        case push(UInt64)
+        case pop(Temp)
+    }
+
     /// To a planned block when `target` is its address here, else on in a new block, cold when its weight is 0.
-    private mutating func go(to block: Int, if target: Temp, is expected: UInt64, elseWeight: UInt32) {
+    private mutating func go(
+        to block: Int, if target: Temp, is expected: UInt64, elseWeight: UInt32, _ change: FollowedChange?
+    ) {
         let other = ir.newBlock(isCold: elseWeight == 0, weight: elseWeight)
-        ir.brcond(.eq, target, ir.const(Int64(bitPattern: expected)), enter(block), other)
+        let expected = ir.const(Int64(bitPattern: expected))
+        if let change, plan.pushesFollowedCalls {
+            let same = ir.newBlock(weight: planned[block].weight)
+            ir.brcond(.eq, target, expected, same, other)
+            ir.begin(same)
+            switch change {
+            case .push(let address): ir.pushReturn(address)
+            case .pop(let address): ir.popReturn(address)
+            }
+            ir.br(enter(block))
+        } else {
+            ir.brcond(.eq, target, expected, enter(block), other)
+        }
         ir.begin(other)
     }
 }

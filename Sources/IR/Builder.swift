@@ -342,6 +342,8 @@ public struct IRBuilder {
     public mutating func pushReturn(_ pc: UInt64) {
         region.append(Op(.pushReturn, .i64, aux: UInt16(takeSlot()), imm: Int64(bitPattern: pc)))
     }
+    /// Takes the newest entry off the shadow return stack if it is for `target`.
+    @inlinable public func popReturn(_ target: Temp) { region.append(Op(.popReturn, .i64, a: target)) }
     /// Goes to the translation of guest `pc`, chained after the first time.
     public mutating func gotoTB(_ pc: UInt64) {
         terminate(Op(.gotoTB, .i64, aux: UInt16(takeSlot()), imm: Int64(bitPattern: pc)))

@@ -183,6 +183,7 @@ extension Opcode {
         case .checkExit: OpForm(.only(.i64), .none, [], [.guestPC])
         case .pushReturn, .gotoTB, .countExecution, .countInstructions:
             OpForm(.only(.i64), .none, [], [.slot, .guestPC])
+        case .popReturn: OpForm(.only(.i64), .none, [], [a])
         case .exitTB: OpForm(.only(.i64), .none, [], [.number])
         case .lookupAndGoto: OpForm(.only(.i64), .none, [.hint], [a])
         case .gotoCached: OpForm(.only(.i64), .none, [], [.slot, .number, a])

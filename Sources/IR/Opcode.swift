@@ -37,7 +37,7 @@ public enum Opcode: UInt8, CaseIterable, Sendable {
     case fpGetFlags, fpSetFlags, fpSetRounding
     // Engine
     case delta
-    case insnStart, checkExit, countExecution, countInstructions, pushReturn
+    case insnStart, checkExit, countExecution, countInstructions, pushReturn, popReturn
     case gotoTB, exitTB, lookupAndGoto, gotoCached
 }
 
@@ -188,6 +188,7 @@ extension Opcode {
         case .countExecution: OpcodeRow("count_execution", 0, 0, [.stops, .sideEffect])
         case .countInstructions: OpcodeRow("count_insns", 0, 0, [.stops, .sideEffect])
         case .pushReturn: OpcodeRow("push_return", 0, 0, .sideEffect)
+        case .popReturn: OpcodeRow("pop_return", 0, 1, .sideEffect)
         case .gotoTB: OpcodeRow("goto_tb", 0, 0, [.terminator, .exit])
         case .exitTB: OpcodeRow("exit_tb", 0, 0, [.terminator, .exit])
         case .lookupAndGoto: OpcodeRow("lookup_and_goto", 0, 1, [.terminator, .exit])

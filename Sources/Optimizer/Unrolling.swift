@@ -73,7 +73,7 @@ private struct Unrolling {
             let op = region.ops[k]
             switch op.opcode {
             case .insnStart: continue
-            case .call, .pushReturn, .countExecution: return false
+            case .call, .pushReturn, .popReturn, .countExecution: return false
             default: count += 1
             }
             // A temp of the loop that is used behind it would have two definitions.

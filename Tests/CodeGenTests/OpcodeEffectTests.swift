@@ -57,6 +57,7 @@ private func sample(_ opcode: Opcode) -> String {
     case .countExecution: "count_execution 7, 0x1004"
     case .countInstructions: "count_insns 7, 0x1004"
     case .pushReturn: "push_return 0, 0x1004"
+    case .popReturn: "pop_return a1"
     case .gotoTB: "goto_tb 0, 0x2000"
     case .exitTB: "exit_tb 40"
     case .lookupAndGoto: "lookup_and_goto a1"

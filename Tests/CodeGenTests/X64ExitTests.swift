@@ -268,6 +268,28 @@ private enum FaultCatcher {
         #expect(machine.header.pointee.jumps.returnMisses == 1)
     }
 
+    @Test(arguments: [0x9000, 0x7fff_1234_5678] as [UInt64]) func popTakesOffOnlyWhatItIsFor(_ pc: UInt64) {
+        let machine = TestMachine()
+        machine.build { ir in
+            let block = ir.newBlock()
+            ir.begin(block)
+            ir.pushReturn(pc)
+            ir.popReturn(TestMachine.x(2))
+            ir.popReturn(TestMachine.x(3))
+            ir.exitTB(40)
+        }
+        let region = machine.compile(after: true)!
+        for (first, second, top) in [(pc, pc, 0), (pc &+ 2, pc, 0), (pc, 0, 0), (pc &+ 2, 0, 16)]
+            as [(UInt64, UInt64, UInt64)]
+        {
+            machine.initialState[2] = first
+            machine.initialState[3] = second
+            let outcome = machine.runX64(region)
+            #expect(outcome.exit == 40 && outcome.state[2] == first && outcome.state[3] == second)
+            #expect(machine.header.pointee.returnStackTop == top)
+        }
+    }
+
     @Test func jumpCacheHitGoesToItsCode() {
         let machine = TestMachine()
         let target = exitRegion(machine, 35)

@@ -78,6 +78,7 @@ private func samples(_ opcode: Opcode) -> [String] {
     case .countExecution: ["count_execution 65535, 0x1000"]
     case .countInstructions: ["count_insns 65535, 0x1000"]
     case .pushReturn: ["push_return 3, 0x1004"]
+    case .popReturn: ["pop_return a0"]
     case .gotoTB: ["goto_tb 255, 0x1004"]
     case .exitTB: ["exit_tb 0xffffffff", "exit_tb 0x200000014"]
     case .lookupAndGoto: ["lookup_and_goto a0", "lookup_and_goto.return a0"]

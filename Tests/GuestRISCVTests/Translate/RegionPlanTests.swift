@@ -72,6 +72,20 @@ private final class TestProfile: ExecutionProfile {
         #expect(count("lookup_and_goto.return", in: t) == 2 && !t.contains(.gotoTB))
     }
 
+    @Test func followedCallsOfAProfileAreOnTheReturnStack() {
+        // jal f; jalr t3 (usually f); ecall; f: addi; ret
+        let code = [jal(1, 12), jalr(1, 28), ecall, addi(10, 1), ret]
+        let profile = TestProfile(targets: [4: [(12, 0.9)]])
+        var plan = plan(depth: 1)
+        let plain = translated(code, plan, profile)
+        plan.pushesFollowedCalls = true
+        let pushing = translated(code, plan, profile)
+        // The code behind the indirect call's usual target pushes also without it.
+        #expect(count("push_return", in: plain) == 1 && !plain.contains(.popReturn))
+        #expect(count("push_return", in: pushing) == 3 && count("pop_return", in: pushing) == 2)
+        #expect(count("@0x1000c:", in: pushing) == 2)
+    }
+
     @Test func callsThatAreNotFollowedPushTheirReturn() {
         let t = translated(twoCalls, plan(depth: 0))
         #expect(t.contains(.pushReturn) && t.contains(.gotoTB) && t.hasLeftOutCalls)
