@@ -106,6 +106,7 @@ extension Engine {
         }
         let counter =
             made.isOptimized ? ExecutionCounters.number(entriesOf: made.key.pc) : ExecutionCounters.number(index.row)
+        codeMemory.willWrite(at: code.used)
         guard let compiled = place(made, index, counter) else { return nil }
         for vcpu in vcpus {
             vcpu._withUnsafeGuaranteedRef { $0.prepareCounter(counter, isOptimized: made.isOptimized) }

@@ -198,8 +198,9 @@ public final class Engine: @unchecked Sendable {
         var at = cache[index].incoming
         if at != 0 { thaw() }
         while at != 0 {
-            let link = cache.links[Int(at) - 1]
-            host.unlink(cache.code(of: TranslationID(link.source)), slot: Int(link.slot))
+            let link = cache.links[Int(at) - 1], source = TranslationID(link.source)
+            codeMemory.willWrite(at: offset(of: source))
+            host.unlink(cache.code(of: source), slot: Int(link.slot))
             at = link.next
         }
         cache[index].incoming = 0
@@ -355,6 +356,7 @@ public final class Engine: @unchecked Sendable {
     /// Makes a slot of a translation lead to another one, which is at `pc` as the source counts addresses; false: it does not.
     func link(_ source: TranslationID, slot: Int, to target: TranslationID, pc: UInt64) -> Bool {
         guard cache.hasRoomForLink, mayPatch(source) else { return false }
+        codeMemory.willWrite(at: offset(of: source))
         let code = cache.code(of: source), mode = cache[source].key.mode, key = cache[target].key
         if (mode ^ key.mode) & CodeMode.relative != 0 || pc != key.pc {
             // Who sees the source does not see the target at the same delta.
@@ -383,6 +385,11 @@ public final class Engine: @unchecked Sendable {
         return entry
     }
 
+    /// Where the code of a translation starts in the code buffer.
+    private func offset(of index: TranslationID) -> Int {
+        Int(cache[index].entry &- UInt64(UInt(bitPattern: code.executable)))
+    }
+
     private func isAsSure(_ target: TranslationID, as source: TranslationID) -> Bool {
         let row = cache[target]
         // What it is depends on that nothing is seen in the next page.
@@ -393,8 +400,7 @@ public final class Engine: @unchecked Sendable {
 
     /// May the code of a translation change? Code that other processes have too is not worth a copy for a few links.
     private func mayPatch(_ source: TranslationID) -> Bool {
-        let offset = cache[source].entry &- UInt64(UInt(bitPattern: code.executable))
-        guard offset < UInt64(sharedCode) else { return true }
+        guard offset(of: source) < sharedCode else { return true }
         refusedLinks += 1
         if refusedLinks < Self.linkPatience { return false }
         thaw()

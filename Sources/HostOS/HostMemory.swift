@@ -71,6 +71,12 @@ public enum HostMemory {
 
     /// `MADV_POPULATE_WRITE`.
     private static let populateForWriting = 23
+
+    /// Unmaps pages that a mapping has of a file for now: the next access maps them again.
+    static func letGo(_ start: UnsafeRawPointer, _ length: Int) {
+        let dontNeed = 4
+        _ = kernel(SYS_madvise, Int(bitPattern: start), length, dontNeed)
+    }
 }
 
 /// Memory for generated code: `writable` and `executable` are two views of the same bytes; no page is ever both.
@@ -83,6 +89,7 @@ public final class ExecutableMemory: @unchecked Sendable {
     public let writable: UnsafeMutableRawPointer
     public let executable: UnsafeRawPointer
     private var largePages: LargePages
+    private var written: MappedPieces
 
     /// `near`: place the executable view within reach of rel32 calls to that address when the address space allows.
     public init(size requested: Int, near: UInt? = nil) throws(Errno) {
@@ -91,6 +98,7 @@ public final class ExecutableMemory: @unchecked Sendable {
         let pages = try SharedPages(size: size)
         writable = try Self.mapWritable(pages, size)
         largePages = LargePages(writable, size: size)
+        written = MappedPieces(writable, size: size, pieceSize: LargePages.size, limit: 4)
         pages.seal()
         do {
             executable = UnsafeRawPointer(try Self.mapExecutable(pages, size, near))
@@ -147,6 +155,9 @@ public final class ExecutableMemory: @unchecked Sendable {
 
     /// Call as code grows. A small page costs two faults, one for each view.
     @inline(__always) public func makeLargePages(used: Int) { largePages.grow(to: used) }
+
+    /// Call before what lies at an offset is written: only what was written last stays mapped there.
+    @inline(__always) public func willWrite(at offset: Int) { written.use(at: offset) }
 
     /// At a multiple of a large page.
     private static func mapWritable(_ pages: borrowing SharedPages, _ size: Int) throws(Errno)

@@ -138,6 +138,34 @@ import Testing
         #expect(memory.writable == memory.writable.alignedUp(toMultipleOf: 2 << 20))
     }
 
+    /// Of pages in memory, how many are mapped.
+    private func mapped(_ start: UnsafeRawPointer, _ length: Int) -> Int {
+        var entries = [UInt64](repeating: 0, count: length / 4096)
+        let file = open("/proc/self/pagemap", O_RDONLY)
+        defer { close(file) }
+        let bytes = entries.count * 8
+        #expect(pread(file, &entries, bytes, Int(bitPattern: start) / 4096 * 8) == bytes)
+        return entries.count { $0 >> 63 == 1 }
+    }
+
+    /// Pages that are mapped twice count twice as memory of the process.
+    @Test func onlyWhatWasWrittenLastStaysMappedForWriting() throws {
+        let piece = 2 << 20
+        let memory = try ExecutableMemory(size: 16 * piece)
+        for offset in stride(from: 0, to: memory.size, by: 4096) {
+            memory.willWrite(at: offset)
+            memory.writable.storeBytes(of: UInt64(offset), toByteOffset: offset, as: UInt64.self)
+        }
+        #expect(mapped(memory.writable, memory.size) <= memory.size / 4 / 4096)
+        for offset in stride(from: 0, to: memory.size, by: 4096).reversed() {
+            #expect(memory.executable.load(fromByteOffset: offset, as: UInt64.self) == UInt64(offset))
+            memory.willWrite(at: offset)
+            memory.writable.storeBytes(of: ~UInt64(offset), toByteOffset: offset, as: UInt64.self)
+            #expect(memory.executable.load(fromByteOffset: offset, as: UInt64.self) == ~UInt64(offset))
+        }
+        #expect(mapped(memory.writable, memory.size) <= memory.size / 4 / 4096)
+    }
+
     @Test func codeMemoryCanLieNearAFunction() throws {
         let here = unsafeBitCast(getpid as @convention(c) () -> Int32, to: UInt.self)
         let memory = try ExecutableMemory(size: 1 << 20, near: here)
