@@ -9,11 +9,13 @@ import Synchronization
 public final class FileView {
     public let bytes: UnsafeRawBufferPointer
     private let place: UnsafeMutablePointer<ViewPlace>
+    private var pieces: MappedPieces
 
     /// Maps `size` bytes, more than none, of an open file, which may be closed afterwards.
     public init(_ fd: Int32, size: Int) throws(Errno) {
         let start = try HostMemory.map(0, size, HostMemory.read, HostMemory.privateCopy, fd: fd)
         bytes = UnsafeRawBufferPointer(start: start, count: size)
+        pieces = MappedPieces(start, size: size, pieceSize: 1 << 20, limit: 2)
         place = ViewPlace.take()
         let page = UInt(HostProcess.pageSize)
         let first = UInt(bitPattern: start)
@@ -25,6 +27,9 @@ public final class FileView {
         place.pointee.start.store(0, ordering: .releasing)
         try? HostMemory.unmap(UInt(bitPattern: bytes.baseAddress), bytes.count)
     }
+
+    /// Call before what lies at an offset is read: only what was read last stays mapped.
+    public func willRead(at offset: Int) { pieces.use(at: offset) }
 
     /// Of the fault handler: whether an address lies in a view, where zeros are now. Async-signal-safe.
     static func fill(_ address: UInt) -> Bool {

@@ -133,6 +133,7 @@ final class StoreFile {
         guard pageStates[index] != .damaged, !overflow, end <= UInt64(bytes.count), rowBytes <= Int(page.byteCount),
             Int(page.firstRow) + Int(page.rowCount) <= Int(head.rowCount)
         else { return nil }
+        view.willRead(at: Int(page.offset))
         let own = UnsafeRawBufferPointer(rebasing: bytes[Int(page.offset)..<Int(end)])
         if pageStates[index] == .unseen {
             let isGood = contentHash(UnsafeRawBufferPointer(rebasing: own[..<rowBytes])) == page.hash

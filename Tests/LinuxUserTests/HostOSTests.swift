@@ -166,6 +166,28 @@ import Testing
         #expect(mapped(memory.writable, memory.size) <= memory.size / 4 / 4096)
     }
 
+    @Test func onlyWhatWasReadLastOfAFileStaysMapped() throws {
+        let size = 16 << 20, step = 64 << 10
+        var path = Array("/tmp/martlet-view-XXXXXX".utf8CString)
+        let file = mkstemp(&path)
+        defer { close(file) }
+        unlink(path)
+        #expect(pwrite(file, [UInt8](repeating: 7, count: size), size, 0) == size)
+        let view = try FileView(file, size: size)
+        func countSevens() -> Int {
+            stride(from: 0, to: size, by: step).count {
+                view.willRead(at: $0)
+                return view.bytes[$0] == 7
+            }
+        }
+        #expect(countSevens() == size / step)
+        #expect(mapped(view.bytes.baseAddress!, size) < size / 2 / 4096)
+        #expect(countSevens() == size / step)
+        // Zeros stay where the file was cut short.
+        ftruncate(file, off_t(size / 2))
+        for _ in 0..<2 { #expect(countSevens() == size / step / 2) }
+    }
+
     @Test func codeMemoryCanLieNearAFunction() throws {
         let here = unsafeBitCast(getpid as @convention(c) () -> Int32, to: UInt.self)
         let memory = try ExecutableMemory(size: 1 << 20, near: here)
