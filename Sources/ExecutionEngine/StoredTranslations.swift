@@ -75,8 +75,8 @@ extension Engine {
         guard let store else { return }
         lock.withLock {
             guard store.isWorthSaving(count: cache.count) else { return }
-            let new = (store.firstNew..<cache.count).compactMap { newTranslation(TranslationID($0)) }
-            store.save(new, count: cache.count) { self.host.export(self.cache.code(of: TranslationID($0)), to: $1) }
+            let new = (store.firstNew..<cache.count).compactMap { newRow(TranslationID($0)) }
+            store.save(new, count: cache.count, from: CachedTranslations(cache: cache, host: host))
         }
     }
 
@@ -90,24 +90,43 @@ extension Engine {
 
     /// A translation as the store takes it; nil where its first byte comes from no file, if memory has files, and where it goes on in a page
     /// that may lie elsewhere.
-    private func newTranslation(_ index: TranslationID) -> NewTranslation? {
-        guard isNewForStore(index), cache[index].key.rest == CodeKey.noRest, !cache[index].key.hasStops,
-            let size = host.exportedSize(cache.code(of: index))
+    private func newRow(_ index: TranslationID) -> NewRow? {
+        let row = cache[index]
+        guard isNewForStore(index), row.key.rest == CodeKey.noRest, !row.key.hasStops,
+            let body = CachedTranslations(cache: cache, host: host).body(index.row)
         else { return nil }
-        let row = cache[index], source = cache.sources[row.source], pages = cache.pages(of: index)
         var file = 0
-        if let files = self.source {
+        if let files = source {
             file = files.codeFile(at: row.key.location)
             if file == 0 { return nil }
-            let isOfOne = source.ranges.allSatisfy {
+            let isOfOne = body.ranges.allSatisfy {
                 files.codeFile(at: $0.start) == file && files.codeFile(at: GuestLocation($0.end.rawValue &- 1)) == file
             }
             if !isOfOne { file = 0 }
         }
-        return NewTranslation(
-            id: index.row, pc: row.key.pc, mode: row.key.mode, address: pages.address, file: file,
-            isOptimized: row.isOptimized,
-            canGrow: row.canGrow, counter: row.counter, ranges: source.ranges, code: source.code, regionSize: size)
+        return NewRow(id: index.row, file: file, pc: row.key.pc, body)
+    }
+}
+
+/// Translations of the cache for the store. Under the translation lock.
+private struct CachedTranslations: NewTranslations {
+    let cache: TranslationCache
+    let host: any HostBackEnd
+
+    func body(_ id: Int) -> NewBody? {
+        let index = TranslationID(id), row = cache[index], source = cache.sources[row.source]
+        return host.exportedSize(cache.code(of: index)).map {
+            NewBody(
+                mode: row.key.mode, isOptimized: row.isOptimized, canGrow: row.canGrow, counter: row.counter,
+                ranges: source.ranges, code: source.code, regionSize: $0)
+        }
+    }
+
+    func address(_ id: Int, of location: GuestLocation) -> UInt64 {
+        cache.pages(of: TranslationID(id)).address(of: location)
+    }
+    func export(_ id: Int, to bytes: UnsafeMutableRawBufferPointer) {
+        host.export(cache.code(of: TranslationID(id)), to: bytes)
     }
 }
 

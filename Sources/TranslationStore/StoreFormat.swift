@@ -95,6 +95,13 @@ struct StoreRow: BitwiseCopyable {
     var unused: UInt8 = 0
     /// Of the body.
     var hash: UInt64
+
+    /// One whose body is no translation.
+    static func unusable(_ pc: UInt64) -> StoreRow {
+        StoreRow(
+            pc: pc, mode: 0, offset: 0, byteCount: 0, rangeCount: 0, counter: 0, isOptimized: false, age: 0,
+            canGrow: false, hash: 0)
+    }
 }
 
 /// Guest bytes in a row's body, by the address at which its code sees them.

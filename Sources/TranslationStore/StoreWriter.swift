@@ -5,33 +5,41 @@
 import GuestMemory
 import HostOS
 
-/// A translation of this process.
-public struct NewTranslation {
-    /// The client's number.
-    let id: Int
+/// A translation of this process that may be written. There are very many of them.
+public struct NewRow {
     let pc: UInt64, mode: UInt64
-    /// The address at which a byte of its ranges is seen.
-    let address: (GuestLocation) -> UInt64
+    /// The client's number.
+    let id: UInt32
     /// The number of the file of code that all its bytes come from; 0: of several.
-    let file: Int
+    let file: UInt32
+    /// Bytes of its body.
+    let size: UInt32
+
+    public init(id: Int, file: Int, pc: UInt64, _ body: NewBody) {
+        self.id = UInt32(id)
+        self.file = UInt32(file)
+        self.pc = pc
+        mode = body.mode
+        size = UInt32(body.size)
+    }
+}
+
+/// What is written of one.
+public struct NewBody {
+    let mode: UInt64
     let isOptimized: Bool, canGrow: Bool
     let counter: UInt16
-    let ranges: UnsafeBufferPointer<GuestRange>
+    public let ranges: UnsafeBufferPointer<GuestRange>
     /// The bytes of all ranges, one after the other.
     let code: UnsafeRawBufferPointer
     /// Bytes of what the host exports.
     let regionSize: Int
 
     public init(
-        id: Int, pc: UInt64, mode: UInt64, address: @escaping (GuestLocation) -> UInt64, file: Int,
-        isOptimized: Bool, canGrow: Bool, counter: UInt16,
-        ranges: UnsafeBufferPointer<GuestRange>, code: UnsafeRawBufferPointer, regionSize: Int
+        mode: UInt64, isOptimized: Bool, canGrow: Bool, counter: UInt16, ranges: UnsafeBufferPointer<GuestRange>,
+        code: UnsafeRawBufferPointer, regionSize: Int
     ) {
-        self.id = id
-        self.pc = pc
         self.mode = mode
-        self.address = address
-        self.file = file
         self.isOptimized = isOptimized
         self.canGrow = canGrow
         self.counter = counter
@@ -39,14 +47,25 @@ public struct NewTranslation {
         self.code = code
         self.regionSize = regionSize
     }
+
+    /// Where the region starts.
+    fileprivate var regionAt: Int { aligned8(ranges.count * StoredRange.stride + code.count) }
+    fileprivate var size: Int { regionAt + regionSize }
 }
 
-/// Writes what the host exports of the translation of that number.
-public typealias TranslationExport = (_ id: Int, UnsafeMutableRawBufferPointer) -> Void
+/// Who has made new translations. All by the number of a translation.
+public protocol NewTranslations {
+    /// Nil: it cannot be written.
+    func body(_ id: Int) -> NewBody?
+    /// The address at which a byte of its ranges is seen.
+    func address(_ id: Int, of location: GuestLocation) -> UInt64
+    /// Writes what the host exports.
+    func export(_ id: Int, to bytes: UnsafeMutableRawBufferPointer)
+}
 
-/// What a file has one translation of.
-private struct RowKey: Hashable {
-    var pc: UInt64, mode: UInt64
+extension NewRow {
+    /// What a file has one translation of.
+    fileprivate var key: (UInt64, UInt64) { (pc, mode) }
 }
 
 extension Store {
@@ -58,29 +77,32 @@ extension Store {
 
     /// Writes new translations to their files, when they are enough. `count` translations are there. Of several for one pc and mode, which
     /// lie in different places, the one made last.
-    public func save(_ all: [NewTranslation], count: Int, export: @escaping TranslationExport) {
-        var made: Set<RowKey> = []
-        let new = all.reversed().filter { made.insert(RowKey(pc: $0.pc, mode: $0.mode)).inserted }
-        let supplier = Supplier(made: made, export: export)
+    public func save(_ all: consuming [NewRow], count: Int, from translations: some NewTranslations) {
+        var new = all
+        new.sort { $0.key == $1.key ? $0.id > $1.id : $0.key < $1.key }
+        var kept = 0
+        for i in new.indices where kept == 0 || new[kept - 1].key != new[i].key {
+            new[kept] = new[i]
+            kept += 1
+        }
+        new.removeLast(new.count - kept)
+        let supplier = Supplier(made: new, translations: translations)
         guard new.count + newUses >= options.leastNew, !options.kept.isLost else { return }
         do throws(Errno) {
             if counters.written == 0 { try StoreFolder.prepare(options) }
             var written = 0, added: [UInt64] = []
-            var rest = new.filter { $0.file == 0 }
+            var done: Set<UInt32> = []
             for number in Set(new.map(\.file)).sorted() where number != 0 {
-                let ofFile = new.filter { $0.file == number }
-                let unit = unit(number), target = StoreTarget(self, unit)
-                if unit !== program, isEnough(ofFile.count, target.rowCount) {
-                    written += try target.write(supplier, ofFile, uses: [])
-                    added += ofFile.map(\.pc)
-                } else {
-                    rest += ofFile
-                }
+                let unit = unit(Int(number)), target = StoreTarget(self, unit)
+                guard unit !== program, isEnough(new.count { $0.file == number }, target.rowCount) else { continue }
+                written += try target.write(supplier, uses: []) { $0.file == number }
+                added += new.lazy.filter { $0.file == number }.map(\.pc)
+                done.insert(number)
             }
             let target = StoreTarget(self, program)
-            if isEnough(rest.count + added.count + newUses, target.rowCount + target.usesCount / 8) {
+            if isEnough(new.count + newUses, target.rowCount + target.usesCount / 8) {
                 for unit in libraries { unit.file?.addInstalled(to: &added) }
-                written += try target.write(supplier, rest, uses: added)
+                written += try target.write(supplier, uses: added) { !done.contains($0.file) }
             }
             firstNew = count
             newUses = 0
@@ -94,12 +116,15 @@ extension Store {
     private func isEnough(_ new: Int, _ old: Int) -> Bool { new >= max(options.leastNew, old / Self.leastPart) }
 }
 
-/// What this process has made: of these rows, and how to write one.
+/// What this process has made: of these rows, in ascending order, and what they are.
 private struct Supplier {
-    var made: Set<RowKey>
-    var export: TranslationExport
+    let made: [NewRow]
+    let translations: any NewTranslations
 
-    func isMadeAnew(_ stored: StoredTranslation) -> Bool { made.contains(RowKey(pc: stored.pc, mode: stored.mode)) }
+    func isMadeAnew(_ stored: StoredTranslation) -> Bool {
+        let key = (stored.row.pc, stored.row.mode), at = firstIndex(made.count) { made[$0].key >= key }
+        return at < made.count && made[at].key == key
+    }
 }
 
 /// One file that is written anew: collects rows and lays them out.
@@ -109,13 +134,22 @@ private struct StoreTarget {
         var pc: UInt64
         var source: Source
         /// Bytes of its body.
-        var size: Int
+        var bytes: UInt32
+        var size: Int { Int(bytes) }
     }
     private enum Source {
-        /// A translation of this process.
-        case new(NewTranslation)
-        /// A row of a file, with its age now.
-        case old(StoredTranslation, age: UInt8)
+        /// A translation of this process, by its number.
+        case new(UInt32)
+        /// A row of a page of the file that is there now, with its age now, and whether this run has used it.
+        case old(page: UInt32, row: UInt32, age: UInt8, isUsed: Bool)
+
+        /// The less, the rather it is left out: what is new goes first, then what this run has used.
+        var worth: Int {
+            switch self {
+            case .new(let id): 2 + Int(id)
+            case .old(_, _, _, let isUsed): isUsed ? 1 : 0
+            }
+        }
     }
 
     private let store: Store
@@ -138,11 +172,15 @@ private struct StoreTarget {
     var rowCount: Int { current.map { Int($0.head.rowCount) } ?? 0 }
     var usesCount: Int { current.map { Int($0.head.offsetCount) } ?? 0 }
 
-    /// Writes the file with these translations of this process, and these addresses besides the ones that it names already. Returns
-    /// its size.
-    func write(_ supplier: Supplier, _ new: [NewTranslation], uses: [UInt64]) throws(Errno) -> Int {
-        var entries = new.map { Entry(pc: $0.pc, source: .new($0), size: $0.bodySize) }
-        if let current { entries += oldEntries(supplier, current) }
+    /// Writes the file with those translations of this process that are wanted in it, and these addresses besides the ones that it names
+    /// already. Returns its size.
+    func write(_ supplier: Supplier, uses: [UInt64], where isWanted: (NewRow) -> Bool) throws(Errno) -> Int {
+        var entries: [Entry] = []
+        entries.reserveCapacity(supplier.made.count(where: isWanted) + rowCount)
+        for row in supplier.made where isWanted(row) {
+            entries.append(Entry(pc: row.pc, source: .new(row.id), bytes: row.size))
+        }
+        if let current { addOld(from: current, to: &entries, supplier) }
         let addresses = merged(uses)
         cut(&entries, addresses.count)
         entries.sort { $0.pc < $1.pc }
@@ -173,12 +211,14 @@ private struct StoreTarget {
         return result
     }
 
-    /// Leaves out what does not fit into a file, from the end: entries come in the order of their worth.
+    /// Leaves out what does not fit into a file, what has the least worth first.
     private func cut(_ entries: inout [Entry], _ usesCount: Int) {
         // Each may be alone on its page.
         let overhead = StoreRow.stride + StorePage.stride + 8
         var left =
             max(store.options.fileLimit, 1 << 16) - StoreHead.stride - usesCount * (StoreUses.stride + 2)
+        if entries.reduce(0, { $0 + $1.size + overhead }) <= left { return }
+        entries.sort { $0.source.worth > $1.source.worth }
         var count = 0
         while count < entries.count, entries[count].size + overhead <= left {
             left -= entries[count].size + overhead
@@ -187,11 +227,8 @@ private struct StoreTarget {
         entries.removeLast(entries.count - count)
     }
 
-    /// Rows of `file` that stay, those first that this run has used. Where their fate in this run is not known they are taken as not
-    /// touched.
-    private func oldEntries(_ supplier: Supplier, _ file: StoreFile) -> [Entry] {
-        var used: [Entry] = []
-        var others: [Entry] = []
+    /// Adds the rows of `file` that stay. Where their fate in this run is not known they are taken as not touched.
+    private func addOld(from file: StoreFile, to entries: inout [Entry], _ supplier: Supplier) {
         for p in 0..<file.pageCount {
             guard let page = file.contents(p) else { continue }
             for i in 0..<page.rowCount {
@@ -207,11 +244,10 @@ private struct StoreTarget {
                 }
                 // What has been made anew for the same bytes, perhaps better, replaces it.
                 if state != .stale, supplier.isMadeAnew(stored) { continue }
-                let entry = Entry(pc: stored.row.pc, source: .old(stored, age: age), size: stored.body.count)
-                if state == .installed { used.append(entry) } else { others.append(entry) }
+                let source = Source.old(page: UInt32(p), row: UInt32(i), age: age, isUsed: state == .installed)
+                entries.append(Entry(pc: stored.row.pc, source: source, bytes: UInt32(stored.body.count)))
             }
         }
-        return used + others
     }
 
     // MARK: Layout
@@ -300,11 +336,8 @@ private struct StoreTarget {
             let body = UnsafeMutableRawBufferPointer(rebasing: bytes[offset..<(offset + entry.size)])
             var row: StoreRow
             switch entry.source {
-            case .new(let translation): row = fill(supplier, body, translation)
-            case .old(let stored, let age):
-                body.copyMemory(from: stored.body)
-                row = stored.row
-                row.age = age
+            case .new(let id): row = fill(supplier, body, entry.pc, Int(id))
+            case .old(let page, let index, let age, _): row = fill(body, entry.pc, Int(page), Int(index), age)
             }
             row.offset = UInt32(offset)
             row.byteCount = UInt32(entry.size)
@@ -314,27 +347,35 @@ private struct StoreTarget {
         }
     }
 
+    /// The body of a row of the file that is there now. One that has changed since it was looked at becomes one that nobody can use.
+    private func fill(
+        _ body: UnsafeMutableRawBufferPointer, _ pc: UInt64, _ page: Int, _ index: Int, _ age: UInt8
+    ) -> StoreRow {
+        guard let current, let stored = current.contents(page)?.translation(index), stored.body.count == body.count
+        else { return .unusable(pc) }
+        body.copyMemory(from: stored.body)
+        var row = stored.row
+        row.age = age
+        return row
+    }
+
     /// The body of a translation of this process.
     private func fill(
-        _ supplier: Supplier, _ body: UnsafeMutableRawBufferPointer, _ new: NewTranslation
+        _ supplier: Supplier, _ body: UnsafeMutableRawBufferPointer, _ pc: UInt64, _ id: Int
     ) -> StoreRow {
+        let translations = supplier.translations
+        guard let new = translations.body(id) else { return .unusable(pc) }
         for (i, range) in new.ranges.enumerated() {
             body.storeBytes(
-                of: StoredRange(start: new.address(range.start), count: range.end &- range.start),
+                of: StoredRange(start: translations.address(id, of: range.start), count: range.end &- range.start),
                 toByteOffset: i * StoredRange.stride, as: StoredRange.self)
         }
         let codeAt = new.ranges.count * StoredRange.stride
         UnsafeMutableRawBufferPointer(rebasing: body[codeAt...]).copyMemory(from: new.code)
-        supplier.export(new.id, UnsafeMutableRawBufferPointer(rebasing: body[new.regionAt...]))
+        translations.export(id, to: UnsafeMutableRawBufferPointer(rebasing: body[new.regionAt...]))
         return StoreRow(
-            pc: new.pc, mode: new.mode, offset: 0, byteCount: 0, rangeCount: UInt16(new.ranges.count),
+            pc: pc, mode: new.mode, offset: 0, byteCount: 0, rangeCount: UInt16(new.ranges.count),
             counter: new.counter, isOptimized: new.isOptimized, age: 0, canGrow: new.canGrow,
             hash: contentHash(UnsafeRawBufferPointer(body)))
     }
-}
-
-extension NewTranslation {
-    /// Where the region starts in its body, and bytes of all of it.
-    fileprivate var regionAt: Int { aligned8(ranges.count * StoredRange.stride + code.count) }
-    fileprivate var bodySize: Int { regionAt + regionSize }
 }
