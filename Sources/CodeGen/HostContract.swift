@@ -158,7 +158,10 @@ public protocol HostBackEnd: AnyObject, Sendable {
     /// Puts an exported region into the code buffer as the translation with that index. Returns nil when the code buffer is full
     /// or the bytes are not a region. The records are those in `exported`: the engine copies them.
     /// `counterShift`: how much higher the number of the translation's counter is here than where it was exported.
-    func install(_ exported: UnsafeRawBufferPointer, translation: Int, counterShift: Int) -> CompiledRegion?
+    /// `isForExport`: it may be exported again.
+    func install(
+        _ exported: UnsafeRawBufferPointer, translation: Int, counterShift: Int, isForExport: Bool
+    ) -> CompiledRegion?
 
     /// Forgets all compiled regions (the code buffer has been reset to after the host's own stubs).
     func flush()
@@ -184,7 +187,7 @@ public protocol HostBackEnd: AnyObject, Sendable {
 extension HostBackEnd {
     /// Installs a region that keeps the number of its counter.
     public func install(_ exported: UnsafeRawBufferPointer, translation: Int) -> CompiledRegion? {
-        install(exported, translation: translation, counterShift: 0)
+        install(exported, translation: translation, counterShift: 0, isForExport: true)
     }
 }
 

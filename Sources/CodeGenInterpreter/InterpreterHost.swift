@@ -161,7 +161,7 @@ public final class InterpreterHost: HostBackEnd, @unchecked Sendable {
     public func exportedSize(_ compiled: CompiledRegion) -> Int? { nil }
     public func export(_ compiled: CompiledRegion, to bytes: UnsafeMutableRawBufferPointer) {}
     public func install(
-        _ exported: UnsafeRawBufferPointer, translation: Int, counterShift: Int
+        _ exported: UnsafeRawBufferPointer, translation: Int, counterShift: Int, isForExport: Bool
     ) -> CompiledRegion? { nil }
 
     public func inlineCache(_ compiled: CompiledRegion) -> (site: UInt64, target: UInt64?)? { nil }

@@ -103,7 +103,7 @@ extension X64Host {
     }
 
     public func install(
-        _ exported: UnsafeRawBufferPointer, translation: Int, counterShift: Int
+        _ exported: UnsafeRawBufferPointer, translation: Int, counterShift: Int, isForExport: Bool
     ) -> CompiledRegion? {
         guard let code, exported.count >= PortableHead.stride, let source = exported.baseAddress else { return nil }
         let head = source.loadUnaligned(as: PortableHead.self)
@@ -138,13 +138,13 @@ extension X64Host {
             case .counter: target.add(UInt32(truncatingIfNeeded: counterShift &* 4), at: relocation.offset)
             case nil: return drop(slots: firstSlot, relocations: firstRelocation)
             }
-            relocations.append(relocation)
+            if isForExport { relocations.append(relocation) }
         }
         code.used = start + size
         return CompiledRegion(
             entry: UInt64(UInt(bitPattern: code.executable + start)), movingEntry: movingEntry, codeSize: size,
             firstSlot: firstSlot, slotCount: Int(head.slotCount), firstRelocation: firstRelocation,
-            relocationCount: Int(head.relocationCount),
+            relocationCount: relocations.count - firstRelocation,
             records: UnsafeRawBufferPointer(start: source + head.recordsAt, count: Int(head.recordBytes)))
     }
 

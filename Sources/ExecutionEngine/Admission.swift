@@ -125,7 +125,9 @@ extension Engine {
         switch made.body {
         case .region(let region, let allocation): host.compile(region, allocation, translation: index.row)
         case .exported(let bytes):
-            host.install(bytes, translation: index.row, counterShift: made.storedCounter.map { counter - $0 } ?? 0)
+            host.install(
+                bytes, translation: index.row, counterShift: made.storedCounter.map { counter - $0 } ?? 0,
+                isForExport: store != nil && made.code != nil)
         case .dormant: nil
         }
     }
