@@ -171,9 +171,11 @@ extension SlotPatch {
         return result
     }
 
-    /// Everything lies inside of a region of that size, aligned as patching wants it. (Offsets are from the region's start.)
+    /// Everything lies inside of a region of that size, aligned as patching wants it, and the kind is one. (Offsets are from the region's
+    /// start.)
     func fits(_ size: Int) -> Bool {
         func isField(_ offset: UInt32) -> Bool { offset & 3 == 0 && Int(offset) + 4 <= size }
+        guard SlotKind(rawValue: kind) != nil else { return false }
         if field == 0 { return true }
         guard isField(field), Int(stub) + (isCache ? 1 : SlotStub.size) <= size else { return false }
         return !isCache || isField(missField) && Int(miss) < size && word & 7 == 0 && Int(word) + 8 <= size

@@ -21,6 +21,11 @@ enum SlotStub {
     static let pc: Int32 = 9
     static let size = 17
 
+    /// The pc of the stub at an address.
+    static func pc(_ stub: UnsafeRawPointer) -> UInt64 {
+        stub.loadUnaligned(fromByteOffset: Int(pc), as: UInt64.self)
+    }
+
     /// `distance`: from the end of the call to the common code.
     @inline(__always)
     static func write(_ stub: UnsafeMutableRawPointer, distance: UInt32, payload: UInt32, pc: UInt64) {
@@ -130,6 +135,17 @@ struct SlotPatch: BitwiseCopyable {
     var kind: UInt32
 
     var isCache: Bool { missField != 0 }
+
+    /// No in-line cache.
+    init(pc: UInt64, field: UInt32, stub: UInt32, kind: UInt32) {
+        self.pc = pc
+        self.field = field
+        self.stub = stub
+        self.kind = kind
+        missField = 0
+        miss = 0
+        word = 0
+    }
 
     init(_ use: SlotUse, at start: Int) {
         func place(_ offset: Int) -> UInt32 { UInt32(truncatingIfNeeded: start &+ offset) }

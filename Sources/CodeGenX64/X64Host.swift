@@ -26,7 +26,7 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
     private let tally = LookUpTally()
     public var lookUpCounts: LookUpCounts? { tally.counts }
     /// The slots and relocations of all compiled regions, used under the engine's translation lock.
-    var patches: [SlotPatch] = []
+    var patches = SlotTable(code: UnsafeRawPointer(bitPattern: 8)!)
     var relocations: [Relocation] = []
 
     /// (CPU state, entry) -> exit value
@@ -52,8 +52,8 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
         description = .x64(usesTables: configuration.usesTables)
         writable = code.writable
         executable = code.executable
-        // Room for the slots and relocations of most programs: growing copies all of them.
-        patches.reserveCapacity(1 << 16)
+        patches = SlotTable(code: code.executable)
+        // Room for those of most programs: growing copies all of them.
         relocations.reserveCapacity(1 << 18)
         precondition(code.size < 1 << 31, "the code buffer must be in reach of a 32-bit displacement")
         var asm = Assembler(
@@ -225,7 +225,7 @@ public final class X64Host: HostBackEnd, @unchecked Sendable {
     }
 
     public func flush() {
-        patches.removeAll(keepingCapacity: true)
+        patches.removeAll()
         relocations.removeAll(keepingCapacity: true)
     }
 
