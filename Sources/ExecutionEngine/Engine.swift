@@ -377,11 +377,13 @@ public final class Engine: @unchecked Sendable {
     private func entry(of target: TranslationID, from source: TranslationID, sets: Bool) -> UInt64? {
         let row = cache[target]
         if !hasPlaces || isAsSure(target, as: source) { return sets ? row.entryByPC : row.entry }
-        let known = sets ? row.guardedReturn : row.guardedEntry
+        var entries = cache.guardedEntries(of: target)
+        let known = sets ? entries.returns : entries.links
         if known != 0 { return known }
         let entry = host.guardedEntry(
             cache.code(of: target), translation: target.row, pc: row.key.pc, mode: row.key.mode, sets: sets)
-        if sets { cache[target].guardedReturn = entry ?? 0 } else { cache[target].guardedEntry = entry ?? 0 }
+        if sets { entries.returns = entry ?? 0 } else { entries.links = entry ?? 0 }
+        cache.setGuardedEntries(of: target, entries)
         return entry
     }
 

@@ -14,31 +14,30 @@ struct Translation {
     /// Host entry address, and host bytes from there.
     var entry: UInt64
     var codeSize: UInt32
-    /// Where it is entered by the pc (`CompiledRegion.movingEntry`).
-    var entryByPC: UInt64
+    /// In `TranslationCache.otherPages`: the pages it was made from, but for that of its pc.
+    var firstPage: UInt32 = 0
     /// Guest bytes it was made from, by location: [lowest, highest).
     var lowest: GuestLocation
     var highest: GuestLocation
-    /// In `TranslationCache.otherPages`: the pages it was made from, but for that of its pc.
-    var firstPage: UInt32 = 0
-    var pageCount: UInt8 = 0
-    /// What links from other pages lead to (`HostBackEnd.guardedEntry`); 0: none did yet.
-    var guardedEntry: UInt64 = 0
-    /// The same for returns from other pages, of relative code.
-    var guardedReturn: UInt64 = 0
     /// Next translation + 1 in the same hash bucket. Read without the lock.
     var nextInBucket: UInt32
     /// First incoming link + 1 in `TranslationCache.links`.
     var incoming: UInt32
+    /// In `TranslationCache.sources`; 0 = not kept.
+    var source: UInt32
+    /// The number of the execution counter that its code uses.
+    var counter: UInt16
+    var pageCount: UInt8 = 0
+    /// How many bytes before `entry` it is entered by the pc (`CompiledRegion.movingEntry`); 0: there.
+    var distanceByPC: UInt8
     /// Can be found: not when it is for one use, and not once it is invalidated. Read without the lock.
     var isValid: Bool
     var isOptimized: Bool
     /// An optimized region that would be larger if calls were followed further.
     var canGrow: Bool
-    /// The number of the execution counter that its code uses.
-    var counter: UInt16
-    /// In `TranslationCache.sources`; 0 = not kept.
-    var source: UInt32
+
+    /// Where it is entered by the pc.
+    var entryByPC: UInt64 { entry &- UInt64(distanceByPC) }
 
     /// Of several for one key, the one with the highest is the best: a region, one of more pages, one that has followed its calls.
     var rank: Int { isOptimized ? 2 &+ 2 &* Int(pageCount) &+ (canGrow ? 0 : 1) : 0 }
@@ -50,6 +49,24 @@ struct TranslationID: Hashable, BitwiseCopyable, Sendable {
 
     @inline(__always) init(_ row: Int) { self.row = row }
     @inline(__always) init(_ row: UInt32) { self.row = Int(row) }
+}
+
+/// What else the host made of a translation, as `CompiledRegion` has it.
+private struct CompiledParts {
+    var firstSlot: UInt32
+    var firstRelocation: UInt32
+    var relocationCount: UInt32
+    /// In the arena of records.
+    var firstRecord: UInt32
+    var recordBytes: UInt32
+    var slotCount: UInt16
+}
+
+/// Where links from other pages lead, to code that has places: what the host has made for them (`HostBackEnd.guardedEntry`); 0: nothing yet.
+struct GuardedEntries {
+    var links: UInt64 = 0
+    /// The same for returns, of relative code.
+    var returns: UInt64 = 0
 }
 
 /// A chained jump: slot of a translation.
@@ -80,7 +97,9 @@ final class TranslationCache: @unchecked Sendable {
     /// Finds rows by key.
     let lookup: TranslationLookup
     /// By translation: what the host needs to link slots, and the recovery records. Read without the lock like `rows`.
-    private(set) var compiled: ReservedTable<CompiledRegion>
+    private var compiled: ReservedTable<CompiledParts>
+    /// By translation, where memory has places.
+    private let guarded: UnsafeMutablePointer<GuardedEntries>?
     private(set) var links: ReservedTable<Link>
     /// Pages that translations were made from, besides those of their pcs. Read without the lock like `rows`.
     private(set) var otherPages: ReservedTable<SeenPage>
@@ -121,6 +140,10 @@ final class TranslationCache: @unchecked Sendable {
         otherPages = try ReservedTable(capacity: capacity)
         lookup = try TranslationLookup(rows, otherPages.rows)
         compiled = try ReservedTable(capacity: capacity)
+        guarded =
+            hasPlaces
+            ? try HostMemory.reserve(capacity * MemoryLayout<GuardedEntries>.stride)
+                .bindMemory(to: GuardedEntries.self, capacity: capacity) : nil
         links = try ReservedTable(capacity: capacity * 4)
         pages = try PageIndex(nodeCapacity: capacity * 4)
         published = .allocate(capacity: 1)
@@ -142,7 +165,20 @@ final class TranslationCache: @unchecked Sendable {
     }
 
     /// What the host made of a translation.
-    func code(of id: TranslationID) -> CompiledRegion { compiled[id.row] }
+    func code(of id: TranslationID) -> CompiledRegion { region(rows[id.row], compiled[id.row]) }
+
+    private func region(_ row: Translation, _ parts: CompiledParts) -> CompiledRegion {
+        CompiledRegion(
+            entry: row.entry, movingEntry: row.distanceByPC != 0 ? row.entryByPC : 0, codeSize: Int(row.codeSize),
+            firstSlot: Int(parts.firstSlot), slotCount: Int(parts.slotCount),
+            firstRelocation: Int(parts.firstRelocation), relocationCount: Int(parts.relocationCount),
+            records: UnsafeRawBufferPointer(
+                start: recordArena + Int(parts.firstRecord), count: Int(parts.recordBytes)))
+    }
+
+    /// Where links from other pages to a translation lead, in memory that has places.
+    func guardedEntries(of id: TranslationID) -> GuardedEntries { guarded?[id.row] ?? GuardedEntries() }
+    func setGuardedEntries(of id: TranslationID, _ entries: GuardedEntries) { guarded?[id.row] = entries }
 
     /// The valid translation of a key; no lock needed. Where memory has places, one of several.
     func find(_ key: CodeKey) -> TranslationID? { lookup.find(key) }
@@ -196,15 +232,13 @@ final class TranslationCache: @unchecked Sendable {
     /// Adds a translation, as number `next`; nil when there is no room for its records.
     func add(_ made: MadeRegion, _ region: CompiledRegion, counter: Int) -> TranslationID? {
         let index = count
-        var kept = region
         guard recordUsed + region.records.count <= recordCapacity else { return nil }
-        let records = recordArena + recordUsed
+        let firstRecord = recordUsed
         if let base = region.records.baseAddress {
-            records.copyMemory(from: base, byteCount: region.records.count)
+            (recordArena + firstRecord).copyMemory(from: base, byteCount: region.records.count)
             recordUsed += region.records.count
             recordPages.grow(to: recordUsed)
         }
-        kept.records = UnsafeRawBufferPointer(start: records, count: region.records.count)
         rowPages.grow(to: (index + 1) * MemoryLayout<Translation>.stride)
         let source = made.code.map { sources.add(made.ranges, $0) } ?? 0
         var lowest = made.key.location
@@ -216,13 +250,18 @@ final class TranslationCache: @unchecked Sendable {
         let firstPage = UInt32(otherPages.count)
         if made.isFindable { for i in 1..<max(made.pages.count, 1) { otherPages.append(made.pages[i]) } }
         rows[index] = Translation(
-            key: made.key, entry: region.entry, codeSize: UInt32(region.codeSize),
-            entryByPC: region.movingEntry != 0 ? region.movingEntry : region.entry, lowest: lowest, highest: highest,
-            firstPage: firstPage, pageCount: UInt8(otherPages.count - Int(firstPage)), nextInBucket: 0, incoming: 0,
-            isValid: made.isFindable,
-            isOptimized: made.isOptimized, canGrow: made.canGrow, counter: UInt16(truncatingIfNeeded: counter),
-            source: source)
-        compiled.append(kept)
+            key: made.key, entry: region.entry, codeSize: UInt32(region.codeSize), firstPage: firstPage, lowest: lowest,
+            highest: highest, nextInBucket: 0, incoming: 0, source: source,
+            counter: UInt16(truncatingIfNeeded: counter),
+            pageCount: UInt8(otherPages.count - Int(firstPage)),
+            distanceByPC: region.movingEntry != 0 ? UInt8(region.entry &- region.movingEntry) : 0,
+            isValid: made.isFindable, isOptimized: made.isOptimized, canGrow: made.canGrow)
+        compiled.append(
+            CompiledParts(
+                firstSlot: UInt32(region.firstSlot), firstRelocation: UInt32(region.firstRelocation),
+                relocationCount: UInt32(region.relocationCount), firstRecord: UInt32(firstRecord),
+                recordBytes: UInt32(region.records.count), slotCount: UInt16(region.slotCount)))
+        guarded?[index] = GuardedEntries()
         if made.isOptimized {
             for range in made.ranges { regionBlocks.insert(made.pages.address(of: range.start)) }
         }
@@ -256,7 +295,7 @@ final class TranslationCache: @unchecked Sendable {
     func removeLast(_ id: TranslationID) -> CompiledRegion? {
         guard id.row + 1 == count else { return nil }
         atomic(published).pointee.store(UInt32(id.row), ordering: .releasing)
-        let removed = compiled.removeLast()
+        let removed = region(rows[id.row], compiled.removeLast())
         recordUsed -= removed.records.count
         return removed
     }
