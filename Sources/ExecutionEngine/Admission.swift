@@ -134,9 +134,10 @@ extension Engine {
 
     private func account(_ made: MadeRegion, _ compiled: CompiledRegion) {
         options.codeListener?(compiled.entry, compiled.codeSize, made.seenPC)
+        // A short program that installs its code would pay for most of a large page that it does not use.
+        if made.origin != nil || code.used > LargePages.size { codeMemory.makeLargePages(used: code.used) }
         guard let origin = made.origin else { return }
         let time = made.time &+ (options.measuresTime ? HostClock.monotonic() &- made.start : 0)
-        codeMemory.makeLargePages(used: code.used)
         counters.translations += 1
         counters.guestInstructions += made.instructions
         counters.guestBytes += made.guestBytes
