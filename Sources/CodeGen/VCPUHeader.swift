@@ -71,7 +71,9 @@ public enum JumpCache {
 /// Execution counters: rows of 32-bit counters per vCPU, below the header. A translation uses the counters of its index, or
 /// of its pc; those that share one only get hot sooner.
 ///
-///     targets    where an indirect jump went when its in-line cache missed: the latest targets, eight bytes each; by the jump's pc
+///     targets    where an indirect jump went when its in-line cache missed: the latest targets, eight bytes each, in `targetCount` rows;
+///                by the jump's pc. (Most jumps of a short process miss once: with the targets of each jump side by side, every one of
+///                them would commit a page.)
 ///     entries    of optimized regions that are to be made again, larger: entries left until then; by pc
 ///     misses     of the in-line cache of an indirect jump; by its pc
 ///     executions of baseline translations: left until the translation is hot
@@ -82,7 +84,7 @@ public enum ExecutionCounters {
     public static let countersBytes = 3 * rowBytes
     /// Targets kept of each jump.
     public static let targetCount = 16
-    static let targetsBytes = count * targetCount * 8
+    static let targetsBytes = targetCount * count * 8
     public static let bytes = targetsBytes + countersBytes
     /// Byte offsets of the counters of translation `index` from the CPU-state pointer.
     @inlinable public static func offset(_ index: Int) -> Int {
@@ -91,9 +93,9 @@ public enum ExecutionCounters {
     /// The number under which misses and targets of the indirect jump at `pc` are kept, and where.
     @inlinable public static func number(jumpAt pc: UInt64) -> Int { number(Int(truncatingIfNeeded: pc &>> 1)) }
     @inlinable public static func offset(missesOfJump number: Int) -> Int { offset(number) - rowBytes }
-    /// The target of miss number n is at n modulo `targetCount`.
-    public static func offset(targetsOfJump number: Int) -> Int {
-        -VCPUHeader.stride - bytes + number * targetCount * 8
+    /// The target of miss number n, the first one being 0, is in row n modulo `targetCount`.
+    public static func offset(targetOfJump number: Int, miss: Int) -> Int {
+        -VCPUHeader.stride - bytes + ((miss & (targetCount - 1)) * count + number) * 8
     }
     @inlinable public static func offset(entriesOf pc: UInt64) -> Int { offset(ofNumber: number(entriesOf: pc)) }
 

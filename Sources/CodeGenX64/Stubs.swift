@@ -293,10 +293,9 @@ extension Assembler {
         mov(.qword, pcHome, target)
         mov(.dword, .r11, misses)
         unary(.inc, .dword, misses)
-        alu(.and, .dword, .r11, imm: Int32(ExecutionCounters.targetCount - 1))
-        shift(.shl, .dword, number, imm: UInt8(ExecutionCounters.targetCount.trailingZeroBitCount))
+        findTargetRow(.r11)
         alu(.add, .dword, .r11, number)
-        mov(.qword, Address(.rbp, index: .r11, .x8, fromBase(ExecutionCounters.offset(targetsOfJump: 0))), target)
+        storeTarget(target, index: .r11, number: 0)
     }
 
     /// The same for a jump whose number is known, and a pc that is stored.
@@ -304,8 +303,19 @@ extension Assembler {
         let misses = Address(.rbp, fromBase(ExecutionCounters.offset(missesOfJump: number)))
         mov(.dword, .r11, misses)
         unary(.inc, .dword, misses)
-        alu(.and, .dword, .r11, imm: Int32(ExecutionCounters.targetCount - 1))
-        mov(.qword, Address(.rbp, index: .r11, .x8, fromBase(ExecutionCounters.offset(targetsOfJump: number))), target)
+        findTargetRow(.r11)
+        storeTarget(target, index: .r11, number: number)
+    }
+
+    /// The number of a miss becomes the index of the first target in its row.
+    private mutating func findTargetRow(_ miss: GPR) {
+        alu(.and, .dword, miss, imm: Int32(ExecutionCounters.targetCount - 1))
+        shift(.shl, .dword, miss, imm: UInt8(ExecutionCounters.count.trailingZeroBitCount))
+    }
+
+    private mutating func storeTarget(_ target: GPR, index: GPR, number: Int) {
+        let first = ExecutionCounters.offset(targetOfJump: number, miss: 0)
+        mov(.qword, Address(.rbp, index: index, .x8, fromBase(first)), target)
     }
 
     /// The displacement from rbp of what lies at an offset from the CPU-state pointer.

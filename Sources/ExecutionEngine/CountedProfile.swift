@@ -86,9 +86,12 @@ final class CountedProfile: ExecutionProfile {
     /// of the targets that were not seen at all (Good and Turing's estimate).
     private func missedTargets(_ site: UInt64) -> JumpTargets {
         var targets = JumpTargets()
-        let notes = state + ExecutionCounters.offset(targetsOfJump: ExecutionCounters.number(jumpAt: site))
+        let number = ExecutionCounters.number(jumpAt: site)
         let count = min(Int(misses(site)), ExecutionCounters.targetCount)
-        let noted = UnsafeBufferPointer(start: notes.assumingMemoryBound(to: UInt64.self), count: count)
+        let noted = (0..<count).map {
+            state.load(
+                fromByteOffset: ExecutionCounters.offset(targetOfJump: number, miss: $0), as: UInt64.self)
+        }
         for (i, target) in noted.enumerated() {
             let times = noted.reduce(0) { $0 + ($1 == target ? 1 : 0) }
             if times > 1, !noted[..<i].contains(target) { targets.add(target, share: Float(times) / Float(count)) }

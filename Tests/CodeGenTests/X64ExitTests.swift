@@ -372,7 +372,7 @@ private enum FaultCatcher {
         #expect(
             machine.state.load(fromByteOffset: ExecutionCounters.offset(missesOfJump: number), as: UInt32.self) == 2)
         for i in 0..<2 {
-            let offset = ExecutionCounters.offset(targetsOfJump: number) + 8 * i
+            let offset = ExecutionCounters.offset(targetOfJump: number, miss: i)
             #expect(machine.state.load(fromByteOffset: offset, as: UInt64.self) == 0xa000)
         }
 
