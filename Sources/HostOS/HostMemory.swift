@@ -38,27 +38,31 @@ public enum HostMemory {
     public static func reserve(_ length: Int) throws(Errno) -> UnsafeMutableRawPointer {
         let flags = privateCopy | anonymous | noReserve
         return try MappingReserve.use { () throws(Errno) in
-            guard length >= LargePages.size else { return try map(0, length, read | write, flags) }
-            let start = try placeAligned(length)
-            do throws(Errno) {
-                return try map(start, length, read | write, flags | fixed)
-            } catch {
-                try? unmap(start, length)
-                throw error
-            }
+            if length < LargePages.size { return try map(0, length, read | write, flags) }
+            return try placeAligned(length, read | write)
         }
     }
 
-    /// Inaccessible memory that starts where a large page can, to be replaced by what shall be there.
-    static func placeAligned(_ length: Int) throws(Errno) -> UInt {
+    /// Memory that starts where a large page can. Without rights it is to be replaced by what shall be there.
+    static func placeAligned(_ length: Int, _ rights: Int32 = none) throws(Errno) -> UnsafeMutableRawPointer {
         let page = Int(HostProcess.pageSize)
         let whole = (length + page - 1) & ~(page - 1)
-        let room = UInt(bitPattern: try map(0, whole + LargePages.size, none, privateCopy | anonymous | noReserve))
-        let start = LargePages.aligned(room)
-        let excess = Int(start - room), rest = LargePages.size - excess
-        if excess > 0 { try? unmap(room, excess) }
-        if rest > 0 { try? unmap(start + UInt(whole), rest) }
-        return start
+        let flags = privateCopy | anonymous | noReserve
+        /// Keeps what begins at `start` of so many bytes at `room`.
+        func keep(_ start: UInt, of room: UInt, _ size: Int) -> UnsafeMutableRawPointer? {
+            let before = Int(start - room), behind = size - before - whole
+            if before > 0 { try? unmap(room, before) }
+            if behind > 0 { try? unmap(start + UInt(whole), behind) }
+            return UnsafeMutableRawPointer(bitPattern: start)
+        }
+        // The kernel puts large pages' worth of memory where one can start (Linux 6.7), or directly below what it has placed last.
+        let rounded = Int(LargePages.aligned(UInt(whole)))
+        let first = UInt(bitPattern: try map(0, rounded, rights, flags))
+        if LargePages.aligned(first) == first, let kept = keep(first, of: first, rounded) { return kept }
+        try? unmap(first, rounded)
+        let room = UInt(bitPattern: try map(0, whole + LargePages.size, rights, flags))
+        guard let kept = keep(LargePages.aligned(room), of: room, whole + LargePages.size) else { throw .nomem }
+        return kept
     }
 
     /// Commits pages that will be written soon, all at once: a fault each costs more. Only advice: kernels before 5.14 refuse it.
@@ -163,7 +167,7 @@ public final class ExecutableMemory: @unchecked Sendable {
     private static func mapWritable(_ pages: borrowing SharedPages, _ size: Int) throws(Errno)
         -> UnsafeMutableRawPointer
     {
-        let start = try HostMemory.placeAligned(size)
+        let start = UInt(bitPattern: try HostMemory.placeAligned(size))
         do throws(Errno) {
             return try pages.map(start, size, HostMemory.read | HostMemory.write, HostMemory.fixed)
         } catch {
