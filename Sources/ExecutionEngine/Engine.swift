@@ -111,7 +111,6 @@ public final class Engine: @unchecked Sendable {
         pipeline = Pipeline(guest: guest, options: options, log: log, tiering: tiering, cache.pageAddresses)
         FaultRegistry.add(self)
         machineMemory?.codeAppears = { [unowned(unsafe) self] in refuseWrites(to: $0) }
-        if let rows = store?.expectedRows { commit(rows: rows) }
         // When another thread's regions come is nobody's to say: what counts instructions does the same in each run.
         if options.compilesInBackground, tiering.countsExecutions, options.diagnostics.items.rawValue == 0,
             !options.countsInstructions
@@ -130,13 +129,6 @@ public final class Engine: @unchecked Sendable {
         MappingReserve.withRoom {
             Workspace(guest: guest, host: host, options: options, sharesGuestLoads: !memory.hasDevices)
         }
-    }
-
-    /// Makes room for translations that will be installed.
-    private func commit(rows: Int) {
-        let rows = min(rows, 2048), bytesEach = 160
-        cache.commit(rows: rows)
-        HostMemory.commit(code.writable + code.used, min(rows * bytesEach, code.size - code.used))
     }
 
     /// A vCPU that sees the memory by `space`, or, of a guest with an MMU (`SystemGuest`), by its own. ENOMEM when the host has no room

@@ -17,9 +17,6 @@ struct ReservedTable<Row: BitwiseCopyable>: @unchecked Sendable {
         self.capacity = capacity
     }
 
-    /// Commits the memory of rows that will come soon.
-    func commit(_ count: Int) { HostMemory.commit(rows, min(count, capacity) * MemoryLayout<Row>.stride) }
-
     @inline(__always) subscript(_ index: Int) -> Row { rows[index] }
 
     /// Adds a row. The caller has seen to it that there is room.

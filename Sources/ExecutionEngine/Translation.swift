@@ -210,13 +210,6 @@ final class TranslationCache: @unchecked Sendable {
         return address &- row.pointee.entry <= UInt64(row.pointee.codeSize) ? TranslationID(low &- 1) : nil
     }
 
-    /// Commits the memory of so many translations.
-    func commit(rows count: Int) {
-        HostMemory.commit(rows, count * MemoryLayout<Translation>.stride)
-        compiled.commit(count)
-        links.commit(count)
-    }
-
     /// The number that the next `add` will use; nil when a table is full.
     var next: TranslationID? {
         count < capacity && recordUsed < recordCapacity / 16 * 15 && links.count < links.capacity && pages.hasRoom

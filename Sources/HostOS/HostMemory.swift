@@ -65,17 +65,6 @@ public enum HostMemory {
         return kept
     }
 
-    /// Commits pages that will be written soon, all at once: a fault each costs more. Only advice: kernels before 5.14 refuse it.
-    public static func commit(_ start: UnsafeMutableRawPointer, _ length: Int) {
-        let first = UInt(bitPattern: start) & ~UInt(HostProcess.pageSize - 1)
-        _ = kernel(
-            SYS_madvise, Int(bitPattern: first), Int(bitPattern: UInt(bitPattern: start) &- first) + length,
-            populateForWriting)
-    }
-
-    /// `MADV_POPULATE_WRITE`.
-    private static let populateForWriting = 23
-
     /// Unmaps pages that a mapping has of a file for now: the next access maps them again.
     static func letGo(_ start: UnsafeRawPointer, _ length: Int) {
         let dontNeed = 4

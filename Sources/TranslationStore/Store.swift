@@ -120,9 +120,6 @@ public final class Store {
         }
     }
 
-    /// Translations that earlier runs of the program used.
-    public var expectedRows: Int { program.file.map { Int($0.head.rowCount) + Int($0.head.offsetCount) } ?? 0 }
-
     /// The unit of a file of code, by its number.
     func unit(_ number: Int) -> StoreUnit {
         while units.count <= number { units.append(nil) }
