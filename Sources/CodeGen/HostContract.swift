@@ -10,16 +10,27 @@ public struct CompiledRegion: BitwiseCopyable, @unchecked Sendable {
     public var entry: UInt64
     /// Of relative code (`CodeMode.relative`): where it is entered with the pc at its first instruction; 0 for other code.
     public var movingEntry: UInt64
+    // A process keeps one for each translation, and a short one pays for each page of them.
+    private let code, slots, slotTotal, relocations, relocationTotal: UInt32
+    private var recordSize: UInt32
+    private var firstRecord: UnsafeRawPointer?
+
     /// Bytes of host code from `entry` on (0 for the interpreter).
-    public var codeSize: Int
+    public var codeSize: Int { Int(code) }
     /// The region's chaining slots in the host's table of them.
-    public var firstSlot: Int
-    public var slotCount: Int
+    public var firstSlot: Int { Int(slots) }
+    public var slotCount: Int { Int(slotTotal) }
     /// What of its code depends on where it lies, in the host's table of that.
-    public var firstRelocation: Int
-    public var relocationCount: Int
+    public var firstRelocation: Int { Int(relocations) }
+    public var relocationCount: Int { Int(relocationTotal) }
     /// Recovery records, encoded: see `RecoveryRecords`. Valid until the next `compile`: the engine copies them.
-    public var records: UnsafeRawBufferPointer
+    public var records: UnsafeRawBufferPointer {
+        get { UnsafeRawBufferPointer(start: firstRecord, count: Int(recordSize)) }
+        set {
+            firstRecord = newValue.baseAddress
+            recordSize = UInt32(newValue.count)
+        }
+    }
 
     public init(
         entry: UInt64, movingEntry: UInt64 = 0, codeSize: Int, firstSlot: Int, slotCount: Int, firstRelocation: Int = 0,
@@ -28,12 +39,13 @@ public struct CompiledRegion: BitwiseCopyable, @unchecked Sendable {
     ) {
         self.entry = entry
         self.movingEntry = movingEntry
-        self.codeSize = codeSize
-        self.firstSlot = firstSlot
-        self.slotCount = slotCount
-        self.firstRelocation = firstRelocation
-        self.relocationCount = relocationCount
-        self.records = records
+        code = UInt32(codeSize)
+        slots = UInt32(firstSlot)
+        slotTotal = UInt32(slotCount)
+        relocations = UInt32(firstRelocation)
+        relocationTotal = UInt32(relocationCount)
+        firstRecord = records.baseAddress
+        recordSize = UInt32(records.count)
     }
 }
 

@@ -48,12 +48,12 @@ extension Engine {
 
     /// Links the slots of a translation whose targets are there.
     private func linkAll(_ source: TranslationID, in view: CodeView) {
-        let compiled = cache.code(of: source), pages = cache.pages(of: source)
+        let compiled = cache.code(of: source), pages = hasPlaces ? cache.pages(of: source) : nil
         for slot in 0..<compiled.slotCount {
             var key = cache[source].key
             guard let pc = host.target(compiled, slot: slot), !tiering.mayCross(pc) else { continue }
             key.pc = pc
-            key.place = pages.place(of: pc) ?? key.place
+            key.place = pages?.place(of: pc) ?? key.place
             if let target = find(key, in: view) { _ = link(source, slot: slot, to: target, pc: pc) }
         }
     }

@@ -267,12 +267,12 @@ public struct StoredTranslation {
     let row: StoreRow
     let body: UnsafeRawBufferPointer
     /// The store owns it, and outlives what it offers.
-    private unowned(unsafe) let copy: StoredCopy?
+    private let copy: Unmanaged<StoredCopy>?
     private let codeAt: Int
     private let regionAt: Int
 
     init?(row: StoreRow, body: UnsafeRawBufferPointer, copy: StoredCopy?) {
-        self.copy = copy
+        self.copy = copy.map { .passUnretained($0) }
         self.row = row
         self.body = body
         codeAt = Int(row.rangeCount) * StoredRange.stride
@@ -301,7 +301,7 @@ public struct StoredTranslation {
     /// The guest bytes that it was made from; nil when they are in more ranges than any of ours has. `location`: where so many bytes lie
     /// that are seen at an address.
     public func ranges(_ location: (UInt64, UInt64) -> GuestLocation) -> UnsafeBufferPointer<GuestRange>? {
-        copy?.ranges(of: self, location)
+        copy?._withUnsafeGuaranteedRef { $0.ranges(of: self, location) }
     }
 
     /// The guest bytes of all ranges, one after the other.

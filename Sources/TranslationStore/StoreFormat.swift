@@ -132,7 +132,7 @@ public struct StoreIdentity: BitwiseCopyable, Equatable, Sendable {
     }
 }
 
-/// A hash that finds accidents: two lanes, each folds the 128-bit products of 8-byte words.
+/// A hash that finds accidents: lanes, each folds the 128-bit products of 8-byte words. Two lanes, and four where there is much.
 public func contentHash(_ bytes: UnsafeRawBufferPointer, seed: UInt64 = 0) -> UInt64 {
     @inline(__always) func fold(_ a: UInt64, _ b: UInt64) -> UInt64 {
         let product = a.multipliedFullWidth(by: b)
@@ -141,6 +141,22 @@ public func contentHash(_ bytes: UnsafeRawBufferPointer, seed: UInt64 = 0) -> UI
     let first: UInt64 = 0x9E37_79B9_7F4A_7C15, second: UInt64 = 0xC2B2_AE3D_27D4_EB4F
     var left = seed ^ first, right = UInt64(bytes.count) ^ second
     var at = 0
+    if bytes.count >= 128 {
+        var third = left &+ second, fourth = right &+ first
+        while at &+ 32 <= bytes.count {
+            @inline(__always) func word(_ offset: Int) -> UInt64 {
+                bytes.loadUnaligned(fromByteOffset: at &+ offset, as: UInt64.self)
+            }
+            let a = word(0), b = word(8), c = word(16), d = word(24)
+            left = fold(left ^ a, first) &+ b
+            right = fold(right ^ b, second) &+ a
+            third = fold(third ^ c, first) &+ d
+            fourth = fold(fourth ^ d, second) &+ c
+            at &+= 32
+        }
+        left = fold(left ^ third, second)
+        right = fold(right ^ fourth, first)
+    }
     while at &+ 16 <= bytes.count {
         let a = bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self)
         let b = bytes.loadUnaligned(fromByteOffset: at &+ 8, as: UInt64.self)

@@ -78,6 +78,7 @@ extension Store {
     /// Writes new translations to their files, when they are enough. `count` translations are there. Of several for one pc and mode, which
     /// lie in different places, the one made last.
     public func save(_ all: consuming [NewRow], count: Int, from translations: some NewTranslations) {
+        guard all.count + newUses >= options.leastNew else { return }
         var new = all
         new.sort { $0.key == $1.key ? $0.id > $1.id : $0.key < $1.key }
         var kept = 0
