@@ -21,7 +21,7 @@ public struct AcceleratorOptions: Sendable {
     public var background: Bool?
     /// `single` or `multi`; nil: as is usual.
     public var threads: String?
-    public var disabledPasses: Set<String> = []
+    public var disabledPasses: [String] = []
     public var verification = Verification.standard
     public var optimizeOnly = AddressFilter()
 
@@ -76,7 +76,7 @@ public struct AcceleratorOptions: Sendable {
                 guard Pass(rawValue: setting) != nil else {
                     throw OptionError("no-pass wants one of \(Pass.allCases.map(\.rawValue).joined(separator: ", "))")
                 }
-                disabledPasses.insert(setting)
+                disabledPasses.append(setting)
             case "verify":
                 guard let parsed = Verification(parsing: setting) else {
                     throw OptionError("verify wants all, none, or N for one translation in N")

@@ -52,13 +52,13 @@ public struct CommandOption<Line>: Sendable {
     }
 
     /// Stores a value. `origin`: what stands before it in what the user has said.
-    public func set(_ line: inout Line, _ value: String, after origin: String) throws(CommandError) {
+    @inlinable public func set(_ line: inout Line, _ value: String, after origin: String) throws(CommandError) {
         do { try apply(&line, value) } catch { throw CommandError("\(origin)\(value): \(error.message)") }
     }
 
     /// Reads options up to a word that is none, or up to `--` and over it: returns where that is. `usage`: what lists the options. `note` is
     /// told of each option and where its words are.
-    public static func read(
+    @inlinable public static func read(
         _ arguments: [String], _ options: [CommandOption], into line: inout Line, usage: String,
         note: (inout Line, CommandOption, Range<Int>) -> Void = { _, _, _ in }
     ) throws(CommandError) -> Int {

@@ -41,7 +41,7 @@ public struct EngineOptions: Sendable {
     /// Where the optimizer may work, by the translations' first addresses: elsewhere, code stays as the front end made it.
     public var optimizeOnly = AddressFilter()
     /// Optimizer passes turned off by name.
-    public var disabledPasses: Set<String> = []
+    public var disabledPasses: [String] = []
     /// Translations that are checked while they are made.
     public var verification = Verification.standard
     /// For tests: called behind each stage and before its check, to plant mistakes.

@@ -5,13 +5,16 @@ import CodeGen
 import Diagnostics
 import GuestKit
 import GuestMemory
+import HostOS
 import IR
 import Optimizer
 
 final class Workspace: @unchecked Sendable {
     let region: Region
     let allocation: Allocation
-    let optimizer: OptimizerStorage
+    /// Made with the first region that is optimized: a short process has none. As for the workspace itself, the guest may have used up the
+    /// mappings that it may have.
+    private lazy var optimizer = MappingReserve.withRoom { makeOptimizer() }
     let plans: PlanStorage
     /// Guest bytes of the region's blocks.
     let ranges: UnsafeMutablePointer<GuestRange>
@@ -34,6 +37,8 @@ final class Workspace: @unchecked Sendable {
     /// A block may be one instruction in two pages.
     static let rangeLimit = 2 * PlanStorage.blockLimit
     private let guest: any GuestArchitecture
+    private let disabledPasses: [String]
+    private let sharesGuestLoads: Bool
     private let host: HostDescription?
     private var allocator: Allocator?
     private let helpers: UnsafeMutablePointer<HelperEffects>
@@ -49,18 +54,24 @@ final class Workspace: @unchecked Sendable {
         if let description = host.description {
             allocator = Allocator(description, region: region, allocation: allocation)
         }
-        optimizer = OptimizerStorage(
-            region: region, globals: guest.globals, helpers: guest.helpers, disabled: options.disabledPasses,
-            sharesGuestLoads: sharesGuestLoads, memoryModel: guest.memoryModel)
+        disabledPasses = options.disabledPasses
+        self.sharesGuestLoads = sharesGuestLoads
         plans = PlanStorage.allocate()
         ranges = .allocate(capacity: Self.rangeLimit)
         code = .allocate(byteCount: Self.codeLimit, alignment: 8)
         helpers = .allocate(capacity: max(guest.helpers.count, 1))
         for (i, helper) in guest.helpers.enumerated() { (helpers + i).initialize(to: helper.effects) }
         plant = options.plant
+    }
+
+    private func makeOptimizer() -> OptimizerStorage {
+        let optimizer = OptimizerStorage(
+            region: region, globals: guest.globals, helpers: guest.helpers, disabled: Set(disabledPasses),
+            sharesGuestLoads: sharesGuestLoads, memoryModel: guest.memoryModel)
         if let plant {
             optimizer.afterPass = { [allocation] pass, region in plant(.pass(pass), region, allocation) }
         }
+        return optimizer
     }
 
     var keptCode: UnsafeRawBufferPointer? { keepsCode ? UnsafeRawBufferPointer(start: code, count: codeCount) : nil }

@@ -99,21 +99,22 @@ struct RISCVHardwareProbe: Sendable {
     private let hasCacheBlockPrefetch: Bool
 
     init(isa: String, highestAddress: UInt64) {
-        let parts = isa.split(separator: "_")
-        let letters = Set((parts.first ?? "").dropFirst(4))
-        let names = Set(parts.dropFirst())
-        let isIMA = letters.isSuperset(of: "ima")
+        let names = isa.utf8.split(separator: UInt8(ascii: "_"))
+        func has(_ letters: String) -> Bool {
+            letters.utf8.allSatisfy { names.first?.dropFirst(4).contains($0) ?? false }
+        }
+        func hasNamed(_ name: String) -> Bool { names.dropFirst().contains { $0.elementsEqual(name.utf8) } }
         var bits: UInt64 = 0
-        for (name, bit) in Self.rows where names.contains(name[...]) { bits |= 1 << UInt64(bit) }
-        if letters.isSuperset(of: "fd") { bits |= 1 << 0 }
-        if letters.contains("c") { bits |= 1 << 1 }
-        if letters.contains("v") { bits |= 1 << 2 }
-        baseBehaviour = isIMA ? 1 : 0
-        extensions = isIMA ? bits : 0
+        for (name, bit) in Self.rows where hasNamed(name) { bits |= 1 << UInt64(bit) }
+        if has("fd") { bits |= 1 << 0 }
+        if has("c") { bits |= 1 << 1 }
+        if has("v") { bits |= 1 << 2 }
+        baseBehaviour = has("ima") ? 1 : 0
+        extensions = has("ima") ? bits : 0
         self.highestAddress = highestAddress
-        hasCacheBlockZero = names.contains("zicboz")
-        hasCacheBlockManagement = names.contains("zicbom")
-        hasCacheBlockPrefetch = names.contains("zicbop")
+        hasCacheBlockZero = hasNamed("zicboz")
+        hasCacheBlockManagement = hasNamed("zicbom")
+        hasCacheBlockPrefetch = hasNamed("zicbop")
     }
 
     func value(_ key: Int64) -> UInt64? {

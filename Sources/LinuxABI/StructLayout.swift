@@ -317,23 +317,23 @@ public final class StructConversion: Sendable {
     public let host: StructLayout
     /// Bytes of each.
     public let guestSize, hostSize: Int
-    private let guestToHost, hostToGuest: ConversionPlan
-    /// Decided once, when the guest's ABI is made.
-    public let isIdentical: Bool
+    /// To the host's form and to the guest's; nil: they are identical. Made once, when the guest's ABI is.
+    private let plans: (toHost: ConversionPlan, toGuest: ConversionPlan)?
+    public var isIdentical: Bool { plans == nil }
 
     public init(guest: StructLayout, host: StructLayout) {
         self.guest = guest
         self.host = host
         guestSize = guest.size
         hostSize = host.size
-        guestToHost = ConversionPlan(from: guest, to: host)
-        hostToGuest = ConversionPlan(from: host, to: guest)
-        isIdentical = guest.isIdentical(to: host)
+        plans =
+            guest.isIdentical(to: host)
+            ? nil : (ConversionPlan(from: guest, to: host), ConversionPlan(from: host, to: guest))
     }
 
     deinit {
-        guestToHost.deallocate()
-        hostToGuest.deallocate()
+        plans?.toHost.deallocate()
+        plans?.toGuest.deallocate()
     }
 
     /// `other`: what the host calls the structure where it has another name for it (`stat` for `stat64`). Nil when one of
@@ -345,13 +345,13 @@ public final class StructConversion: Sendable {
 
     /// - Throws: EOVERFLOW. The structure is written then too, with what does not fit cut.
     public func toGuest(_ source: UnsafeRawPointer, _ target: UnsafeMutableRawPointer) throws(Errno) {
-        if isIdentical { return target.copyMemory(from: source, byteCount: host.size) }
-        if !hostToGuest.run(source, target) { throw .overflow }
+        guard let plans else { return target.copyMemory(from: source, byteCount: host.size) }
+        if !plans.toGuest.run(source, target) { throw .overflow }
     }
 
     public func toHost(_ source: UnsafeRawPointer, _ target: UnsafeMutableRawPointer) throws(Errno) {
-        if isIdentical { return target.copyMemory(from: source, byteCount: host.size) }
-        if !guestToHost.run(source, target) { throw .overflow }
+        guard let plans else { return target.copyMemory(from: source, byteCount: host.size) }
+        if !plans.toHost.run(source, target) { throw .overflow }
     }
 }
 

@@ -9,16 +9,16 @@ import HostOS
 struct CodeFiles {
     /// By number - 1.
     private(set) var files: [CodeFile] = []
-    private var numbers: [String: UInt32] = [:]
 
     /// The number of an open file, a new one when it has none; 0 when it has no name that a later run could know it by.
     mutating func number(of fd: Int32) -> UInt32 {
         guard let name = Self.name(of: fd), let status = try? HostFile.status(fd) else { return 0 }
-        if let known = numbers[name], files[Int(known) - 1].isSame(status) { return known }
+        // They are few.
+        if let known = files.lastIndex(where: { $0.name == name }), files[known].isSame(status) {
+            return UInt32(known + 1)
+        }
         files.append(CodeFile(name: name, status: status, isDated: CodeFile.keepsDates(fd)))
-        let number = UInt32(files.count)
-        numbers[name] = number
-        return number
+        return UInt32(files.count)
     }
 
     func name(_ number: Int) -> String { files[number - 1].name }
@@ -123,16 +123,17 @@ struct CodeFile {
     /// File systems that note stores through shared mappings in a file's times: those on disks, and overlays of them. Files in memory
     /// have no writeback, so nothing notes a second store; others may not tell in time.
     static func keepsDates(_ fd: Int32) -> Bool {
-        let known: Set<UInt32> = [
-            0xef53,  // ext2, ext3, ext4
+        switch HostFile.fileSystem(fd) {
+        case 0xef53,  // ext2, ext3, ext4
             0x5846_5342,  // xfs
             0x9123_683e,  // btrfs
             0xf2f5_2010,  // f2fs
             0x794c_7630,  // overlayfs
             0x7371_7368,  // squashfs
             0xe0f5_e1e2,  // erofs
-            0x9660,  // iso9660
-        ]
-        return HostFile.fileSystem(fd).map { known.contains($0) } ?? false
+            0x9660:  // iso9660
+            true
+        default: false
+        }
     }
 }

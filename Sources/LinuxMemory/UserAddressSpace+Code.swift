@@ -207,18 +207,21 @@ struct CodeChange {
 
 /// Pages with code that may change without a fault, by what tells of it.
 struct WatchedCode {
-    /// In private mappings of files, by the file's number: the file's times tell.
-    private var byFile: [UInt32: Set<UInt64>] = [:]
+    /// In private mappings of files, by the file's number: the file's times tell. Each page is added once.
+    private var byFile: [[UInt64]] = []
     /// In shared mappings, and in private ones of files that have no number: nothing tells.
     private var untold: Set<UInt64> = []
 
     var isEmpty: Bool { byFile.isEmpty && untold.isEmpty }
 
+    /// `page`: one that is not there.
     mutating func add(_ page: UInt64, _ mapping: Mapping) {
         if isUntold(mapping) {
             untold.insert(page)
         } else if mapping.codeFile != 0 {
-            byFile[mapping.codeFile, default: []].insert(page)
+            let file = Int(mapping.codeFile)
+            while byFile.count <= file { byFile.append([]) }
+            byFile[file].append(page)
         }
     }
 
@@ -227,7 +230,10 @@ struct WatchedCode {
         if isUntold(mapping) {
             untold.remove(page)
         } else if mapping.codeFile != 0 {
-            byFile[mapping.codeFile]?.remove(page)
+            let file = Int(mapping.codeFile)
+            guard file < byFile.count, let at = byFile[file].lastIndex(of: page) else { return }
+            byFile[file].swapAt(at, byFile[file].count - 1)
+            byFile[file].removeLast()
         }
     }
 
@@ -238,7 +244,7 @@ struct WatchedCode {
     /// All pages that may have changed; `mayHaveChanged` is asked once for each file.
     func pages(whereFile mayHaveChanged: (Int) -> Bool) -> [UInt64] {
         var result = Array(untold)
-        for (file, pages) in byFile where !pages.isEmpty && mayHaveChanged(Int(file)) { result += pages }
+        for (file, pages) in byFile.enumerated() where !pages.isEmpty && mayHaveChanged(file) { result += pages }
         return result
     }
 }

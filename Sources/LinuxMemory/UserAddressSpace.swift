@@ -81,7 +81,7 @@ public final class UserAddressSpace: @unchecked Sendable {
 
     /// Where a program file goes that may lie anywhere: see `CodeFiles.usualPlaces`. Nil when nothing of it is free.
     public func usualPlace(ofFile fd: Int32, length: UInt64) -> UInt64? {
-        lock.withLock { usualPlace(fd, length, isCode: true) }
+        lock.withLock { CodeFiles.name(of: fd).flatMap { usualPlace($0, length) } }
     }
 
     public func isFree(_ start: UInt64, length: UInt64) -> Bool {
@@ -136,7 +136,7 @@ public final class UserAddressSpace: @unchecked Sendable {
             }
         } else {
             var wanted = hint & ~(pageSize - 1)
-            if hint == 0, isFile, !isShared, offset == 0 { wanted = usualPlace(fd, size, isCode: file != 0) ?? 0 }
+            if hint == 0, isFile, !isShared, offset == 0 { wanted = usualPlace(fd, size, of: file) ?? 0 }
             if wanted >= placementBottom, wanted <= limit - size, table.isFree(wanted, wanted + size),
                 (try? place(wanted, HostMemory.fixedNoReplace)) != nil
             {
@@ -408,9 +408,14 @@ public final class UserAddressSpace: @unchecked Sendable {
         do throws(Errno) { try reserve(start, end - start) } catch { throw .nomem }
     }
 
-    private func usualPlace(_ fd: Int32, _ size: UInt64, isCode: Bool) -> UInt64? {
-        guard isCode || CodeFiles.isProgram(fd), let name = CodeFiles.name(of: fd) else { return nil }
-        return CodeFiles.usualPlaces(of: name, size: size, limit: limit).first { table.isFree($0, $0 + size) }
+    /// `file`: its number, if it has one.
+    private func usualPlace(_ fd: Int32, _ size: UInt64, of file: UInt32) -> UInt64? {
+        if file != 0 { return usualPlace(codeFiles.name(Int(file)), size) }
+        return CodeFiles.isProgram(fd) ? CodeFiles.name(of: fd).flatMap { usualPlace($0, size) } : nil
+    }
+
+    private func usualPlace(_ name: String, _ size: UInt64) -> UInt64? {
+        CodeFiles.usualPlaces(of: name, size: size, limit: limit).first { table.isFree($0, $0 + size) }
     }
 
     /// Offers free ranges from the top down until `place` accepts one; a range that the host itself occupies is passed

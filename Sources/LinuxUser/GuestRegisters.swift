@@ -4,6 +4,7 @@
 import ExecutionEngine
 import GuestKit
 import LinuxABI
+import Synchronization
 
 /// The registers of one system call: offsets in the CPU state. A value of numbers alone, so that a call costs no reference
 /// counts.
@@ -25,9 +26,6 @@ public final class GuestRegisters: Sendable {
     let size: Int
     /// Where a signal handler's return address goes.
     let returnAddress: Int
-    /// The registers of a signal frame, and of each set of a core file.
-    let frame: RegisterCopies
-    let core: (general: RegisterCopies, others: [RegisterCopies])
     let call: CallRegisters
     /// Bytes above the stack pointer where arguments are that have no register, in order.
     let stackArguments: [Int]
@@ -35,28 +33,24 @@ public final class GuestRegisters: Sendable {
     let errorFlag: (register: Int, clear: UInt64, set: UInt64)?
     let stackPointer: Int
     let threadPointer: Int
+    private let guest: any GuestArchitecture
+    private let abi: LinuxGuestABI
+    private let madeFrame = AtomicLazyReference<FrameRegisters>()
 
     /// Nil when the guest has no register of a name that the ABI uses.
     init?(guest: any GuestArchitecture, abi: LinuxGuestABI) {
+        self.guest = guest
+        self.abi = abi
         let registers = guest.registers
-        var descriptors: [String: RegisterDescriptor] = [:], byName: [String: Int] = [:]
-        descriptors.reserveCapacity(registers.count)
-        byName.reserveCapacity(registers.count)
-        for register in registers {
-            descriptors[register.name] = register
-            byName[register.name] = register.offset
-        }
-        func copies(_ slots: [SignalFrameLayout.Slot]) -> RegisterCopies { RegisterCopies(slots, of: descriptors) }
-        let layout = abi.signalFrame
+        func register(_ name: String) -> RegisterDescriptor? { registers.first { $0.name == name } }
+        func offset(_ name: String) -> Int? { register(name)?.offset }
         pc = guest.pcOffset
-        frame = copies(layout.registers)
-        core = (copies(abi.core.general.registers), abi.core.others.map { copies($0.layout.registers) })
         let convention = abi.convention
         var arguments: [Int] = [], onStack: [Int] = []
         for source in convention.arguments {
             switch source {
             case .register(let name):
-                guard let offset = byName[name], onStack.isEmpty else { return nil }
+                guard let offset = offset(name), onStack.isEmpty else { return nil }
                 arguments.append(offset)
             case .stack(let offset): onStack.append(offset)
             }
@@ -66,15 +60,15 @@ public final class GuestRegisters: Sendable {
         switch convention.errors {
         case .negative: errorFlag = nil
         case .flag(let name, let clear, let set):
-            guard let register = byName[name] else { return nil }
+            guard let register = offset(name) else { return nil }
             errorFlag = (register, clear, set)
         }
-        guard let number = byName[convention.number], let result = byName[convention.result],
-            let stack = byName[convention.stackPointer],
-            let thread = byName[convention.threadPointer ?? convention.stackPointer],
-            let link = byName[layout.returnAddress], arguments.count + onStack.count >= 6
+        guard let number = offset(convention.number), let result = offset(convention.result),
+            let stack = offset(convention.stackPointer),
+            let thread = offset(convention.threadPointer ?? convention.stackPointer),
+            let link = offset(abi.signalFrame.returnAddress), arguments.count + onStack.count >= 6
         else { return nil }
-        size = descriptors[convention.stackPointer]?.size ?? 8
+        size = register(convention.stackPointer)?.size ?? 8
         call = CallRegisters(
             number: number, arguments: InlineArray { arguments[$0] }, result: result,
             arePlain: size == 8 && abi.words.size == 8 && onStack.isEmpty && errorFlag == nil
@@ -82,6 +76,20 @@ public final class GuestRegisters: Sendable {
         stackPointer = stack
         threadPointer = convention.threadPointer == nil ? -1 : thread
         returnAddress = link
+    }
+
+    /// The registers of a signal frame. Made for the first one: most programs have none.
+    var frame: RegisterCopies {
+        if let made = madeFrame.load() { return made.copies }
+        return madeFrame.storeIfNil(
+            FrameRegisters(RegisterCopies(abi.signalFrame.registers, of: guest.registers))
+        ).copies
+    }
+
+    /// The registers of each set of a core file.
+    var core: (general: RegisterCopies, others: [RegisterCopies]) {
+        func copies(_ set: RegisterSetLayout) -> RegisterCopies { RegisterCopies(set.registers, of: guest.registers) }
+        return (copies(abi.core.general), abi.core.others.map { copies($0.layout) })
     }
 
     /// An integer register, extended with zeros; 0 for a negative offset.
@@ -100,15 +108,20 @@ public final class GuestRegisters: Sendable {
     }
 }
 
+private final class FrameRegisters: Sendable {
+    let copies: RegisterCopies
+    init(_ copies: RegisterCopies) { self.copies = copies }
+}
+
 /// The registers of a record in guest memory: of a signal frame, or of a set in a core file.
 struct RegisterCopies: Sendable {
     private var plain: [RegisterCopy] = []
     private var computed: [(register: RegisterDescriptor, place: Int, size: Int)] = []
 
     /// Slots of registers that the guest does not have are left out.
-    init(_ slots: [SignalFrameLayout.Slot], of registers: [String: RegisterDescriptor]) {
+    init(_ slots: [SignalFrameLayout.Slot], of registers: [RegisterDescriptor]) {
         for slot in slots {
-            guard let register = registers[slot.register] else { continue }
+            guard let register = registers.first(where: { $0.name == slot.register }) else { continue }
             if let offset = register.offset {
                 plain.append(
                     RegisterCopy(state: offset, stateSize: register.size, frame: slot.offset, frameSize: slot.size))

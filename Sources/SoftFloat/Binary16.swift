@@ -5,8 +5,8 @@ public enum Binary16: BinaryFormat, WorkingFormat {
     public typealias Bits = UInt16
     typealias Work = UInt32
 
-    public static var exponentBits: Int { 5 }
-    public static var fractionBits: Int { 10 }
+    @inlinable public static var exponentBits: Int { 5 }
+    @inlinable public static var fractionBits: Int { 10 }
 }
 
 // MARK: Arithmetic

@@ -5,8 +5,8 @@ public enum Binary32: BinaryFormat, WorkingFormat {
     public typealias Bits = UInt32
     typealias Work = UInt32
 
-    public static var exponentBits: Int { 8 }
-    public static var fractionBits: Int { 23 }
+    @inlinable public static var exponentBits: Int { 8 }
+    @inlinable public static var fractionBits: Int { 23 }
 }
 
 // MARK: Arithmetic

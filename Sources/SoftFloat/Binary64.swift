@@ -5,8 +5,8 @@ public enum Binary64: BinaryFormat, WorkingFormat {
     public typealias Bits = UInt64
     typealias Work = UInt64
 
-    public static var exponentBits: Int { 11 }
-    public static var fractionBits: Int { 52 }
+    @inlinable public static var exponentBits: Int { 11 }
+    @inlinable public static var fractionBits: Int { 52 }
 }
 
 // MARK: Arithmetic

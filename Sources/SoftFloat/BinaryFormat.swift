@@ -90,17 +90,17 @@ public enum FloatClass: UInt8, Sendable, CaseIterable {
 }
 
 extension BinaryFormat {
-    public static var signMask: Bits { 1 &<< Bits(truncatingIfNeeded: exponentBits &+ fractionBits) }
+    @inlinable public static var signMask: Bits { 1 &<< Bits(truncatingIfNeeded: exponentBits &+ fractionBits) }
     /// Positive infinity; also the mask of the exponent field.
-    public static var infinity: Bits { signMask &- (1 &<< Bits(truncatingIfNeeded: fractionBits)) }
+    @inlinable public static var infinity: Bits { signMask &- (1 &<< Bits(truncatingIfNeeded: fractionBits)) }
     /// The bit that distinguishes a quiet NaN from a signaling one (6.2.1).
-    public static var quietBit: Bits { 1 &<< Bits(truncatingIfNeeded: fractionBits &- 1) }
+    @inlinable public static var quietBit: Bits { 1 &<< Bits(truncatingIfNeeded: fractionBits &- 1) }
     /// The positive quiet NaN without payload: RISC-V's canonical NaN.
-    public static var canonicalNaN: Bits { infinity | quietBit }
+    @inlinable public static var canonicalNaN: Bits { infinity | quietBit }
     /// The quiet NaN without payload that an invalid operation delivers.
-    public static func defaultNaN(_ rule: NaNRule) -> Bits {
+    @inlinable public static func defaultNaN(_ rule: NaNRule) -> Bits {
         rule.defaultIsNegative ? canonicalNaN | signMask : canonicalNaN
     }
-    public static var largestFinite: Bits { infinity &- 1 }
-    public static var smallestNormal: Bits { 1 &<< Bits(truncatingIfNeeded: fractionBits) }
+    @inlinable public static var largestFinite: Bits { infinity &- 1 }
+    @inlinable public static var smallestNormal: Bits { 1 &<< Bits(truncatingIfNeeded: fractionBits) }
 }

@@ -30,7 +30,11 @@ struct Invocation {
 
     init(_ arguments: [[UInt8]]) {
         self.arguments = arguments
-        name = text(arguments.first ?? []).split(separator: "/").last.map(String.init) ?? "martlet"
+        let path = arguments.first ?? [], slash = UInt8(ascii: "/")
+        let end = path.lastIndex { $0 != slash }.map { $0 + 1 } ?? 0
+        let start = path[..<end].lastIndex(of: slash).map { $0 + 1 } ?? 0
+        name = end > 0 ? text(Array(path[start..<end])) : "martlet"
+        guard name.utf8.contains(UInt8(ascii: "-")) else { return }
         for row in allGuests {
             for form in [
                 "martlet-\(row.name)", "qemu-\(row.name)", "qemu-\(row.name)-static", "martlet-\(row.name)-static",

@@ -46,7 +46,8 @@ struct UserRun {
 
         let rows = try rowsWithCPU()
         var made: [UserModeGuest] = []
-        return runUserProgram(options, runs: rows.map(\.name).joined(separator: ", ")) { file in
+        let names = rows.dropFirst().reduce(rows[0].name) { $0 + ", " + $1.name }
+        return runUserProgram(options, runs: names) { file in
             if let known = made.first(where: { $0.abi.runs(file) }) { return known }
             guard let row = rows.first(where: { $0.elf.machine == file.machine && $0.elf.words == file.words }),
                 let new = try? userModeGuest(row, folder), new.abi.runs(file)

@@ -35,9 +35,11 @@ final class ContentConversions: Sendable {
         switch content.shape {
         case .bytes: return nil
         case .numbers(let count, let size):
+            if table.order == LinuxTable.host.order { return nil }
             func layout(_ order: ByteOrder) -> StructLayout { numbers(count, size, order) }
             pair = StructConversion(guest: layout(table.order), host: layout(LinuxTable.host.order))
         case .words(let count):
+            if table.words.areHosts { return nil }
             pair = StructConversion(
                 guest: numbers(count, table.word, table.order, signed: true),
                 host: numbers(count, LinuxTable.host.word, LinuxTable.host.order, signed: true))
