@@ -4,10 +4,25 @@ import CLinux
 import Glibc
 
 /// A vector of C strings that ends with a null pointer.
-typealias StringVector = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+public typealias StringVector = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
 
-/// The arguments as the kernel gave them. (Swift's library looks for them in /proc, which need not be there.)
+/// The arguments as the kernel gave them.
 nonisolated(unsafe) private(set) var startArguments: StringVector?
+nonisolated(unsafe) private var startArgumentCount: Int32 = 0
+
+/// Swift's library asks for the arguments by this name. Its own definition reads /proc/self/maps before each start, to find them on the
+/// stack; a static program that has one of its own gets none of that.
+@c(_swift_stdlib_getUnsafeArgvArgc)
+public func swiftArguments(_ count: UnsafeMutablePointer<Int32>) -> StringVector {
+    count.pointee = startArgumentCount
+    return startArguments ?? noArguments
+}
+
+nonisolated(unsafe) private let noArguments: StringVector = {
+    let vector = StringVector.allocate(capacity: 1)
+    vector.initialize(to: nil)
+    return vector
+}()
 
 /// The first variable of the environment from here on, in a static program. Swift's library looks for its crash reporter by way of /proc,
 /// and ends the process where it cannot. This makes it do without, which Martlet does anyway (`HostSignals.start`).
@@ -15,8 +30,10 @@ let quietStart: StaticString = "SWIFT_BACKTRACE=swift-backtrace=/no,enable=no"
 
 /// The loader calls it before all constructors, with main's arguments (System V ABI, gABI, "Initialization and Termination Functions").
 @section(".preinit_array") @used
-private let beforeStart: @convention(c) (Int32, StringVector?, StringVector?) -> Void = { _, arguments, environment in
+private let beforeStart: @convention(c) (Int32, StringVector?, StringVector?) -> Void = {
+    argumentCount, arguments, environment in
     startArguments = arguments
+    startArgumentCount = argumentCount
     guard let environment else { return }
     var count = 0
     while environment[count] != nil { count += 1 }
