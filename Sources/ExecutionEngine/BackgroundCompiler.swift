@@ -126,10 +126,12 @@ final class BackgroundCompiler: @unchecked Sendable {
         hasThread = false
         isStopping = false
         ended.pointee = 0
-        waiting.removeAll()
+        if !waiting.isEmpty { waiting.removeAll() }
         // What the parent's thread was working on is in an unknown state, and stays so.
-        if current != nil { workspaceCount -= 1 }
-        current = nil
+        if current != nil {
+            workspaceCount -= 1
+            current = nil
+        }
     }
 
     /// Ends the thread and waits until the kernel has forgotten it; the next hot region starts it again. Not under the translation

@@ -80,8 +80,14 @@ public struct StoreClient {
 public final class Store {
     public internal(set) var options: StoreOptions
     let stubBytes: Int
-    /// There is a folder, and nobody but the user can have put anything there.
-    private(set) var readsFiles: Bool
+    /// There is a folder, and nobody but the user can have put anything there. Looked at when a process first wants a file.
+    var readsFiles: Bool {
+        if let trust { return trust }
+        let trusted = StoreFolder.isTrusted(options)
+        trust = trusted
+        return trusted
+    }
+    private var trust: Bool?
     public internal(set) var counters = StoreCounters()
     /// What is being installed.
     private let copy: StoredCopy
@@ -102,7 +108,6 @@ public final class Store {
         self.options = options
         self.stubBytes = stubBytes
         self.name = name
-        readsFiles = StoreFolder.isTrusted(options)
         program = StoreUnit(self, options.program)
     }
 
@@ -144,7 +149,7 @@ public final class Store {
     public func beginChild(count: Int) {
         firstNew = count
         newUses = 0
-        readsFiles = StoreFolder.isTrusted(options)
+        trust = nil
         program.mayLookAgain = true
         for unit in libraries { unit.mayLookAgain = true }
     }

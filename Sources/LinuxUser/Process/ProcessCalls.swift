@@ -125,7 +125,7 @@ enum ProcessCalls {
                 result = .success(try HostProcess.fork())
             }
         } catch { result = .failure(error) }
-        let isChild = result == .success(0)
+        let isChild = if case .success(0) = result { true } else { false }
         thread.memory.finishFork()
         process.engine.finishFork(isChild: isChild, surviving: thread.vcpu)
         process.lock.unlock()
