@@ -21,7 +21,7 @@ public struct StoreOptions: Sendable {
 
     public init(
         folder: String, kept: KeptFolder = KeptFolder(), configuration: StoreIdentity, program: String,
-        limit: Int = usualLimit, leastNew: Int = 16
+        limit: Int = usualLimit, leastNew: Int = 4
     ) {
         self.folder = folder
         self.kept = kept

@@ -71,6 +71,8 @@ extension NewRow {
 extension Store {
     /// Fewer new translations than this part of the file are not worth writing.
     private static let leastPart = 32
+    /// So many count in addition for a program's own file: what it costs a process to translate anything at all.
+    private static let firstCost = 32
 
     /// Can there be enough that is new, when `count` translations are there?
     public func isWorthSaving(count: Int) -> Bool { count + newUses >= firstNew + options.leastNew }
@@ -101,7 +103,8 @@ extension Store {
                 done.insert(number)
             }
             let target = StoreTarget(self, program)
-            if isEnough(new.count + newUses, target.rowCount + target.usesCount / 8) {
+            let old = target.rowCount + target.usesCount / 8
+            if isEnough(new.count + newUses, old - Self.firstCost * Self.leastPart) {
                 for unit in libraries { unit.file?.addInstalled(to: &added) }
                 written += try target.write(supplier, uses: added) { !done.contains($0.file) }
             }
