@@ -149,6 +149,7 @@ extension Engine {
             counters.optimized += 1
             if made.pages.count > 1 { counters.overPages += 1 }
             counters.optimizedInstructions += made.instructions
+            tiering.noteOptimized(instructions: made.instructions)
             counters.optimizedTime &+= time
         }
         log.region(made, compiled)

@@ -11,6 +11,10 @@ final class Tiering: @unchecked Sendable {
     private let options: EngineOptions
     /// Where the indirect jumps of hot code went, by their addresses.
     var jumpTargets: [UInt64: JumpTargets] = [:]
+    /// Guest instructions of all optimized regions since the last flush. A program with more than so many runs all over: following indirect
+    /// jumps makes its code larger than caches hold, and no faster.
+    private var optimizedInstructions = 0
+    private static let flatLimit = 250_000
     /// By the address of an indirect jump: regions dropped for what it did.
     private var drops: [UInt64: Int] = [:]
 
@@ -36,7 +40,11 @@ final class Tiering: @unchecked Sendable {
     func flush() {
         jumpTargets.removeAll()
         drops.removeAll()
+        optimizedInstructions = 0
     }
+
+    /// A region was made.
+    func noteOptimized(instructions: Int) { optimizedInstructions += instructions }
 
     /// Do baseline translations count their executions, to be made again when hot?
     var countsExecutions: Bool { options.tier == .automatic && options.maxInstructions > 1 && options.chaining }
@@ -104,7 +112,9 @@ final class Tiering: @unchecked Sendable {
         plan.pushesFollowedCalls = options.isProfiled
         plan.rarestBlock = 64
         plan.rarestCall = 16
-        plan.leastShare = 1 / 24
+        // A region of code that has followed its calls is large: only jumps that nearly always go one way are worth their targets there.
+        plan.leastShare = optimizedInstructions > Self.flatLimit ? .infinity : isLarger ? 1 / 2 : 1 / 24
+        plan.leastCovered = 19 / 20
         plan.rareRest = 1 / 8
         return plan
     }

@@ -11,6 +11,13 @@ public struct JumpTargets: Sendable {
 
     public subscript(i: Int) -> (pc: UInt64, share: Float) { (pcs[i], shares[i]) }
 
+    /// The share that those have together which have at least so much each.
+    public func share(ofThoseWith least: Float) -> Float {
+        var sum: Float = 0
+        for i in 0..<count where shares[i] >= least { sum += shares[i] }
+        return sum
+    }
+
     /// `share` more of the jumps go to `pc`. Without room the rarest target is forgotten.
     public mutating func add(_ pc: UInt64, share: Float) {
         var i = 0

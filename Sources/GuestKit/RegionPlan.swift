@@ -26,6 +26,8 @@ public struct RegionPlan: Sendable {
     public var rarestCall: UInt32 = .max
     /// A target with a smaller share of an indirect jump's executions is not worth a comparison.
     public var leastShare: Float = 0
+    /// An indirect jump whose worthwhile targets have less of its executions in all is not followed.
+    public var leastCovered: Float = 0
     /// What is left over of an indirect jump's executions, if no more than this, is rare: the code for it is cold, and counted.
     public var rareRest: Float = 0
 

@@ -390,7 +390,7 @@ public struct TranslationUnit: ~Copyable {
     private mutating func goToUsualTargets(_ target: Temp, _ returnTo: UInt64?) -> Float {
         guard let profile else { return 1 }
         let targets = profile.targets(of: pc, in: planned[current].pc)
-        if targets.count == 0 { return 1 }
+        if targets.share(ofThoseWith: plan.leastShare) < plan.leastCovered { return 1 }
         let target = address(seenAt: target)
         var rest: Float = 1
         for i in 0..<targets.count where targets[i].share >= plan.leastShare {

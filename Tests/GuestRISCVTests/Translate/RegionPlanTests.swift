@@ -117,6 +117,21 @@ private final class TestProfile: ExecutionProfile {
         #expect(count("weight 1000 @0x10008", in: t) == 1 && count("weight 1000 @0x10010", in: t) == 1)
     }
 
+    @Test func jumpWhoseTargetsAreMostlyUnknownIsNotFollowed() {
+        // jr t3; ecall; 8: ecall
+        let code = [jalr(0, 28), ecall, addi(10, 1), ecall]
+        let profile = TestProfile(targets: [0: [(8, 0.5), (4, 0.3), (12, 0.02)]])
+        var plan = plan(depth: 1)
+        plan.leastCovered = 0.7
+        #expect(translated(code, plan, profile).text.contains("@0x10008:"))
+        for (share, covered) in [(1.0 / 24, 0.81), (0.4, 0.6)] as [(Float, Float)] {
+            plan.leastShare = share
+            plan.leastCovered = covered
+            let left = translated(code, plan, profile)
+            #expect(left.instructions == 1 && left.contains(.gotoCached) && !left.contains(.countExecution))
+        }
+    }
+
     @Test func usualTargetOfAnIndirectJumpIsPartOfTheRegion() {
         // jr t3; ecall; 8: ecall
         let code = [jalr(0, 28), ecall, addi(10, 1), ecall]
