@@ -127,6 +127,7 @@ private struct Sinking: ~Copyable {
 
     /// An op stays behind.
     private mutating func keep(_ op: Op) {
+        if op.opcode == .insnStart { return }
         let row = storage.table[op.opcode]
         var reads = read
         op.forEachSource(storage.table.sources(op)) { if $0.i < region.globalCount { reads.insert($0.i) } }
