@@ -137,6 +137,7 @@ final class BackgroundCompiler: @unchecked Sendable {
     /// Ends the thread and waits until the kernel has forgotten it; the next hot region starts it again. Not under the translation
     /// lock.
     func stop() {
+        var spin = SpinWait()
         while true {
             let (isRunning, isOurs) = engine.lock.withLock {
                 let isOurs = hasThread && !isStopping
@@ -148,9 +149,9 @@ final class BackgroundCompiler: @unchecked Sendable {
             }
             guard isRunning else { return }
             if isOurs { break }
-            HostThread.yield()
+            spin.wait()
         }
-        while publishedWord(ended) == 0 { HostThread.yield() }
+        while publishedWord(ended) == 0 { spin.wait() }
         HostThread.waitUntilGone(Int32(bitPattern: ended.pointee))
         engine.lock.withLock {
             ended.pointee = 0

@@ -55,6 +55,8 @@ public final class VCPU: FloatEnvironment {
     let runsMachineCode: Bool
     let countsInstructions: Bool
     var count = InstructionCount()
+    /// Between two of the guest's hints that it waits for another hart.
+    var spin = SpinWait()
     /// By global, where its value is at a recovery point.
     let recovered: UnsafeMutablePointer<RecoverySource>
     let globals: [GlobalDescriptor]
@@ -224,7 +226,8 @@ public final class VCPU: FloatEnvironment {
     /// Returns once the vCPU is outside generated code. It cannot enter again: the caller holds the translation lock, and a
     /// pause request makes it take that lock first.
     func waitUntilStopped() {
-        while atomic(running).pointee.load(ordering: .sequentiallyConsistent) != 0 { HostThread.yield() }
+        var spin = SpinWait()
+        while atomic(running).pointee.load(ordering: .sequentiallyConsistent) != 0 { spin.wait() }
     }
 
     /// Returns once the vCPU is outside the generated code that it is in now, if any. Under the translation lock.

@@ -133,9 +133,10 @@ public final class HartSet: VCPUSurroundings, @unchecked Sendable {
     /// Returns once no hart runs. Not from a hart's thread.
     public func stop() {
         wantsStop.store(true, ordering: .sequentiallyConsistent)
+        var spin = SpinWait()
         while stoppedCount.load(ordering: .sequentiallyConsistent) < threadCount {
             for hart in harts { hart.kick() }
-            HostThread.yield()
+            spin.wait()
         }
     }
 

@@ -79,15 +79,14 @@ public enum HostThread {
     /// Waits until thread `id` of this process, which is about to end, does not count as one of its threads any more. (The kernel
     /// clears the word that pthread_join waits for a little earlier.)
     public static func waitUntilGone(_ id: Int32) {
-        while kernel(SYS_tgkill, Int(HostProcess.processID), Int(id), 0) == 0 { yield() }
+        var spin = SpinWait()
+        while kernel(SYS_tgkill, Int(HostProcess.processID), Int(id), 0) == 0 { spin.wait() }
     }
 
     /// Tells the threads of a process apart.
     public static var current: UInt { UInt(pthread_self()) }
-    public static func yield() { _ = kernel(SYS_sched_yield) }
     /// Waits until a signal handler has run.
     public static func waitForSignal() { _ = kernel(SYS_ppoll) }
-    @inlinable public static func pause() { clx_pause() }
 }
 
 @c private func threadMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {

@@ -55,10 +55,11 @@ final class TestTime: Sendable {
         let loop = try EventLoop(clocks: Clocks())
         let ball = Atomic<Int>(0)
         try HostThread.start {
+            var spin = SpinWait()
             for round in 0..<2000 {
-                while ball.load(ordering: .acquiring) != 2 * round { HostThread.yield() }
+                while ball.load(ordering: .acquiring) != 2 * round { spin.wait() }
                 loop.post { ball.store(2 * round + 1, ordering: .releasing) }
-                while ball.load(ordering: .acquiring) != 2 * round + 1 { HostThread.yield() }
+                while ball.load(ordering: .acquiring) != 2 * round + 1 { spin.wait() }
                 ball.store(2 * round + 2, ordering: .releasing)
             }
             loop.wake()

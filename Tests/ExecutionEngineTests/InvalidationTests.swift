@@ -189,7 +189,8 @@ extension EngineTests {
                     m.memory.write([RV.addi(10, 0, version)], at: 0x2_0000)
                     m.engine.invalidate(start: GuestLocation(m.memory.base + 0x2_0000), length: 4)
                     let end = HostClock.monotonic() + 5_000_000_000
-                    while m.memory[data: 0] != UInt64(version), HostClock.monotonic() < end { HostThread.yield() }
+                    var spin = SpinWait()
+                    while m.memory[data: 0] != UInt64(version), HostClock.monotonic() < end { spin.wait() }
                     if m.memory[data: 0] != UInt64(version) {
                         isLate.set()
                         break
@@ -223,7 +224,8 @@ extension EngineTests {
                     vcpu.programCounter = m.memory.base + 0x4_0000
                     while case .interrupted = vcpu.run() {}
                     let end = HostClock.monotonic() + 5_000_000_000
-                    while m.memory[data: 0] != UInt64(version), HostClock.monotonic() < end { HostThread.yield() }
+                    var spin = SpinWait()
+                    while m.memory[data: 0] != UInt64(version), HostClock.monotonic() < end { spin.wait() }
                     if m.memory[data: 0] != UInt64(version) {
                         isLate.set()
                         break

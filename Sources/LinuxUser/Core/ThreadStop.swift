@@ -15,6 +15,7 @@ extension GuestProcess {
         }
         let deadline = HostClock.monotonic() + 1_000_000_000
         var asked = -1
+        var spin = SpinWait()
         while true {
             // The lock also orders the requests of the last round before the looks of this one: a thread that seems to stand still, and
             // is just about to go on, sees its request. Threads may have started meanwhile.
@@ -23,7 +24,7 @@ extension GuestProcess {
             if isQuiet || HostClock.monotonic() > deadline { return others }
             for thread in others { thread.vcpu.requestExit() }
             asked = others.count
-            HostThread.yield()
+            spin.wait()
         }
     }
 }
