@@ -71,6 +71,7 @@ let package = Package(
             linkerSettings: [.linkedLibrary(":libz.a")]),
         .target(name: "EventLoop", dependencies: ["HostOS", "CLinux"]),
         .target(name: "CharLayer", dependencies: ["EventLoop", "HostOS", "CLinux"]),
+        .target(name: "BlockLayer", dependencies: ["EventLoop", "HostOS", "CLinux"]),
         .target(
             name: "SystemKit", dependencies: ["EventLoop", "CharLayer", "GuestMemory", "HostOS", "Diagnostics"]),
         .target(
