@@ -73,9 +73,13 @@ let package = Package(
         .target(name: "CharLayer", dependencies: ["EventLoop", "HostOS", "CLinux"]),
         .target(name: "BlockLayer", dependencies: ["EventLoop", "HostOS", "CLinux"]),
         .target(
-            name: "SystemKit", dependencies: ["EventLoop", "CharLayer", "GuestMemory", "HostOS", "Diagnostics"]),
+            name: "SystemKit",
+            dependencies: ["EventLoop", "CharLayer", "BlockLayer", "GuestMemory", "HostOS", "Diagnostics"]),
         .target(
             name: "Devices", dependencies: ["SystemKit", "EventLoop", "CharLayer", "GuestMemory", "HostOS"]),
+        .target(
+            name: "Virtio",
+            dependencies: ["SystemKit", "BlockLayer", "EventLoop", "CharLayer", "GuestMemory", "HostOS"]),
         .target(name: "Monitor", dependencies: ["SystemKit", "EventLoop", "CharLayer", "HostOS", "Diagnostics"]),
         .target(name: "ProfileReport", dependencies: ["Profiling", "ExecutionEngine", "HostOS"]),
         .target(
@@ -98,7 +102,8 @@ let package = Package(
             name: "martlet-system",
             dependencies: [
                 "EngineSetup", "GuestKit", "GuestMemory", "GuestRISCV", "ExecutionEngine", "Harts", "EventLoop",
-                "CharLayer", "SystemKit", "Devices", "Monitor", "Machines", "HostOS", "Diagnostics",
+                "CharLayer", "BlockLayer", "SystemKit", "Devices", "Virtio", "Monitor", "Machines", "HostOS",
+                "Diagnostics",
             ]),
         // Tools
         .target(name: "DecodeTree"),
@@ -193,7 +198,8 @@ let package = Package(
         .testTarget(
             name: "DevicesTests",
             dependencies: [
-                "Devices", "SystemKit", "EventLoop", "CharLayer", "GuestMemory", "HostOS", "Diagnostics", "TestSupport",
+                "Devices", "Virtio", "BlockLayer", "SystemKit", "EventLoop", "CharLayer", "GuestMemory", "HostOS",
+                "Diagnostics", "TestSupport",
             ], swiftSettings: quick),
         .testTarget(
             name: "ProfileReportTests", dependencies: ["ProfileReport", "Profiling", "ExecutionEngine", "TestSupport"],

@@ -48,14 +48,19 @@ public final class Board {
         _ adjust: (inout DeviceContext) -> Void = { _ in }
     ) throws -> D {
         if blocks.contains(where: { $0.device.name == name }) { throw BoardError.sameName(name) }
-        var context = DeviceContext(
-            name, domain, try Properties(D.descriptor, parsing: properties), lines: lines, dma: dma, control: control)
+        var context = context(name, try Properties(D.descriptor, parsing: properties))
+        context.lines = lines
         adjust(&context)
         let device = D(context), block = Registers(device)
         let range = PhysicalRange(name, start: address, size: block.size, .device(block))
         if !(coversMemory ? map.cover(range) : map.add(range)) { throw BoardError.overlap(name) }
         blocks.append(block)
         return device
+    }
+
+    /// What a device is made with that is not connected to anything.
+    public func context(_ name: String, _ properties: Properties) -> DeviceContext {
+        DeviceContext(name, domain, properties, dma: dma, control: control)
     }
 
     /// In the order they were added. No vCPU runs meanwhile.

@@ -8,7 +8,7 @@ public struct DMA: Sendable {
     public typealias Written = @Sendable (_ block: RAMBlock, _ offset: UInt64, _ count: UInt64) -> Void
 
     public let map: PhysicalMap
-    private let written: Written
+    let written: Written
 
     public init(_ map: PhysicalMap, written: @escaping Written = { _, _, _ in }) {
         self.map = map
@@ -65,7 +65,7 @@ public struct DMA: Sendable {
 
     /// Calls `body` for each block's part of [address, address + count): the block, the offset in it, and which of the bytes. False: there
     /// is none for some of them.
-    private func pieces(
+    func pieces(
         _ address: UInt64, _ count: Int, writes: Bool, _ body: (RAMBlock, UInt64, Range<Int>) -> Void
     ) -> Bool {
         guard count >= 0, count == 0 || !address.addingReportingOverflow(UInt64(count - 1)).overflow else {

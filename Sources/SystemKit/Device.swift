@@ -1,5 +1,6 @@
 // What a device is to a machine.
 
+import BlockLayer
 import CharLayer
 import EventLoop
 import GuestMemory
@@ -45,6 +46,7 @@ public struct DeviceContext {
     public var lines: [IRQLine]
     public var dma: DMA?
     public var backend: CharBackend?
+    public var disk: BlockBackend?
     public var control: RunControl?
 
     public init(

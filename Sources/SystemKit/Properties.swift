@@ -7,6 +7,8 @@ public enum PropertyKind: Sendable {
     case number(ClosedRange<UInt64>)
     case text
     case choice([String])
+    /// The identifier of a drive.
+    case drive
 }
 
 public struct Property: Sendable {
@@ -30,6 +32,7 @@ public struct Property: Sendable {
         case .number(let range): range.upperBound == .max ? "number" : "\(range.lowerBound)..\(range.upperBound)"
         case .text: "text"
         case .choice(let names): names.joined(separator: "|")
+        case .drive: "drive"
         }
     }
 
@@ -38,7 +41,7 @@ public struct Property: Sendable {
         case .flag:
             ["on": true, "true": true, "yes": true, "off": false, "false": false, "no": false][text].map { .flag($0) }
         case .number(let range): parseNumber(text.utf8).flatMap { range.contains($0) ? .number($0) : nil }
-        case .text: .text(text)
+        case .text, .drive: .text(text)
         case .choice(let names): names.contains(text) ? .text(text) : nil
         }
     }

@@ -5,6 +5,7 @@ import Devices
 import EngineSetup
 import Machines
 import SystemKit
+import Virtio
 
 /// What devices are connected to while a board is filled.
 final class PartContext {
@@ -19,6 +20,8 @@ final class PartContext {
     private let timeMoved: (UInt64) -> Void
     private var serialCount = 0
     private var controller: PLIC?
+    /// In the order in which they are filled.
+    private(set) var virtioSlots: [VirtioMMIO] = []
 
     init(
         description: MachineDescription, board: Board, hartLines: [HartLines], backends: CharBackends,
@@ -68,6 +71,12 @@ final class PartContext {
         "goldfish-rtc": { context, part in
             try context.board.add(
                 GoldfishRTC.self, "rtc", at: part.base, lines: context.lines(part), context.clock)
+        },
+        "virtio-mmio": { context, part in
+            let slot = try context.board.add(
+                VirtioMMIO.self, "virtio-mmio-bus.\(part.interrupt.map { $0 - 1 } ?? 0)", at: part.base,
+                lines: context.lines(part))
+            context.virtioSlots.append(slot)
         },
         "sifive-test": { try $0.board.add(TestFinisher.self, "test", at: $1.base) },
         "fw_cfg": { context, part in

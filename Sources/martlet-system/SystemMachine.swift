@@ -28,6 +28,7 @@ final class SystemMachine {
     private let engine: Engine
     private let harts: HartSet
     private let backends: CharBackends
+    private var disks: Disks?
     private var monitor: Monitor?
     private var resets: UInt64 = 0
 
@@ -123,6 +124,9 @@ final class SystemMachine {
         // What interrupts lead to comes before what raises them.
         for part in description.parts where part.device == "plic" { try parts.add(part) }
         for part in description.parts where part.device != "plic" { try parts.add(part) }
+        let disks = try Disks(line.drives)
+        self.disks = disks
+        try AddedDevices(board, slots: parts.virtioSlots, disks: disks).add(line.devices, machine: description.name)
     }
 
     /// Where serial ports lead: the first shares the terminal with the monitor unless something else is said.
@@ -154,6 +158,7 @@ final class SystemMachine {
         let cause = control.run()
         control.stop()
         backends.flush()
+        disks?.close()
         HostTerminal.restore()
         engine.saveTranslations()
         if case .signal(let signal) = cause { HostSignals.dieBy(signal) }

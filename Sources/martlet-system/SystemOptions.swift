@@ -18,6 +18,9 @@ struct SystemCommandLine: Sendable {
     var arguments: String?
     var tree: String?
     var loaders: [LoaderDevice] = []
+    var devices: [DeviceOption] = []
+    var deviceHelp: String?
+    var drives: [DriveOption] = []
     var serial: [CharSpec] = []
     var monitor: CharSpec?
     var isGraphic = true
@@ -91,14 +94,25 @@ let systemOptions: [CommandOption<SystemCommandLine>] = [
         (line, value) throws(OptionError) in line.tree = value
     },
     Option(
-        "device", argument: "loader,PROP=VALUE...", help: "put a file or a word into memory: file, addr, data, cpu-num"
+        "device", argument: "NAME[,PROP=VALUE...]",
+        help:
+            "add a device; -device help lists them; loader puts a file or a word into memory: file, addr, data, cpu-num"
     ) { (line, value) throws(OptionError) in
+        if let help = DeviceOption.help(value) { return line.deviceHelp = help }
         guard value == "loader" || value.hasPrefix("loader,") else {
-            throw OptionError("only loader can be added so far: -device loader,file=FILE,addr=ADDRESS")
+            return line.devices.append(try DeviceOption(parsing: value))
         }
         do { line.loaders.append(try LoaderDevice(parsing: String(value.dropFirst(7)))) } catch {
             throw OptionError("\(error)")
         }
+    },
+    Option(
+        "drive", argument: "file=FILE[,PROP=VALUE...]",
+        help:
+            "an image: if=none|virtio, id, format=raw, readonly=on|off, cache=writeback|none|writethrough|directsync|unsafe"
+    ) { (line, value) throws(OptionError) in line.drives.append(try DriveOption(parsing: value)) },
+    Option("hda", argument: "FILE", help: "-drive file=FILE") { (line, value) throws(OptionError) in
+        line.drives.append(DriveOption(file: value))
     },
     Option("serial", argument: "stdio|mon:stdio|null|none|file:PATH", help: "where the serial port leads") {
         (line, value) throws(OptionError) in line.serial.append(try charSpec(value))

@@ -4,6 +4,7 @@ import Devices
 import SystemKit
 import TestSupport
 import Testing
+import Virtio
 
 /// One device on a board of its own.
 struct DeviceCase: Sendable, CustomStringConvertible {
@@ -37,6 +38,7 @@ struct DeviceCase: Sendable, CustomStringConvertible {
         add(GoldfishRTC.self, "clock=vm", hasBattery: true)
         add(HTIF.self, "tohost=0x40,fromhost=0x80")
         add(FirmwareConfig.self)
+        add(VirtioMMIO.self)
         return cases
     }
 }

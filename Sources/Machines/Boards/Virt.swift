@@ -43,14 +43,22 @@ extension MachineDescription {
                             "serial",
                             [.interrupt, .cell("clock-frequency", 3_686_400), .registers, .compatible(["ns16550a"])])
                     ]),
+            ] + virtioSlots + [
                 Part(
                     "fw_cfg", at: 0x1010_0000, size: 0x18,
                     nodes: [
                         TreeRow(
                             "fw-cfg", in: .root,
                             [.empty("dma-coherent"), .registers, .compatible(["qemu,fw-cfg-mmio"])])
-                    ]),
+                    ])
             ])
+    }
+
+    /// Places for virtio devices, the last one first: they are filled in this order.
+    private static let virtioSlots = (0..<8).reversed().map { index in
+        Part(
+            "virtio-mmio", at: 0x1000_1000 + 0x1000 * UInt64(index), size: 0x1000, interrupt: UInt32(1 + index),
+            nodes: [TreeRow("virtio_mmio", [.interrupt, .registers, .compatible(["virtio,mmio"])])])
     }
 
     /// A node that has a word written to the test device.

@@ -1,0 +1,79 @@
+// A disk whose bytes are those of a file, or of a device.
+
+import HostOS
+
+public final class RawImage: BlockImage, @unchecked Sendable {
+    public let format = "raw"
+    private let file: BlockFile
+    public private(set) var size: UInt64
+
+    public init(_ file: BlockFile) throws(BlockError) {
+        self.file = file
+        size = try file.size()
+    }
+
+    public var isReadOnly: Bool { file.isReadOnly }
+
+    private func check(_ offset: UInt64, _ count: UInt64, writes: Bool) throws(BlockError) {
+        if writes, isReadOnly { throw file.failure(.rofs, "writing") }
+        if offset > size || count > size - offset { throw file.failure(.inval, "\(count) bytes at \(offset)") }
+    }
+
+    public func read(at offset: UInt64, into buffers: [UnsafeMutableRawBufferPointer]) throws(BlockError) {
+        try check(offset, UInt64(buffers.reduce(0) { $0 + $1.count }), writes: false)
+        try file.read(at: offset, into: buffers)
+    }
+
+    public func write(at offset: UInt64, from buffers: [UnsafeRawBufferPointer]) throws(BlockError) {
+        try check(offset, UInt64(buffers.reduce(0) { $0 + $1.count }), writes: true)
+        try file.write(at: offset, from: buffers)
+    }
+
+    public func writeZeroes(at offset: UInt64, count: UInt64, mayUnmap: Bool) throws(BlockError) {
+        try check(offset, count, writes: true)
+        if count == 0 { return }
+        var isDone = false
+        if mayUnmap { isDone = try file.zero(at: offset, count: count, isHole: true) }
+        if !isDone { isDone = try file.zero(at: offset, count: count, isHole: false) }
+        if !isDone { try writeBytes(at: offset, count: count) }
+        if !file.cache.keepsWrites { try flush() }
+    }
+
+    private func writeBytes(at offset: UInt64, count: UInt64) throws(BlockError) {
+        let zeros = [UInt8](repeating: 0, count: Int(min(count, 1 << 20)))
+        var failure: BlockError?
+        zeros.withUnsafeBytes { zeros in
+            var done: UInt64 = 0
+            while done < count, failure == nil {
+                let part = UnsafeRawBufferPointer(rebasing: zeros.prefix(Int(min(count - done, UInt64(zeros.count)))))
+                do throws(BlockError) { try file.write(at: offset + done, from: [part]) } catch { failure = error }
+                done += UInt64(part.count)
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    public func discard(at offset: UInt64, count: UInt64) throws(BlockError) {
+        try check(offset, count, writes: true)
+        if count > 0 { _ = try file.zero(at: offset, count: count, isHole: true) }
+    }
+
+    public func flush() throws(BlockError) { try file.flush() }
+
+    public func resize(to size: UInt64) throws(BlockError) {
+        try check(0, 0, writes: true)
+        try file.truncate(to: size)
+        self.size = size
+    }
+
+    public func status(at offset: UInt64, count: UInt64) throws(BlockError) -> BlockExtent {
+        try check(offset, count, writes: false)
+        guard let run = file.run(at: offset) else {
+            return BlockExtent(count: count, isZero: false, isAllocated: true, fileOffset: offset)
+        }
+        return BlockExtent(
+            count: min(run.count, count), isZero: run.isHole, isAllocated: true, fileOffset: offset)
+    }
+
+    public func close() throws(BlockError) { try flush() }
+}

@@ -1,0 +1,61 @@
+// Guest memory in one piece, for what a device accesses often.
+
+import GuestMemory
+
+/// Bytes of guest memory that lie in one block. They stay where they are as long as the machine: what the guest has mapped there is its own
+/// affair. Who writes says so with `wrote`, before the guest hears of it.
+public struct DMAWindow: @unchecked Sendable {
+    public let address: UInt64
+    public let bytes: UnsafeMutableRawBufferPointer
+    private let block: RAMBlock
+    private let offset: UInt64
+    private let written: DMA.Written
+
+    init(_ address: UInt64, _ bytes: UnsafeMutableRawBufferPointer, _ block: RAMBlock, _ written: @escaping DMA.Written)
+    {
+        self.address = address
+        self.bytes = bytes
+        self.block = block
+        offset = UInt64(bytes.baseAddress.map { $0 - block.base } ?? 0)
+        self.written = written
+    }
+
+    /// Bytes [range) of it.
+    public func part(_ range: Range<Int>) -> DMAWindow {
+        DMAWindow(
+            address &+ UInt64(range.lowerBound), UnsafeMutableRawBufferPointer(rebasing: bytes[range]), block, written)
+    }
+
+    public func wrote(_ range: Range<Int>) { written(block, offset + UInt64(range.lowerBound), UInt64(range.count)) }
+
+    /// An integer at an offset that is a multiple of its size, least significant byte first. It is read once.
+    @inline(__always) public func load<T: FixedWidthInteger & BitwiseCopyable>(_ offset: Int, as type: T.Type) -> T {
+        precondition(offset >= 0 && offset <= bytes.count - MemoryLayout<T>.size)
+        return T(littleEndian: bytes.baseAddress!.load(fromByteOffset: offset, as: type))
+    }
+
+    @inline(__always) public func store<T: FixedWidthInteger & BitwiseCopyable>(_ offset: Int, _ value: T) {
+        precondition(offset >= 0 && offset <= bytes.count - MemoryLayout<T>.size)
+        bytes.baseAddress!.storeBytes(of: value.littleEndian, toByteOffset: offset, as: T.self)
+    }
+}
+
+extension DMA {
+    /// Guest memory at [address, address + count). Nil: it is not all memory of one block, or not RAM where `writes` is set.
+    public func window(_ address: UInt64, count: Int, writes: Bool) -> DMAWindow? {
+        guard count >= 0, let (block, host) = map.memory(address, count: UInt64(count)), !(writes && block.isReadOnly)
+        else { return nil }
+        return DMAWindow(address, UnsafeMutableRawBufferPointer(start: host, count: count), block, written)
+    }
+
+    /// The same in as many pieces as there are blocks. Nil: not all of it is memory.
+    public func windows(_ address: UInt64, count: Int, writes: Bool) -> [DMAWindow]? {
+        if let window = window(address, count: count, writes: writes) { return [window] }
+        var windows: [DMAWindow] = []
+        let isMemory = pieces(address, count, writes: writes) { block, offset, part in
+            let host = UnsafeMutableRawBufferPointer(start: block.base + Int(offset), count: part.count)
+            windows.append(DMAWindow(address &+ UInt64(part.lowerBound), host, block, written))
+        }
+        return isMemory ? windows : nil
+    }
+}

@@ -1,0 +1,216 @@
+// A driver of virtio devices for tests: it sets a device up by its registers, and knows both layouts of a queue from the driver's side.
+
+import GuestMemory
+import HostOS
+import SystemKit
+import Testing
+import Virtio
+
+/// What a driver accepts besides VIRTIO_F_VERSION_1.
+struct RingLayout: Sendable, CustomTestStringConvertible {
+    var packed = false
+    var events = false
+    var indirect = false
+    var features: UInt64 {
+        1 << 32 | (packed ? 1 << 34 : 0) | (events ? 1 << 29 : 0) | (indirect ? 1 << 28 : 0)
+    }
+    var testDescription: String {
+        (packed ? "packed" : "split") + (events ? ", events" : "") + (indirect ? ", indirect" : "")
+    }
+    static let all = [false, true].flatMap { packed in
+        [false, true].flatMap { events in
+            [false, true].map { RingLayout(packed: packed, events: events, indirect: $0) }
+        }
+    }
+}
+
+/// A piece of a buffer.
+struct Piece {
+    var address: UInt64
+    var count: UInt32
+    var isWritten = false
+}
+
+/// A board with RAM at `TestDriver.ram`, one transport, and a device in it.
+final class TestDriver {
+    static let ram: UInt64 = 0x8000_0000, pages = 64
+    /// Where buffers may be; queues lie before that.
+    static let buffers = ram + 0x1_0000
+    let machine: TestMachine
+    let transport: RegisterBlock
+    let layout: RingLayout
+    var memory: DMA { machine.board.dma }
+    /// Of queue 0, with 8 places unless chosen.
+    var size: UInt16 = 8
+    // Of queue 0.
+    private var offered: UInt16 = 0, wrap = true
+    private var seen: UInt16 = 0, seenWrap = true
+    private var places: [UInt16: UInt16] = [:]
+    private var freeID: UInt16 = 0
+
+    static let descriptors = ram + 0x1000, driverArea = ram + 0x2000, deviceArea = ram + 0x3000, tables = ram + 0x4000
+
+    init(
+        _ layout: RingLayout = RingLayout(), _ make: (DeviceContext) -> VirtioDevice, _ descriptor: DeviceDescriptor,
+        _ properties: String = "", _ adjust: (inout DeviceContext) -> Void = { _ in }
+    ) throws {
+        self.layout = layout
+        machine = try TestMachine()
+        let base = try HostMemory.reserve(Self.pages * 4096)
+        let chunks = UnsafeMutablePointer<UInt64>.allocate(capacity: Self.pages)
+        chunks.initialize(repeating: 0, count: Self.pages)
+        try machine.board.add(
+            RAMBlock("ram", base: base, size: UInt64(Self.pages * 4096), isReadOnly: false, codeChunks: chunks),
+            at: Self.ram)
+        let slot = try machine.board.add(VirtioMMIO.self, "slot", at: 0x1000_1000, lines: [machine.lines.line(1)])
+        let chosen = [layout.packed ? "packed=on" : "", properties].filter { !$0.isEmpty }.joined(separator: ",")
+        var context = machine.board.context("device", try Properties(descriptor, parsing: chosen))
+        adjust(&context)
+        slot.plug(make(context))
+        transport = machine.block(slot)
+    }
+
+    var status: UInt64 {
+        get { transport.get(0x70) }
+        set { transport.put(0x70, newValue) }
+    }
+    var needsReset: Bool { status & 0x40 != 0 }
+    var isInterrupted: Bool { machine.lines[1] }
+    var interrupts: Int { machine.lines.rises[1] ?? 0 }
+    func acknowledge() { transport.put(0x64, transport.get(0x60)) }
+    func notify(_ queue: UInt64 = 0) { transport.put(0x50, queue) }
+    func turn() { machine.board.loop.turn(waits: false) }
+
+    /// Turns the loop until something has been used, for 5 seconds at most.
+    func used(waits: Bool = true) -> (id: UInt16, written: UInt32)? {
+        let end = HostClock.monotonic() + 5_000_000_000
+        repeat {
+            if let found = takeUsed() { return found }
+            turn()
+        } while waits && HostClock.monotonic() < end
+        return takeUsed()
+    }
+
+    func deviceFeatures() -> UInt64 {
+        transport.put(0x14, 1)
+        let high = transport.get(0x10)
+        transport.put(0x14, 0)
+        return high << 32 | transport.get(0x10)
+    }
+
+    /// Up to DRIVER_OK, with queue 0. `kind`: features of the kind to accept.
+    func start(_ kind: UInt64 = 0, places change: (inout (UInt64, UInt64, UInt64)) -> Void = { _ in }) {
+        status = 0
+        status = 1
+        status = 3
+        for half in 0..<2 as Range<UInt64> {
+            transport.put(0x24, half)
+            transport.put(0x20, (layout.features | kind) >> (32 * half) & 0xffff_ffff)
+        }
+        status = 0xb
+        transport.put(0x30, 0)
+        transport.put(0x38, UInt64(size))
+        var areas = (Self.descriptors, Self.driverArea, Self.deviceArea)
+        _ = memory.fill(Self.ram + 0x1000, count: 0x4000)
+        change(&areas)
+        for (offset, address) in [(0x80, areas.0), (0x90, areas.1), (0xa0, areas.2)] as [(UInt64, UInt64)] {
+            transport.put(offset, address & 0xffff_ffff)
+            transport.put(offset + 4, address >> 32)
+        }
+        transport.put(0x44, 1)
+        (offered, wrap, seen, seenWrap, places, freeID) = (0, true, 0, true, [:], 0)
+        status = 0xf
+    }
+
+    // MARK: queue 0
+
+    /// Offers a buffer; returns what it is used by.
+    @discardableResult
+    func offer(_ pieces: [Piece], notifies: Bool = true) -> UInt16 {
+        defer { if notifies { notify() } }
+        if layout.indirect {
+            let table = Self.tables + UInt64(freeID % size) * 256
+            for (index, piece) in pieces.enumerated() {
+                put(table, index, piece, third: flags(piece, index, pieces.count), fourth: UInt16(index + 1))
+            }
+            let whole = Piece(address: table, count: UInt32(16 * pieces.count))
+            return layout.packed ? offerPacked([whole], 4) : offerSplit([whole], 4)
+        }
+        return layout.packed ? offerPacked(pieces, 0) : offerSplit(pieces, 0)
+    }
+
+    private func flags(_ piece: Piece, _ index: Int, _ count: Int) -> UInt16 {
+        (index + 1 < count ? 1 : 0) | (piece.isWritten ? 2 : 0)
+    }
+
+    /// A descriptor of a split ring, or of a table; that of a packed ring's table has its flags elsewhere.
+    private func put(_ table: UInt64, _ index: Int, _ piece: Piece, third: UInt16, fourth: UInt16) {
+        let at = table + UInt64(16 * index)
+        _ = memory.store(at, piece.address)
+        _ = memory.store(at + 8, piece.count)
+        _ = memory.store(at + 12, layout.packed ? 0 : third)
+        _ = memory.store(at + 14, layout.packed ? third : fourth)
+    }
+
+    private func offerSplit(_ pieces: [Piece], _ more: UInt16) -> UInt16 {
+        let head = freeID % size
+        for (index, piece) in pieces.enumerated() {
+            let place = (Int(head) + index) % Int(size)
+            put(
+                Self.descriptors, place, piece, third: flags(piece, index, pieces.count) | more,
+                fourth: UInt16((place + 1) % Int(size)))
+        }
+        freeID &+= UInt16(pieces.count)
+        _ = memory.store(Self.driverArea + 4 + 2 * UInt64(offered % size), head)
+        offered &+= 1
+        _ = memory.store(Self.driverArea + 2, offered)
+        return head
+    }
+
+    private func offerPacked(_ pieces: [Piece], _ more: UInt16) -> UInt16 {
+        let id = freeID % size, first = offered, firstWrap = wrap
+        freeID &+= 1
+        for (index, piece) in pieces.enumerated() {
+            let at = Self.descriptors + 16 * UInt64(offered)
+            _ = memory.store(at, piece.address)
+            _ = memory.store(at + 8, piece.count)
+            _ = memory.store(at + 12, id)
+            if index > 0 { _ = memory.store(at + 14, flags(piece, index, pieces.count) | more | mark) }
+            offered += 1
+            if offered == size {
+                offered = 0
+                wrap.toggle()
+            }
+        }
+        places[id] = UInt16(pieces.count)
+        let here = wrap
+        wrap = firstWrap
+        _ = memory.store(
+            Self.descriptors + 16 * UInt64(first) + 14, flags(pieces[0], 0, pieces.count) | more | mark)
+        wrap = here
+        return id
+    }
+
+    private var mark: UInt16 { wrap ? 0x80 : 0x8000 }
+
+    private func takeUsed() -> (id: UInt16, written: UInt32)? {
+        if layout.packed {
+            let at = Self.descriptors + 16 * UInt64(seen)
+            let flags = memory.load(at + 14, as: UInt16.self)!
+            guard (flags & 0x80 != 0) == seenWrap, (flags & 0x8000 != 0) == seenWrap else { return nil }
+            let id = memory.load(at + 12, as: UInt16.self)!
+            seen += places[id] ?? 1
+            if seen >= size {
+                seen -= size
+                seenWrap.toggle()
+            }
+            if layout.events { _ = memory.store(Self.driverArea, UInt32(seen) | (seenWrap ? 0x8000 : 0) | 0x2_0000) }
+            return (id, memory.load(at + 8, as: UInt32.self)!)
+        }
+        guard memory.load(Self.deviceArea + 2, as: UInt16.self) != seen else { return nil }
+        let at = Self.deviceArea + 4 + 8 * UInt64(seen % size)
+        seen &+= 1
+        if layout.events { _ = memory.store(Self.driverArea + 4 + 2 * UInt64(size), seen) }
+        return (UInt16(memory.load(at, as: UInt32.self)!), memory.load(at + 4, as: UInt32.self)!)
+    }
+}

@@ -1,0 +1,230 @@
+import BlockLayer
+import GuestMemory
+import HostOS
+import SystemKit
+import Synchronization
+import TestSupport
+import Testing
+import Virtio
+
+/// A disk in memory, which remembers what was asked of it, and fails where it is told to.
+private final class TestImage: BlockImage, @unchecked Sendable {
+    let format = "test"
+    let size: UInt64 = 1 << 20
+    let isReadOnly: Bool
+    let lock = Lock()
+    var bytes = [UInt8](repeating: 0xee, count: 1 << 20)
+    var log: [String] = []
+    var failsAt: UInt64?
+
+    init(isReadOnly: Bool = false) { self.isReadOnly = isReadOnly }
+
+    private func note(_ text: String, _ offset: UInt64) throws(BlockError) {
+        log.append(text)
+        if failsAt == offset { throw BlockError(.io, "test: broken") }
+    }
+    func read(at offset: UInt64, into buffers: [UnsafeMutableRawBufferPointer]) throws(BlockError) {
+        lock.lock()
+        defer { lock.unlock() }
+        try note("read \(offset) \(buffers.map(\.count))", offset)
+        var at = Int(offset)
+        for buffer in buffers {
+            buffer.copyBytes(from: bytes[at..<at + buffer.count])
+            at += buffer.count
+        }
+    }
+    func write(at offset: UInt64, from buffers: [UnsafeRawBufferPointer]) throws(BlockError) {
+        lock.lock()
+        defer { lock.unlock() }
+        try note("write \(offset) \(buffers.map(\.count))", offset)
+        var at = Int(offset)
+        for buffer in buffers {
+            bytes.replaceSubrange(at..<at + buffer.count, with: buffer)
+            at += buffer.count
+        }
+    }
+    func writeZeroes(at offset: UInt64, count: UInt64, mayUnmap: Bool) throws(BlockError) {
+        try lock.withLock { () throws(BlockError) in try note("zero \(offset) \(count) \(mayUnmap)", offset) }
+    }
+    func discard(at offset: UInt64, count: UInt64) throws(BlockError) {
+        try lock.withLock { () throws(BlockError) in try note("discard \(offset) \(count)", offset) }
+    }
+    func flush() throws(BlockError) { lock.withLock { log.append("flush") } }
+    func resize(to size: UInt64) throws(BlockError) {}
+    func status(at offset: UInt64, count: UInt64) throws(BlockError) -> BlockExtent {
+        BlockExtent(count: count, isZero: false, isAllocated: true)
+    }
+    func close() throws(BlockError) {}
+}
+
+@Suite struct VirtioBlockTests {
+    private static let flush: UInt64 = 1 << 9, others: UInt64 = 1 << 13 | 1 << 14
+    private let image: TestImage
+
+    init() { image = TestImage() }
+
+    private func make(_ layout: RingLayout = RingLayout(), _ properties: String = "", isReadOnly: Bool = false) throws
+        -> (TestDriver, TestImage)
+    {
+        let image = isReadOnly ? TestImage(isReadOnly: true) : image
+        let driver = try TestDriver(layout, VirtioBlock.init, VirtioBlock.descriptor, properties) {
+            $0.disk = BlockBackend(image, name: "d")
+        }
+        driver.start(Self.flush | Self.others)
+        return (driver, image)
+    }
+
+    /// One request; the status, and what was reported as written.
+    private func request(
+        _ driver: TestDriver, _ kind: UInt32, _ sector: UInt64, _ data: [Piece]
+    ) throws -> (status: UInt8, written: UInt32) {
+        let header = TestDriver.buffers, status = TestDriver.buffers + 0x100
+        #expect(driver.memory.store(header, UInt64(kind)) && driver.memory.store(header + 8, sector))
+        #expect(driver.memory.store(status, 0x55 as UInt8))
+        let id = driver.offer(
+            [Piece(address: header, count: 16)] + data + [Piece(address: status, count: 1, isWritten: true)])
+        let used = try #require(driver.used())
+        #expect(used.id == id)
+        driver.acknowledge()
+        return (driver.memory.load(status, as: UInt8.self)!, used.written)
+    }
+
+    private let data = TestDriver.buffers + 0x1000
+
+    @Test(arguments: RingLayout.all) func itReadsAndWrites(_ layout: RingLayout) throws {
+        let (driver, image) = try make(layout)
+        for round in 0..<20 as Range<UInt64> {
+            let bytes = (0..<1024).map { UInt8(truncatingIfNeeded: $0 + Int(round) * 3) }
+            #expect(driver.memory.store(data, bytes: bytes))
+            let pieces = [Piece(address: data, count: 512), Piece(address: data + 512, count: 512)]
+            #expect(try request(driver, 1, round * 2, pieces) == (0, 1))
+            #expect(Array(image.bytes[Int(round) * 1024..<Int(round) * 1024 + 1024]) == bytes)
+            #expect(driver.memory.fill(data, count: 1024))
+            let room = pieces.map { Piece(address: $0.address, count: $0.count, isWritten: true) }
+            #expect(try request(driver, 0, round * 2, room) == (0, 1025))
+            #expect(driver.memory.bytes(data, count: 1024) == bytes)
+        }
+        #expect(try request(driver, 4, 0, []) == (0, 1))
+        #expect(image.log.last == "flush")
+    }
+
+    @Test func whatDoesNotFitIsAnError() throws {
+        let (driver, image) = try make()
+        let piece = Piece(address: data, count: 512)
+        let room = Piece(address: data, count: 512, isWritten: true)
+        #expect(try request(driver, 1, 2048, [piece]).status == 1, "behind the end")
+        #expect(try request(driver, 0, .max, [room]).status == 1)
+        #expect(try request(driver, 0, 1 << 55, [room]).status == 1)
+        #expect(try request(driver, 0, 2047, [room, room]).status == 1, "over the end")
+        #expect(try request(driver, 1, 0, [Piece(address: data, count: 100)]).status == 1, "part of a sector")
+        #expect(try request(driver, 99, 0, []).status == 2, "no such request")
+        #expect(image.log.isEmpty && !driver.needsReset)
+        image.failsAt = 512
+        #expect(try request(driver, 1, 1, [piece]) == (1, 1))
+        #expect(try request(driver, 1, 2, [piece]).status == 0)
+    }
+
+    @Test func rangesAreDiscardedAndZeroed() throws {
+        let (driver, image) = try make()
+        func range(_ kind: UInt32, _ sector: UInt64, _ count: UInt32, _ flags: UInt32) throws -> UInt8 {
+            #expect(driver.memory.store(data, sector) && driver.memory.store(data + 8, count))
+            #expect(driver.memory.store(data + 12, flags))
+            return try request(driver, kind, 0, [Piece(address: data, count: 16)]).status
+        }
+        #expect(try range(11, 8, 16, 0) == 0)
+        #expect(try range(13, 16, 1, 0) == 0)
+        #expect(try range(13, 32, 2, 1) == 0)
+        #expect(image.log == ["discard 4096 8192", "zero 8192 512 false", "zero 16384 1024 true"])
+        #expect(try range(11, 8, 16, 1) == 2, "a discard has no flag")
+        #expect(try range(13, 8, 16, 2) == 2)
+        #expect(try range(13, 2040, 16, 0) == 1)
+        #expect(try range(13, 0, .max, 0) == 1)
+        #expect(image.log.count == 3)
+    }
+
+    @Test func aReadOnlyDiskIsNotWritten() throws {
+        let (driver, image) = try make(isReadOnly: true)
+        #expect(driver.deviceFeatures() & 1 << 5 != 0)
+        #expect(try request(driver, 1, 0, [Piece(address: data, count: 512)]).status == 1)
+        #expect(image.log.isEmpty)
+    }
+
+    @Test func theConfigurationSaysWhatTheDiskIs() throws {
+        let (driver, _) = try make(RingLayout(), "serial=one,logical_block_size=4096,num-queues=2,queue-size=64")
+        #expect(driver.transport.get(0x100, size: 8) == 2048)
+        #expect(driver.transport.get(0x10c) == 62 && driver.transport.get(0x114) == 4096)
+        #expect(driver.transport.get(0x122, size: 2) == 2 && driver.transport.get(0x34) == 64)
+        #expect(driver.transport.get(0x120, size: 1) == 1)
+        #expect(try request(driver, 8, 0, [Piece(address: data, count: 20, isWritten: true)]) == (0, 21))
+        #expect(driver.memory.bytes(data, count: 5) == Array("one".utf8) + [0, 0])
+        #expect(try request(driver, 0, 1, [Piece(address: data, count: 4096, isWritten: true)]).status == 1)
+    }
+
+    /// A driver that has not agreed to flush, or that says so, has what it wrote on the medium when it is told so.
+    @Test func writesAreFlushedWhereNobodyElseDoes() throws {
+        let (driver, image) = try make()
+        driver.start(1 << 11)
+        _ = try request(driver, 1, 0, [Piece(address: data, count: 512)])
+        #expect(image.log == ["write 0 [512]", "flush"])
+        driver.start(Self.flush | 1 << 11)
+        driver.transport.put(0x120, 0, size: 1)
+        _ = try request(driver, 1, 0, [Piece(address: data, count: 512)])
+        #expect(image.log.suffix(2) == ["write 0 [512]", "flush"] && image.log.count == 4)
+        driver.transport.put(0x120, 1, size: 1)
+        _ = try request(driver, 1, 0, [Piece(address: data, count: 512)])
+        #expect(image.log.count == 5)
+    }
+
+    @Test func badRequestsStopTheDevice() throws {
+        let (driver, _) = try make()
+        driver.offer([Piece(address: data, count: 8), Piece(address: data, count: 1, isWritten: true)])
+        #expect(driver.needsReset)
+        driver.start(Self.flush)
+        driver.offer([Piece(address: data, count: 16)])
+        #expect(driver.needsReset)
+    }
+
+    /// A reset ends what is under way: nothing is written to memory that the guest uses for something else by then.
+    @Test func nothingComesBehindAReset() throws {
+        let (driver, image) = try make()
+        for round in 0..<50 {
+            driver.start(Self.flush)
+            #expect(driver.memory.store(TestDriver.buffers, 0 as UInt64))
+            #expect(driver.memory.store(TestDriver.buffers + 8, 0 as UInt64))
+            for _ in 0..<2 {
+                driver.offer([
+                    Piece(address: TestDriver.buffers, count: 16), Piece(address: data, count: 4096, isWritten: true),
+                    Piece(address: TestDriver.buffers + 0x100, count: 1, isWritten: true),
+                ])
+            }
+            if round % 2 == 0 { driver.turn() }
+            driver.status = 0
+            #expect(driver.memory.fill(data, count: 4096))
+            let count = image.lock.withLock { image.log.count }
+            driver.turn()
+            #expect(driver.memory.bytes(data, count: 4096)?.allSatisfy { $0 == 0 } == true)
+            #expect(image.lock.withLock { image.log.count } == count && !driver.isInterrupted)
+        }
+    }
+}
+
+@Suite struct BlockBackendTests {
+    @Test func requestsAreDoneByThreadsAndToldByTheLoop() throws {
+        let machine = try TestMachine(), image = TestImage()
+        let backend = BlockBackend(image, name: "d")
+        backend.attach(machine.board.loop, under: machine.board.domain.lock)
+        nonisolated(unsafe) var ended = 0
+        let bytes = [UInt8](repeating: 7, count: 512)
+        bytes.withUnsafeBytes { bytes in
+            for index in 0..<500 as Range<UInt64> {
+                backend.submit(.write(offset: index * 512, [bytes])) { error in ended += error == nil ? 1 : 0 }
+            }
+            let end = HostClock.monotonic() + 10_000_000_000
+            while ended < 500, HostClock.monotonic() < end { machine.board.loop.turn(waits: false) }
+        }
+        #expect(ended == 500 && image.bytes.prefix(500 * 512).allSatisfy { $0 == 7 })
+        backend.submit(.flush) { _ in ended += 1 }
+        backend.finishAll()
+        #expect(image.log.last == "flush")
+    }
+}
