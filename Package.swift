@@ -24,6 +24,7 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CCapstone", pkgConfig: "capstone", providers: [.apt(["libcapstone-dev"])]),
         .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
+        .systemLibrary(name: "CSlirp", providers: [.apt(["libslirp-dev"])]),
         .systemLibrary(name: "CBuild"),
         .systemLibrary(name: "CZ", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "HostOS", dependencies: ["CLinux"], swiftSettings: hot),
@@ -71,15 +72,16 @@ let package = Package(
             linkerSettings: [.linkedLibrary(":libz.a")]),
         .target(name: "EventLoop", dependencies: ["HostOS", "CLinux"]),
         .target(name: "CharLayer", dependencies: ["EventLoop", "HostOS", "CLinux"]),
+        .target(name: "NetLayer", dependencies: ["EventLoop", "HostOS", "CSlirp"]),
         .target(name: "BlockLayer", dependencies: ["EventLoop", "HostOS", "CLinux"]),
         .target(
             name: "SystemKit",
-            dependencies: ["EventLoop", "CharLayer", "BlockLayer", "GuestMemory", "HostOS", "Diagnostics"]),
+            dependencies: ["EventLoop", "CharLayer", "BlockLayer", "NetLayer", "GuestMemory", "HostOS", "Diagnostics"]),
         .target(
             name: "Devices", dependencies: ["SystemKit", "EventLoop", "CharLayer", "GuestMemory", "HostOS"]),
         .target(
             name: "Virtio",
-            dependencies: ["SystemKit", "BlockLayer", "EventLoop", "CharLayer", "GuestMemory", "HostOS"]),
+            dependencies: ["SystemKit", "BlockLayer", "NetLayer", "EventLoop", "CharLayer", "GuestMemory", "HostOS"]),
         .target(name: "Monitor", dependencies: ["SystemKit", "EventLoop", "CharLayer", "HostOS", "Diagnostics"]),
         .target(name: "ProfileReport", dependencies: ["Profiling", "ExecutionEngine", "HostOS"]),
         .target(
@@ -102,7 +104,8 @@ let package = Package(
             name: "martlet-system",
             dependencies: [
                 "EngineSetup", "GuestKit", "GuestMemory", "GuestRISCV", "ExecutionEngine", "Harts", "EventLoop",
-                "CharLayer", "BlockLayer", "SystemKit", "Devices", "Virtio", "Monitor", "Machines", "HostOS",
+                "CharLayer", "BlockLayer", "NetLayer", "SystemKit", "Devices", "Virtio", "Monitor", "Machines",
+                "HostOS",
                 "Diagnostics",
             ]),
         // Tools
@@ -198,7 +201,8 @@ let package = Package(
         .testTarget(
             name: "DevicesTests",
             dependencies: [
-                "Devices", "Virtio", "BlockLayer", "SystemKit", "EventLoop", "CharLayer", "GuestMemory", "HostOS",
+                "Devices", "Virtio", "BlockLayer", "NetLayer", "SystemKit", "EventLoop", "CharLayer", "GuestMemory",
+                "HostOS",
                 "Diagnostics", "TestSupport",
             ], swiftSettings: quick),
         .testTarget(

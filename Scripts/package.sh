@@ -89,7 +89,7 @@ Architecture: amd64
 Maintainer: $DEBIAN_MAINTAINER
 Installed-Size: $2
 Built-Using: $(linked_sources)
-Suggests: opensbi
+Suggests: opensbi, libslirp0
 Section: otherosfs
 Priority: optional
 Description: fast emulator of RISC-V programs and machines

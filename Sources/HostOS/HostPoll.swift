@@ -8,6 +8,7 @@ public struct PollEvents: OptionSet, Hashable, Sendable {
     public let rawValue: Int16
     public init(rawValue: Int16) { self.rawValue = rawValue }
     public static let readable = PollEvents(rawValue: 0x01)
+    public static let urgent = PollEvents(rawValue: 0x02)
     public static let writable = PollEvents(rawValue: 0x04)
     /// Found whether it was asked for or not.
     public static let error = PollEvents(rawValue: 0x08)

@@ -5,6 +5,7 @@ import CharLayer
 import EventLoop
 import GuestMemory
 import HostOS
+import NetLayer
 
 /// What is known of a kind of device without making one.
 public struct DeviceDescriptor: Sendable {
@@ -47,6 +48,9 @@ public struct DeviceContext {
     public var dma: DMA?
     public var backend: CharBackend?
     public var disk: BlockBackend?
+    public var network: NetBackend?
+    /// How many of its kind there are before it.
+    public var number = 0
     public var control: RunControl?
 
     public init(

@@ -9,6 +9,10 @@ public enum PropertyKind: Sendable {
     case choice([String])
     /// The identifier of a drive.
     case drive
+    /// The identifier of a network back end.
+    case network
+    /// An address of Ethernet: six bytes in hexadecimal digits.
+    case mac
 }
 
 public struct Property: Sendable {
@@ -33,6 +37,8 @@ public struct Property: Sendable {
         case .text: "text"
         case .choice(let names): names.joined(separator: "|")
         case .drive: "drive"
+        case .network: "netdev"
+        case .mac: "52:54:00:12:34:56"
         }
     }
 
@@ -41,10 +47,18 @@ public struct Property: Sendable {
         case .flag:
             ["on": true, "true": true, "yes": true, "off": false, "false": false, "no": false][text].map { .flag($0) }
         case .number(let range): parseNumber(text.utf8).flatMap { range.contains($0) ? .number($0) : nil }
-        case .text, .drive: .text(text)
+        case .text, .drive, .network: .text(text)
+        case .mac: text.isEmpty || macAddress(text) != nil ? .text(text) : nil
         case .choice(let names): names.contains(text) ? .text(text) : nil
         }
     }
+}
+
+/// The six bytes of an address of Ethernet; nil: it is none.
+public func macAddress(_ text: String) -> [UInt8]? {
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    let bytes = parts.compactMap { $0.count == 2 ? UInt8($0, radix: 16) : nil }
+    return parts.count == 6 && bytes.count == 6 ? bytes : nil
 }
 
 public enum PropertyValue: Equatable, Sendable {

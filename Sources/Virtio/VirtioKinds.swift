@@ -14,5 +14,8 @@ public struct VirtioKind: Sendable {
 
     public var descriptor: DeviceDescriptor { type.descriptor }
 
-    public static let all = [VirtioKind(VirtioBlock.self, check: VirtioBlock.check), VirtioKind(VirtioRNG.self)]
+    public static let all = [
+        VirtioKind(VirtioBlock.self, check: VirtioBlock.check), VirtioKind(VirtioNet.self, check: VirtioNet.check),
+        VirtioKind(VirtioRNG.self),
+    ]
 }

@@ -3,6 +3,7 @@
 import BlockLayer
 import EngineSetup
 import HostOS
+import NetLayer
 import SystemKit
 import Virtio
 
@@ -47,33 +48,74 @@ final class Disks {
     }
 }
 
+/// What cables lead to, by the identifiers that cards name them by.
+final class Networks {
+    let options: [NetworkOption]
+    private var made: [String: UserNetwork] = [:]
+
+    init(_ options: [NetworkOption]) throws(CommandError) {
+        self.options = options
+        for option in options where options.filter({ $0.id == option.id }).count > 1 {
+            throw CommandError("-netdev id=\(option.id): there are two of them")
+        }
+    }
+
+    /// The end of the cable for one card, and no other. Nil: the card has no cable.
+    func take(_ name: String, _ board: Board) throws(CommandError) -> NetBackend? {
+        if name.isEmpty { return nil }
+        guard let option = options.first(where: { $0.id == name }) else {
+            throw CommandError("netdev=\(name): there is no -netdev with id=\(name)")
+        }
+        if made[name] != nil { throw CommandError("netdev=\(name): another card has it") }
+        do throws(UserNetworkSpec.Refusal) {
+            let network = try UserNetwork(name: name, option.user)
+            try network.start(board.loop, under: board.domain.lock)
+            made[name] = network
+            return network
+        } catch { throw CommandError("-netdev \(error)") }
+    }
+}
+
 struct AddedDevices {
     private let board: Board
     private let slots: [VirtioMMIO]
     private let disks: Disks
+    private let networks: Networks
 
-    init(_ board: Board, slots: [VirtioMMIO], disks: Disks) {
+    init(_ board: Board, slots: [VirtioMMIO], disks: Disks, networks: Networks) {
         self.board = board
         self.slots = slots
         self.disks = disks
+        self.networks = networks
     }
 
     func add(_ options: [DeviceOption], machine: String) throws {
-        guard let disk = VirtioKind.all.first(where: { $0.type == VirtioBlock.self }) else { return }
         var options = options
         // What the guest sees a drive as, where it is no device's.
         for (drive, backend) in disks.backends where drive.interface == .virtio {
-            options.append(
-                DeviceOption(disk, id: nil, slot: nil, try DeviceOption.properties(disk, "drive=\(backend.name)")))
+            options.append(try DeviceOption(parsing: "virtio-blk-device,drive=\(backend.name)"))
         }
+        for card in networks.options.compactMap(\.card) {
+            options.append(try DeviceOption(parsing: "virtio-net-device,\(card)"))
+        }
+        var counts: [String: Int] = [:]
         for (index, option) in options.enumerated() {
             let name = option.kind.descriptor.name
             let slot = try slot(option, machine)
             var context = board.context(option.id ?? "\(name)#\(index)", option.properties)
-            if name == disk.descriptor.name { context.disk = try disks.take(option.properties.text("drive")) }
+            context.number = counts[name, default: 0]
+            counts[name, default: 0] += 1
+            for property in option.kind.descriptor.properties {
+                switch property.kind {
+                case .drive: context.disk = try disks.take(option.properties.text(property.name))
+                case .network: context.network = try networks.take(option.properties.text(property.name), board)
+                default: break
+                }
+            }
             slot.plug(option.kind.type.init(context))
         }
     }
+
     private func slot(_ option: DeviceOption, _ machine: String) throws(CommandError) -> VirtioMMIO {
         let name = option.kind.descriptor.name
         if slots.isEmpty { throw CommandError("-device \(name): machine \(machine) has no place for virtio devices") }

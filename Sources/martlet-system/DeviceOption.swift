@@ -35,21 +35,13 @@ struct DeviceOption: Sendable {
                 own.append(part)
             }
         }
-        self.init(kind, id: id, slot: slot, try Self.properties(kind, own.joined(separator: ",")))
-        if let wrong = kind.check(properties) { throw OptionError("\(name): \(wrong)") }
-    }
-
-    init(_ kind: VirtioKind, id: String?, slot: Int?, _ properties: Properties) {
         self.kind = kind
         self.id = id
         self.slot = slot
-        self.properties = properties
-    }
-
-    static func properties(_ kind: VirtioKind, _ text: String) throws(OptionError) -> Properties {
-        do throws(PropertyError) { return try Properties(kind.descriptor, parsing: text) } catch {
-            throw OptionError("\(error)")
-        }
+        do throws(PropertyError) {
+            properties = try Properties(kind.descriptor, parsing: own.joined(separator: ","))
+        } catch { throw OptionError("\(error)") }
+        if let wrong = kind.check(properties) { throw OptionError("\(name): \(wrong)") }
     }
 
     /// Lines for `-device help`, or for `-device NAME,help`; nil: no help is asked for.

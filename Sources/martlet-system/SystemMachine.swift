@@ -126,7 +126,8 @@ final class SystemMachine {
         for part in description.parts where part.device != "plic" { try parts.add(part) }
         let disks = try Disks(line.drives)
         self.disks = disks
-        try AddedDevices(board, slots: parts.virtioSlots, disks: disks).add(line.devices, machine: description.name)
+        try AddedDevices(board, slots: parts.virtioSlots, disks: disks, networks: Networks(line.networks))
+            .add(line.devices, machine: description.name)
     }
 
     /// Where serial ports lead: the first shares the terminal with the monitor unless something else is said.

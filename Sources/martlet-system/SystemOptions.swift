@@ -21,6 +21,7 @@ struct SystemCommandLine: Sendable {
     var devices: [DeviceOption] = []
     var deviceHelp: String?
     var drives: [DriveOption] = []
+    var networks: [NetworkOption] = []
     var serial: [CharSpec] = []
     var monitor: CharSpec?
     var isGraphic = true
@@ -111,6 +112,15 @@ let systemOptions: [CommandOption<SystemCommandLine>] = [
         help:
             "an image: if=none|virtio, id, format=raw, readonly=on|off, cache=writeback|none|writethrough|directsync|unsafe"
     ) { (line, value) throws(OptionError) in line.drives.append(try DriveOption(parsing: value)) },
+    Option(
+        "netdev", argument: "user,id=ID[,PROP=VALUE...]",
+        help:
+            "what a network card's cable leads to: connections of the host's; net, host, dns, hostfwd, restrict, tftp, ..."
+    ) { (line, value) throws(OptionError) in line.networks.append(try NetworkOption(netdev: value)) },
+    Option("nic", argument: "user|none[,mac=ADDRESS][,PROP=VALUE...]", help: "a network card, and what -netdev takes") {
+        (line, value) throws(OptionError) in
+        if let network = try NetworkOption(nic: value, number: line.networks.count) { line.networks.append(network) }
+    },
     Option("hda", argument: "FILE", help: "-drive file=FILE") { (line, value) throws(OptionError) in
         line.drives.append(DriveOption(file: value))
     },

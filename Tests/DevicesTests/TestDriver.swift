@@ -40,9 +40,10 @@ final class TestDriver {
     let transport: RegisterBlock
     let layout: RingLayout
     var memory: DMA { machine.board.dma }
-    /// Of queue 0, with 8 places unless chosen.
+    /// The queue that is used, which has 8 places unless chosen.
+    var queue = 0
     var size: UInt16 = 8
-    // Of queue 0.
+    // Of that queue.
     private var offered: UInt16 = 0, wrap = true
     private var seen: UInt16 = 0, seenWrap = true
     private var places: [UInt16: UInt16] = [:]
@@ -78,7 +79,7 @@ final class TestDriver {
     var isInterrupted: Bool { machine.lines[1] }
     var interrupts: Int { machine.lines.rises[1] ?? 0 }
     func acknowledge() { transport.put(0x64, transport.get(0x60)) }
-    func notify(_ queue: UInt64 = 0) { transport.put(0x50, queue) }
+    func notify(_ other: UInt64? = nil) { transport.put(0x50, other ?? UInt64(queue)) }
     func turn() { machine.board.loop.turn(waits: false) }
 
     /// Turns the loop until something has been used, for 5 seconds at most.
@@ -98,7 +99,7 @@ final class TestDriver {
         return high << 32 | transport.get(0x10)
     }
 
-    /// Up to DRIVER_OK, with queue 0. `kind`: features of the kind to accept.
+    /// Up to DRIVER_OK, with the queue. `kind`: features of the kind to accept.
     func start(_ kind: UInt64 = 0, places change: (inout (UInt64, UInt64, UInt64)) -> Void = { _ in }) {
         status = 0
         status = 1
@@ -108,7 +109,7 @@ final class TestDriver {
             transport.put(0x20, (layout.features | kind) >> (32 * half) & 0xffff_ffff)
         }
         status = 0xb
-        transport.put(0x30, 0)
+        transport.put(0x30, UInt64(queue))
         transport.put(0x38, UInt64(size))
         var areas = (Self.descriptors, Self.driverArea, Self.deviceArea)
         _ = memory.fill(Self.ram + 0x1000, count: 0x4000)
@@ -122,7 +123,7 @@ final class TestDriver {
         status = 0xf
     }
 
-    // MARK: queue 0
+    // MARK: the queue
 
     /// Offers a buffer; returns what it is used by.
     @discardableResult

@@ -1,0 +1,112 @@
+// What `-netdev user` takes.
+
+/// A port of the host's that leads to one of the guest's.
+public struct PortForward: Equatable, Sendable {
+    public var isUDP = false
+    /// Nil: any of the host's addresses.
+    public var hostAddress: IPv4?
+    public var hostPort: UInt16
+    /// Nil: the first that the guest gets by DHCP.
+    public var guestAddress: IPv4?
+    public var guestPort: UInt16
+
+    /// `[tcp|udp]:[ADDRESS]:PORT-[ADDRESS]:PORT`
+    public init?(_ text: some StringProtocol) {
+        let fields = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        guard fields.count == 2, ["", "tcp", "udp"].contains(fields[0]) else { return nil }
+        isUDP = fields[0] == "udp"
+        let ends = fields[1].split(separator: "-", omittingEmptySubsequences: false)
+        guard ends.count == 2, let host = Self.end(ends[0]), let guest = Self.end(ends[1]), guest.port > 0 else {
+            return nil
+        }
+        (hostAddress, hostPort) = (host.address, host.port)
+        (guestAddress, guestPort) = (guest.address, guest.port)
+    }
+
+    private static func end(_ text: some StringProtocol) -> (address: IPv4?, port: UInt16)? {
+        let halves = text.split(separator: ":", omittingEmptySubsequences: false)
+        guard halves.count == 2, let port = UInt16(halves[1]) else { return nil }
+        if halves[0].isEmpty { return (nil, port) }
+        return IPv4(halves[0]).map { ($0, port) }
+    }
+}
+
+public struct UserNetworkSpec: Sendable {
+    public var network = IPv4Network("10.0.2.0/24")!
+    public var host: IPv4?
+    public var dns: IPv4?
+    public var dhcpStart: IPv4?
+    public var isRestricted = false
+    public var hasIPv4 = true
+    public var hasIPv6 = true
+    public var hostname: String?
+    public var domain: String?
+    public var searchDomains: [String] = []
+    public var tftpFolder: String?
+    public var tftpServer: String?
+    public var bootFile: String?
+    public var forwards: [PortForward] = []
+
+    public init() {}
+
+    public struct Refusal: Error, CustomStringConvertible {
+        public let description: String
+    }
+
+    public static let wanted =
+        "net=ADDRESS[/BITS], host=ADDRESS, dns=ADDRESS, dhcpstart=ADDRESS, restrict=on|off, ipv4=on|off, ipv6=on|off, hostname=NAME, "
+        + "domainname=NAME, dnssearch=NAME, tftp=FOLDER, tftp-server-name=NAME, bootfile=NAME, "
+        + "hostfwd=tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT"
+
+    public mutating func set(_ key: String, _ value: String) throws(Refusal) {
+        func address() throws(Refusal) -> IPv4 {
+            guard let address = IPv4(value) else { throw wrong("an address such as 10.0.2.2") }
+            return address
+        }
+        func flag() throws(Refusal) -> Bool {
+            guard let flag = ["on": true, "off": false, "yes": true, "no": false, "y": true, "n": false][value] else {
+                throw wrong("on or off")
+            }
+            return flag
+        }
+        func wrong(_ wanted: String) -> Refusal { Refusal(description: "\(key)=\(value): wanted \(wanted)") }
+        switch key {
+        case "net":
+            guard let network = IPv4Network(value) else { throw wrong("a network such as 10.0.2.0/24") }
+            self.network = network
+        case "host": host = try address()
+        case "dns": dns = try address()
+        case "dhcpstart": dhcpStart = try address()
+        case "restrict": isRestricted = try flag()
+        case "ipv4": hasIPv4 = try flag()
+        case "ipv6": hasIPv6 = try flag()
+        case "hostname": hostname = value
+        case "domainname": domain = value
+        case "dnssearch": searchDomains.append(value)
+        case "tftp": tftpFolder = value
+        case "tftp-server-name": tftpServer = value
+        case "bootfile": bootFile = value
+        case "hostfwd":
+            guard let forward = PortForward(value) else { throw wrong("tcp:[ADDRESS]:PORT-[ADDRESS]:PORT") }
+            forwards.append(forward)
+        default: throw Refusal(description: "user: '\(key)' is not known; wanted \(Self.wanted)")
+        }
+    }
+
+    /// Refuses what does not fit together.
+    public func check() throws(Refusal) {
+        if !hasIPv4, !hasIPv6 { throw Refusal(description: "ipv4=off,ipv6=off: nothing is left; wanted one of them") }
+        let inside = [("host", host), ("dns", dns), ("dhcpstart", dhcpStart)]
+        for (name, address) in inside {
+            if let address, !network.contains(address) {
+                throw Refusal(
+                    description: "\(name)=\(address): it is not in the network \(network.address), mask \(network.mask)"
+                )
+            }
+        }
+    }
+
+    var hostAddress: IPv4 { host ?? network.host(2) }
+    var dnsAddress: IPv4 { dns ?? network.host(3) }
+    var dhcpAddress: IPv4 { dhcpStart ?? network.host(15) }
+}

@@ -1,0 +1,175 @@
+// A network card. (Virtio 1.2, 5.1)
+//
+//     header of a frame: flags (1), kind of segmentation (1), length of headers (2), size of segments (2), check sum from (2),
+//                        check sum at (2), count of buffers (2)
+
+import EventLoop
+import NetLayer
+import SystemKit
+
+public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
+    public override class var kind: UInt32 { 1 }
+    public override class var descriptor: DeviceDescriptor {
+        DeviceDescriptor(
+            "virtio-net-device", "a network card",
+            [
+                Property("netdev", .network, "", "what its cable leads to: an identifier of -netdev; none: nothing"),
+                Property("mac", .mac, "", "its address; the first card's is 52:54:00:12:34:56 unless given"),
+                Property("rx_queue_size", .number(16...1024), "256", "places for frames that come in, a power of two"),
+                Property("tx_queue_size", .number(16...1024), "256", "places for frames that go out, a power of two"),
+                Property("mrg_rxbuf", .flag, "on", "a frame may take several buffers"),
+                Property("csum", .flag, "on", "check sums of frames that go out are filled in"),
+                Property("guest_csum", .flag, "on", "the guest need not look at check sums of what comes in"),
+            ] + commonProperties)
+    }
+    public override class func queueLimits(_ properties: Properties) -> [UInt16] {
+        [UInt16(properties.number("rx_queue_size")), UInt16(properties.number("tx_queue_size"))]
+    }
+
+    /// What is wrong with a combination of properties.
+    public static func check(_ properties: Properties) -> String? {
+        for name in ["rx_queue_size", "tx_queue_size"] where properties.number(name).nonzeroBitCount != 1 {
+            return "\(name)=\(properties.number(name)): wanted a power of two"
+        }
+        return nil
+    }
+
+    private enum Bit {
+        static let checkSum: UInt64 = 1 << 0, guestCheckSum: UInt64 = 1 << 1, address: UInt64 = 1 << 5
+        static let merged: UInt64 = 1 << 15, status: UInt64 = 1 << 16
+    }
+    private enum HeaderFlag { static let needsCheckSum: UInt8 = 1, isValid: UInt8 = 2 }
+    private static let headerSize = 12
+    /// Frames that are kept until the driver has buffers for them.
+    private static let keptFrames = 512
+    private static let linkIsUp: UInt16 = 1
+    /// The first card's address; the last byte counts.
+    private static let firstAddress: [UInt8] = [0x52, 0x54, 0, 0x12, 0x34, 0x56]
+
+    private let network: NetBackend?
+    private let address: [UInt8]
+    /// What came in, oldest first, without the driver having had room.
+    private var kept: [[UInt8]] = []
+    private var sender: BottomHalf!
+    private var frame: [UInt8] = []
+
+    public required init(_ context: DeviceContext) {
+        network = context.network
+        var standard = Self.firstAddress
+        standard[5] &+= UInt8(truncatingIfNeeded: context.number)
+        address = macAddress(context.properties.text("mac")) ?? standard
+        super.init(context)
+        sender = bottomHalf { [unowned self] in sendAll() }
+        network?.attach(self, domain.loop, under: domain.lock)
+    }
+
+    private var incoming: VirtQueue { queue(0) }
+    private var outgoing: VirtQueue { queue(1) }
+
+    public override var kindFeatures: UInt64 {
+        var bits = Bit.address | Bit.status
+        if properties.flag("mrg_rxbuf") { bits |= Bit.merged }
+        if properties.flag("csum") { bits |= Bit.checkSum }
+        if properties.flag("guest_csum") { bits |= Bit.guestCheckSum }
+        return bits
+    }
+
+    public override var configuration: [UInt8] {
+        var bytes = ByteWriter()
+        for byte in address { bytes.add(byte) }
+        bytes.add(Self.linkIsUp)
+        return bytes.bytes
+    }
+
+    public override func stopped() { kept = [] }
+
+    public override func notified(_ queue: VirtQueue) throws(RingFault) {
+        if queue === incoming { try receiveKept() } else { sender.schedule() }
+    }
+
+    // MARK: out
+
+    /// What the guest does meanwhile does not wait for it: the loop's thread does it.
+    private func sendAll() {
+        guard outgoing.isReady else { return }
+        do throws(RingFault) {
+            try takeAll(outgoing) { chain throws(RingFault) in
+                try send(chain)
+                outgoing.giveBack(chain, written: 0)
+                return true
+            }
+            tell(outgoing)
+        } catch { fail(error) }
+        network?.hasSent()
+    }
+
+    private func send(_ chain: Chain) throws(RingFault) {
+        let count = chain.readableCount - Self.headerSize
+        guard count >= 0, let header = chain.read(count: Self.headerSize) else {
+            throw .badRequest("a frame without its header of \(Self.headerSize) bytes")
+        }
+        // Longer ones have not been agreed on.
+        guard count <= NetBackend.longestFrame else { return guestError("a frame of \(count) bytes") }
+        frame.removeAll(keepingCapacity: true)
+        for window in Chain.middle(chain.readable, droppingFirst: Self.headerSize) { frame += window.bytes }
+        if header[0] & HeaderFlag.needsCheckSum != 0 {
+            let fields = ByteReader(header)
+            let isInside = InternetCheckSum.complete(
+                &frame, from: Int(fields.value(6, as: UInt16.self)), at: Int(fields.value(8, as: UInt16.self)))
+            guard isInside else { return guestError("a check sum outside of its frame") }
+        }
+        frame.withUnsafeBytes { network?.send($0) }
+    }
+
+    // MARK: in
+
+    public func receive(_ frame: UnsafeRawBufferPointer) {
+        guard incoming.isReady, !status.contains(.needsReset), status.contains(.driverOK) else { return }
+        var bytes = Array(frame)
+        if bytes.count < NetBackend.shortestFrame {
+            bytes += Array(repeating: 0, count: NetBackend.shortestFrame - bytes.count)
+        }
+        if kept.count < Self.keptFrames { kept.append(bytes) }
+        do throws(RingFault) { try receiveKept() } catch { fail(error) }
+    }
+
+    private func receiveKept() throws(RingFault) {
+        var done = 0
+        while done < kept.count, try put(kept[done]) { done += 1 }
+        kept.removeFirst(done)
+        if done > 0 { tell(incoming) }
+    }
+
+    /// Buffers that are taken and not used yet, because a frame needs more of them than there are.
+    private var begun: [Chain] = []
+
+    /// False: there is no room for it.
+    private func put(_ frame: [UInt8]) throws(RingFault) -> Bool {
+        let total = Self.headerSize + frame.count, mayMerge = has(Bit.merged)
+        var room = begun.reduce(0) { $0 + $1.writableCount }
+        while room < total {
+            guard let chain = try incoming.next() else { return false }
+            if chain.writableCount < Self.headerSize { throw .badRequest("a buffer has no room for a header") }
+            if !mayMerge, chain.writableCount < total {
+                // Nothing says what else to do: the frame is lost, the buffer is not.
+                incoming.giveBack(chain, written: 0)
+                return true
+            }
+            begun.append(chain)
+            room += chain.writableCount
+        }
+        var header = [UInt8](repeating: 0, count: Self.headerSize)
+        if has(Bit.guestCheckSum) { header[0] = HeaderFlag.isValid }
+        header[10] = UInt8(truncatingIfNeeded: begun.count)
+        header[11] = UInt8(truncatingIfNeeded: begun.count >> 8)
+        var rest = frame[...]
+        for (index, chain) in begun.enumerated() {
+            let start = index == 0 ? chain.write(header) : 0
+            let count = chain.write(rest, at: start)
+            rest = rest.dropFirst(count)
+            incoming.giveBack(chain, written: start + count)
+        }
+        begun = []
+        return true
+    }
+}

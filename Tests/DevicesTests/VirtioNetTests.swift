@@ -1,0 +1,215 @@
+import HostOS
+import NetLayer
+import SystemKit
+import TestSupport
+import Testing
+import Virtio
+
+/// Remembers what a card sends.
+private final class TestCable: NetBackend, @unchecked Sendable {
+    var sent: [[UInt8]] = []
+    override func send(_ frame: UnsafeRawBufferPointer) { sent.append(Array(frame)) }
+    func deliver(_ frame: [UInt8]) { frame.withUnsafeBytes { card?.receive($0) } }
+}
+
+@Suite struct VirtioNetTests {
+    private static let merged: UInt64 = 1 << 15
+    private let cable = TestCable(name: "n")
+
+    private func make(_ layout: RingLayout = RingLayout(), _ features: UInt64 = 0, queue: Int = 0) throws -> TestDriver
+    {
+        let driver = try TestDriver(
+            layout, VirtioNet.init, VirtioNet.descriptor, "rx_queue_size=16,tx_queue_size=16"
+        ) { $0.network = cable }
+        driver.queue = queue
+        driver.start(features)
+        return driver
+    }
+
+    private let data = TestDriver.buffers + 0x1000
+
+    /// Sends a frame behind a header.
+    private func send(_ driver: TestDriver, _ header: [UInt8], _ frame: [UInt8]) throws {
+        #expect(driver.memory.store(data, bytes: header + frame))
+        let half = UInt32(header.count + frame.count / 2)
+        let id = driver.offer([
+            Piece(address: data, count: half),
+            Piece(address: data + UInt64(half), count: UInt32(header.count + frame.count) - half),
+        ])
+        let used = try #require(driver.used())
+        #expect(used == (id, 0))
+    }
+
+    private static let header = [UInt8](repeating: 0, count: 12)
+
+    @Test(arguments: RingLayout.all) func framesGoOut(_ layout: RingLayout) throws {
+        let driver = try make(layout, queue: 1)
+        for count in [14, 60, 61, 1514, 1518] {
+            let frame = (0..<count).map { UInt8(truncatingIfNeeded: $0 * 7) }
+            try send(driver, Self.header, frame)
+            #expect(cable.sent.last == frame)
+        }
+        try send(driver, Self.header, Array(repeating: 1, count: 1519))
+        #expect(cable.sent.count == 5, "longer than a frame")
+        #expect(!driver.needsReset)
+    }
+
+    /// Values of RFC 1071, section 3: the words 0001, f203, f4f5 and f6f7 sum up to ddf2.
+    @Test func checkSumsAreFilledIn() throws {
+        #expect(InternetCheckSum.sum([0, 1, 0xf2, 3, 0xf4, 0xf5, 0xf6, 0xf7]) == 0xddf2)
+        #expect(InternetCheckSum.sum([1]) == 0x100)
+        let driver = try make(RingLayout(), 1, queue: 1)
+        var frame = [UInt8](repeating: 0, count: 64)
+        frame.replaceSubrange(40..<48, with: [0, 1, 0xf2, 3, 0xf4, 0xf5, 0xf6, 0xf7])
+        var header = Self.header
+        (header[0], header[6], header[8]) = (1, 34, 16)
+        try send(driver, header, frame)
+        let sum = ~(0xddf2 as UInt16)
+        #expect(cable.sent.last?[50...51] == [UInt8(sum >> 8), UInt8(sum & 255)])
+        for (start, offset) in [(63, 0), (64, 0), (0, 63), (255, 255)] as [(UInt8, UInt8)] {
+            (header[6], header[8], header[7], header[9]) = (start, offset, 0, 0)
+            try send(driver, header, frame)
+        }
+        (header[7], header[9]) = (255, 255)
+        try send(driver, header, frame)
+        #expect(cable.sent.count == 1 && !driver.needsReset, "outside of the frame")
+    }
+
+    @Test(arguments: RingLayout.all) func framesComeIn(_ layout: RingLayout) throws {
+        let driver = try make(layout)
+        for count in [60, 200, 1514] {
+            let id = driver.offer([Piece(address: data, count: 1600, isWritten: true)])
+            let frame = (0..<count).map { UInt8(truncatingIfNeeded: $0 * 5) }
+            cable.deliver(frame)
+            let used = try #require(driver.used())
+            #expect(used == (id, UInt32(count + 12)) && driver.isInterrupted)
+            #expect(driver.memory.bytes(data + 12, count: count) == frame)
+            #expect(driver.memory.load(data + 10, as: UInt16.self) == 1)
+            driver.acknowledge()
+        }
+        driver.offer([Piece(address: data, count: 1600, isWritten: true)])
+        cable.deliver([1, 2, 3])
+        #expect(driver.used()?.written == 72, "a short frame is filled")
+    }
+
+    @Test func whatComesBeforeThereIsRoomIsKept() throws {
+        let driver = try make()
+        for index in 0..<600 { cable.deliver(Array(repeating: UInt8(truncatingIfNeeded: index), count: 60)) }
+        var seen = 0
+        while seen < 600 {
+            driver.offer([Piece(address: data, count: 100, isWritten: true)])
+            guard driver.used(waits: false) != nil else { break }
+            #expect(driver.memory.load(data + 12, as: UInt8.self) == UInt8(truncatingIfNeeded: seen))
+            seen += 1
+        }
+        #expect(seen == 512, "and what is too much is lost")
+    }
+
+    @Test func aFrameTakesSeveralBuffersWhereThatIsAgreedOn() throws {
+        let driver = try make(RingLayout(), Self.merged)
+        let frame = (0..<150).map { UInt8($0) }
+        for index in 0..<2 as Range<UInt64> {
+            driver.offer([Piece(address: data + 64 * index, count: 64, isWritten: true)])
+        }
+        cable.deliver(frame)
+        #expect(driver.used(waits: false) == nil, "there is not room for all of it")
+        driver.offer([Piece(address: data + 128, count: 64, isWritten: true)])
+        #expect((0..<3).map { _ in driver.used()?.written } == [64, 64, 34])
+        #expect(driver.memory.load(data + 10, as: UInt16.self) == 3)
+        #expect(driver.memory.bytes(data + 12, count: 150) == frame)
+    }
+
+    @Test func withoutThatAFrameThatDoesNotFitIsLost() throws {
+        let driver = try make()
+        driver.offer([Piece(address: data, count: 64, isWritten: true)])
+        cable.deliver(Array(repeating: 1, count: 100))
+        #expect(driver.used()?.written == 0 && !driver.needsReset)
+    }
+
+    @Test func badBuffersStopTheDevice() throws {
+        let sender = try make(queue: 1)
+        sender.offer([Piece(address: data, count: 11)])
+        sender.turn()
+        #expect(sender.needsReset)
+        let receiver = try make()
+        receiver.offer([Piece(address: data, count: 11, isWritten: true)])
+        cable.deliver(Array(repeating: 1, count: 60))
+        #expect(receiver.needsReset)
+        cable.deliver(Array(repeating: 1, count: 60))
+        receiver.start()
+        receiver.offer([Piece(address: data, count: 100, isWritten: true)])
+        #expect(receiver.used(waits: false) == nil, "nothing of before the reset comes in")
+    }
+
+    @Test func theConfigurationHasTheAddress() throws {
+        let driver = try make()
+        #expect(driver.memory.map.ranges.count > 0)
+        #expect((0..<6).map { driver.transport.get(0x100 + $0, size: 1) } == [0x52, 0x54, 0, 0x12, 0x34, 0x56])
+        #expect(driver.transport.get(0x106, size: 2) == 1, "the link is up")
+    }
+}
+
+@Suite struct UserNetworkTests {
+    @Test func addressesAndNetworksAreRead() {
+        #expect(IPv4("10.0.2.15")?.value == 0x0a00_020f && IPv4("255.255.255.255")?.description == "255.255.255.255")
+        for text in ["", "1.2.3", "1.2.3.4.5", "1.2.3.256", "1.2.3.-4", "1..2.3", "a.b.c.d", "1.2.3.0004"] {
+            #expect(IPv4(text) == nil, "\(text)")
+        }
+        #expect(IPv4Network("192.168.7.9/16")?.address == IPv4("192.168.0.0"))
+        #expect(IPv4Network("10.1.2.3")?.mask == IPv4("255.255.255.0"))
+        #expect(IPv4Network("10.0.0.0/255.255.128.0")?.mask == IPv4("255.255.128.0"))
+        for text in ["10.0.0.0/33", "10.0.0.0/0", "10.0.0.0/255.0.255.0", "10.0.0.0/", "/8", "10.0.0.0/8/8"] {
+            #expect(IPv4Network(text) == nil, "\(text)")
+        }
+    }
+
+    @Test func forwardsAreRead() throws {
+        let forward = try #require(PortForward("tcp:127.0.0.1:2222-:22"))
+        #expect(forward.hostAddress == IPv4("127.0.0.1") && forward.hostPort == 2222 && forward.guestPort == 22)
+        #expect(!forward.isUDP && forward.guestAddress == nil)
+        #expect(PortForward("udp::53-10.0.2.20:53")?.guestAddress == IPv4("10.0.2.20"))
+        #expect(PortForward("::1-:1") != nil, "tcp is what it is without a word")
+        for text in [
+            "", "tcp", "tcp:1-2", "tcp::1", "tcp::1-:", "tcp::1-:0", "tcp::70000-:1", "icmp::1-:1", "tcp:x:1-:1",
+        ] {
+            #expect(PortForward(text) == nil, "\(text)")
+        }
+    }
+
+    @Test func whatDoesNotFitIsRefused() throws {
+        var spec = UserNetworkSpec()
+        try spec.set("net", "192.168.1.0/24")
+        try spec.check()
+        try spec.set("host", "10.0.2.2")
+        #expect { try spec.check() } throws: { "\($0)".contains("host=10.0.2.2") && "\($0)".contains("192.168.1.0") }
+        for (key, value) in [("net", "x"), ("restrict", "maybe"), ("hostfwd", "22"), ("nonsense", "1"), ("dns", "1")] {
+            #expect(throws: UserNetworkSpec.Refusal.self) { try spec.set(key, value) }
+        }
+    }
+
+    /// Who asks for the address of the host's end is told (RFC 826), by the loop's turns alone.
+    @Test func theHostAnswers() throws {
+        let machine = try TestMachine()
+        let network = try UserNetwork(name: "n", UserNetworkSpec())
+        try network.start(machine.board.loop, under: machine.board.domain.lock)
+        let card = Listener()
+        network.attach(card, machine.board.loop, under: machine.board.domain.lock)
+        let request: [UInt8] =
+            Array(repeating: 0xff, count: 6) + [0x52, 0x54, 0, 0x12, 0x34, 0x56, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1]
+            + [0x52, 0x54, 0, 0x12, 0x34, 0x56, 10, 0, 2, 15] + [0, 0, 0, 0, 0, 0, 10, 0, 2, 2]
+            + Array(repeating: 0, count: 18)
+        machine.board.domain.lock.withLock {
+            request.withUnsafeBytes { network.send($0) }
+            network.hasSent()
+        }
+        let end = HostClock.monotonic() + 5_000_000_000
+        while card.frames.isEmpty, HostClock.monotonic() < end { machine.board.loop.turn(waits: false) }
+        let answer = try #require(card.frames.first)
+        #expect(answer[12..<14] == [8, 6] && answer[20..<22] == [0, 2] && answer[28..<32] == [10, 0, 2, 2])
+    }
+
+    private final class Listener: NetCard {
+        var frames: [[UInt8]] = []
+        func receive(_ frame: UnsafeRawBufferPointer) { frames.append(Array(frame)) }
+    }
+}
