@@ -5,9 +5,12 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <netdb.h>
 #include <signal.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/auxv.h>
+#include <sys/socket.h>
 #include <sys/single_threaded.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -133,3 +136,23 @@ static inline long clx_clone_sharing(long number, long a0, long a1, long a2, lon
 #define CLX_MFD_CLOEXEC 1
 #define CLX_MFD_ALLOW_SEALING 2
 #define CLX_SA_RESTORER 0x04000000
+
+/// Bytes that hold any socket's address.
+static const int clx_address_room = sizeof(struct sockaddr_storage);
+
+/// Looks a host's name and a port up (getaddrinfo(3)); a static program must not do that. An empty host is any of this machine's addresses. NULL: the
+/// first address is at `address`. Else what is wrong.
+static inline const char *clx_resolve(const char *host, const char *port, int datagrams, int passive, void *address, int *family, int *count) {
+    struct addrinfo hints, *list = 0;
+    memset(&hints, 0, sizeof hints);
+    hints.ai_socktype = datagrams ? SOCK_DGRAM : SOCK_STREAM;
+    hints.ai_flags = passive ? AI_PASSIVE : 0;
+    hints.ai_family = *host ? AF_UNSPEC : AF_INET;
+    int status = getaddrinfo(*host ? host : 0, port, &hints, &list);
+    if (status) return gai_strerror(status);
+    memcpy(address, list->ai_addr, list->ai_addrlen);
+    *family = list->ai_family;
+    *count = (int)list->ai_addrlen;
+    freeaddrinfo(list);
+    return 0;
+}

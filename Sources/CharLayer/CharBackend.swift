@@ -12,6 +12,8 @@ public enum CharEvent: Equatable, Sendable {
     case ended
     /// What is typed comes here from now on, or no more.
     case focused, unfocused
+    /// There is a peer, a new one perhaps.
+    case connected
 }
 
 /// Called by the loop's thread, with the lock held that it was attached under.
@@ -46,6 +48,15 @@ open class CharBackend: @unchecked Sendable {
 
     /// The front end can take more than when it was last asked.
     open func inputHasRoom() {}
+
+    /// Whose peer the machine is to wait for before it starts; nil: nobody's.
+    open var awaited: String? { nil }
+
+    /// What is typed comes here now.
+    open var hasFocus: Bool { true }
+
+    /// Writes what waits, when the loop turns no more, for a bounded time.
+    open func flush() {}
 
     /// Takes what there is room for; the rest is lost.
     public final func send(_ text: String) {

@@ -1,21 +1,13 @@
-// What `-serial` and `-monitor` take.
-
-import CLinux
-import EventLoop
-import HostOS
+// What `-serial` and `-monitor` take: QEMU's short forms.
 
 public enum CharSpecError: Error, Equatable, CustomStringConvertible {
-    case unknown(String)
-    case noPath
-    case cannotOpen(path: String, reason: String)
-    case standardTwice
+    case wrong(String)
+    case cannotOpen(String, reason: String)
 
     public var description: String {
         switch self {
-        case .unknown(let text): "'\(text)' is no character device: \(CharSpec.forms) are"
-        case .noPath: "'file:' wants a path behind it"
-        case .cannotOpen(let path, let reason): "cannot open '\(path)': \(reason)"
-        case .standardTwice: "standard input and output can be used once only ('mon:stdio' shares them)"
+        case .wrong(let text): text
+        case .cannotOpen(let what, let reason): "cannot open '\(what)': \(reason)"
         }
     }
 }
@@ -23,75 +15,85 @@ public enum CharSpecError: Error, Equatable, CustomStringConvertible {
 public enum CharSpec: Equatable, Sendable {
     /// Nothing there at all.
     case none
-    /// All output is lost.
-    case null
-    case stdio
-    /// Standard input and output, shared with the monitor.
-    case sharedStdio
-    case file(String)
+    /// One that `-chardev` has made.
+    case named(String)
+    case device(CharDevice)
 
-    static let forms = "none, null, stdio, mon:stdio and file:PATH"
+    public static let null = CharSpec.device(CharDevice(.null))
+    public static let stdio = CharSpec.device(CharDevice(.stdio(keepsSignals: true)))
+    /// Standard input and output, shared with the monitor.
+    public static let sharedStdio = CharSpec.device(CharDevice(.stdio(keepsSignals: false), isShared: true))
+
+    /// Shared with the monitor: `mon:`.
+    public var isShared: Bool { if case .device(let device) = self { device.isShared } else { false } }
+
+    static let forms =
+        "none, null, stdio, pty, file:PATH, pipe:PATH, unix:PATH, tcp:HOST:PORT, udp:HOST:PORT@HOST:PORT, /dev/NAME, "
+        + "chardev:ID and mon:FORM"
 
     public init(parsing text: String) throws(CharSpecError) {
-        switch text {
-        case "none": self = .none
-        case "null": self = .null
-        case "stdio": self = .stdio
-        case "mon:stdio": self = .sharedStdio
-        case "file:": throw .noPath
-        case _ where text.hasPrefix("file:"): self = .file(String(text.dropFirst(5)))
-        default: throw .unknown(text)
-        }
-    }
-}
-
-/// Makes back ends of what the options say.
-public final class CharBackends {
-    private let loop: EventLoop
-    private let end: () -> Void
-    private var usesStandard = false
-    private var streams: [StreamBackend] = []
-    /// The mux on standard input and output, where there is one.
-    public private(set) var mux: Mux?
-
-    /// `end`: what Ctrl-A x does.
-    public init(_ loop: EventLoop, end: @escaping () -> Void) {
-        self.loop = loop
-        self.end = end
-    }
-
-    /// Nil: nothing there at all. Each `mon:stdio` is one more port of the same mux.
-    public func make(_ spec: CharSpec) throws(CharSpecError) -> CharBackend? {
-        switch spec {
-        case .none: return nil
-        case .null: return CharBackend()
-        case .file(let path):
-            do { return kept(try StreamBackend.file(loop, path)) } catch {
-                throw .cannotOpen(path: path, reason: error.message)
+        if text == "none" {
+            self = .none
+        } else if text.hasPrefix("chardev:") {
+            self = .named(try Self.rest(text, "ID"))
+        } else if text.hasPrefix("mon:") {
+            guard case .device(var device) = try CharSpec(parsing: String(text.dropFirst(4))) else {
+                throw .wrong("'\(text)': mon: wants a form that opens something, as mon:stdio; -mon shares a chardev")
             }
-        case .stdio:
-            if usesStandard { throw .standardTwice }
-            usesStandard = true
-            return kept(StreamBackend.standard(loop, keepsSignals: true))
-        case .sharedStdio:
-            if let mux { return mux.port() }
-            if usesStandard { throw .standardTwice }
-            usesStandard = true
-            let standard = kept(StreamBackend.standard(loop, keepsSignals: false))
-            let mux = Mux(loop, standard, isInteractive: HostTerminal.isTerminal(0), end: end)
-            self.mux = mux
-            return mux.port()
+            device.isShared = true
+            if case .stdio = device.kind { device.kind = .stdio(keepsSignals: false) }
+            self = .device(device)
+        } else {
+            self = .device(try Self.device(text))
         }
     }
 
-    private func kept(_ stream: StreamBackend) -> StreamBackend {
-        streams.append(stream)
-        return stream
+    private static func device(_ text: String) throws(CharSpecError) -> CharDevice {
+        switch text {
+        case "null": return CharDevice(.null)
+        case "stdio": return CharDevice(.stdio(keepsSignals: true))
+        case "pty": return CharDevice(.pty)
+        default: break
+        }
+        if text.hasPrefix("/dev/") { return CharDevice(.serial(path: text)) }
+        switch text.prefix(while: { $0 != ":" }) {
+        case "file" where text.contains(":"): return CharDevice(.file(path: try rest(text, "PATH"), appends: false))
+        case "pipe" where text.contains(":"): return CharDevice(.pipe(path: try rest(text, "PATH")))
+        case "unix" where text.contains(":"): return try socket(try rest(text, "PATH")) { .unix($0) }
+        case "tcp" where text.contains(":"):
+            return try socket(try rest(text, "HOST:PORT")) { (name) throws(CharSpecError) in
+                try SocketAddress(parsing: name)
+            }
+        case "udp" where text.contains(":"):
+            let halves = try rest(text, "HOST:PORT").split(
+                separator: "@", maxSplits: 1, omittingEmptySubsequences: false
+            ).map(String.init)
+            return CharDevice(
+                .udp(
+                    remote: try SocketAddress(parsing: halves[0]),
+                    local: halves.count == 2 ? try SocketAddress(parsing: halves[1]) : nil))
+        case "telnet", "websocket", "tn3270":
+            throw .wrong("'\(text)': telnet and web sockets are not supported; tcp: is")
+        case "vc", "msmouse", "braille", "con":
+            throw .wrong("'\(text)' is not supported; \(forms) are character devices")
+        default: throw .wrong("'\(text)' is no character device: \(forms) are")
+        }
     }
 
-    /// Writes what machines have said last, when the loop turns no more. It takes some seconds at most, whatever readers do.
-    public func flush() { for stream in streams { stream.flush() } }
-}
+    private static func socket(
+        _ text: String, _ address: (String) throws(CharSpecError) -> SocketAddress
+    ) throws(CharSpecError) -> CharDevice {
+        var values = OptionValues(text)
+        try values.check(["server", "wait", "reconnect", "reconnect-ms", "nodelay", "telnet"], of: "a socket")
+        var options = SocketOptions(try address(values.first))
+        try options.take(&values)
+        return CharDevice(.socket(options))
+    }
 
-/// Writing to a pipe without a reader is an error like others, and no signal.
-func ignoreVanishedReaders() { HostSignals.set(SIGPIPE, .ignore) }
+    /// What comes behind the colon.
+    private static func rest(_ text: String, _ what: String) throws(CharSpecError) -> String {
+        let rest = text.drop { $0 != ":" }.dropFirst()
+        if rest.isEmpty { throw .wrong("'\(text)' wants \(text)\(what)") }
+        return String(rest)
+    }
+}

@@ -58,6 +58,7 @@ public final class Mux: @unchecked Sendable {
 
         override func send(_ byte: UInt8) -> Bool { mux.backend.send(byte) }
         override func inputHasRoom() { mux.refill.schedule() }
+        override var hasFocus: Bool { mux.focused === self }
     }
 
     private var focused: Port? { ports.indices.contains(focus) ? ports[focus] : nil }

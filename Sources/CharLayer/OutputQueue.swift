@@ -15,6 +15,7 @@ final class OutputQueue: @unchecked Sendable {
     /// Bytes in the queue, those that are being drained included.
     private var count = 0
     private var isDropping = false
+    private var isClosed = false
     private var hasRefused = false
     /// How often something has moved.
     private var moves: UInt64 = 0
@@ -40,7 +41,7 @@ final class OutputQueue: @unchecked Sendable {
         self.capacity = capacity
         self.patience = patience
         self.roomAgain = roomAgain
-        timer = loop.timer(.realtime) { [unowned self] in patienceIsOver() }
+        timer = loop.timer(.realtime) { [weak self] in self?.patienceIsOver() }
     }
 
     var isEmpty: Bool { lock.withLock { count == 0 } }
@@ -49,6 +50,10 @@ final class OutputQueue: @unchecked Sendable {
 
     func append(_ byte: UInt8) -> Answer {
         lock.lock()
+        if isClosed {
+            lock.unlock()
+            return .taken
+        }
         if count < capacity {
             filling.append(byte)
             count += 1
@@ -86,6 +91,12 @@ final class OutputQueue: @unchecked Sendable {
     /// Nobody will take these bytes.
     func discard() {
         while drain({ $0.count }) {}
+    }
+
+    /// Nothing will be drained any more: what comes is lost.
+    func close() {
+        lock.withLock { isClosed = true }
+        timer.disarm()
     }
 
     private func moved(_ done: Int) {

@@ -1,4 +1,4 @@
-// A back end on file descriptors: standard input and output, a file, a pipe.
+// A back end on file descriptors: standard input and output, files, pipes, terminals, and what a socket's peer is.
 
 import EventLoop
 import HostOS
@@ -15,12 +15,17 @@ public final class StreamBackend: CharBackend, @unchecked Sendable {
     private var writer: Source?
     private var drain: BottomHalf!
     private var refill: BottomHalf!
+    /// Kept open as long as this is.
+    private let companion: Int32?
+    private var isClosed = false
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 16)
 
     /// Nil: there is no input, or all output is lost.
     public init(
-        _ loop: EventLoop, input: HostStream?, output: HostStream?, capacity: Int? = nil, patience: UInt64? = nil
+        _ loop: EventLoop, input: HostStream?, output: HostStream?, capacity: Int? = nil, patience: UInt64? = nil,
+        companion: Int32? = nil
     ) {
+        self.companion = companion
         self.loop = loop
         self.input = input
         self.output = output
@@ -28,8 +33,8 @@ public final class StreamBackend: CharBackend, @unchecked Sendable {
         queue = OutputQueue(
             loop, capacity: capacity ?? OutputQueue.capacity, patience: patience ?? OutputQueue.patience
         ) { [unowned self] in tellOutputHasRoom() }
-        drain = BottomHalf(loop) { [unowned self] in write() }
-        refill = BottomHalf(loop) { [unowned self] in setInterest() }
+        drain = BottomHalf(loop) { [weak self] in self?.write() }
+        refill = BottomHalf(loop) { [weak self] in self?.setInterest() }
         if let input {
             reader = loop.watch(input.descriptor, []) { [unowned self] _ in read() }
         }
@@ -37,24 +42,74 @@ public final class StreamBackend: CharBackend, @unchecked Sendable {
     }
 
     deinit {
+        close()
+        buffer.deallocate()
+    }
+
+    /// Gives the files back. What comes later is lost. The loop's thread.
+    func close() {
+        if isClosed { return }
+        isClosed = true
         reader?.cancel()
         writer?.cancel()
+        reader = nil
+        writer = nil
+        queue.close()
         input?.close()
-        output?.close()
-        buffer.deallocate()
+        if let output, output.descriptor != input?.descriptor { output.close() }
+        if let companion { HostFile.close(companion) }
     }
 
     /// Standard input and output. A terminal gives all its keys to the machine; `keepsSignals`: but for Ctrl-C and its kin.
     public static func standard(_ loop: EventLoop, keepsSignals: Bool) -> StreamBackend {
         HostTerminal.makeRaw(0, keepsSignals: keepsSignals)
-        ignoreVanishedReaders()
         return StreamBackend(
             loop, input: HostStream(sharing: 0, forReading: true), output: HostStream(sharing: 1, forReading: false))
     }
 
-    /// Output to a file, which is emptied first.
-    public static func file(_ loop: EventLoop, _ path: String) throws(Errno) -> StreamBackend {
-        StreamBackend(loop, input: nil, output: HostStream(owning: try HostFile.openLog(path)))
+    /// Output to a file; it is emptied first unless this `appends`.
+    public static func file(_ loop: EventLoop, _ path: String, appends: Bool = false) throws(Errno) -> StreamBackend {
+        StreamBackend(
+            loop, input: nil, output: HostStream(owning: try HostFile.openLog(path, appending: appends)))
+    }
+
+    /// Named pipes: PATH.in and PATH.out where they are, else PATH both ways. They are opened both ways, so that neither the last reader
+    /// nor the last writer is an end.
+    public static func pipe(_ loop: EventLoop, _ path: String) throws(Errno) -> StreamBackend {
+        guard HostFile.exists(path + ".in"), HostFile.exists(path + ".out") else {
+            return both(loop, try HostStream.open(path))
+        }
+        let input = HostStream(owning: try HostStream.open(path + ".in"))
+        do throws(Errno) {
+            return StreamBackend(loop, input: input, output: HostStream(owning: try HostStream.open(path + ".out")))
+        } catch {
+            input.close()
+            throw error
+        }
+    }
+
+    /// A terminal device, which gives and takes bytes as they are.
+    public static func terminal(_ loop: EventLoop, _ path: String) throws(Errno) -> StreamBackend {
+        let fd = try HostStream.open(path)
+        guard HostTerminal.passBytes(fd) else {
+            HostFile.close(fd)
+            throw .notty
+        }
+        return both(loop, fd)
+    }
+
+    /// A new pseudo-terminal, and its name. Its other end stays open here: that nobody has opened it is then like a reader who does not
+    /// read, and no error that is found again and again.
+    public static func pseudoTerminal(_ loop: EventLoop) throws(Errno) -> (StreamBackend, name: String) {
+        let (master, terminal, name) = try HostTerminal.openPair()
+        HostTerminal.passBytes(terminal)
+        let file = HostStream(owning: master)
+        return (StreamBackend(loop, input: file, output: file, companion: terminal), name)
+    }
+
+    private static func both(_ loop: EventLoop, _ fd: Int32) -> StreamBackend {
+        let file = HostStream(owning: fd)
+        return StreamBackend(loop, input: file, output: file)
     }
 
     // MARK: output
@@ -94,14 +149,15 @@ public final class StreamBackend: CharBackend, @unchecked Sendable {
         // The reader has gone: what follows is lost, and the machine does not notice.
         if hasVanished { queue.discard() }
         writer.interest = hasVanished ? [] : .writable
+        if hasVanished, input?.descriptor == output.descriptor { end() }
     }
 
     /// Time that a machine's end may wait for its readers.
     private static let longestFlush: UInt64 = 5_000_000_000
 
     /// Writes what waits, when the loop turns no more: until a reader takes nothing for the time of the queue's patience.
-    func flush() {
-        guard let output else { return }
+    public override func flush() {
+        guard let output, !isClosed else { return }
         let end = loop.clocks.now(.realtime) + Self.longestFlush
         var entries = [PollEntry(output.descriptor, .writable)]
         while !queue.isEmpty {
@@ -138,8 +194,9 @@ public final class StreamBackend: CharBackend, @unchecked Sendable {
     }
 
     private func end() {
-        reader?.cancel()
-        reader = nil
+        guard let reader else { return }
+        reader.cancel()
+        self.reader = nil
         deliver(.ended)
     }
 }

@@ -34,7 +34,8 @@ public struct HostStream: Sendable {
     public init(owning fd: Int32) {
         descriptor = fd
         isOwn = true
-        isSocket = false
+        // One whose peer has gone would end the process by a signal.
+        isSocket = ((try? HostFile.status(fd))?.mode ?? 0) & 0o170000 == 0o140000
         largestWrite = .max
     }
 
@@ -42,6 +43,13 @@ public struct HostStream: Sendable {
         let flags = (forReading ? O_RDONLY : O_WRONLY) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
         let fd = withPath(path) { kernel(SYS_openat, Int(AT_FDCWD), $0, Int(flags)) }
         return fd < 0 ? nil : Int32(truncatingIfNeeded: fd)
+    }
+
+    /// Opens a pipe or a device both ways, without waiting for who is at its other end.
+    public static func open(_ path: String) throws(Errno) -> Int32 {
+        let flags = O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
+        return Int32(
+            truncatingIfNeeded: try Errno.check(withPath(path) { kernel(SYS_openat, Int(AT_FDCWD), $0, Int(flags)) }))
     }
 
     public func close() { if isOwn { HostFile.close(descriptor) } }

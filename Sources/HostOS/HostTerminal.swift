@@ -52,6 +52,39 @@ public enum HostTerminal {
         return true
     }
 
+    /// Has a terminal that is a machine's alone give and take bytes as they are. False: it is no terminal.
+    @discardableResult
+    public static func passBytes(_ fd: Int32) -> Bool {
+        guard var words = attributes(fd) else { return false }
+        words[0] &= ~UInt32(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON | IXOFF)
+        words[1] &= ~UInt32(OPOST)
+        words[2] = words[2] & ~UInt32(CSIZE | PARENB) | UInt32(CS8 | CREAD | CLOCAL)
+        words[3] &= ~UInt32(ECHO | ECHONL | ICANON | IEXTEN | ISIG)
+        return withUnsafePointer(to: words) { kernel(SYS_ioctl, Int(fd), setAttributes, Int(bitPattern: $0)) } == 0
+    }
+
+    /// A new pseudo-terminal: its two ends, and the name of the second.
+    public static func openPair() throws(Errno) -> (master: Int32, terminal: Int32, name: String) {
+        let setLock = 0x4004_5431, getNumber = 0x8004_5430  // TIOCSPTLCK, TIOCGPTN
+        let master = try HostStream.open("/dev/ptmx")
+        do throws(Errno) {
+            var isLocked: Int32 = 0, number: Int32 = 0
+            _ = try Errno.check(
+                withUnsafeMutablePointer(to: &isLocked) {
+                    kernel(SYS_ioctl, Int(master), setLock, Int(bitPattern: $0))
+                })
+            _ = try Errno.check(
+                withUnsafeMutablePointer(to: &number) {
+                    kernel(SYS_ioctl, Int(master), getNumber, Int(bitPattern: $0))
+                })
+            let name = "/dev/pts/\(number)"
+            return (master, try HostStream.open(name), name)
+        } catch {
+            HostFile.close(master)
+            throw error
+        }
+    }
+
     /// Puts the terminal back as it was. May be called at any time, also by signal handlers.
     public static func restore() {
         if !isRaw { return }

@@ -69,6 +69,7 @@ extension Monitor: CharFrontEnd {
         case .unfocused:
             hasFocus = false
             backend.send("\r\n")
+        case .connected: if hasFocus { receive(.focused) }
         case .lineBreak, .ended: break
         }
     }

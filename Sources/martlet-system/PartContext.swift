@@ -120,6 +120,7 @@ final class PartContext {
 
     private func nextSerial() throws -> CharBackend? {
         defer { serialCount += 1 }
-        return try backends.make(serialCount < serial.count ? serial[serialCount] : .null)
+        return try backends.make(
+            serialCount < serial.count ? serial[serialCount] : .null, label: "serial\(serialCount)")
     }
 }

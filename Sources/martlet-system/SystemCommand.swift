@@ -1,5 +1,6 @@
 // From the command line to a machine that runs.
 
+import CharLayer
 import Diagnostics
 import EngineSetup
 import HostOS
@@ -37,6 +38,7 @@ struct SystemCommand {
         }
         if line.wantsVersion { return systemVersion }
         if line.logItems == "help" || line.logItems == "?" { return LogItem.help }
+        if line.character.wantsHelp { return CharDevice.help }
         if line.machine == "help" || line.machine == "?" { return machineHelp }
         if let help = line.deviceHelp { return help }
         if line.cpu == "help" || line.cpu == "?" { return target.cpuHelp() }

@@ -29,7 +29,7 @@ final class SystemMachine {
     private let harts: HartSet
     private let backends: CharBackends
     private var disks: Disks?
-    private var monitor: Monitor?
+    private var monitors: [Monitor] = []
     private var resets: UInt64 = 0
 
     init(
@@ -79,11 +79,12 @@ final class SystemMachine {
                 writeStandardError("martlet: \($0)\n")
                 control.requestShutdown(.guest(status: 1))
             })
-        backends = CharBackends(control.loop) { control.finish(.user) }
+        backends = CharBackends(control.loop, say: { writeStandardOutput($0 + "\n") }) { control.finish(.user) }
+        for (id, device) in line.character.devices { try backends.add(id, device) }
         try addMemory()
         for _ in 0..<shape.hartCount { _ = harts.add(try engine.makeVCPU()) }
         try addParts()
-        try addMonitor()
+        try addMonitors()
     }
 
     // MARK: Putting it together
@@ -118,7 +119,8 @@ final class SystemMachine {
             HartLines(hart.vcpu.interruptLines) { hart.kick() }
         }
         let parts = PartContext(
-            description: description, board: board, hartLines: lines, backends: backends, serial: serial, plan: plan,
+            description: description, board: board, hartLines: lines, backends: backends,
+            serial: line.character.serial, plan: plan,
             clock: line.clock.start(isCounted: line.counting != nil),
             timeMoved: { [harts] in harts.moveTime(ahead: $0) })
         // What interrupts lead to comes before what raises them.
@@ -130,16 +132,18 @@ final class SystemMachine {
             .add(line.devices, machine: description.name)
     }
 
-    /// Where serial ports lead: the first shares the terminal with the monitor unless something else is said.
-    private var serial: [CharSpec] {
-        if !line.serial.isEmpty { return line.serial }
-        return [line.monitor == .stdio ? .null : .sharedStdio]
+    private func addMonitors() throws {
+        for (number, spec) in line.character.monitors.enumerated() {
+            guard let backend = try backends.make(spec, label: "compat_monitor\(number)") else { continue }
+            monitors.append(Monitor(board, backend, sources: sources(), isShared: !backend.hasFocus))
+        }
     }
 
-    private func addMonitor() throws {
-        let spec = line.monitor ?? (serial.contains(.sharedStdio) ? .sharedStdio : CharSpec.none)
-        guard let backend = try backends.make(spec) else { return }
-        monitor = Monitor(board, backend, sources: sources(), isShared: spec == .sharedStdio)
+    /// Lets those connect whom the command line says to wait for. False: something else was asked for meanwhile.
+    private func waitForPeers() -> Bool {
+        for name in backends.awaited { writeStandardError("martlet: waiting for a connection to \(name)\n") }
+        control.loop.run { control.hasRequest || control.end != nil || backends.awaited.isEmpty }
+        return backends.awaited.isEmpty
     }
 
     // MARK: Running
@@ -155,7 +159,7 @@ final class SystemMachine {
             })
         try reset(.cold)
         try harts.start()
-        if !line.startsStopped { control.start() }
+        if waitForPeers(), !line.startsStopped { control.start() }
         let cause = control.run()
         control.stop()
         backends.flush()

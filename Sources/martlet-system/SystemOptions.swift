@@ -1,6 +1,5 @@
 // The options of system mode, as one table. Names and meanings are those of qemu-system, so that scripts written for it work.
 
-import CharLayer
 import EngineSetup
 import Machines
 
@@ -22,8 +21,7 @@ struct SystemCommandLine: Sendable {
     var deviceHelp: String?
     var drives: [DriveOption] = []
     var networks: [NetworkOption] = []
-    var serial: [CharSpec] = []
-    var monitor: CharSpec?
+    var character = CharLine()
     var isGraphic = true
     var endsAtReset = false
     var staysAtShutdown = false
@@ -42,11 +40,9 @@ struct SystemCommandLine: Sendable {
 
 private typealias Option = CommandOption<SystemCommandLine>
 
-private func charSpec(_ value: String) throws(OptionError) -> CharSpec {
-    do { return try CharSpec(parsing: value) } catch { throw OptionError("\(error)") }
-}
+let systemOptions = generalOptions + charOptions
 
-let systemOptions: [CommandOption<SystemCommandLine>] = [
+private let generalOptions: [CommandOption<SystemCommandLine>] = [
     Option("h", "help", help: "print this help and exit") { (line, _) throws(OptionError) in line.wantsHelp = true },
     Option("version", help: "print the version and exit") { (line, _) throws(OptionError) in
         line.wantsVersion = true
@@ -123,12 +119,6 @@ let systemOptions: [CommandOption<SystemCommandLine>] = [
     },
     Option("hda", argument: "FILE", help: "-drive file=FILE") { (line, value) throws(OptionError) in
         line.drives.append(DriveOption(file: value))
-    },
-    Option("serial", argument: "stdio|mon:stdio|null|none|file:PATH", help: "where the serial port leads") {
-        (line, value) throws(OptionError) in line.serial.append(try charSpec(value))
-    },
-    Option("monitor", argument: "stdio|mon:stdio|null|none|file:PATH", help: "where the monitor is") {
-        (line, value) throws(OptionError) in line.monitor = try charSpec(value)
     },
     Option("nographic", help: "serial port and monitor share the terminal: Ctrl-A h helps (as without this option)") {
         (line, _) throws(OptionError) in line.isGraphic = false

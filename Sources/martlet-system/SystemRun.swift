@@ -84,10 +84,17 @@ struct SystemRun {
     /// Output that nothing would ever come to is refused. A monitor beside the ports is none.
     private func checkSerial(_ machine: MachineDescription) throws(CommandError) {
         let count = machine.parts.count { PartContext.serialDevices.contains($0.device) }
-        let isLost = line.serial.dropFirst(count).contains { ![.none, .null, .sharedStdio].contains($0) }
-        if isLost {
-            throw CommandError("-serial: machine \(machine.name) has \(count) of them, not \(line.serial.count)")
+        let isLost = line.character.serial.dropFirst(count).contains {
+            $0 != .none && $0 != .null && !$0.isShared
         }
+        if isLost {
+            throw CommandError(
+                "-serial: machine \(machine.name) has \(count) of them, not \(line.character.serial.count)")
+        }
+        do {
+            try CharBackends.check(
+                line.character.devices, uses: line.character.serial + line.character.monitors)
+        } catch { throw CommandError("\(error)") }
     }
 
     private func request(_ width: HartWidth) throws(MachineError) -> BootRequest {

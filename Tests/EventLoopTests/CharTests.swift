@@ -6,7 +6,7 @@ import Testing
 @testable import CharLayer
 
 /// Takes what the test gives it room for.
-private final class FrontEnd: CharFrontEnd {
+final class FrontEnd: CharFrontEnd {
     var room: Int
     var received: [UInt8] = []
     var events: [CharEvent] = []
@@ -284,30 +284,5 @@ private final class Pipes {
         serial.room = 0
         #expect(keyboard.type(String(repeating: "x", count: 1000)) == 744)
         withExtendedLifetime(kept) {}
-    }
-}
-
-@Suite struct CharSpecTests {
-    @Test func formsAreParsed() throws {
-        #expect(try CharSpec(parsing: "none") == .none)
-        #expect(try CharSpec(parsing: "null") == .null)
-        #expect(try CharSpec(parsing: "stdio") == .stdio)
-        #expect(try CharSpec(parsing: "mon:stdio") == .sharedStdio)
-        #expect(try CharSpec(parsing: "file:/a:b") == .file("/a:b"))
-        for bad in ["", "stdin", "mon:", "tcp::4444", "File:x"] {
-            #expect(throws: CharSpecError.unknown(bad)) { try CharSpec(parsing: bad) }
-        }
-        #expect(throws: CharSpecError.noPath) { try CharSpec(parsing: "file:") }
-    }
-
-    @Test func aFileThatCannotBeOpenedIsOneLine() throws {
-        let backends = CharBackends(try EventLoop(clocks: Clocks())) {}
-        do {
-            _ = try backends.make(.file("/nowhere/at/all"))
-            Issue.record("opened")
-        } catch {
-            #expect("\(error)" == "cannot open '/nowhere/at/all': No such file or directory")
-        }
-        #expect(try backends.make(.none) == nil && (try backends.make(.null)) != nil)
     }
 }

@@ -102,11 +102,32 @@ import Testing
         }
     }
 
+    @Test func aCharacterDeviceIsSharedByItsName() throws {
+        let run = try SystemBinary.run(
+            typing: "\\001cquit\\n",
+            "-bios none -kernel FILE -chardev stdio,id=a,mux=on,signal=off -serial chardev:a -mon chardev=a",
+            file: MachineProgram.idle.raw)
+        #expect(run.exit == 0 && run.text.contains("(martlet) quit"), "\(run.ending) \(run.text) \(run.errorText)")
+    }
+
+    @Test func aMachineThatWaitsForItsPeerCanBeEnded() throws {
+        let options = ["-bios", "none", "-kernel", "FILE", "-serial", "unix:FILE.s,server=on", "-monitor", "none"]
+        let program = MachineProgram.virt("", finish: 0x5555).raw
+        let run = try SystemBinary.run(options, file: program) { child in
+            waitUntilIdle(child)
+            #expect(isRunning(child), "it has not waited")
+            kill(child, SIGTERM)
+        }
+        #expect(run.signal == SIGTERM, "\(run.ending)")
+        #expect(run.errorText.hasPrefix("martlet: waiting for a connection to unix:/"))
+    }
+
     // MARK: Answers without a run
 
     @Test(arguments: [
         ("-M help", "virt"), ("-machine help", "spike"), ("-cpu help", "rv64gc"), ("-M virt -cpu help", "zicsr"),
         ("-version", "martlet version"), ("-h", "-kernel FILE"), ("-d help", "in_asm"),
+        ("-chardev help", "socket"),
     ])
     func questionsAreAnswered(options: String, mentions: String) throws {
         let run = try SystemBinary.run(options.split(separator: " ").map(String.init))
@@ -240,9 +261,14 @@ import Testing
     }
 
     /// Standard input ends at once; the machine goes on, asleep, until it is told to end.
-    @Test func anIdleMachineUsesNoProcessor() throws {
+    @Test(arguments: [
+        "-serial mon:stdio", "-serial pty", "-serial unix:FILE.s,server,nowait -monitor pty",
+        "-serial unix:FILE.s,reconnect=1 -monitor none",
+    ])
+    func anIdleMachineUsesNoProcessor(options: String) throws {
         var used = -1
-        let run = try SystemBinary.run(["-bios", "none", "-kernel", "FILE"], file: MachineProgram.idle.raw) { child in
+        let words = ["-bios", "none", "-kernel", "FILE"] + options.split(separator: " ").map(String.init)
+        let run = try SystemBinary.run(words, file: MachineProgram.idle.raw) { child in
             usleep(500_000)
             let before = processorTime(child)
             usleep(1_000_000)

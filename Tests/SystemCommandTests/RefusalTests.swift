@@ -37,10 +37,18 @@ struct BadLine: Sendable, CustomTestStringConvertible {
         BadLine("-smp 4,nonsense=1", "nonsense", "sockets"), BadLine("-smp 1,maxcpus=513", "maxcpus=513", "512"),
         BadLine("-smp 4,sockets=2,cores=2,threads=2", "sockets=2, cores=2, threads=2", "4 harts"),
         BadLine("-smp cores=9223372036854775807,threads=2", "cores=9223372036854775807"), BadLine("-smp 2,", "-smp"),
-        BadLine("-serial nonsense", "nonsense", "mon:stdio"), BadLine("-serial file:", "file:", "path"),
+        BadLine("-serial nonsense", "nonsense", "mon:FORM"), BadLine("-serial file:", "file:PATH"),
         BadLine("-serial tcp::1", "tcp::1"), BadLine("-serial file:/no/such/file", "/no/such/file"),
         BadLine("-serial stdio -monitor stdio", "mon:stdio"), BadLine("-monitor nonsense", "nonsense"),
         BadLine("-serial null -serial file:/no/such/file", "-serial", "1"),
+        BadLine("-chardev nonsense,id=a", "-chardev", "nonsense", "socket"), BadLine("-chardev null", "id=ID"),
+        BadLine("-chardev null,id=a -chardev null,id=a", "-chardev", "'a'", "twice"),
+        BadLine("-serial chardev:b", "'b'", "-chardev"), BadLine("-mon nonsense=1", "nonsense", "chardev=ID"),
+        BadLine("-mon chardev=a,mode=control", "control", "readline"), BadLine("-mon b", "'b'", "-chardev"),
+        BadLine("-chardev null,id=a -serial chardev:a -mon a", "'a'", "mux=on"),
+        BadLine("-chardev stdio,id=a -serial stdio", "once only"),
+        BadLine("-chardev socket,id=a,path=FILE,server=on", "FILE", "in use"),
+        BadLine("-chardev file,id=a,path=/no/such/file", "/no/such/file"),
         BadLine("-bios /no/such/file", "firmware /no/such/file"), BadLine("-bios /tmp", "/tmp"),
         BadLine("-kernel /no/such/file", "kernel /no/such/file"), BadLine("-kernel /dev/zero", "/dev/zero"),
         BadLine("-kernel FILE -initrd /no/such/file", "initrd /no/such/file"),
@@ -192,7 +200,8 @@ struct BadImage: Sendable, CustomTestStringConvertible {
         let kept = folder.path + "/kept"
         try writeFile(kept, Array("kept".utf8))
         let bad = [
-            "-serial file:\(kept) -kernel /no/such/file", "-serial file:\(kept) -serial stdio",
+            "-serial file:\(kept) -kernel /no/such/file", "-chardev file,id=a,path=\(kept) -serial chardev:b",
+            "-serial file:\(kept) -serial stdio",
             "-M virt,dumpdtb=\(kept) -kernel /no/such/file", "-M virt,dumpdtb=\(folder.path)/new -smp 513",
         ]
         for options in bad {

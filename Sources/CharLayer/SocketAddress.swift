@@ -1,0 +1,52 @@
+// Where sockets are, and how they are opened.
+
+import CLinux
+import HostOS
+
+public enum SocketAddress: Equatable, Sendable, CustomStringConvertible {
+    case unix(String)
+    /// Without a host: all interfaces for those that wait, the own machine for those that connect.
+    case inet(host: String, port: String)
+
+    /// HOST:PORT; an IPv6 address stands in brackets.
+    init(parsing text: String) throws(CharSpecError) {
+        guard let colon = text.lastIndex(of: ":"), colon < text.index(before: text.endIndex) else {
+            throw .wrong("'\(text)' is no address; wanted HOST:PORT")
+        }
+        var host = String(text[..<colon])
+        if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+        self = .inet(host: host, port: String(text[text.index(after: colon)...]))
+    }
+
+    public var description: String { named("tcp") }
+
+    /// `carrier`: what carries the bytes, but for Unix sockets.
+    func named(_ carrier: String) -> String {
+        switch self {
+        case .unix(let path): "unix:\(path)"
+        case .inet(let host, let port): "\(carrier):\(host.contains(":") ? "[\(host)]" : host):\(port)"
+        }
+    }
+
+    /// `waits`: for others to connect.
+    func resolve(waits: Bool, datagrams: Bool = false) throws(CharSpecError) -> HostSocketAddress {
+        switch self {
+        case .unix(let path):
+            guard let address = HostSocketAddress(unix: path) else {
+                throw .cannotOpen(
+                    description, reason: "the path is longer than \(HostSocketAddress.longestPath) bytes")
+            }
+            return address
+        case .inet(let host, let port):
+            var bytes = [UInt8](repeating: 0, count: Int(clx_address_room)), family: Int32 = 0, count: Int32 = 0
+            // Without a host, and by the name of one's own machine, IPv4 is meant.
+            let problem = bytes.withUnsafeMutableBytes {
+                clx_resolve(host, port, datagrams ? 1 : 0, waits ? 1 : 0, $0.baseAddress, &family, &count)
+            }
+            if let problem {
+                throw .cannotOpen(named(datagrams ? "udp" : "tcp"), reason: String(cString: problem))
+            }
+            return HostSocketAddress(family: family, bytes: Array(bytes.prefix(Int(count))))
+        }
+    }
+}
