@@ -147,13 +147,14 @@ public final class BlockBackend: @unchecked Sendable {
     }
 
     private func finish(_ request: Request, _ error: BlockError?) {
+        lock.withLock { ended.append((request.ended, error)) }
+        // Before the request is over: who waits for that may end the loop.
+        report?.schedule()
         let tells = lock.withLock {
             running -= 1
-            ended.append((request.ended, error))
             return isAwaited
         }
         if tells { signal(endWord) }
-        report?.schedule()
     }
 
     private func perform(_ operation: BlockOperation) -> BlockError? {
