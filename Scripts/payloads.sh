@@ -26,6 +26,7 @@ payloads_command() {
     [ $# = 0 ] || fail "payloads: usage: devtool payloads"
     guest_payloads
     qemu_system >/dev/null
+    qemu_img >/dev/null
     say "the payloads are in $PAYLOADS; a boot of them by QEMU:"
     printf '%s %s\n' "$PAYLOADS/qemu-system-riscv64" "$(payload_options | tr '\n' ' ')"
 }
@@ -137,4 +138,23 @@ TEXT
         mv "$script.new" "$script"
     done
     printf '%s' "$PAYLOADS/qemu-system-riscv64"
+}
+
+# The release's tool for disk images, which tests compare Martlet's with, fetched once; prints the path of a command that runs it on any host.
+qemu_img() {
+    local tree=$PAYLOADS/amd64 script=$PAYLOADS/qemu-img package
+    if [ ! -x "$script" ]; then
+        qemu_system >/dev/null
+        package=$(fetch_alone amd64 qemu-utils)
+        dpkg-deb --fsys-tarfile "$package" | tar -xO -f - ./usr/bin/qemu-img >"$tree/usr/bin/qemu-img.new"
+        chmod +x "$tree/usr/bin/qemu-img.new"
+        mv "$tree/usr/bin/qemu-img.new" "$tree/usr/bin/qemu-img"
+        cat >"$script.new" <<TEXT
+#!/bin/sh
+exec '$tree/usr/lib64/ld-linux-x86-64.so.2' --library-path '$tree/usr/lib/x86_64-linux-gnu' --argv0 qemu-img '$tree/usr/bin/qemu-img' "\$@"
+TEXT
+        chmod +x "$script.new"
+        mv "$script.new" "$script"
+    fi
+    printf '%s' "$script"
 }
