@@ -27,6 +27,7 @@ let package = Package(
         .systemLibrary(name: "CSlirp", providers: [.apt(["libslirp-dev"])]),
         .systemLibrary(name: "CBuild"),
         .systemLibrary(name: "CZ", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
         .target(name: "HostOS", dependencies: ["CLinux"], swiftSettings: hot),
         .target(name: "Diagnostics", dependencies: ["HostOS"], swiftSettings: hot),
         .target(name: "SoftFloat", swiftSettings: hot),
@@ -73,7 +74,9 @@ let package = Package(
         .target(name: "EventLoop", dependencies: ["HostOS", "CLinux"]),
         .target(name: "CharLayer", dependencies: ["EventLoop", "HostOS", "CLinux"]),
         .target(name: "NetLayer", dependencies: ["EventLoop", "HostOS", "CSlirp"]),
-        .target(name: "BlockLayer", dependencies: ["EventLoop", "HostOS", "CLinux"]),
+        .target(
+            name: "BlockLayer", dependencies: ["EventLoop", "HostOS", "CLinux", "CZ", "CZstd"],
+            linkerSettings: [.linkedLibrary(":libz.a"), .linkedLibrary(":libzstd.a")]),
         .target(
             name: "SystemKit",
             dependencies: ["EventLoop", "CharLayer", "BlockLayer", "NetLayer", "GuestMemory", "HostOS", "Diagnostics"]),
@@ -193,6 +196,8 @@ let package = Package(
         .testTarget(
             name: "EventLoopTests", dependencies: ["EventLoop", "CharLayer", "HostOS", "CLinux", "TestSupport"],
             swiftSettings: quick),
+        .testTarget(
+            name: "BlockLayerTests", dependencies: ["BlockLayer", "HostOS", "TestSupport"], swiftSettings: quick),
         .testTarget(
             name: "SystemKitTests",
             dependencies: [

@@ -5,6 +5,7 @@
 #   firmware64.bin, .elf        OpenSBI, fw_dynamic                    firmware32.bin, .elf  the same for riscv32
 #   u-boot.bin, .elf            U-Boot for supervisor mode             u-boot-machine.bin    the one for machine mode
 #   qemu-system-riscv64, -riscv32   the release's QEMU, run by its own loader and libraries (amd64/)
+#   qemu-img                    its tool for disk images
 
 PAYLOADS="$CACHE/payloads"
 PAYLOAD_PROMPT='martlet:'          # how a prompt of the initramfs's shell begins

@@ -29,62 +29,199 @@ public final class BlockFile: @unchecked Sendable {
     public let path: String
     public let isReadOnly: Bool
     public let cache: CacheMode
-    private let file: DiskFile
+    private let descriptor: Int32
+    /// With O_DIRECT: another descriptor without it, for requests that are not aligned. The kernel keeps the two coherent when a page is
+    /// not written by both at once.
+    private let unaligned: Int32?
+    private let writes = RangeLocks()
+    /// What O_DIRECT wants offsets, counts and buffers to be multiples of.
+    private static let alignment: UInt64 = 4096
+    private static let direct: Int32 = 0o40000
 
-    public init(_ path: String, isReadOnly: Bool, cache: CacheMode = CacheMode()) throws(BlockError) {
+    /// What changes the file, before it is done, and flushes when they are done. Tests look at what a crash would leave.
+    enum Change {
+        case write(offset: UInt64, [UnsafeRawBufferPointer])
+        case zero(offset: UInt64, count: UInt64)
+        case flush
+    }
+    var observer: ((Change) -> Void)?
+
+    /// `isLocked`: others are refused what would disturb, and what they are at is not disturbed.
+    public init(_ path: String, isReadOnly: Bool, cache: CacheMode = CacheMode(), isLocked: Bool = true)
+        throws(BlockError)
+    {
         self.path = path
         self.isReadOnly = isReadOnly
         self.cache = cache
-        do throws(Errno) { file = try DiskFile(path, isReadOnly: isReadOnly, isDirect: cache.isDirect) } catch {
-            let isDirectRefused = error == .inval && cache.isDirect
-            throw BlockError(
-                error,
-                "\(path): \(isDirectRefused ? "its file system has no direct access: wanted another cache mode" : error.message)"
-            )
+        let mode: HostDisk.Mode = isReadOnly ? .readOnly : .writes
+        do throws(Errno) {
+            descriptor = try HostDisk.open(path, cache.isDirect ? mode.union(.isDirect) : mode)
+        } catch {
+            let hint =
+                error == .inval && cache.isDirect
+                ? " (its file system has no direct access: wanted another cache mode)" : ""
+            throw BlockError(error, "\(path): \(error.message)\(hint)")
         }
+        do throws(Errno) { unaligned = cache.isDirect ? try HostDisk.open(path, mode) : nil } catch {
+            HostFile.close(descriptor)
+            throw BlockError(error, "\(path): \(error.message)")
+        }
+        if isLocked { try ImageLock.take(descriptor, path, writes: !isReadOnly) }
     }
 
-    deinit { file.close() }
+    /// Makes an empty file, or empties one that nobody uses.
+    public static func create(_ path: String, cache: CacheMode = CacheMode()) throws(BlockError) -> BlockFile {
+        do throws(Errno) { HostFile.close(try HostDisk.open(path, [.writes, .creates])) } catch {
+            throw BlockError(error, "\(path): \(error.message)")
+        }
+        let file = try BlockFile(path, isReadOnly: false, cache: cache)
+        if try file.status().isRegular { try file.truncate(to: 0) }
+        return file
+    }
+
+    deinit {
+        HostFile.close(descriptor)
+        if let unaligned { HostFile.close(unaligned) }
+    }
+
+    /// Gives up the locks. Nothing is read or written after it.
+    func unlock() { ImageLock.release(descriptor) }
 
     func failure(_ errno: Errno, _ what: String) -> BlockError {
         BlockError(errno, "\(path): \(what): \(errno.message)")
     }
 
-    private func named<R>(_ what: @autoclosure () -> String, _ body: () throws(Errno) -> R) throws(BlockError) -> R {
-        do throws(Errno) { return try body() } catch { throw failure(error, what()) }
+    public func status() throws(BlockError) -> HostFile.Status {
+        do throws(Errno) { return try HostFile.status(descriptor) } catch { throw failure(error, "its status") }
     }
 
     /// Bytes: of a file its length, of a device its capacity.
     public func size() throws(BlockError) -> UInt64 {
-        try named("its size") { () throws(Errno) in try file.size() }
+        do throws(Errno) { return try HostDisk.size(descriptor) } catch { throw failure(error, "its size") }
+    }
+
+    /// Bytes that it takes of its file system.
+    public func allocatedSize() throws(BlockError) -> UInt64 {
+        do throws(Errno) { return try HostDisk.allocatedSize(descriptor) } catch { throw failure(error, "its status") }
+    }
+
+    private static func isAligned(_ offset: UInt64, _ vectors: HostBuffers) -> Bool {
+        offset % alignment == 0 && vectors.areAligned(to: Int(alignment))
     }
 
     /// Reads all of the buffers; behind the end of the file there are zeros.
     public func read(at offset: UInt64, into buffers: [UnsafeMutableRawBufferPointer]) throws(BlockError) {
-        try named("reading at \(offset)") { () throws(Errno) in try file.read(at: offset, into: buffers) }
+        var rest = HostBuffers(buffers), at = offset
+        while !rest.isEmpty {
+            // A file may end, and a read stop, anywhere.
+            let from = unaligned.map { Self.isAligned(at, rest) ? descriptor : $0 } ?? descriptor
+            let count: Int
+            do throws(Errno) { count = try HostDisk.read(from, at: at, into: rest) } catch {
+                throw failure(error, "reading at \(at)")
+            }
+            if count == 0 { return rest.zero() }
+            rest.drop(count)
+            at += UInt64(count)
+        }
     }
 
     public func write(at offset: UInt64, from buffers: [UnsafeRawBufferPointer]) throws(BlockError) {
-        try named("writing at \(offset)") { () throws(Errno) in try file.write(at: offset, from: buffers) }
+        observer?(.write(offset: offset, buffers))
+        let vectors = HostBuffers(buffers.map { UnsafeMutableRawBufferPointer(mutating: $0) })
+        if let unaligned {
+            let isAligned = Self.isAligned(offset, vectors), mask = Self.alignment - 1
+            let pages = offset & ~mask..<(offset + UInt64(vectors.count) + mask) & ~mask
+            try writes.with(pages, alone: !isAligned) { () throws(BlockError) in
+                try write(vectors, to: isAligned ? descriptor : unaligned, at: offset)
+            }
+        } else {
+            try write(vectors, to: descriptor, at: offset)
+        }
         if !cache.keepsWrites { try flush() }
+    }
+
+    private func write(_ vectors: HostBuffers, to first: Int32, at offset: UInt64) throws(BlockError) {
+        var rest = vectors, at = offset
+        while !rest.isEmpty {
+            // A write may stop anywhere.
+            let to = unaligned.map { Self.isAligned(at, rest) ? first : $0 } ?? first
+            let count: Int
+            do throws(Errno) { count = try HostDisk.write(to, at: at, from: rest) } catch {
+                throw failure(error, "writing at \(at)")
+            }
+            if count == 0 { throw failure(.nospc, "writing at \(at)") }
+            rest.drop(count)
+            at += UInt64(count)
+        }
     }
 
     public func flush() throws(BlockError) {
         if cache.ignoresFlushes || isReadOnly { return }
-        try named("flushing") { () throws(Errno) in try file.synchronize() }
+        do throws(Errno) { try HostDisk.flush(descriptor) } catch { throw failure(error, "flushing") }
+        observer?(.flush)
     }
 
     public func truncate(to size: UInt64) throws(BlockError) {
-        try named("resizing to \(size) bytes") { () throws(Errno) in try file.truncate(to: size) }
+        do throws(Errno) { try HostDisk.truncate(descriptor, to: size) } catch {
+            throw failure(error, "resizing to \(size) bytes")
+        }
     }
 
-    /// Makes bytes 0 without sending them. `isHole`: they take no place after that. False: the file cannot.
-    func zero(at offset: UInt64, count: UInt64, isHole: Bool) throws(BlockError) -> Bool {
-        try named("zeroing at \(offset)") { () throws(Errno) in
-            try file.zero(at: offset, count: count, isHole: isHole)
+    /// Makes bytes 0 without sending them; the file does not get longer. False: the file cannot.
+    func zero(at offset: UInt64, count: UInt64, mayUnmap: Bool) throws(BlockError) -> Bool {
+        observer?(.zero(offset: offset, count: count))
+        do throws(Errno) {
+            return try HostDisk.zero(descriptor, at: offset, count: count, unmaps: mayUnmap)
+        } catch { throw failure(error, "zeroing at \(offset)") }
+    }
+
+    /// Makes bytes 0 by the best way the file has.
+    func writeZeroes(at offset: UInt64, count: UInt64, mayUnmap: Bool) throws(BlockError) {
+        if count == 0 { return }
+        var isDone = false
+        if mayUnmap { isDone = try zero(at: offset, count: count, mayUnmap: true) }
+        if !isDone { isDone = try zero(at: offset, count: count, mayUnmap: false) }
+        if !isDone { try writeZeroBytes(at: offset, count: count) } else if !cache.keepsWrites { try flush() }
+    }
+
+    private func writeZeroBytes(at offset: UInt64, count: UInt64) throws(BlockError) {
+        let zeros = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: Int(min(count, 1 << 20)), alignment: Int(Self.alignment))
+        defer { zeros.deallocate() }
+        zeros.initializeMemory(as: UInt8.self, repeating: 0)
+        var done: UInt64 = 0
+        while done < count {
+            let part = UnsafeRawBufferPointer(rebasing: zeros.prefix(Int(min(count - done, UInt64(zeros.count)))))
+            try write(at: offset + done, from: [part])
+            done += UInt64(part.count)
         }
     }
 
     /// The run of bytes from an offset on that is data, or a hole. Nil: the file cannot say.
-    func run(at offset: UInt64) -> (count: UInt64, isHole: Bool)? { file.run(at: offset) }
+    func run(at offset: UInt64) -> (count: UInt64, isHole: Bool)? { HostDisk.run(descriptor, at: offset) }
+}
+
+extension BlockFile {
+    /// Reads into memory of the caller's.
+    func read(at offset: UInt64, _ bytes: UnsafeMutableRawBufferPointer) throws(BlockError) {
+        try read(at: offset, into: [bytes])
+    }
+
+    func write(at offset: UInt64, _ bytes: UnsafeRawBufferPointer) throws(BlockError) {
+        try write(at: offset, from: [bytes])
+    }
+
+    public func read(at offset: UInt64, count: Int) throws(BlockError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        try bytes.withUnsafeMutableBufferPointer { (bytes) throws(BlockError) in
+            try read(at: offset, UnsafeMutableRawBufferPointer(bytes))
+        }
+        return bytes
+    }
+
+    public func write(at offset: UInt64, bytes: [UInt8]) throws(BlockError) {
+        try bytes.withUnsafeBufferPointer { (bytes) throws(BlockError) in
+            try write(at: offset, UnsafeRawBufferPointer(bytes))
+        }
+    }
 }

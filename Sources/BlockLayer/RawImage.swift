@@ -31,31 +31,12 @@ public final class RawImage: BlockImage, @unchecked Sendable {
 
     public func writeZeroes(at offset: UInt64, count: UInt64, mayUnmap: Bool) throws(BlockError) {
         try check(offset, count, writes: true)
-        if count == 0 { return }
-        var isDone = false
-        if mayUnmap { isDone = try file.zero(at: offset, count: count, isHole: true) }
-        if !isDone { isDone = try file.zero(at: offset, count: count, isHole: false) }
-        if !isDone { try writeBytes(at: offset, count: count) }
-        if !file.cache.keepsWrites { try flush() }
-    }
-
-    private func writeBytes(at offset: UInt64, count: UInt64) throws(BlockError) {
-        let zeros = [UInt8](repeating: 0, count: Int(min(count, 1 << 20)))
-        var failure: BlockError?
-        zeros.withUnsafeBytes { zeros in
-            var done: UInt64 = 0
-            while done < count, failure == nil {
-                let part = UnsafeRawBufferPointer(rebasing: zeros.prefix(Int(min(count - done, UInt64(zeros.count)))))
-                do throws(BlockError) { try file.write(at: offset + done, from: [part]) } catch { failure = error }
-                done += UInt64(part.count)
-            }
-        }
-        if let failure { throw failure }
+        try file.writeZeroes(at: offset, count: count, mayUnmap: mayUnmap)
     }
 
     public func discard(at offset: UInt64, count: UInt64) throws(BlockError) {
         try check(offset, count, writes: true)
-        if count > 0 { _ = try file.zero(at: offset, count: count, isHole: true) }
+        if count > 0 { _ = try file.zero(at: offset, count: count, mayUnmap: true) }
     }
 
     public func flush() throws(BlockError) { try file.flush() }
@@ -75,5 +56,8 @@ public final class RawImage: BlockImage, @unchecked Sendable {
             count: min(run.count, count), isZero: run.isHole, isAllocated: true, fileOffset: offset)
     }
 
-    public func close() throws(BlockError) { try flush() }
+    public func close() throws(BlockError) {
+        defer { file.unlock() }
+        try flush()
+    }
 }

@@ -136,6 +136,14 @@ public enum HostClock {
     public static func processorTime() -> UInt64 { nanoseconds(CLOCK_PROCESS_CPUTIME_ID) }
     public static func monotonic() -> UInt64 { nanoseconds(CLOCK_MONOTONIC) }
     public static func realtime() -> UInt64 { nanoseconds(CLOCK_REALTIME) }
+    /// Seconds since 1970 as the date and time here: 2026-01-31 12:00:00.
+    public static func localText(_ seconds: UInt64) -> String {
+        var time = time_t(clamping: seconds), fields = tm()
+        localtime_r(&time, &fields)
+        func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
+        return "\(fields.tm_year + 1900)-\(two(fields.tm_mon + 1))-\(two(fields.tm_mday)) "
+            + "\(two(fields.tm_hour)):\(two(fields.tm_min)):\(two(fields.tm_sec))"
+    }
     /// What the wall clock shows here, in seconds, as if it were universal time since 1970.
     public static func localSeconds() -> UInt64 {
         var now = time(nil), fields = tm()

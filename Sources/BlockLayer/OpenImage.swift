@@ -1,0 +1,85 @@
+// From the name of a file to an image, and the images below it.
+
+import HostOS
+
+/// How an image is opened.
+public struct ImageOptions: Sendable {
+    /// Nil: what the first bytes say.
+    public var format: String?
+    public var isReadOnly = false
+    public var cache = CacheMode()
+    /// Others are refused what would disturb, and what they are at is not disturbed.
+    public var isLocked = true
+    /// Without it what the image does not hold itself reads as 0.
+    public var opensBacking = true
+    /// An image that is marked dirty is repaired before it is used, and one that is marked corrupt is not written.
+    public var repairs = true
+
+    public init(format: String? = nil, isReadOnly: Bool = false, cache: CacheMode = CacheMode()) {
+        self.format = format
+        self.isReadOnly = isReadOnly
+        self.cache = cache
+    }
+}
+
+/// Of an image and those below it.
+public let longestBackingChain = 200
+
+/// The formats that an image can have.
+public let imageFormats = ["raw", "qcow2"]
+
+public func openImage(_ path: String, _ options: ImageOptions = ImageOptions()) throws(BlockError) -> any BlockImage {
+    try openImage(path, options, above: [])
+}
+
+/// `above`: the files of the images that lie on it, as device and inode.
+func openImage(_ path: String, _ options: ImageOptions, above: [FileIdentity]) throws(BlockError) -> any BlockImage {
+    let file = try BlockFile(
+        try localPath(path), isReadOnly: options.isReadOnly, cache: options.cache, isLocked: options.isLocked)
+    let identity = FileIdentity(try file.status())
+    if above.contains(identity) { throw BlockError(.loop, "\(path): it lies on itself as a backing file") }
+    if above.count >= longestBackingChain {
+        throw BlockError(.loop, "\(path): more than \(longestBackingChain) backing files lie on each other")
+    }
+    let format: String
+    if let named = options.format { format = named } else { format = try probedFormat(file) }
+    switch format {
+    case "raw": return try RawImage(file)
+    case "qcow2": return try QCOW2Image(file, options, above: above + [identity])
+    default:
+        throw BlockError(
+            .inval, "\(path): there is no format '\(format)'; there are \(imageFormats.joined(separator: ", "))")
+    }
+}
+
+/// What tells files apart, by whatever name they are opened.
+struct FileIdentity: Equatable {
+    let device: UInt64, inode: UInt64
+    init(_ status: HostFile.Status) { (device, inode) = (status.device, status.inode) }
+}
+
+/// What an image's first bytes say that it is; raw when they say nothing.
+public func probedFormat(_ file: BlockFile) throws(BlockError) -> String {
+    try file.read(at: 0, count: 4) == QCOW2Header.magic ? "qcow2" : "raw"
+}
+
+/// The path in a name such as "file:disk.img"; names of other places are refused.
+public func localPath(_ name: String) throws(BlockError) -> String {
+    if name.hasPrefix("file:") { return String(name.dropFirst(5)) }
+    if name.hasPrefix("json:") {
+        throw BlockError(.opnotsupp, "\(name): images described by json: are not supported; name a file")
+    }
+    // A colon before the first slash names a protocol.
+    if let colon = name.firstIndex(of: ":"), !name[..<colon].contains("/") {
+        throw BlockError(
+            .opnotsupp, "\(name): there is no protocol '\(name[..<colon])'; for a file of that name write ./\(name)")
+    }
+    return name
+}
+
+/// A backing file's name as its image has it is relative to the image's folder.
+public func backingPath(_ name: String, of image: String) -> String {
+    let isRelative = !name.hasPrefix("/") && !name.contains(":")
+    guard isRelative, let slash = image.lastIndex(of: "/") else { return name }
+    return image[...slash] + name
+}
