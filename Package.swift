@@ -93,6 +93,7 @@ let package = Package(
                 "CodeGen", "CodeGenX64", "CodeGenInterpreter", "ExecutionEngine", "TranslationStore", "Optimizer",
                 "HostOS", "Diagnostics", "CCapstone", "CBuild",
             ]),
+        .target(name: "ImageTool", dependencies: ["BlockLayer", "EngineSetup", "HostOS"]),
         // System mode
         .target(
             name: "Harts", dependencies: ["ExecutionEngine", "GuestKit", "GuestMemory", "HostOS"], swiftSettings: hot),
@@ -108,8 +109,7 @@ let package = Package(
             dependencies: [
                 "EngineSetup", "GuestKit", "GuestMemory", "GuestRISCV", "ExecutionEngine", "Harts", "EventLoop",
                 "CharLayer", "BlockLayer", "NetLayer", "SystemKit", "Devices", "Virtio", "Monitor", "Machines",
-                "HostOS",
-                "Diagnostics",
+                "ImageTool", "HostOS", "Diagnostics",
             ]),
         // Tools
         .target(name: "DecodeTree"),

@@ -1,10 +1,12 @@
 // The program of system mode: reads the command line, puts a machine together, runs. Nothing else lives in this target.
 //
 //   martlet-system riscv64 [OPTIONS]          as `martlet system riscv64`
+//   martlet-system img COMMAND [OPTIONS]      as `martlet img`; so does a link named qemu-img
 //   martlet-system-riscv64, qemu-system-riscv64    links to this binary: the name selects the target
 
 import EngineSetup
 import HostOS
+import ImageTool
 
 @main
 struct MartletSystem {
@@ -30,6 +32,7 @@ private func run(_ arguments: [String]) throws(CommandError) -> Int32 {
     {
         return try SystemCommand(target).run(Array(arguments.dropFirst()))
     }
+    if name == "qemu-img" { return runImageTool(Array(arguments.dropFirst())) }
     let names = allTargets.map(\.name).joined(separator: ", ")
     guard let word = arguments.dropFirst().first else {
         throw CommandError("usage: martlet system TARGET [OPTIONS]; targets: \(names)")
@@ -42,6 +45,7 @@ private func run(_ arguments: [String]) throws(CommandError) -> Int32 {
     case "version", "-version", "--version":
         writeStandardOutput(systemVersion)
         return 0
+    case "img": return runImageTool(Array(arguments.dropFirst(2)))
     case "options":
         // For what makes completions and manual pages.
         writeStandardOutput(systemOptions.map { $0.tableLine() }.joined())

@@ -19,6 +19,9 @@ let allCommands: [CommandRow] = [
         word: "system", forms: ["TARGET [OPTIONS]"], help: "run a whole machine",
         options: { "" }),  // martlet-system tells them
     CommandRow(
+        word: "img", forms: ["COMMAND [OPTIONS] FILE..."], help: "make, check, copy and change disk images",
+        options: { "" }),  // it tells them itself
+    CommandRow(
         word: "report", forms: ["[OPTIONS] PROFILE...", "[OPTIONS] -- [RUN-OPTIONS] PROGRAM [ARGUMENTS...]"],
         help: "tell where the time of a program goes",
         options: { reportOptions.map { $0.tableLine(dash: "--") }.joined() }),

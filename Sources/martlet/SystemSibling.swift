@@ -8,7 +8,7 @@ enum SystemSibling {
 
     /// Is this binary called by a name of system mode's, such as `qemu-system-riscv64`?
     static func isMeant(by name: String) -> Bool {
-        name.hasPrefix("martlet-system") || name.hasPrefix("qemu-system-")
+        name.hasPrefix("martlet-system") || name.hasPrefix("qemu-system-") || name == "qemu-img"
     }
 
     /// Runs it in this process's place. `arguments`: its own, with a name first.

@@ -84,3 +84,23 @@ extension BlockImage {
         #expect(backingPath("base", of: "/a/b") == "/a/base" && backingPath("/c", of: "/a/b") == "/c")
     }
 }
+
+/// QEMU's tool and Martlet respect each other's locks.
+@Suite(.qemuImg) struct LockTests {
+    @Test func qemuIsKeptOutAndKeepsOut() throws {
+        let folder = try TemporaryFolder("locks"), path = folder.path + "/disk"
+        try QCOW2Image.create(BlockFile.create(path), QCOW2Creation(size: 1 << 20))
+        let image = try openImage(path)
+        for command in [["info", path], ["snapshot", "-c", "one", path]] {
+            let run = try #require(try QemuImg.run(command))
+            #expect(run.exit == 1 && run.errorText.contains("lock"), "\(run.errorText)")
+        }
+        #expect(try QemuImg.run(["info", "-U", path])?.exit == 0)
+        try image.close()
+        let reader = try openImage(path, ImageOptions(isReadOnly: true))
+        #expect(try QemuImg.run(["info", path])?.exit == 0)
+        #expect(try QemuImg.run(["snapshot", "-c", "one", path])?.exit == 1)
+        try reader.close()
+        #expect(try QemuImg.run(["snapshot", "-c", "one", path])?.exit == 0)
+    }
+}
