@@ -19,7 +19,15 @@ final class Disks {
                 throw CommandError("-drive id=\(name): there are two of them")
             }
             do throws(BlockError) {
-                let image = try RawImage(BlockFile(drive.file, isReadOnly: drive.isReadOnly, cache: drive.cache))
+                var options = ImageOptions(
+                    format: drive.format, isReadOnly: drive.isReadOnly, cache: drive.cache)
+                options.opensBacking = drive.format != nil
+                let image = try openImage(drive.file, options)
+                // A guest that writes to a raw image could make it one that shows another file of the host's.
+                if drive.format == nil, let image = image as? QCOW2Image, image.header.backingFile != nil {
+                    try image.close()
+                    throw BlockError(.inval, "\(drive.file): it has a backing file; wanted format=qcow2 with it")
+                }
                 backends.append((drive, BlockBackend(image, name: name)))
             } catch { throw CommandError("-drive file=\(error)") }
         }

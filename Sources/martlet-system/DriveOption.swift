@@ -11,11 +11,13 @@ struct DriveOption: Sendable {
     private(set) var interface = Interface.virtio
     /// By which devices name it; of a drive without one, `driveN`.
     private(set) var id: String?
+    /// Nil: what the file says.
+    private(set) var format: String?
     private(set) var isReadOnly = false
     private(set) var cache = CacheMode()
 
     private static let wanted =
-        "file=FILE[,if=none|virtio][,id=ID][,format=raw][,readonly=on|off][,cache=writeback|none|writethrough|directsync|unsafe][,media=disk]"
+        "file=FILE[,if=none|virtio][,id=ID][,format=raw|qcow2][,readonly=on|off][,cache=writeback|none|writethrough|directsync|unsafe][,media=disk]"
 
     /// `-hda FILE`.
     init(file: String) { self.file = file }
@@ -31,7 +33,10 @@ struct DriveOption: Sendable {
                 interface = known
             case "id": id = value
             case "format":
-                guard value == "raw" else { throw OptionError("format=\(value): wanted raw, the only format so far") }
+                guard imageFormats.contains(value) else {
+                    throw OptionError("format=\(value): wanted \(imageFormats.joined(separator: " or "))")
+                }
+                format = value
             case "readonly", "read-only": isReadOnly = try isOn(value, of: key)
             case "cache":
                 guard let row = CacheMode.named.first(where: { $0.name == value }) else {

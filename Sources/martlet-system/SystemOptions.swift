@@ -106,7 +106,7 @@ private let generalOptions: [CommandOption<SystemCommandLine>] = [
     Option(
         "drive", argument: "file=FILE[,PROP=VALUE...]",
         help:
-            "an image: if=none|virtio, id, format=raw, readonly=on|off, cache=writeback|none|writethrough|directsync|unsafe"
+            "an image: if=none|virtio, id, format=raw|qcow2, readonly=on|off, cache=writeback|none|writethrough|directsync|unsafe"
     ) { (line, value) throws(OptionError) in line.drives.append(try DriveOption(parsing: value)) },
     Option(
         "netdev", argument: "user,id=ID[,PROP=VALUE...]",

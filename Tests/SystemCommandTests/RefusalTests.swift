@@ -76,7 +76,7 @@ struct BadLine: Sendable, CustomTestStringConvertible {
         BadLine("-nic user,model=e1000", "e1000", "virtio-net-device"),
         BadLine("-drive file=/no/such/file", "/no/such/file"), BadLine("-drive if=none", "file=FILE"),
         BadLine("-drive file=FILE,if=scsi", "if=scsi", "virtio"),
-        BadLine("-drive file=FILE,format=vmdk", "vmdk", "raw"),
+        BadLine("-drive file=FILE,format=vmdk", "vmdk", "qcow2"),
         BadLine("-drive file=FILE,cache=some", "cache=some", "writeback"),
         BadLine("-drive file=FILE,if=none,id=d -drive file=FILE,if=none,id=d", "id=d", "two"),
         BadLine(
