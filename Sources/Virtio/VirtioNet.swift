@@ -81,7 +81,10 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
         return bytes.bytes
     }
 
-    public override func stopped() { kept = [] }
+    public override func stopped() {
+        kept = []
+        begun = []
+    }
 
     public override func notified(_ queue: VirtQueue) throws(RingFault) {
         if queue === incoming { try receiveKept() } else { sender.schedule() }

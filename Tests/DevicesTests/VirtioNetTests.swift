@@ -119,6 +119,19 @@ private final class TestCable: NetBackend, @unchecked Sendable {
         #expect(driver.memory.bytes(data + 12, count: 150) == frame)
     }
 
+    @Test func buffersOfBeforeAResetAreForgotten() throws {
+        let driver = try make(RingLayout(), Self.merged)
+        driver.offer([Piece(address: data, count: 64, isWritten: true)])
+        cable.deliver(Array(repeating: 1, count: 100))
+        driver.start(Self.merged)
+        #expect(driver.memory.fill(data, count: 64))
+        driver.offer([Piece(address: data + 4096, count: 200, isWritten: true)])
+        cable.deliver(Array(repeating: 2, count: 100))
+        #expect(driver.used()?.written == 112)
+        #expect(driver.memory.bytes(data, count: 64)?.allSatisfy { $0 == 0 } == true)
+        #expect(driver.memory.bytes(data + 4096 + 12, count: 100) == Array(repeating: 2, count: 100))
+    }
+
     @Test func withoutThatAFrameThatDoesNotFitIsLost() throws {
         let driver = try make()
         driver.offer([Piece(address: data, count: 64, isWritten: true)])
