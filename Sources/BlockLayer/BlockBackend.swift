@@ -73,29 +73,26 @@ public final class BlockBackend: @unchecked Sendable {
 
     /// Returns when no request is under way. Those that did not begin, and those whose end has not been told, are forgotten.
     public func cancelAll() {
-        while true {
-            let seen = publishedWord(endWord)
-            lock.lock()
+        wait {
             waiting = []
             first = 0
             ended = []
-            let isOver = running == 0
-            isAwaited = !isOver
-            lock.unlock()
-            if isOver { return }
-            Futex.wait(endWord, while: seen, nanoseconds: 1_000_000_000)
+            return running == 0
         }
     }
 
     /// Returns when everything that was asked for has been done, told or not.
-    public func finishAll() {
+    public func finishAll() { wait { running == 0 && first == waiting.count } }
+
+    /// Asks, with the lock held, at first and whenever a request has ended.
+    private func wait(until isOver: () -> Bool) {
         while true {
             let seen = publishedWord(endWord)
-            lock.lock()
-            let isOver = running == 0 && first == waiting.count
-            isAwaited = !isOver
-            lock.unlock()
-            if isOver { return }
+            let goesOn = lock.withLock {
+                isAwaited = !isOver()
+                return isAwaited
+            }
+            if !goesOn { return }
             Futex.wait(endWord, while: seen, nanoseconds: 1_000_000_000)
         }
     }

@@ -36,7 +36,6 @@ public final class BlockFile: @unchecked Sendable {
     private let writes = RangeLocks()
     /// What O_DIRECT wants offsets, counts and buffers to be multiples of.
     private static let alignment: UInt64 = 4096
-    private static let direct: Int32 = 0o40000
 
     /// What changes the file, before it is done, and flushes when they are done. Tests look at what a crash would leave.
     enum Change {

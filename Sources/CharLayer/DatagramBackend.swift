@@ -44,15 +44,7 @@ public final class DatagramBackend: CharBackend, @unchecked Sendable {
         file.close()
     }
 
-    public override func send(_ byte: UInt8) -> Bool {
-        switch queue.append(byte) {
-        case .taken: return true
-        case .takenIntoEmpty:
-            drain.schedule()
-            return true
-        case .refused: return false
-        }
-    }
+    public override func send(_ byte: UInt8) -> Bool { queue.append(byte, waking: drain) }
 
     /// The network takes all or loses it.
     private func write() {

@@ -46,6 +46,13 @@ final class OutputQueue: @unchecked Sendable {
 
     var isEmpty: Bool { lock.withLock { count == 0 } }
 
+    /// `append`, and `drain` has something to do. False: refused.
+    func append(_ byte: UInt8, waking drain: BottomHalf) -> Bool {
+        let answer = append(byte)
+        if answer == .takenIntoEmpty { drain.schedule() }
+        return answer != .refused
+    }
+
     enum Answer { case taken, takenIntoEmpty, refused }
 
     func append(_ byte: UInt8) -> Answer {

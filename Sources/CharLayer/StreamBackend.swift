@@ -116,13 +116,7 @@ public final class StreamBackend: CharBackend, @unchecked Sendable {
 
     public override func send(_ byte: UInt8) -> Bool {
         if output == nil { return true }
-        switch queue.append(byte) {
-        case .taken: return true
-        case .takenIntoEmpty:
-            drain.schedule()
-            return true
-        case .refused: return false
-        }
+        return queue.append(byte, waking: drain)
     }
 
     private func write() {

@@ -115,5 +115,10 @@ public struct Properties: Sendable {
         if case .text(let value) = values[name] { value } else { missing(name) }
     }
 
+    /// What is wrong with the first of these numbers that is no power of two; nil: all are.
+    public func firstNoPowerOfTwo(_ names: [String]) -> String? {
+        names.first { number($0).nonzeroBitCount != 1 }.map { "\($0)=\(number($0)): wanted a power of two" }
+    }
+
     private func missing(_ name: String) -> Never { preconditionFailure("no property \(name) of this kind") }
 }

@@ -49,8 +49,6 @@ public final class VirtioBlock: VirtioDevice, @unchecked Sendable {
     private let blockSize: UInt64
     /// What is written may be kept until a flush.
     private var keepsWrites: Bool
-    /// Requests that the back end has.
-    private var underWay = 0
 
     public required init(_ context: DeviceContext) {
         guard let backend = context.disk else { preconditionFailure("a disk without an image") }
@@ -63,10 +61,8 @@ public final class VirtioBlock: VirtioDevice, @unchecked Sendable {
 
     /// What is wrong with a combination of properties.
     public static func check(_ properties: Properties) -> String? {
-        for name in ["queue-size", "logical_block_size", "physical_block_size"]
-        where properties.number(name).nonzeroBitCount != 1 {
-            return "\(name)=\(properties.number(name)): wanted a power of two"
-        }
+        let sizes = ["queue-size", "logical_block_size", "physical_block_size"]
+        if let wrong = properties.firstNoPowerOfTwo(sizes) { return wrong }
         if properties.text("serial").utf8.count > identityLength {
             return "serial=\(properties.text("serial")): wanted \(identityLength) bytes at most"
         }
@@ -116,15 +112,11 @@ public final class VirtioBlock: VirtioDevice, @unchecked Sendable {
         if !has(Bit.flush) { keepsWrites = false }
     }
 
-    public override func stopped() {
-        backend.cancelAll()
-        underWay = 0
-    }
+    public override func stopped() { backend.cancelAll() }
 
     public override func notified(_ queue: VirtQueue) throws(RingFault) {
         try takeAll(queue) { chain throws(RingFault) in
             try begin(chain, queue)
-            return true
         }
         tell(queue)
     }
@@ -199,9 +191,7 @@ public final class VirtioBlock: VirtioDevice, @unchecked Sendable {
     private func submit(
         _ operation: BlockOperation, _ chain: Chain, _ queue: VirtQueue, reads: [DMAWindow] = [], flushes: Bool = false
     ) {
-        underWay += 1
         backend.submit(operation) { [unowned self] error in
-            underWay -= 1
             if flushes, error == nil { return submit(.flush, chain, queue) }
             for window in reads { window.wrote(0..<window.bytes.count) }
             if let error { domain.diagnostics.write("\(name): \(error)\n") }

@@ -79,22 +79,10 @@ open class VirtioDevice: Device, @unchecked Sendable {
 
     public final func queue(_ index: Int) -> VirtQueue { queues[index] }
 
-    /// Takes buffers until there are no more. Stops when `body` says false: then the driver notifies of no more until this is called again.
-    public final func takeAll(
-        _ queue: VirtQueue, _ body: (Chain) throws(RingFault) -> Bool
-    ) throws(RingFault) {
+    /// Takes buffers until there are no more; then the driver notifies of the next one.
+    public final func takeAll(_ queue: VirtQueue, _ body: (Chain) throws(RingFault) -> Void) throws(RingFault) {
         queue.quiet()
-        while let chain = try queue.next() {
-            if try !body(chain) { return queue.quiet() }
-        }
-    }
-
-    /// The next buffer of a queue; nil: there is none.
-    public final func take(_ queue: VirtQueue) -> Chain? {
-        do throws(RingFault) { return try queue.next() } catch {
-            fail(error)
-            return nil
-        }
+        while let chain = try queue.next() { try body(chain) }
     }
 
     /// Gives a buffer back of which the device has written so many bytes, and tells the driver if it wants to know.
@@ -174,6 +162,10 @@ open class VirtioDevice: Device, @unchecked Sendable {
         guard status.contains(.featuresOK), !status.contains(.needsReset) else {
             return guestError("queue \(queue.index) is enabled before features have been agreed on")
         }
+        start(queue)
+    }
+
+    private func start(_ queue: VirtQueue) {
         let rings = RingFeatures(
             indirect: has(Feature.indirect), events: has(Feature.events), packed: has(Feature.packed))
         do throws(RingFault) { try queue.start(dma, rings) } catch { fail(error) }
@@ -204,11 +196,7 @@ open class VirtioDevice: Device, @unchecked Sendable {
             try coder.field(&queue.place.driver)
             try coder.field(&queue.place.device)
             guard isReady else { continue }
-            if coder.isLoading {
-                let rings = RingFeatures(
-                    indirect: has(Feature.indirect), events: has(Feature.events), packed: has(Feature.packed))
-                do throws(RingFault) { try queue.start(dma, rings) } catch { fail(error) }
-            }
+            if coder.isLoading { start(queue) }
             try queue.code(&coder)
         }
     }

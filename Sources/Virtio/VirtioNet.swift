@@ -28,10 +28,7 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
 
     /// What is wrong with a combination of properties.
     public static func check(_ properties: Properties) -> String? {
-        for name in ["rx_queue_size", "tx_queue_size"] where properties.number(name).nonzeroBitCount != 1 {
-            return "\(name)=\(properties.number(name)): wanted a power of two"
-        }
-        return nil
+        properties.firstNoPowerOfTwo(["rx_queue_size", "tx_queue_size"])
     }
 
     private enum Bit {
@@ -99,7 +96,6 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
             try takeAll(outgoing) { chain throws(RingFault) in
                 try send(chain)
                 outgoing.giveBack(chain, written: 0)
-                return true
             }
             tell(outgoing)
         } catch { fail(error) }

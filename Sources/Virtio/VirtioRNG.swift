@@ -24,7 +24,6 @@ public final class VirtioRNG: VirtioDevice, @unchecked Sendable {
             }
             if written == 0 { throw .badRequest("no place for random bytes") }
             queue.giveBack(chain, written: written)
-            return true
         }
         tell(queue)
     }
