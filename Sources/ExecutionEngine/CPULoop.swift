@@ -207,6 +207,7 @@ extension VCPU {
                 count.givesWay = true
                 return .interrupted
             }
+            if givesWay { return .interrupted }
             spin.wait()
             return nil
         case nil: fatalError("generated code left with 0x\(String(exit.raw, radix: 16)), which means nothing")

@@ -55,6 +55,8 @@ public final class VCPU: FloatEnvironment {
     let runsMachineCode: Bool
     let countsInstructions: Bool
     var count = InstructionCount()
+    /// Its thread runs other vCPUs too: it leaves at the guest's hint that it waits for one of them. Set before it runs.
+    public var givesWay = false
     /// Between two of the guest's hints that it waits for another hart.
     var spin = SpinWait()
     /// By global, where its value is at a recovery point.

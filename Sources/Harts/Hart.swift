@@ -38,8 +38,8 @@ public final class Hart: @unchecked Sendable {
     var kicks: UInt32 { word.pointee.load(ordering: .sequentiallyConsistent) }
 
     var deadline: UInt64 {
-        get { deadlineWord.load(ordering: .acquiring) }
-        set { deadlineWord.store(newValue, ordering: .releasing) }
+        get { deadlineWord.load(ordering: .sequentiallyConsistent) }
+        set { deadlineWord.store(newValue, ordering: .sequentiallyConsistent) }
     }
 
     /// Takes a deadline back, unless it is another one by now.

@@ -113,6 +113,7 @@ public final class HartSet: VCPUSurroundings, @unchecked Sendable {
     /// Starts the threads, stopped.
     public func start() throws(Errno) {
         threadCount = threads == .single ? 1 : harts.count
+        for hart in harts { hart.vcpu.givesWay = threads == .single && harts.count > 1 }
         if let counted {
             return try HostThread.start(stackSize: 4 << 20, blocksSignals: true) { self.runCounted(counted) }
         }
@@ -193,7 +194,7 @@ public final class HartSet: VCPUSurroundings, @unchecked Sendable {
     private func beginSlice(_ hart: Hart) {
         inTurn.store(hart.number, ordering: .releasing)
         let end = now() &+ Self.slice
-        sliceEnd.store(end, ordering: .releasing)
+        sliceEnd.store(end, ordering: .sequentiallyConsistent)
         wakeTimers(by: end)
     }
 
@@ -214,18 +215,19 @@ public final class HartSet: VCPUSurroundings, @unchecked Sendable {
             }
             if threads == .single, harts.count > 1 {
                 let end = sliceEnd.load(ordering: .acquiring)
-                if end <= time {
-                    sliceEnd.store(.max, ordering: .releasing)
-                    harts[inTurn.load(ordering: .acquiring)].kick()
-                } else {
+                if end > time {
                     target = min(target, end)
+                } else if sliceEnd.compareExchange(expected: end, desired: .max, ordering: .sequentiallyConsistent)
+                    .exchanged
+                {
+                    harts[inTurn.load(ordering: .acquiring)].kick()
                 }
             }
             timerTarget.store(target, ordering: .sequentiallyConsistent)
-            // Who has set a deadline since it was looked at has seen the target of before, and woken nobody.
-            if harts.contains(where: { $0.deadline < target }) || sliceEnd.load(ordering: .acquiring) < target {
-                continue
-            }
+            // Who has set a deadline since it was looked at has seen the target of before, and woken nobody. Both sides store their own word
+            // before they look at the other's, sequentially consistent: one of them sees the other's.
+            let end = sliceEnd.load(ordering: .sequentiallyConsistent)
+            if end < target || harts.contains(where: { $0.deadline < target }) { continue }
             if target == .max {
                 Futex.wait(timerWord, while: seen)
             } else {
