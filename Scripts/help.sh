@@ -22,6 +22,8 @@ usage: ./devtool COMMAND [ARGUMENTS]
   root DIR [PACKAGE...]   make a Debian 13 riscv64 tree in DIR (--arch amd64 for the native one)
   payloads                fetch Debian 13's riscv64 kernel, OpenSBI, U-Boot and QEMU, and make an initramfs, for machines; they are in
                           $XDG_CACHE_HOME/martlet/payloads (~/.cache without that variable)
+  image FILE [--size SIZE] [PACKAGE...]
+                          a disk image (4G; qcow2 by that suffix) with Debian 13 for riscv64 and these packages, that boots by U-Boot or EFI
   abi [ARCH...]           write Sources/LinuxABI/Tables/ARCH.abi from the kernel's headers (--list: which; no ARCH: all there are)
   toolchain ARCH          what compiles programs for a guest that Debian has no C library for: riscv32 (`test` makes it), moxie (with a
                           simulator; half an hour; only to make Tests/Guest/moxie anew)

@@ -2,12 +2,14 @@
 #
 #   kernel                      the riscv64 kernel, an Image           modules/      its modules
 #   initrd                      made here: busybox and a shell         riscv64/      the packages as they are
+#   initrd-modules              the same with modules for disks, networks and file systems: see `make_initramfs`
 #   firmware64.bin, .elf        OpenSBI, fw_dynamic                    firmware32.bin, .elf  the same for riscv32
 #   u-boot.bin, .elf            U-Boot for supervisor mode             u-boot-machine.bin    the one for machine mode
 #   qemu-system-riscv64, -riscv32   the release's QEMU, run by its own loader and libraries (amd64/)
 #   qemu-img                    its tool for disk images
 
 PAYLOADS="$CACHE/payloads"
+PAYLOAD_MODULES=(virtio_mmio virtio_blk virtio_scsi sd_mod virtio_net virtio-rng virtio_balloon ext4 vfat nls_ascii nls_cp437 9p 9pnet_virtio)
 PAYLOAD_PROMPT='martlet:'          # how a prompt of the initramfs's shell begins
 
 # NAME PATH: links to what the packages hold.
@@ -63,15 +65,19 @@ guest_payloads() {
         found=$(cd "$PAYLOADS" && compgen -G "riscv64/$path") || fail "payloads: the packages hold no $path"
         ln -sfn "$found" "$PAYLOADS/$link"
     done <<<"$PAYLOAD_LINKS"
-    make_initramfs "$PAYLOADS/riscv64/usr/bin/busybox" >"$PAYLOADS/initrd.new"
+    make_initramfs >"$PAYLOADS/initrd.new"
     mv "$PAYLOADS/initrd.new" "$PAYLOADS/initrd"
+    make_initramfs "${PAYLOAD_MODULES[@]}" >"$PAYLOADS/initrd-modules.new"
+    mv "$PAYLOADS/initrd-modules.new" "$PAYLOADS/initrd-modules"
     printf '%s\n' "$recipe" >"$PAYLOADS/recipe"
 }
 
-# make_initramfs BUSYBOX: a root file system for the kernel to unpack: a static busybox, and a shell on the console that is
-# started again when it ends. It holds no device nodes, so that making it needs no privileges: the kernel has them in devtmpfs.
+# make_initramfs [MODULE...]: a root file system for the kernel to unpack: a static busybox, and a shell on the console that is started again
+# when it ends. It holds no device nodes, so that making it needs no privileges: the kernel has them in devtmpfs. With modules it has the
+# command `load MODULE...`, which loads what they need too; `load=MODULE,...` on the kernel's command line does it before the shell.
+# `root=DEVICE`, or `root=LABEL=...`, goes on from that ext4 file system with `init=` (/sbin/init), with the modules of virtio disks loaded.
 make_initramfs() {
-    local folder entries=0
+    local folder entries=0 name
     folder=$(mktemp -d)
     cat >"$folder/init" <<TEXT
 #!/bin/busybox sh
@@ -82,17 +88,77 @@ exec </dev/console >/dev/console 2>&1
 /bin/busybox --install -s
 export HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin PS1='$PAYLOAD_PROMPT\w\\$ '
 cd /root
+root= init=/sbin/init mode=ro
+for word in \$(cat /proc/cmdline); do
+    case \$word in
+        root=*) root=\${word#root=} ;;
+        init=*) init=\${word#init=} ;;
+        ro | rw) mode=\$word ;;
+        load=*) load \$(echo "\${word#load=}" | tr , ' ') ;;
+    esac
+done
+if [ -n "\$root" ]; then
+    load virtio_mmio virtio_blk virtio_scsi sd_mod ext4
+    left=100 device=
+    while [ \$left -gt 0 ]; do
+        case \$root in /dev/*) device=\$root ;; *) device=\$(findfs "\$root" 2>/dev/null) ;; esac
+        [ ! -b "\$device" ] || break
+        left=\$((left - 1))
+        usleep 100000
+    done
+    if mkdir -p /new && mount -t ext4 -o \$mode "\$device" /new; then
+        umount /proc /sys
+        exec switch_root /new "\$init"
+    fi
+    echo "init: cannot mount root=\$root"
+fi
 # A controlling terminal, for job control and Ctrl-C.
 while :; do setsid cttyhack sh; done
 TEXT
+    cat >"$folder/load" <<'TEXT'
+#!/bin/busybox sh
+# load MODULE...: /modules/NAME.needs names what has to be there before.
+for module; do
+    name=$(echo "$module" | tr - _)
+    [ ! -d /sys/module/"$name" ] || continue
+    [ -f /modules/"$name".ko ] || { echo "load: no module $module here"; exit 1; }
+    load $(cat /modules/"$name".needs) && insmod /modules/"$name".ko || exit
+done
+TEXT
+    [ $# = 0 ] || payload_modules "$folder/modules" "$@"
     {
         local directory
-        for directory in bin dev proc root sbin sys tmp usr usr/bin usr/sbin; do newc_entry "$directory" 040755 /dev/null; done
+        for directory in bin dev modules proc root sbin sys tmp usr usr/bin usr/sbin; do newc_entry "$directory" 040755 /dev/null; done
         newc_entry init 0100755 "$folder/init"
-        newc_entry bin/busybox 0100755 "$1"
+        newc_entry bin/busybox 0100755 "$PAYLOADS/riscv64/usr/bin/busybox"
+        newc_entry bin/load 0100755 "$folder/load"
+        for name in "$folder"/modules/*; do
+            [ ! -f "$name" ] || newc_entry "modules/${name##*/}" 0100644 "$name"
+        done
         newc_entry TRAILER!!! 0 /dev/null
     } | gzip -9n
     rm -rf "$folder"
+}
+
+# payload_modules FOLDER MODULE...: NAME.ko and NAME.needs of these modules and of what they need, in FOLDER. What is built into the kernel is
+# nobody's need.
+payload_modules() {
+    local folder=$1 modules name packed
+    shift
+    mkdir -p "$folder"
+    modules=("$@")
+    while [ ${#modules[@]} != 0 ]; do
+        name=${modules[0]//-/_}
+        modules=("${modules[@]:1}")
+        [ ! -f "$folder/$name.ko" ] || continue
+        packed=$(find "$PAYLOADS/modules/kernel" -name "${name//_/[_-]}.ko.xz")
+        [ -f "$packed" ] || fail "payloads: the kernel has no module $name"
+        xz -dc "$packed" >"$folder/$name.ko"
+        tr '\0' '\n' <"$folder/$name.ko" | sed -n 's/^depends=//p' | tr , ' ' >"$folder/$name.needs"
+        # Found by name at run time: what computes ext4's check sums.
+        if [ "$name" = ext4 ]; then echo crc32c_generic >>"$folder/$name.needs"; fi
+        mapfile -t -O ${#modules[@]} modules < <(tr ' ' '\n' <"$folder/$name.needs" | grep .)
+    done
 }
 
 # newc_entry NAME MODE FILE: one member of a cpio archive in the kernel's format (Documentation/driver-api/early-userspace/buffer-format),
