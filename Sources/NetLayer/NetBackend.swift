@@ -22,6 +22,9 @@ open class NetBackend: @unchecked Sendable {
     /// Joins it with its only card, before the machine runs.
     open func attach(_ card: any NetCard, _ loop: EventLoop, under lock: Lock) { self.card = card }
 
+    /// It takes TCP segments that are longer than a frame, up to `LongSegment.longest` bytes: it is no cable.
+    open var takesLongSegments: Bool { false }
+
     /// The card sends a frame.
     open func send(_ frame: UnsafeRawBufferPointer) {}
 

@@ -143,6 +143,9 @@ public final class UserNetwork: NetBackend, PollHook, @unchecked Sendable {
 
     // MARK: frames
 
+    /// The library makes a stream of segments, however long they are.
+    public override var takesLongSegments: Bool { true }
+
     public override func send(_ frame: UnsafeRawBufferPointer) {
         guard let slirp, let bytes = frame.baseAddress else { return }
         functions.input(slirp, bytes.assumingMemoryBound(to: UInt8.self), Int32(frame.count))

@@ -19,6 +19,11 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
                 Property("tx_queue_size", .number(16...1024), "256", "places for frames that go out, a power of two"),
                 Property("mrg_rxbuf", .flag, "on", "a frame may take several buffers"),
                 Property("csum", .flag, "on", "check sums of frames that go out are filled in"),
+                Property(
+                    "host_tso4", .flag, "on", "long TCP segments of IPv4 that go out are cut into frames; it needs csum"
+                ),
+                Property("host_tso6", .flag, "on", "the same for IPv6"),
+                Property("host_ecn", .flag, "on", "also those that tell of congestion"),
                 Property("guest_csum", .flag, "on", "the guest need not look at check sums of what comes in"),
             ] + commonProperties)
     }
@@ -33,9 +38,14 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
 
     private enum Bit {
         static let checkSum: UInt64 = 1 << 0, guestCheckSum: UInt64 = 1 << 1, address: UInt64 = 1 << 5
+        static let long4: UInt64 = 1 << 11, long6: UInt64 = 1 << 12, longECN: UInt64 = 1 << 13
         static let merged: UInt64 = 1 << 15, status: UInt64 = 1 << 16
     }
     private enum HeaderFlag { static let needsCheckSum: UInt8 = 1, isValid: UInt8 = 2 }
+    /// What is long in a frame. (5.1.6)
+    private enum Segmentation {
+        static let none: UInt8 = 0, tcp4: UInt8 = 1, tcp6: UInt8 = 4, ecn: UInt8 = 0x80
+    }
     private static let headerSize = 12
     /// Frames that are kept until the driver has buffers for them.
     private static let keptFrames = 512
@@ -66,7 +76,12 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
     public override var kindFeatures: UInt64 {
         var bits = Bit.address | Bit.status
         if properties.flag("mrg_rxbuf") { bits |= Bit.merged }
-        if properties.flag("csum") { bits |= Bit.checkSum }
+        if properties.flag("csum") {
+            bits |= Bit.checkSum
+            if properties.flag("host_tso4") { bits |= Bit.long4 }
+            if properties.flag("host_tso6") { bits |= Bit.long6 }
+            if properties.flag("host_ecn"), bits & (Bit.long4 | Bit.long6) != 0 { bits |= Bit.longECN }
+        }
         if properties.flag("guest_csum") { bits |= Bit.guestCheckSum }
         return bits
     }
@@ -107,17 +122,39 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
         guard count >= 0, let header = chain.read(count: Self.headerSize) else {
             throw .badRequest("a frame without its header of \(Self.headerSize) bytes")
         }
+        let fields = ByteReader(header), isLong = header[1] != Segmentation.none
         // Longer ones have not been agreed on.
-        guard count <= NetBackend.longestFrame else { return guestError("a frame of \(count) bytes") }
+        guard count <= (isLong ? LongSegment.longest : NetBackend.longestFrame) else {
+            return guestError("a frame of \(count) bytes")
+        }
         frame.removeAll(keepingCapacity: true)
         for window in Chain.middle(chain.readable, droppingFirst: Self.headerSize) { frame += window.bytes }
+        if isLong { return sendLong(fields) }
         if header[0] & HeaderFlag.needsCheckSum != 0 {
-            let fields = ByteReader(header)
             let isInside = InternetCheckSum.complete(
                 &frame, from: Int(fields.value(6, as: UInt16.self)), at: Int(fields.value(8, as: UInt16.self)))
             guard isInside else { return guestError("a check sum outside of its frame") }
         }
-        frame.withUnsafeBytes { network?.send($0) }
+        sendFrame(frame)
+    }
+
+    private func sendFrame(_ frame: [UInt8]) { frame.withUnsafeBytes { network?.send($0) } }
+
+    /// Sends `frame`, which is a segment that has not been cut into frames yet.
+    private func sendLong(_ header: ByteReader) {
+        let flags = header.bytes[0], kind = header.bytes[1], size = header.value(4, as: UInt16.self)
+        let isIPv6 = kind & ~Segmentation.ecn == Segmentation.tcp6
+        guard isIPv6 || kind & ~Segmentation.ecn == Segmentation.tcp4, has(isIPv6 ? Bit.long6 : Bit.long4),
+            kind & Segmentation.ecn == 0 || has(Bit.longECN)
+        else { return guestError("a segment of kind \(kind), which has not been agreed on") }
+        // Where the sum begins is where TCP does. (5.1.6.2)
+        guard flags & HeaderFlag.needsCheckSum != 0, size > 0,
+            let segment = LongSegment(frame, transport: Int(header.value(6, as: UInt16.self)), isIPv6: isIPv6)
+        else { return guestError("a long segment that is none of TCP") }
+        if network?.takesLongSegments == true { return sendFrame(segment.whole) }
+        segment.cut(size: Int(size)) { piece in
+            if piece.count <= NetBackend.longestFrame { sendFrame(piece) }
+        }
     }
 
     // MARK: in

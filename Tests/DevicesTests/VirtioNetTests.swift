@@ -8,6 +8,8 @@ import Virtio
 /// Remembers what a card sends.
 private final class TestCable: NetBackend, @unchecked Sendable {
     var sent: [[UInt8]] = []
+    var long = false
+    override var takesLongSegments: Bool { long }
     override func send(_ frame: UnsafeRawBufferPointer) { sent.append(Array(frame)) }
     func deliver(_ frame: [UInt8]) { frame.withUnsafeBytes { card?.receive($0) } }
 }
@@ -159,6 +161,131 @@ private final class TestCable: NetBackend, @unchecked Sendable {
         #expect(driver.memory.map.ranges.count > 0)
         #expect((0..<6).map { driver.transport.get(0x100 + $0, size: 1) } == [0x52, 0x54, 0, 0x12, 0x34, 0x56])
         #expect(driver.transport.get(0x106, size: 2) == 1, "the link is up")
+    }
+
+    // MARK: long segments
+
+    private static let allLong: UInt64 = 1 | 1 << 11 | 1 << 12 | 1 << 13
+
+    @Test(arguments: [false, true]) func longSegmentsAreCut(_ isIPv6: Bool) throws {
+        let driver = try make(RingLayout(), Self.allLong, queue: 1)
+        let segment = TestSegment(isIPv6: isIPv6, data: 60_001)
+        try send(driver, segment.header(size: 1400), segment.frame)
+        #expect(cable.sent.count == 43)
+        segment.check(cable.sent, size: 1400)
+        #expect(!driver.needsReset)
+        cable.sent = []
+        cable.long = true
+        try send(driver, segment.header(size: 1400), segment.frame)
+        segment.check(cable.sent, size: .max)
+        cable.sent = []
+        cable.long = false
+        // Jumbo frames that would not fit are lost, and what is no long segment too.
+        try send(driver, segment.header(size: 6000), segment.frame)
+        #expect(cable.sent.count == 1, "the last one is short enough")
+        cable.sent = []
+        for (at, value) in [(0, 0), (1, 3), (1, 0x43), (4, 0), (6, 20), (7, 255), (1, isIPv6 ? 1 : 4)] as [(Int, UInt8)]
+        {
+            var header = segment.header(size: 200)
+            header[at] = value
+            try send(driver, header, segment.frame)
+            #expect(cable.sent.isEmpty && !driver.needsReset, "byte \(at) is \(value)")
+        }
+    }
+
+    @Test func whatHasNotBeenAgreedOnIsLost() throws {
+        let driver = try make(RingLayout(), 1 | 1 << 11, queue: 1)
+        let six = TestSegment(isIPv6: true, data: 4000), four = TestSegment(isIPv6: false, data: 4000)
+        try send(driver, six.header(size: 1400), six.frame)
+        try send(driver, four.header(size: 1400, kind: 0x81), four.frame)
+        #expect(cable.sent.isEmpty && !driver.needsReset)
+        try send(driver, four.header(size: 1400), four.frame)
+        #expect(cable.sent.count == 3)
+    }
+}
+
+/// A TCP segment with a VLAN tag, options in its headers and data that is known.
+private struct TestSegment {
+    let isIPv6: Bool
+    let frame: [UInt8]
+    private let network = 18
+    private var transport: Int { network + (isIPv6 ? 48 : 24) }
+    private var data: Int { transport + 32 }
+    private static let sequence: UInt32 = 0xffff_f000
+    // FIN, PSH, ACK and CWR.
+    private static let flags: UInt8 = 0x99
+
+    init(isIPv6: Bool, data count: Int) {
+        self.isIPv6 = isIPv6
+        var bytes = [UInt8](repeating: 0x52, count: 12) + [0x81, 0, 0, 7] + (isIPv6 ? [0x86, 0xdd] : [8, 0])
+        if isIPv6 {
+            // An extension header of eight bytes: options for each hop.
+            bytes += [0x60, 0, 0, 0, 0, 0, 0, 64] + (0..<32).map { $0 * 3 } + [6, 0, 1, 4, 0, 0, 0, 0]
+        } else {
+            bytes += [0x46, 0, 0, 0, 0xff, 0xff, 0, 0, 64, 6, 0, 0, 10, 0, 2, 15, 10, 0, 2, 2, 1, 1, 1, 0]
+        }
+        bytes += [0x12, 0x34, 0, 80] + [0xff, 0xff, 0xf0, 0] + [0, 0, 0, 9] + [8 << 4, Self.flags, 1, 0]
+        bytes += [0xab, 0xcd, 0, 0] + [UInt8](repeating: 1, count: 12)
+        frame = bytes + (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
+    }
+
+    func header(size: UInt16, kind: UInt8? = nil) -> [UInt8] {
+        [1, kind ?? (isIPv6 ? 4 : 1), 0, 0, UInt8(size & 255), UInt8(size >> 8), UInt8(transport), 0, 16, 0, 0, 0]
+    }
+
+    private func word(_ bytes: [UInt8], _ at: Int) -> Int { Int(bytes[at]) << 8 | Int(bytes[at + 1]) }
+
+    /// That frames have the segment's data, `size` bytes each, and headers that are right.
+    func check(_ frames: [[UInt8]], size: Int) {
+        var start = 0
+        for (index, bytes) in frames.enumerated() {
+            let count = bytes.count - data, isLast = index == frames.count - 1
+            #expect(isLast ? count <= size : count == size)
+            #expect(bytes[..<network] == frame[..<network])
+            #expect(bytes[data...] == frame[(data + start)..<(data + start + count)])
+            let seen = UInt32(word(bytes, transport + 4)) << 16 | UInt32(word(bytes, transport + 6))
+            #expect(seen == Self.sequence &+ UInt32(start))
+            #expect(bytes[transport + 13] == Self.flags & ~(isLast ? 0 : 9) & ~(index == 0 ? 0 : 0x80))
+            let addresses: ArraySlice<UInt8>
+            if isIPv6 {
+                addresses = bytes[(network + 8)..<(network + 40)]
+                #expect(word(bytes, network + 4) == bytes.count - network - 40)
+            } else {
+                addresses = bytes[(network + 12)..<(network + 20)]
+                #expect(word(bytes, network + 2) == bytes.count - network)
+                #expect(word(bytes, network + 4) == (0xffff + index) & 0xffff)
+                #expect(InternetCheckSum.sum(bytes[network..<transport]) == 0xffff)
+            }
+            let length = bytes.count - transport
+            let all = addresses + [0, 6, UInt8(length >> 8), UInt8(length & 255)] + bytes[transport...]
+            #expect(InternetCheckSum.sum(all) == 0xffff)
+            start += count
+        }
+        #expect(start == frame.count - data)
+    }
+}
+
+@Suite struct LongSegmentTests {
+    /// Whatever the headers say, no byte outside of them is read, and the data comes out whole.
+    @Test(.seeded(11)) func randomHeadersAreHarmless() throws {
+        var random = SeededRandom(seed: Seed.current)
+        var kinds = 0
+        for _ in 0..<Rounds.count(20_000) {
+            let isIPv6 = random.chance(50)
+            var frame = TestSegment(isIPv6: isIPv6 != random.chance(10), data: random.below(300)).frame
+            for _ in 0..<random.below(4) { frame[random.below(60)] = UInt8(truncatingIfNeeded: random.next()) }
+            if random.chance(25) { frame.removeLast(random.below(frame.count)) }
+            let transport = random.chance(30) ? random.below(0x1_0000) : isIPv6 ? 66 : 42
+            guard let segment = LongSegment(frame, transport: transport, isIPv6: isIPv6) else { continue }
+            kinds |= isIPv6 ? 2 : 1
+            var count = 0, last: [UInt8] = []
+            segment.cut(size: 1 + random.below(200)) {
+                last = $0
+                count += 1
+            }
+            #expect(segment.whole.count == frame.count && count >= 1 && last.count <= frame.count)
+        }
+        #expect(kinds == 3)
     }
 }
 
