@@ -30,6 +30,7 @@ usage: ./devtool COMMAND [ARGUMENTS]
   test packaging          what install, tarball and deb make: files, completions, manual pages, packages; in temporary folders
   test recipes [all] [NAME...]
                           Documentation/Recipes.md, run as it stands there; all: those that take minutes too
+  test image [NAME...]    Debian on a disk, which is made once: boots by U-Boot and by a kernel, apt, four harts under stress, a build, 20 boots
   build                   the release build alone: prints the path of the file
   install [PREFIX] [--qemu-names]
                           build, install programs, manual pages and completions below PREFIX (/usr/local), with DESTDIR in front of it;
@@ -42,7 +43,7 @@ usage: ./devtool COMMAND [ARGUMENTS]
 environment: MARTLET_BIN (use this martlet), DESTDIR (install, uninstall), SOURCE_DATE_EPOCH, DEBFULLNAME and DEBEMAIL (packages), JOBS (compiler processes), RUNS (bench: runs of each row, default 3),
   MARTLET_MODES (test: modes of the guest programs, comma-separated), XDG_CACHE_HOME (downloaded packages),
   SYSTEM (try system: this emulator, as $XDG_CACHE_HOME/martlet/payloads/qemu-system-riscv64), LIMIT (seconds for what is piped, 600),
-  MARTLET_SYSTEM (test privileged, test long linux32, bench system: this martlet-system), LONG_BOOTS (test long: how many, 20),
+  MARTLET_SYSTEM (test privileged, test long linux32, bench system: this martlet-system), LONG_BOOTS (test long and test image: how many, 20), STRESS_SECONDS (test image: 60), SYSTEM (test image too),
   MARTLET_SEED, MARTLET_ROUNDS (test: seed of all random tests, and how many times as much they do)
 TEXT
 }

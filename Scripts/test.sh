@@ -2,6 +2,7 @@
 # devtool test privileged: programs for a whole machine, beside the oracle (privileged.sh).
 # devtool test packaging: what is installed and packaged (packaging-test.sh).
 # devtool test recipes [all] [NAME...]: the recipes of the documentation (recipes.sh).
+# devtool test image [NAME...]: Debian on a disk (image-test.sh).
 # devtool test long [FILTER]: what takes longer than that, again and again with other seeds for MARTLET_MINUTES; without FILTER boots of
 # whole machines come first. devtool test long boots, devtool test long linux32: those of Debian's kernel alone, and those of a kernel for
 # riscv32 (linux32.sh).
@@ -19,6 +20,11 @@ test_command() {
     if [ "${1:-}" = recipes ]; then
         shift
         recipe_tests "$@"
+        return
+    fi
+    if [ "${1:-}" = image ]; then
+        shift
+        image_tests "$@"
         return
     fi
     need_build

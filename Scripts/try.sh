@@ -32,6 +32,12 @@ try_system() {
     type_to_machine "${LIMIT:-600}" "${command[@]}"
 }
 
+# What a prompt is, as a regular expression for the end of a line; how long a line waits for one (see `await_prompt`); how a machine is switched
+# off.
+MACHINE_PROMPT="($PAYLOAD_PROMPT.*# |> )\$"
+MACHINE_PATIENCE=20
+MACHINE_OFF='poweroff -f'
+
 # type_to_machine SECONDS COMMAND...: types standard input to a machine, a line whenever its shell has a prompt, and copies what the
 # machine prints (but for NULs). The machine gets no end of input; at the end of ours, once there is a prompt again, it is switched off.
 #
@@ -53,12 +59,12 @@ type_to_machine() {
     if await_prompt forever; then
         while IFS= read -r line || [ -n "$line" ]; do
             type_line "$line"
-            await_prompt 20 || break
+            await_prompt "$MACHINE_PATIENCE" || break
             line=""
         done
         if await_prompt forever; then
-            type_line 'poweroff -f'
-            await_prompt forever || true
+            type_line "$MACHINE_OFF"
+            cat <&8
         fi
     fi
     wait "$machine" || status=$?
@@ -92,7 +98,7 @@ await_prompt() {
             quiet=0
             continue
         fi
-        case "$machine_tail" in "$PAYLOAD_PROMPT"*'# ' | '> ') return 0 ;; esac
+        [[ ! "$machine_tail" =~ $MACHINE_PROMPT ]] || return 0
         quiet=$((quiet + 1))
         [ "$enough" = forever ] || [ $quiet -lt "$enough" ] || return 0
     done

@@ -1,0 +1,167 @@
+# devtool test image [NAME...]: what people do with Debian on a disk. The disk is made once, and each test has an overlay of its own on it.
+#
+#   uboot     U-Boot finds the disk, systemd comes up whole, the network too, and it powers off
+#   kernel    the same with a kernel and an initramfs of the host's
+#   apt       apt-get update and install, from a folder on the host
+#   build     configure and make of a small C program, with the compiler from that folder
+#   stress    stress-ng with four harts, which checks what it computes (STRESS_SECONDS, 60)
+#   boots     LONG_BOOTS (20) boots in a row with four harts
+#
+# Each line says how long it took; SYSTEM names another emulator, as for `try system`.
+
+IMAGE_TESTS=(uboot kernel apt build stress boots)
+IMAGE_TEST_SECONDS=900
+IMAGE_TEST_PROMPT='(login: |root@debian:[^ ]*# )$'
+# The overlays' disk.
+DEBIAN_IMAGE="$CACHE/image/debian.img"
+
+image_tests() {
+    local names=("$@") name tried=0 passed=0 start folder command=() status
+    [ ${#names[@]} != 0 ] || names=("${IMAGE_TESTS[@]}")
+    for name in "${names[@]}"; do
+        [[ " ${IMAGE_TESTS[*]} " = *" $name "* ]] || fail "test image: no test '$name': there are ${IMAGE_TESTS[*]}"
+    done
+    debian_image
+    MARTLET_BIN=$(martlet_binary)
+    if [ -n "${SYSTEM:-}" ]; then read -ra command <<<"$SYSTEM"; else command=("$MARTLET_BIN" system riscv64); fi
+    folder=$(mktemp -d)
+    # shellcheck disable=SC2064
+    trap "rm -rf '$folder'" EXIT
+    for name in "${names[@]}"; do
+        start=$(date +%s.%N)
+        status=0
+        (set -e; MACHINE_PROMPT=$IMAGE_TEST_PROMPT MACHINE_PATIENCE=forever MACHINE_OFF=poweroff "image_test_$name") >"$folder/log" 2>&1 || status=$?
+        tried=$((tried + 1))
+        if [ $status = 0 ]; then
+            passed=$((passed + 1))
+            printf '%s: ok (%.1f s)\n' "$name" "$(bc <<<"$(date +%s.%N) - $start")"
+        else
+            printf '%s: failed\n' "$name"
+            cp "$folder/log" "$SCRATCH/image-$name.log"
+            note "$name: status $status; what it printed is in $SCRATCH/image-$name.log, and ends with"
+            tail -n 5 "$folder/log" >&2
+        fi
+    done
+    rm -rf "$folder"
+    trap - EXIT
+    printf '%d passed, %d failed\n' "$passed" $((tried - passed))
+    [ "$passed" = "$tried" ]
+}
+
+# The disk, made anew when what makes it has changed.
+debian_image() {
+    local recipe
+    recipe=$(cksum <"$REPO/Scripts/image.sh")
+    guest_payloads
+    [ "$(cat "$DEBIAN_IMAGE.recipe" 2>/dev/null)" != "$recipe" ] || return 0
+    mkdir -p "$(dirname "$DEBIAN_IMAGE")"
+    rm -f "$DEBIAN_IMAGE.recipe"
+    image_command "$DEBIAN_IMAGE" >/dev/null
+    printf '%s\n' "$recipe" >"$DEBIAN_IMAGE.recipe"
+}
+
+# debian_machine OPTIONS...: a new overlay's machine with a disk and a network, which is typed to. Its output goes to $folder/output too.
+debian_machine() {
+    local overlay=$folder/overlay.qcow2
+    rm -f "$overlay"
+    "$MARTLET_BIN" img create -q -f qcow2 -b "$DEBIAN_IMAGE" -F raw "$overlay"
+    type_to_machine $IMAGE_TEST_SECONDS "${command[@]}" -M virt -nographic -m 1G -bios "$PAYLOADS/firmware64.bin" \
+        -drive "if=none,id=disk,format=qcow2,file=$overlay" -device virtio-blk-device,drive=disk \
+        -netdev user,id=net -device virtio-net-device,netdev=net "$@" | tee "$folder/output"
+    "$MARTLET_BIN" img check -q "$overlay"
+    has 'reboot: Power down'
+}
+
+debian_uboot() { debian_machine -kernel "$PAYLOADS/u-boot.bin" "$@"; }
+
+# has TEXT: the machine has printed it.
+has() { grep -aqF -- "$1" "$folder/output" || { printf '\nnot printed: %s\n' "$1"; return 1; }; }
+
+# A line typed does not have what it prints in it: that is how the tests tell one from the other.
+IMAGE_STATE='root
+systemctl is-system-running --wait; ip -4 -br address show eth0; echo "$(nproc)" harts'
+
+has_state() {
+    has running
+    has 10.0.2.15/24
+    has "$1 harts"
+}
+
+image_test_uboot() {
+    debian_uboot -smp 2 <<<"$IMAGE_STATE"
+    has 'U-Boot 20'
+    has_state 2
+}
+
+image_test_kernel() {
+    debian_machine -smp 2 -kernel "$PAYLOADS/kernel" -initrd "$PAYLOADS/initrd-modules" -append 'console=ttyS0 quiet root=LABEL=root' \
+        <<<"$IMAGE_STATE"
+    has_state 2
+}
+
+image_test_apt() {
+    local port
+    image_mirror hello
+    { image_sources; printf '%s\n' 'apt-get -y install hello && hello'; } | debian_uboot -smp 2
+    has 'Hello, world!'
+}
+
+image_test_build() {
+    local archive
+    archive=$(fetch_source hello)
+    image_mirror gcc libc6-dev make
+    cp "$archive" "$folder/mirror/source.tar.gz"
+    {
+        image_sources
+        printf '%s\n' 'apt-get -y install gcc libc6-dev make' "/usr/lib/apt/apt-helper download-file http://10.0.2.2:$port/source.tar.gz source.tar.gz" \
+            'tar xf source.tar.gz && cd hello-*' 'time (./configure -q --build=riscv64-linux-gnu && make -s -j2)' "./hello -g 'built here' | tr a-z A-Z"
+    } | debian_uboot -smp 2
+    has 'BUILT HERE'
+}
+
+image_test_stress() {
+    image_mirror stress-ng
+    {
+        image_sources
+        printf '%s\n' 'apt-get -y install stress-ng' \
+            "stress-ng --verify --cpu 4 --vm 2 --vm-bytes 64M --fork 2 --switch 2 --pipe 2 --futex 2 --mmap 1 --atomic 2 --timeout ${STRESS_SECONDS:-60}s --metrics-brief"
+    } | debian_uboot -smp 4
+    has 'successful run completed'
+}
+
+image_test_boots() {
+    local boot
+    for ((boot = 1; boot <= ${LONG_BOOTS:-20}; boot++)); do
+        printf '\n=== boot %d\n' "$boot"
+        debian_uboot -smp 4 <<<"$IMAGE_STATE"
+        has_state 4
+    done
+}
+
+# image_mirror PACKAGE...: a folder with these packages and what they need, which a server on the host's loopback device hands out, at $port. The
+# server ends with the test.
+image_mirror() {
+    local deb
+    need dpkg-dev python3-minimal python3
+    mkdir -p "$folder/mirror"
+    fetch_packages riscv64 "$@" >"$folder/debs"
+    while read -r deb; do ln -sf "$deb" "$folder/mirror/"; done <"$folder/debs"
+    (cd "$folder/mirror" && dpkg-scanpackages -m . 2>/dev/null >Packages)
+    mkfifo "$folder/port"
+    python3 -c '
+import functools, http.server, sys
+handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=sys.argv[1])
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+print(server.server_address[1], flush=True)
+sys.stdout.close()
+server.serve_forever()' "$folder/mirror" >"$folder/port" 2>/dev/null &
+    # shellcheck disable=SC2064
+    trap "kill $!" EXIT
+    read -r port <"$folder/port"
+    rm "$folder/port"
+}
+
+# What is typed to log in and to have apt use that folder.
+image_sources() {
+    printf '%s\n' root 'rm /etc/apt/sources.list.d/*' "echo 'deb [trusted=yes] http://10.0.2.2:$port ./' >/etc/apt/sources.list" 'apt-get update'
+}
