@@ -82,6 +82,7 @@ let package = Package(
             dependencies: ["EventLoop", "CharLayer", "BlockLayer", "NetLayer", "GuestMemory", "HostOS", "Diagnostics"]),
         .target(
             name: "Devices", dependencies: ["SystemKit", "EventLoop", "CharLayer", "GuestMemory", "HostOS"]),
+        .target(name: "PCI", dependencies: ["SystemKit", "GuestMemory", "HostOS"]),
         .target(
             name: "Virtio",
             dependencies: ["SystemKit", "BlockLayer", "NetLayer", "EventLoop", "CharLayer", "GuestMemory", "HostOS"]),
@@ -108,7 +109,7 @@ let package = Package(
             name: "martlet-system",
             dependencies: [
                 "EngineSetup", "GuestKit", "GuestMemory", "GuestRISCV", "ExecutionEngine", "Harts", "EventLoop",
-                "CharLayer", "BlockLayer", "NetLayer", "SystemKit", "Devices", "Virtio", "Monitor", "Machines",
+                "CharLayer", "BlockLayer", "NetLayer", "SystemKit", "Devices", "PCI", "Virtio", "Monitor", "Machines",
                 "ImageTool", "HostOS", "Diagnostics",
             ]),
         // Tools
@@ -206,7 +207,8 @@ let package = Package(
         .testTarget(
             name: "DevicesTests",
             dependencies: [
-                "Devices", "Virtio", "BlockLayer", "NetLayer", "SystemKit", "EventLoop", "CharLayer", "GuestMemory",
+                "Devices", "PCI", "Virtio", "BlockLayer", "NetLayer", "SystemKit", "EventLoop", "CharLayer",
+                "GuestMemory",
                 "HostOS",
                 "Diagnostics", "TestSupport",
             ], swiftSettings: quick),

@@ -47,15 +47,32 @@ public final class Board {
         coversMemory: Bool = false,
         _ adjust: (inout DeviceContext) -> Void = { _ in }
     ) throws -> D {
-        if blocks.contains(where: { $0.device.name == name }) { throw BoardError.sameName(name) }
         var context = context(name, try Properties(D.descriptor, parsing: properties))
         context.lines = lines
         adjust(&context)
+        return try add(type, context) { _, block throws(BoardError) in
+            try place(block, name, at: address, size: block.size, coversMemory: coversMemory)
+        }
+    }
+
+    /// The same for a device whose registers somebody else places, such as a bus: `place` is given them.
+    @discardableResult
+    public func add<D: RegisterDevice>(
+        _ type: D.Type, _ context: DeviceContext, place: (D, RegisterBlock) throws -> Void
+    ) throws -> D {
+        if blocks.contains(where: { $0.device.name == context.name }) { throw BoardError.sameName(context.name) }
         let device = D(context), block = Registers(device)
-        let range = PhysicalRange(name, start: address, size: block.size, .device(block))
-        if !(coversMemory ? map.cover(range) : map.add(range)) { throw BoardError.overlap(name) }
+        try place(device, block)
         blocks.append(block)
         return device
+    }
+
+    /// Places what is no device of its own, such as a window to a bus.
+    public func place(
+        _ contents: any PhysicalDevice, _ name: String, at address: UInt64, size: UInt64, coversMemory: Bool = false
+    ) throws(BoardError) {
+        let range = PhysicalRange(name, start: address, size: size, .device(contents))
+        if !(coversMemory ? map.cover(range) : map.add(range)) { throw BoardError.overlap(name) }
     }
 
     /// What a device is made with that is not connected to anything.

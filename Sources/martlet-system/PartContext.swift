@@ -4,6 +4,7 @@ import CharLayer
 import Devices
 import EngineSetup
 import Machines
+import PCI
 import SystemKit
 import Virtio
 
@@ -22,12 +23,16 @@ final class PartContext {
     private var controller: PLIC?
     /// In the order in which they are filled.
     private(set) var virtioSlots: [VirtioMMIO] = []
+    private(set) var bus: PCIBus?
+    private let windows: [PCIWindowPlace]
 
     init(
-        description: MachineDescription, board: Board, hartLines: [HartLines], backends: CharBackends,
+        description: MachineDescription, windows: [PCIWindowPlace], board: Board, hartLines: [HartLines],
+        backends: CharBackends,
         serial: [CharSpec], plan: BootPlan, clock: String, timeMoved: @escaping (_ ahead: UInt64) -> Void
     ) {
         self.description = description
+        self.windows = windows
         self.board = board
         self.hartLines = hartLines
         self.backends = backends
@@ -78,6 +83,7 @@ final class PartContext {
                 lines: context.lines(part))
             context.virtioSlots.append(slot)
         },
+        "pcie-host": { try $0.addBus($1) },
         "sifive-test": { try $0.board.add(TestFinisher.self, "test", at: $1.base) },
         "fw_cfg": { context, part in
             let device = try context.board.add(FirmwareConfig.self, "fw_cfg", at: part.base)
@@ -116,6 +122,27 @@ final class PartContext {
             ACLINT.self, kind, at: address, lines: lines,
             "part=\(kind),harts=\(hartLines.count),frequency=\(description.timerFrequency)")
         device.timeMoved = timeMoved
+    }
+
+    /// Interrupts of the bus lead to the part's input and those behind it.
+    private func addBus(_ part: Part) throws {
+        guard let controller, let first = part.interrupt else { return }
+        let bus = PCIBus("pcie.0", lines: (0..<4).map { IRQLine(controller, Int(first) + $0) })
+        try board.place(ECAMWindow(bus), "pcie-ecam", at: part.base, size: part.size)
+        for window in windows {
+            let (space, name): (PCISpace, String) =
+                switch window.kind {
+                case .io: (.io, "pcie-io")
+                case .memory32: (.memory, "pcie-memory")
+                case .memory64: (.memory, "pcie-memory-high")
+                }
+            try board.place(
+                PCIWindow(bus, space, base: window.target), name, at: window.base, size: window.size)
+        }
+        try board.add(HostBridge.self, board.context("gpex-root", Properties(HostBridge.descriptor))) { bridge, _ in
+            try bus.add(bridge)
+        }
+        self.bus = bus
     }
 
     private func nextSerial() throws -> CharBackend? {

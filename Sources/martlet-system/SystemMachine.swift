@@ -12,6 +12,7 @@ import Harts
 import HostOS
 import Machines
 import Monitor
+import PCI
 import SystemKit
 
 final class SystemMachine {
@@ -29,6 +30,7 @@ final class SystemMachine {
     private let harts: HartSet
     private let backends: CharBackends
     private var disks: Disks?
+    private var bus: PCIBus?
     private var monitors: [Monitor] = []
     private var resets: UInt64 = 0
 
@@ -119,7 +121,8 @@ final class SystemMachine {
             HartLines(hart.vcpu.interruptLines) { hart.kick() }
         }
         let parts = PartContext(
-            description: description, board: board, hartLines: lines, backends: backends,
+            description: description, windows: description.pciWindows(for: shape), board: board, hartLines: lines,
+            backends: backends,
             serial: line.character.serial, plan: plan,
             clock: line.clock.start(isCounted: line.counting != nil),
             timeMoved: { [harts] in harts.moveTime(ahead: $0) })
@@ -128,8 +131,10 @@ final class SystemMachine {
         for part in description.parts where part.device != "plic" { try parts.add(part) }
         let disks = try Disks(line.drives)
         self.disks = disks
-        try AddedDevices(board, slots: parts.virtioSlots, disks: disks, networks: Networks(line.networks))
-            .add(line.devices, machine: description.name)
+        try AddedDevices(
+            board, slots: parts.virtioSlots, disks: disks, networks: Networks(line.networks)
+        ).add(line.devices, machine: description.name)
+        bus = parts.bus
     }
 
     private func addMonitors() throws {
@@ -188,6 +193,7 @@ final class SystemMachine {
         var sources = MonitorSources()
         let info = SystemInfo(engine: engine, harts: harts, control: control)
         sources.info = info.rows
+        if let bus { sources.info.append(("pci", "functions on the PCI bus, and where they answer", { bus.text })) }
         sources.readPhysical = { [board] address, count in board.dma.bytes(address, count: count) }
         sources.readVirtual = { [board] address, count in
             info.whileStopped { info.read(address, count: count, board.map) }

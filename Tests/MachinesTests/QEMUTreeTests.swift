@@ -9,10 +9,12 @@ import Testing
 /// Nodes that only QEMU's tree has, because the device does not exist here yet, and the reason.
 private let absent: [(prefix: String, reason: String)] = [
     ("/platform-bus@", "the platform bus: no devices are added by hand"), ("/pmu", "event counters"),
-    ("/flash@", "flash"), ("/soc/pci@", "PCI"),
+    ("/flash@", "flash"),
 ]
 /// Properties whose cells are references, and how many cells apart.
-private let references = ["interrupt-parent": 1, "interrupts-extended": 2, "regmap": 1, "cpu": 1]
+private let references = ["interrupt-parent": 1, "interrupts-extended": 2, "regmap": 1, "cpu": 1, "interrupt-map": 6]
+/// Where the first of them is, if not at the beginning.
+private let firstReference = ["interrupt-map": 4]
 
 /// Each property of each node by its path. References are the paths that they lead to; phandles themselves are left out.
 private func properties(_ tree: FlatTree) -> [String: String] {
@@ -31,8 +33,10 @@ private func properties(_ tree: FlatTree) -> [String: String] {
             let cells = node.cells(property.name)
             var text = "\(property.value)"
             if let stride = references[property.name], let cells {
-                text = cells.enumerated().map { $0.offset % stride == 0 ? paths[$0.element] ?? "?" : "\($0.element)" }
-                    .joined(separator: " ")
+                let first = firstReference[property.name] ?? 0
+                text = cells.enumerated().map {
+                    $0.offset % stride == first ? paths[$0.element] ?? "?" : "\($0.element)"
+                }.joined(separator: " ")
             }
             found[path + "/" + property.name] = text
         }

@@ -72,11 +72,17 @@ public struct TreeRow: Sendable {
         /// `interrupts-extended`: for each hart, each of these inputs of its own controller.
         case hartInterrupts([UInt32])
         case cell(String, UInt32)
+        case cells(String, [UInt32])
+        case text(String, String)
         case empty(String)
         /// `interrupt-controller` with these cells an interrupt.
         case interruptController(cells: UInt32)
         /// A reference to the first node of a part, by the device's name.
         case reference(String, to: String)
+        /// `interrupt-map` and its mask, of a bus whose first interrupt is the part's.
+        case pciInterrupts
+        /// `ranges`: the windows to a bus.
+        case pciWindows
     }
     public enum Unit: Sendable { case none, part, address(UInt64) }
     public let place: Place
@@ -154,6 +160,11 @@ extension MachineDescription {
         guard size <= 1 << addressBits - ramBase else {
             throw MachineError(
                 "-m: \(readableSize(size)) of RAM do not fit: machine \(name) has \(addressBits) bits of physical addresses, and RAM from \(hexadecimal(ramBase)) on"
+            )
+        }
+        if let window = pciWindows(for: shape).first(where: { $0.base > ramBase && $0.base - ramBase < size }) {
+            throw MachineError(
+                "-m: \(readableSize(size)) of RAM do not fit: from \(hexadecimal(window.base)) on machine \(name) has its PCI bus"
             )
         }
     }

@@ -22,7 +22,7 @@ extension MachineDescription {
         soc["#size-cells"] = .cell(2)
         soc["compatible"] = .string("simple-bus")
         soc["ranges"] = .empty
-        addParts(root: root, soc: soc, controllers)
+        addParts(root: root, soc: soc, controllers, shape)
         return root
     }
 
@@ -56,7 +56,9 @@ extension MachineDescription {
         return controllers
     }
 
-    private func addParts(root: DeviceTreeNode, soc: DeviceTreeNode, _ harts: [DeviceTreeNode]) {
+    private func addParts(
+        root: DeviceTreeNode, soc: DeviceTreeNode, _ harts: [DeviceTreeNode], _ shape: MachineShape
+    ) {
         // First all nodes, since they refer to each other.
         var made: [(part: Part, row: TreeRow, node: DeviceTreeNode)] = []
         for part in parts {
@@ -86,11 +88,18 @@ extension MachineDescription {
                     made["interrupts-extended"] = .cells(
                         harts.flatMap { hart in inputs.flatMap { [.phandle(hart), .value($0)] } })
                 case .cell(let name, let value): made[name] = .cell(value)
+                case .cells(let name, let values): made[name] = .cells(values.map { .value($0) })
+                case .text(let name, let text): made[name] = .string(text)
                 case .empty(let name): made[name] = .empty
                 case .interruptController(let cells):
                     made["interrupt-controller"] = .empty
                     made["#interrupt-cells"] = .cell(cells)
                 case .reference(let name, let device): made[name] = node(of: device).map { .phandle($0) }
+                case .pciInterrupts:
+                    guard let interrupt = part.interrupt, let controller = node(of: "plic") else { continue }
+                    PCIHost.describeInterrupts(made, first: interrupt, controller)
+                case .pciWindows:
+                    made["ranges"] = .cells(pciWindows(for: shape).flatMap(\.cells).map { .value($0) })
                 }
             }
         }

@@ -45,12 +45,28 @@ extension MachineDescription {
                     ]),
             ] + virtioSlots + [
                 Part(
+                    "pcie-host", at: 0x3000_0000, size: 0x1000_0000, interrupt: 32,
+                    properties: [
+                        ("io", 0x300_0000), ("io-size", 0x1_0000), ("memory", 0x4000_0000),
+                        ("memory-size", 0x4000_0000),
+                    ],
+                    nodes: [
+                        TreeRow(
+                            "pci",
+                            [
+                                .pciInterrupts, .pciWindows, .registers, .empty("dma-coherent"),
+                                .cells("bus-range", [0, 255]), .cell("linux,pci-domain", 0),
+                                .text("device_type", "pci"), .compatible(["pci-host-ecam-generic"]),
+                                .cell("#size-cells", 2), .cell("#interrupt-cells", 1), .cell("#address-cells", 3),
+                            ])
+                    ]),
+                Part(
                     "fw_cfg", at: 0x1010_0000, size: 0x18,
                     nodes: [
                         TreeRow(
                             "fw-cfg", in: .root,
                             [.empty("dma-coherent"), .registers, .compatible(["qemu,fw-cfg-mmio"])])
-                    ])
+                    ]),
             ])
     }
 
