@@ -85,7 +85,9 @@ let package = Package(
         .target(name: "PCI", dependencies: ["SystemKit", "GuestMemory", "HostOS"]),
         .target(
             name: "Virtio",
-            dependencies: ["SystemKit", "BlockLayer", "NetLayer", "EventLoop", "CharLayer", "GuestMemory", "HostOS"]),
+            dependencies: [
+                "SystemKit", "PCI", "BlockLayer", "NetLayer", "EventLoop", "CharLayer", "GuestMemory", "HostOS",
+            ]),
         .target(name: "Monitor", dependencies: ["SystemKit", "EventLoop", "CharLayer", "HostOS", "Diagnostics"]),
         .target(name: "ProfileReport", dependencies: ["Profiling", "ExecutionEngine", "HostOS"]),
         .target(

@@ -22,14 +22,6 @@ public struct VirtioStatus: OptionSet, Sendable {
     static let drivers: VirtioStatus = [.acknowledge, .driver, .driverOK, .featuresOK, .failed]
 }
 
-/// What connects a device to the machine.
-protocol VirtioTransport: AnyObject {
-    /// Buffers of a queue have been given back, and the driver wants to know.
-    func interrupt(_ queue: VirtQueue)
-    /// The configuration has changed, or the device needs a reset.
-    func configurationChanged()
-}
-
 /// What all kinds have in common. A kind overrides what is marked `open`. All of it is called in the device's domain.
 open class VirtioDevice: Device, @unchecked Sendable {
     /// Number of the kind (chapter 5).

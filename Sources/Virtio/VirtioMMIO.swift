@@ -14,11 +14,8 @@ public final class VirtioMMIO: Device, RegisterDevice, VirtioTransport, @uncheck
     private enum Cause { static let queue: UInt32 = 1, configuration: UInt32 = 2 }
 
     /// What is plugged in; nil: nothing, which drivers see by a kind of 0.
-    private var device: VirtioDevice?
-    // What the driver has selected.
-    private var deviceFeatureWord: UInt32 = 0
-    private var driverFeatureWord: UInt32 = 0
-    private var queueIndex: UInt32 = 0
+    private(set) var device: VirtioDevice?
+    private(set) var selection = DriverSelection()
     private var causes: UInt32 = 0
 
     public required init(_ context: DeviceContext) { super.init(context) }
@@ -39,11 +36,11 @@ public final class VirtioMMIO: Device, RegisterDevice, VirtioTransport, @uncheck
         map.reserved(0x004, "Version", value: 2)
         map.computed(0x008, "DeviceID", read: { d, _ in d.device.map { UInt64(type(of: $0).kind) } ?? 0 })
         map.reserved(0x00c, "VendorID", value: Self.vendor)
-        map.computed(0x010, "DeviceFeatures", read: { d, _ in Self.word(d.device?.features ?? 0, d.deviceFeatureWord) })
-        map.stored(0x014, "DeviceFeaturesSel", \.deviceFeatureWord, .writeOnly)
+        map.computed(0x010, "DeviceFeatures", read: { d, _ in d.offeredFeatures })
+        map.stored(0x014, "DeviceFeaturesSel", \.selection.deviceFeatures, .writeOnly)
         map.computed(0x020, "DriverFeatures", write: { d, _, v in d.acceptFeatures(v) })
-        map.stored(0x024, "DriverFeaturesSel", \.driverFeatureWord, .writeOnly)
-        map.stored(0x030, "QueueSel", \.queueIndex, .writeOnly)
+        map.stored(0x024, "DriverFeaturesSel", \.selection.driverFeatures, .writeOnly)
+        map.stored(0x030, "QueueSel", \.selection.queue, .writeOnly)
         map.computed(0x034, "QueueNumMax", read: { d, _ in UInt64(d.queue?.limit ?? 0) })
         map.computed(0x038, "QueueNum", write: { d, _, v in d.withQueue { $0.setSize($1, v) } })
         map.computed(
@@ -88,29 +85,6 @@ public final class VirtioMMIO: Device, RegisterDevice, VirtioTransport, @uncheck
                         queue.place[keyPath: field] & ~(0xffff_ffff &<< shift) | (v & 0xffff_ffff) &<< shift
                 })
         }
-    }
-
-    private static func word(_ bits: UInt64, _ index: UInt32) -> UInt64 {
-        index > 1 ? 0 : bits &>> UInt64(32 * index) & 0xffff_ffff
-    }
-
-    private var queue: VirtQueue? {
-        guard let device, device.queues.indices.contains(Int(queueIndex)) else { return nil }
-        return device.queues[Int(queueIndex)]
-    }
-
-    private func withQueue(_ body: (VirtioDevice, VirtQueue) -> Void) {
-        guard let device, let queue else { return guestError("there is no queue \(queueIndex)") }
-        body(device, queue)
-    }
-
-    private func acceptFeatures(_ value: UInt64) {
-        guard let device, driverFeatureWord < 2 else {
-            if value != 0 { guestError("features of word \(driverFeatureWord) are accepted") }
-            return
-        }
-        let shift = UInt64(32 * driverFeatureWord)
-        device.accept(device.acceptedFeatures & ~(0xffff_ffff &<< shift) | value &<< shift)
     }
 
     private func setStatus(_ value: UInt8) {

@@ -4,6 +4,7 @@ import BlockLayer
 import EngineSetup
 import HostOS
 import NetLayer
+import PCI
 import SystemKit
 import Virtio
 
@@ -87,32 +88,32 @@ final class Networks {
 struct AddedDevices {
     private let board: Board
     private let slots: [VirtioMMIO]
+    private let bus: PCIBus?
     private let disks: Disks
     private let networks: Networks
 
-    init(_ board: Board, slots: [VirtioMMIO], disks: Disks, networks: Networks) {
+    init(_ board: Board, slots: [VirtioMMIO], bus: PCIBus?, disks: Disks, networks: Networks) {
         self.board = board
         self.slots = slots
+        self.bus = bus
         self.disks = disks
         self.networks = networks
     }
 
-    func add(_ options: [DeviceOption], machine: String) throws {
-        var options = options
-        // What the guest sees a drive as, where it is no device's.
+    /// Cards of `-nic` come first, then what `-device` adds, then drives that no device names.
+    func add(_ devices: [DeviceOption], machine: String) throws {
+        var options: [DeviceOption] = []
+        for card in networks.options.compactMap(\.card) { options.append(try DeviceOption(parsing: card)) }
+        options += devices
         for (drive, backend) in disks.backends where drive.interface == .virtio {
-            options.append(try DeviceOption(parsing: "virtio-blk-device,drive=\(backend.name)"))
-        }
-        for card in networks.options.compactMap(\.card) {
-            options.append(try DeviceOption(parsing: "virtio-net-device,\(card)"))
+            options.append(try DeviceOption(parsing: "virtio-blk,drive=\(backend.name)"))
         }
         var counts: [String: Int] = [:]
         for (index, option) in options.enumerated() {
-            let name = option.kind.descriptor.name
-            let slot = try slot(option, machine)
+            let kind = option.kind.kind.descriptor.name, name = option.kind.names[0]
             var context = board.context(option.id ?? "\(name)#\(index)", option.properties)
-            context.number = counts[name, default: 0]
-            counts[name, default: 0] += 1
+            context.number = counts[kind, default: 0]
+            counts[kind, default: 0] += 1
             for property in option.kind.descriptor.properties {
                 switch property.kind {
                 case .drive: context.disk = try disks.take(option.properties.text(property.name))
@@ -120,14 +121,31 @@ struct AddedDevices {
                 default: break
                 }
             }
-            slot.plug(option.kind.type.init(context))
+            switch option.place {
+            case .memory(let number): try slot(number, name, machine).plug(option.kind.kind.type.init(context))
+            case .pci(let address):
+                guard let bus else { throw CommandError("-device \(name): machine \(machine) has no PCI bus") }
+                try add(context, option.kind.kind, to: bus, at: address, name)
+            }
         }
     }
 
-    private func slot(_ option: DeviceOption, _ machine: String) throws(CommandError) -> VirtioMMIO {
-        let name = option.kind.descriptor.name
-        if slots.isEmpty { throw CommandError("-device \(name): machine \(machine) has no place for virtio devices") }
-        if let number = option.slot {
+    private func add(
+        _ context: DeviceContext, _ kind: VirtioKind, to bus: PCIBus, at address: PCIAddress?, _ name: String
+    ) throws {
+        do {
+            try board.add(VirtioPCI.self, context) { function, block in
+                function.plug(kind.type.init(context), block)
+                try bus.add(function, at: address)
+            }
+        } catch let error as PCIError { throw CommandError("-device \(name): \(error)") }
+    }
+
+    private func slot(_ number: Int?, _ name: String, _ machine: String) throws(CommandError) -> VirtioMMIO {
+        if slots.isEmpty {
+            throw CommandError("-device \(name): machine \(machine) has no place for virtio devices in memory")
+        }
+        if let number {
             guard let slot = slots.first(where: { $0.name == "virtio-mmio-bus.\(number)" }) else {
                 throw CommandError("-device \(name): there is no slot \(number); wanted 0 to \(slots.count - 1)")
             }

@@ -6,7 +6,7 @@ import NetLayer
 struct NetworkOption: Sendable {
     let id: String
     let user: UserNetworkSpec
-    /// `-nic` adds a card, with these properties.
+    /// `-nic` adds a card: the value of a `-device`.
     private(set) var card: String?
 
     private static let wanted = "user[,PROP=VALUE...]; others do not exist yet"
@@ -26,15 +26,21 @@ struct NetworkOption: Sendable {
         let (type, pairs) = try Self.split(text)
         if type == "none" { return nil }
         let ofCard = pairs.filter { ["mac", "model", "id"].contains($0.key) }
-        if let model = ofCard.first(where: { $0.key == "model" })?.value,
-            !["virtio", "virtio-net", "virtio-net-device"].contains(model)
-        {
-            throw OptionError("model=\(model): wanted virtio-net-device")
+        let model = ofCard.first { $0.key == "model" }?.value ?? "virtio-net-pci"
+        guard let name = Self.models[model] else {
+            throw OptionError("model=\(model): wanted virtio-net-pci or virtio-net-device")
         }
         id = ofCard.first { $0.key == "id" }?.value ?? "#nic\(number)"
         user = try Self.user(type, pairs.filter { pair in !ofCard.contains { $0.key == pair.key } })
-        card = (["netdev=\(id)"] + ofCard.filter { $0.key == "mac" }.map { "mac=\($0.value)" }).joined(separator: ",")
+        card = ([name, "netdev=\(id)"] + ofCard.filter { $0.key == "mac" }.map { "mac=\($0.value)" }).joined(
+            separator: ",")
     }
+
+    /// Devices by what `model=` calls them.
+    private static let models = [
+        "virtio": "virtio-net-pci", "virtio-net": "virtio-net-pci", "virtio-net-pci": "virtio-net-pci",
+        "virtio-net-device": "virtio-net-device",
+    ]
 
     private static func split(_ text: String) throws(OptionError) -> (String, [(key: String, value: String)]) {
         var pairs = try keyedValues(text, implied: "type", wanted: wanted)

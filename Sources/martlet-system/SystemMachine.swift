@@ -132,7 +132,7 @@ final class SystemMachine {
         let disks = try Disks(line.drives)
         self.disks = disks
         try AddedDevices(
-            board, slots: parts.virtioSlots, disks: disks, networks: Networks(line.networks)
+            board, slots: parts.virtioSlots, bus: parts.bus, disks: disks, networks: Networks(line.networks)
         ).add(line.devices, machine: description.name)
         bus = parts.bus
     }

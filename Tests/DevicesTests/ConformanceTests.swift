@@ -1,6 +1,7 @@
 // What every device owes the framework: its registers keep what their rows say, a reset is a reset, and saved state is all of it.
 
 import Devices
+import PCI
 import SystemKit
 import TestSupport
 import Testing
@@ -39,6 +40,20 @@ struct DeviceCase: Sendable, CustomStringConvertible {
         add(HTIF.self, "tohost=0x40,fromhost=0x80")
         add(FirmwareConfig.self)
         add(VirtioMMIO.self)
+        cases.append(
+            DeviceCase(
+                description: "virtio-pci",
+                make: { machine in
+                    let properties = VirtioRNG.descriptor.properties + VirtioPCI.descriptor.properties
+                    let context = machine.board.context(
+                        "dut", try Properties(DeviceDescriptor("virtio-rng-pci", "", properties)))
+                    let bus = PCIBus("pcie.0", lines: (0..<4).map { machine.lines.line($0) })
+                    return machine.block(
+                        try machine.board.add(VirtioPCI.self, context) { function, block in
+                            function.plug(VirtioRNG(context), block)
+                            try bus.add(function)
+                        })
+                }))
         return cases
     }
 }

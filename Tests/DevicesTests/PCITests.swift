@@ -4,6 +4,7 @@ import PCI
 import SystemKit
 import TestSupport
 import Testing
+import Virtio
 
 /// What answers in a region: it remembers what was written to it last.
 private final class TestRegion: PhysicalDevice, @unchecked Sendable {
@@ -212,11 +213,18 @@ private struct TestHost {
                 """)
     }
 
-    /// Everything that software can do to a configuration and to the windows.
+    /// Everything that software can do to a configuration and to the windows, virtio's included.
     @Test(.seeded(91)) func nothingThatIsWrittenEndsTheHost() throws {
         var random = SeededRandom(seed: Seed.current)
         let functions = [try host.add("a"), try host.add("b", at: "2", "multi=on"), try host.add("c", at: "2.7")]
-        let all: [PCIFunction] = functions
+        let properties = VirtioRNG.descriptor.properties + VirtioPCI.descriptor.properties
+        let context = host.machine.board.context(
+            "rng", try Properties(DeviceDescriptor("virtio-rng-pci", "", properties)))
+        let rng = try host.machine.board.add(VirtioPCI.self, context) { function, block in
+            function.plug(VirtioRNG(context), block)
+            try host.bus.add(function)
+        }
+        let all: [PCIFunction] = functions + [rng]
         let fixed = all.map { [$0.readConfiguration(0, size: 4), $0.readConfiguration(8, size: 4)] }
         let bases: [UInt64] = [
             0, 4, 0x40, TestHost.memory, TestHost.memory + 0x1000, 0x8000_0000, 0xffff_ffff, 0x3000_0000,
@@ -261,7 +269,7 @@ private struct TestHost {
                 try host.machine.board.snapshot(&loader)
                 host.machine.board.reset(.warm)
                 #expect(host.machine.lines.levels.values.allSatisfy { !$0 })
-                #expect(host.bus.text.components("not mapped") == 9)
+                #expect(host.bus.text.components("not mapped") == 10)
             }
         }
     }

@@ -2,6 +2,7 @@
 
 import GuestMemory
 import HostOS
+import PCI
 import SystemKit
 import Testing
 import Virtio
@@ -11,15 +12,20 @@ struct RingLayout: Sendable, CustomTestStringConvertible {
     var packed = false
     var events = false
     var indirect = false
+    /// The device is on a PCI bus, not in memory.
+    var pci = false
     var features: UInt64 {
         1 << 32 | (packed ? 1 << 34 : 0) | (events ? 1 << 29 : 0) | (indirect ? 1 << 28 : 0)
     }
     var testDescription: String {
         (packed ? "packed" : "split") + (events ? ", events" : "") + (indirect ? ", indirect" : "")
+            + (pci ? ", PCI" : "")
     }
     static let all = [false, true].flatMap { packed in
         [false, true].flatMap { events in
-            [false, true].map { RingLayout(packed: packed, events: events, indirect: $0) }
+            [false, true].flatMap { indirect in
+                [false, true].map { RingLayout(packed: packed, events: events, indirect: indirect, pci: $0) }
+            }
         }
     }
 }
@@ -63,23 +69,75 @@ final class TestDriver {
         try machine.board.add(
             RAMBlock("ram", base: base, size: UInt64(Self.pages * 4096), isReadOnly: false, codeChunks: chunks),
             at: Self.ram)
-        let slot = try machine.board.add(VirtioMMIO.self, "slot", at: 0x1000_1000, lines: [machine.lines.line(1)])
         let chosen = [layout.packed ? "packed=on" : "", properties].filter { !$0.isEmpty }.joined(separator: ",")
         var context = machine.board.context("device", try Properties(descriptor, parsing: chosen))
         adjust(&context)
-        slot.plug(make(context))
-        transport = machine.block(slot)
+        if layout.pci {
+            let bus = PCIBus("pcie.0", lines: [machine.lines.line(1)])
+            context.properties = try Properties(
+                DeviceDescriptor("device", "", descriptor.properties + VirtioPCI.descriptor.properties),
+                parsing: chosen)
+            let function = try machine.board.add(VirtioPCI.self, context) { function, block in
+                function.plug(make(context), block)
+                try bus.add(function)
+            }
+            transport = machine.block(function)
+            function.writeConfiguration(ConfigurationSpace.Offset.command, size: 2, 6)
+        } else {
+            let slot = try machine.board.add(VirtioMMIO.self, "slot", at: 0x1000_1000, lines: [machine.lines.line(1)])
+            slot.plug(make(context))
+            transport = machine.block(slot)
+        }
+    }
+
+    /// A register, where the transports have it.
+    private enum Register {
+        case deviceWord, deviceFeatures, driverWord, driverFeatures, status, queue, size, ready
+        case descriptors, driverArea, deviceArea
+
+        /// Offset and bytes, in memory and on a PCI bus.
+        var places: [(offset: UInt64, size: Int)] {
+            switch self {
+            case .deviceWord: [(0x14, 4), (0x00, 4)]
+            case .deviceFeatures: [(0x10, 4), (0x04, 4)]
+            case .driverWord: [(0x24, 4), (0x08, 4)]
+            case .driverFeatures: [(0x20, 4), (0x0c, 4)]
+            case .status: [(0x70, 4), (0x14, 1)]
+            case .queue: [(0x30, 4), (0x16, 2)]
+            case .size: [(0x38, 4), (0x18, 2)]
+            case .ready: [(0x44, 4), (0x1c, 2)]
+            case .descriptors: [(0x80, 4), (0x20, 4)]
+            case .driverArea: [(0x90, 4), (0x28, 4)]
+            case .deviceArea: [(0xa0, 4), (0x30, 4)]
+            }
+        }
+    }
+
+    private subscript(_ register: Register) -> UInt64 {
+        get {
+            let place = register.places[layout.pci ? 1 : 0]
+            return transport.get(place.offset, size: place.size)
+        }
+        set {
+            let place = register.places[layout.pci ? 1 : 0]
+            transport.put(place.offset, newValue, size: place.size)
+        }
     }
 
     var status: UInt64 {
-        get { transport.get(0x70) }
-        set { transport.put(0x70, newValue) }
+        get { self[.status] }
+        set { self[.status] = newValue }
     }
     var needsReset: Bool { status & 0x40 != 0 }
     var isInterrupted: Bool { machine.lines[1] }
     var interrupts: Int { machine.lines.rises[1] ?? 0 }
-    func acknowledge() { transport.put(0x64, transport.get(0x60)) }
-    func notify(_ other: UInt64? = nil) { transport.put(0x50, other ?? UInt64(queue)) }
+    func acknowledge() {
+        if layout.pci { _ = transport.get(0x1000, size: 1) } else { transport.put(0x64, transport.get(0x60)) }
+    }
+    func notify(_ other: UInt64? = nil) {
+        let number = other ?? UInt64(queue)
+        if layout.pci { transport.put(0x3000 + 4 * number, number, size: 2) } else { transport.put(0x50, number) }
+    }
     func turn() { machine.board.loop.turn(waits: false) }
 
     /// Turns the loop until something has been used, for 5 seconds at most.
@@ -93,10 +151,10 @@ final class TestDriver {
     }
 
     func deviceFeatures() -> UInt64 {
-        transport.put(0x14, 1)
-        let high = transport.get(0x10)
-        transport.put(0x14, 0)
-        return high << 32 | transport.get(0x10)
+        self[.deviceWord] = 1
+        let high = self[.deviceFeatures]
+        self[.deviceWord] = 0
+        return high << 32 | self[.deviceFeatures]
     }
 
     /// Up to DRIVER_OK, with the queue. `kind`: features of the kind to accept.
@@ -105,20 +163,21 @@ final class TestDriver {
         status = 1
         status = 3
         for half in 0..<2 as Range<UInt64> {
-            transport.put(0x24, half)
-            transport.put(0x20, (layout.features | kind) >> (32 * half) & 0xffff_ffff)
+            self[.driverWord] = half
+            self[.driverFeatures] = (layout.features | kind) >> (32 * half) & 0xffff_ffff
         }
         status = 0xb
-        transport.put(0x30, UInt64(queue))
-        transport.put(0x38, UInt64(size))
+        self[.queue] = UInt64(queue)
+        self[.size] = UInt64(size)
         var areas = (Self.descriptors, Self.driverArea, Self.deviceArea)
         _ = memory.fill(Self.ram + 0x1000, count: 0x4000)
         change(&areas)
-        for (offset, address) in [(0x80, areas.0), (0x90, areas.1), (0xa0, areas.2)] as [(UInt64, UInt64)] {
-            transport.put(offset, address & 0xffff_ffff)
-            transport.put(offset + 4, address >> 32)
+        for (register, address) in [(Register.descriptors, areas.0), (.driverArea, areas.1), (.deviceArea, areas.2)] {
+            let place = register.places[layout.pci ? 1 : 0]
+            transport.put(place.offset, address & 0xffff_ffff)
+            transport.put(place.offset + 4, address >> 32)
         }
-        transport.put(0x44, 1)
+        self[.ready] = 1
         (offered, wrap, seen, seenWrap, places, freeID) = (0, true, 0, true, [:], 0)
         status = 0xf
     }

@@ -37,6 +37,23 @@ struct BootTests {
         #expect(text.contains("Brought up 1 node, 8 CPUs"))
     }
 
+    @Test func debiansKernelFindsPCI() throws {
+        let text = try Self.boot(
+            [
+                "-m", "256M", "-kernel", payloads + "/kernel", "-initrd", payloads + "/initrd", "-append",
+                "console=ttyS0",
+                "-device", "virtio-rng-pci,addr=5", "-drive",
+                "if=virtio,format=raw,file=" + payloads + "/initrd,readonly=on",
+                "-nic", "user",
+            ], until: "BusyBox v", seconds: 60)
+        for wanted in [
+            "pci 0000:00:00.0: [1b36:0008] type 00 class 0x060000",
+            "pci 0000:00:01.0: [1af4:1041] type 00 class 0x020000",
+            "pci 0000:00:02.0: [1af4:1042] type 00 class 0x010000", "pci 0000:00:05.0: BAR 4 [mem 0x40000",
+            "virtio-pci 0000:00:05.0: enabling device (0000 -> 0002)",
+        ] { #expect(text.contains(wanted), "\(wanted)") }
+    }
+
     /// They share the host's few processors, and wait for each other in loops.
     @Test(.long) func longBootOfSixtyFourHarts() throws {
         let text = try Self.boot(["-smp", "64", "-m", "256M"], until: "MEDELEG", seconds: 120)
