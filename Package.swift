@@ -81,7 +81,8 @@ let package = Package(
             name: "SystemKit",
             dependencies: ["EventLoop", "CharLayer", "BlockLayer", "NetLayer", "GuestMemory", "HostOS", "Diagnostics"]),
         .target(
-            name: "Devices", dependencies: ["SystemKit", "EventLoop", "CharLayer", "GuestMemory", "HostOS"]),
+            name: "Devices",
+            dependencies: ["SystemKit", "BlockLayer", "EventLoop", "CharLayer", "GuestMemory", "HostOS"]),
         .target(name: "PCI", dependencies: ["SystemKit", "GuestMemory", "HostOS"]),
         .target(
             name: "Virtio",

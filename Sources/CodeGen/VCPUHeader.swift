@@ -237,6 +237,8 @@ public enum EngineRequest {
     public static let written: UInt32 = 4
     /// The guest's own debug registers have changed.
     public static let stops: UInt32 = 8
+    /// A device in the place of memory shows something else: data accesses look again where they lead.
+    public static let covers: UInt32 = 16
 }
 
 /// Why generated code returned to the cpu loop.

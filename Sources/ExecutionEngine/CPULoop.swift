@@ -65,6 +65,7 @@ extension VCPU {
         if requests & EngineRequest.written != 0 { engine.dropWritten() }
         if requests & EngineRequest.forget != 0 { forget() }
         if requests & EngineRequest.stops != 0 { takeGuestStops() }
+        if requests & EngineRequest.covers != 0 { mmu?.forgetEntries() }
         return false
     }
 

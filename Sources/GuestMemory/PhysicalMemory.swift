@@ -11,6 +11,8 @@ public final class RAMBlock: @unchecked Sendable {
     /// By page: which of its 64 chunks of 64 bytes hold bytes that code was translated from. Changed under the translation lock, read
     /// by anyone.
     public let codeChunks: UnsafeMutablePointer<UInt64>
+    /// Of memory that the guest cannot write: who gets what it writes there. Set before anything runs.
+    public var cover: (any MemoryCover)?
 
     /// Takes over zeroed memory for `size` bytes and for the chunks of its pages (eight bytes each), which the owner frees.
     public init(
@@ -31,6 +33,12 @@ public protocol PhysicalDevice: AnyObject, Sendable {
     func read(_ offset: UInt64, size: Int) -> UInt64?
     /// The same for writing the low bytes of `value`. False: the bus reports an error.
     func write(_ offset: UInt64, size: Int, _ value: UInt64) -> Bool
+}
+
+/// A device with memory in it, such as a flash memory: writes are its commands, and reads are its answers while it does not show the memory.
+/// Code is executed from the memory at all times. Offsets are those in the block.
+public protocol MemoryCover: PhysicalDevice {
+    var showsMemory: Bool { get }
 }
 
 /// Physical addresses [start, start + size) and what they are.
@@ -133,6 +141,14 @@ public final class PhysicalMap: @unchecked Sendable {
         }
         guard low > 0, ranges[low &- 1].contains(address) else { return nil }
         return ranges[low &- 1]
+    }
+
+    /// The device that data accesses at an address go to although it is memory, and where in it that is.
+    public func cover(of address: UInt64, writes: Bool) -> (device: any MemoryCover, offset: UInt64)? {
+        guard let range = find(address), case .memory(let block) = range.content, let cover = block.cover,
+            writes || !cover.showsMemory
+        else { return nil }
+        return (cover, range.offset(of: address))
     }
 
     /// Memory at [address, address + count) that lies in one block: the block and the host address. Nil: not all of it is memory.

@@ -60,11 +60,21 @@ public final class Board {
     public func add<D: RegisterDevice>(
         _ type: D.Type, _ context: DeviceContext, place: (D, RegisterBlock) throws -> Void
     ) throws -> D {
-        if blocks.contains(where: { $0.device.name == context.name }) { throw BoardError.sameName(context.name) }
+        try checkName(context.name)
         let device = D(context), block = Registers(device)
         try place(device, block)
         blocks.append(block)
         return device
+    }
+
+    /// Takes a device's registers over, which somebody else places.
+    public func add(_ block: RegisterBlock) throws(BoardError) {
+        try checkName(block.device.name)
+        blocks.append(block)
+    }
+
+    private func checkName(_ name: String) throws(BoardError) {
+        if blocks.contains(where: { $0.device.name == name }) { throw .sameName(name) }
     }
 
     /// Places what is no device of its own, such as a window to a bus.

@@ -15,6 +15,9 @@ public struct DMA: Sendable {
         self.written = written
     }
 
+    /// A device has changed memory that is its own, by the block.
+    public func wrote(_ block: RAMBlock, _ offset: UInt64, _ count: UInt64) { written(block, offset, count) }
+
     /// Copies guest memory at `address`. False: not all of it is memory; the buffer holds anything then.
     public func read(_ address: UInt64, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
         pieces(address, buffer.count, writes: false) { block, offset, part in

@@ -8,7 +8,8 @@ open class RegisterBlock: PhysicalDevice, @unchecked Sendable {
     public final let size: UInt64
     public final let sizes: AccessSizes
 
-    init(_ device: Device, size: UInt64, sizes: AccessSizes) {
+    /// For a subclass whose registers are no rows.
+    public init(_ device: Device, size: UInt64, sizes: AccessSizes) {
         self.device = device
         self.size = size
         self.sizes = sizes

@@ -15,7 +15,7 @@ final class Disks {
 
     init(_ drives: [DriveOption]) throws(CommandError) {
         for (index, drive) in drives.enumerated() {
-            let name = drive.id ?? "drive\(index)"
+            let name = Self.name(drive, index)
             if backends.contains(where: { $0.backend.name == name }) {
                 throw CommandError("-drive id=\(name): there are two of them")
             }
@@ -33,6 +33,8 @@ final class Disks {
             } catch { throw CommandError("-drive file=\(error)") }
         }
     }
+
+    static func name(_ drive: DriveOption, _ index: Int) -> String { drive.id ?? "drive\(index)" }
 
     /// The image for one device, and no other.
     func take(_ name: String) throws(CommandError) -> BlockBackend {

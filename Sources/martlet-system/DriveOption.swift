@@ -5,10 +5,12 @@ import EngineSetup
 
 struct DriveOption: Sendable {
     /// What the guest sees it as.
-    enum Interface: String, Sendable { case none, virtio }
+    enum Interface: String, Sendable { case none, virtio, pflash }
 
     private(set) var file = ""
     private(set) var interface = Interface.virtio
+    /// Of flash memory, which bank; nil: the next one.
+    private(set) var unit: Int?
     /// By which devices name it; of a drive without one, `driveN`.
     private(set) var id: String?
     /// Nil: what the file says.
@@ -17,7 +19,7 @@ struct DriveOption: Sendable {
     private(set) var cache = CacheMode()
 
     private static let wanted =
-        "file=FILE[,if=none|virtio][,id=ID][,format=raw|qcow2][,readonly=on|off][,cache=writeback|none|writethrough|directsync|unsafe][,media=disk]"
+        "file=FILE[,if=none|virtio|pflash][,unit=N][,id=ID][,format=raw|qcow2][,readonly=on|off][,cache=writeback|none|writethrough|directsync|unsafe][,media=disk]"
 
     /// `-hda FILE`.
     init(file: String) { self.file = file }
@@ -28,9 +30,14 @@ struct DriveOption: Sendable {
             case "file": file = value
             case "if":
                 guard let known = Interface(rawValue: value) else {
-                    throw OptionError("if=\(value): wanted none or virtio")
+                    throw OptionError("if=\(value): wanted none, virtio or pflash")
                 }
                 interface = known
+            case "unit":
+                guard let number = Int(value), 0...1 ~= number else {
+                    throw OptionError("unit=\(value): wanted 0 or 1")
+                }
+                unit = number
             case "id": id = value
             case "format":
                 guard imageFormats.contains(value) else {
@@ -49,6 +56,7 @@ struct DriveOption: Sendable {
             default: throw OptionError("'\(key)' is not known; wanted \(Self.wanted)")
             }
         }
+        if unit != nil, interface != .pflash { throw OptionError("unit= goes with if=pflash") }
         if file.isEmpty { throw OptionError("no file; wanted \(Self.wanted)") }
     }
 }

@@ -25,11 +25,13 @@ final class PartContext {
     private(set) var virtioSlots: [VirtioMMIO] = []
     private(set) var bus: PCIBus?
     private let windows: [PCIWindowPlace]
+    private let flash: FlashBanks
 
     init(
         description: MachineDescription, windows: [PCIWindowPlace], board: Board, hartLines: [HartLines],
         backends: CharBackends,
-        serial: [CharSpec], plan: BootPlan, clock: String, timeMoved: @escaping (_ ahead: UInt64) -> Void
+        serial: [CharSpec], plan: BootPlan, flash: FlashBanks, clock: String,
+        timeMoved: @escaping (_ ahead: UInt64) -> Void
     ) {
         self.description = description
         self.windows = windows
@@ -38,6 +40,7 @@ final class PartContext {
         self.backends = backends
         self.serial = serial
         self.plan = plan
+        self.flash = flash
         self.clock = clock
         self.timeMoved = timeMoved
     }
@@ -83,11 +86,13 @@ final class PartContext {
                 lines: context.lines(part))
             context.virtioSlots.append(slot)
         },
+        "cfi-flash": { try $0.flash.add(to: $0.board, at: $1.base) },
         "pcie-host": { try $0.addBus($1) },
         "sifive-test": { try $0.board.add(TestFinisher.self, "test", at: $1.base) },
         "fw_cfg": { context, part in
             let device = try context.board.add(FirmwareConfig.self, "fw_cfg", at: part.base)
             device.set(FirmwareConfig.Key.harts, UInt16(context.hartLines.count))
+            if let handed = context.plan.handed { context.hand(handed, to: device) }
         },
         "htif": { context, part in
             let backend = try context.nextSerial()
@@ -122,6 +127,17 @@ final class PartContext {
             ACLINT.self, kind, at: address, lines: lines,
             "part=\(kind),harts=\(hartLines.count),frequency=\(description.timerFrequency)")
         device.timeMoved = timeMoved
+    }
+
+    private func hand(_ images: HandedKernel, to device: FirmwareConfig) {
+        typealias Key = FirmwareConfig.Key
+        func set(_ sizeKey: UInt16, _ dataKey: UInt16, _ bytes: [UInt8]) {
+            device.set(sizeKey, UInt32(clamping: bytes.count))
+            device.set(dataKey, bytes)
+        }
+        set(Key.kernelSize, Key.kernelData, images.kernel)
+        if let initrd = images.initrd { set(Key.initrdSize, Key.initrdData, initrd) }
+        if let arguments = images.arguments { set(Key.commandLineSize, Key.commandLine, Array(arguments.utf8) + [0]) }
     }
 
     /// Interrupts of the bus lead to the part's input and those behind it.

@@ -120,17 +120,21 @@ final class SystemMachine {
         let lines = harts.harts.map { hart in
             HartLines(hart.vcpu.interruptLines) { hart.kick() }
         }
+        let disks = try Disks(line.drives)
+        self.disks = disks
+        let flash = FlashBanks(
+            disks: try line.flashDrives().map { name in try name.map { try disks.take($0) } },
+            makeMemory: { [unowned self] in try block($0, $1, isReadOnly: true) },
+            hidden: { [engine] in engine.coverChanged() })
         let parts = PartContext(
             description: description, windows: description.pciWindows(for: shape), board: board, hartLines: lines,
             backends: backends,
-            serial: line.character.serial, plan: plan,
+            serial: line.character.serial, plan: plan, flash: flash,
             clock: line.clock.start(isCounted: line.counting != nil),
             timeMoved: { [harts] in harts.moveTime(ahead: $0) })
         // What interrupts lead to comes before what raises them.
         for part in description.parts where part.device == "plic" { try parts.add(part) }
         for part in description.parts where part.device != "plic" { try parts.add(part) }
-        let disks = try Disks(line.drives)
-        self.disks = disks
         try AddedDevices(
             board, slots: parts.virtioSlots, bus: parts.bus, disks: disks, networks: Networks(line.networks)
         ).add(line.devices, machine: description.name)

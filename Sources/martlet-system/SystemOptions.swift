@@ -49,7 +49,7 @@ private let generalOptions: [CommandOption<SystemCommandLine>] = [
     },
     Option(
         "M", "machine", argument: "NAME[,PROP=VALUE...]",
-        help: "the machine; -M help lists them; aclint=on|off (virt), dumpdtb=FILE"
+        help: "the machine; -M help lists them; aclint=on|off, pflash0=DRIVE, pflash1=DRIVE (virt), dumpdtb=FILE"
     ) { (line, value) throws(OptionError) in
         for (index, part) in value.split(separator: ",", omittingEmptySubsequences: false).map(String.init).enumerated()
         {
@@ -106,7 +106,7 @@ private let generalOptions: [CommandOption<SystemCommandLine>] = [
     Option(
         "drive", argument: "file=FILE[,PROP=VALUE...]",
         help:
-            "an image: if=none|virtio, id, format=raw|qcow2, readonly=on|off, cache=writeback|none|writethrough|directsync|unsafe"
+            "an image: if=none|virtio|pflash, unit, id, format=raw|qcow2, readonly=on|off, cache=writeback|none|writethrough|directsync|unsafe"
     ) { (line, value) throws(OptionError) in line.drives.append(try DriveOption(parsing: value)) },
     Option(
         "netdev", argument: "user,id=ID[,PROP=VALUE...]",

@@ -25,12 +25,13 @@ struct SystemRun {
         let cpu = try target.cpu(line.cpu, line.counting == nil ? EngineInputs.system : EngineInputs.counted)
         let shape = MachineShape(
             hart: cpu.shape, hartCount: line.topology.harts, ramSize: line.memory.size ?? machine.usualRAM)
+        let inFlash = try line.flashDrives()[0] != nil
         let plan: BootPlan
         do throws(MachineError) {
             try machine.check(shape)
             try line.topology.check(machine)
             try line.memory.check(shape.ramSize)
-            plan = try BootPlan(machine, shape, request(cpu.shape.width))
+            plan = try BootPlan(machine, shape, request(cpu.shape.width, inFlash: inFlash))
             if let path = line.machineProperties.first(where: { $0.name == "dumpdtb" })?.value {
                 try write(plan.treeBlob(seed: seed(0)), to: path)
                 return 0
@@ -58,9 +59,10 @@ struct SystemRun {
             throw CommandError("-M \(name): there is no such machine; there are \(names)")
         }
         for (property, value) in line.machineProperties where property != "dumpdtb" {
+            if name == "virt", SystemCommandLine.flashProperties.contains(property) { continue }
             guard property == "aclint", name == "virt" else {
                 throw CommandError(
-                    "-M \(name): it has no property '\(property)'; dumpdtb\(name == "virt" ? " and aclint are" : " is") what it has"
+                    "-M \(name): it has no property '\(property)'; dumpdtb\(name == "virt" ? ", aclint, pflash0 and pflash1 are" : " is") what it has"
                 )
             }
             guard value == "on" || value == "off" else {
@@ -97,7 +99,7 @@ struct SystemRun {
         } catch { throw CommandError("\(error)") }
     }
 
-    private func request(_ width: HartWidth) throws(MachineError) -> BootRequest {
+    private func request(_ width: HartWidth, inFlash: Bool) throws(MachineError) -> BootRequest {
         var request = BootRequest()
         request.firmware = Firmware(option: line.firmware)
         request.kernel = line.kernel
@@ -105,6 +107,7 @@ struct SystemRun {
         request.arguments = line.arguments
         request.tree = line.tree
         request.loaders = line.loaders
+        request.startsInFlash = inFlash
         let executable = OwnFile.path
         let cache = HostProcess.variable("XDG_CACHE_HOME") ?? HostProcess.variable("HOME").map { $0 + "/.cache" }
         request.firmwareFiles = Firmware.usualFiles(width, executable: executable, cache: cache)

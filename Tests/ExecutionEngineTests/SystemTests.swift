@@ -79,12 +79,24 @@ final class Echo: PhysicalDevice, @unchecked Sendable {
     }
 }
 
+/// A device with memory, which a write hides or shows.
+final class Cover: MemoryCover, @unchecked Sendable {
+    var showsMemory = true
+    var log: [UInt64] = []
+    func read(_ offset: UInt64, size: Int) -> UInt64? { 0xc0 + offset }
+    func write(_ offset: UInt64, size: Int, _ value: UInt64) -> Bool {
+        log.append(offset << 8 | value)
+        showsMemory = value == 1
+        return true
+    }
+}
+
 /// RAM of 64 KiB at `base`, ROM behind it, a device at 0x10000, nothing elsewhere.
 final class Board {
     static let base: UInt64 = 0x8000_0000, rom: UInt64 = 0x8001_0000, device: UInt64 = 0x10000
     let guest = FlatGuest()
     let echo = Echo()
-    let ram: RAMBlock
+    let ram: RAMBlock, romBlock: RAMBlock
     let engine: Engine
     let vcpu: VCPU
 
@@ -103,6 +115,7 @@ final class Board {
         ram = block("ram", isReadOnly: false)
         #expect(map.add(PhysicalRange("ram", start: Self.base, size: ram.size, .memory(ram))))
         let rom = block("rom", isReadOnly: true)
+        romBlock = rom
         #expect(map.add(PhysicalRange("rom", start: Self.rom, size: rom.size, .memory(rom))))
         #expect(map.add(PhysicalRange("echo", start: Self.device, size: 0x1000, .device(echo))))
         var options = EngineOptions(diagnostics: .silent)
@@ -156,6 +169,36 @@ final class Board {
 extension EngineTests {
     struct SystemTests {
         private static let base = Board.base
+
+        @Test(arguments: Configuration.all)
+        func memoryIsReadWhileItsCoverShowsIt(_ c: Configuration) throws {
+            let b = try Board(c)
+            let cover = Cover()
+            b.romBlock.cover = cover
+            b.romBlock.base.storeBytes(of: 0x1122, toByteOffset: 0x10, as: UInt64.self)
+            b.map(0x4000_0000, to: Board.rom)
+            b.vcpu[x: 5] = 0x4000_0000
+            // Reads; hides it and reads; shows it and reads.
+            let words = [
+                RV.lw(6, 5, 0x10), RV.sw(0, 5, 0x20), RV.lw(7, 5, 0x10), RV.sw(11, 5, 0x24), RV.lw(8, 5, 0x10),
+                RV.add(9, 6, 8),
+            ]
+            b.vcpu[x: 11] = 1
+            #expect(b.run(words) == [])
+            for turn in 0..<60 {
+                #expect([6, 7, 8].map { b.vcpu[x: $0] } == [0x1122, 0xd0, 0x1122], "\(turn)")
+                #expect(b.call(Self.base) == [])
+            }
+            #expect(cover.log.count == 122 && cover.log.prefix(2) == [0x2000, 0x2401])
+            // Another one hides it.
+            #expect(b.run([RV.lw(6, 5, 0x10)], at: 0x100) == [] && b.vcpu[x: 6] == 0x1122)
+            cover.showsMemory = false
+            b.engine.coverChanged()
+            #expect(b.call(Self.base + 0x100) == [] && b.vcpu[x: 6] == 0xd0)
+            // What is executed is the memory.
+            b.romBlock.base.storeBytes(of: RV.ecall, toByteOffset: 0x40, as: UInt32.self)
+            #expect(b.call(Board.rom + 0x40) == [])
+        }
 
         @Test(arguments: Configuration.all)
         func loadsAndStoresGoThroughTheTables(_ c: Configuration) throws {

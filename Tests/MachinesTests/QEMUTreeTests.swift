@@ -9,7 +9,6 @@ import Testing
 /// Nodes that only QEMU's tree has, because the device does not exist here yet, and the reason.
 private let absent: [(prefix: String, reason: String)] = [
     ("/platform-bus@", "the platform bus: no devices are added by hand"), ("/pmu", "event counters"),
-    ("/flash@", "flash"),
 ]
 /// Properties whose cells are references, and how many cells apart.
 private let references = ["interrupt-parent": 1, "interrupts-extended": 2, "regmap": 1, "cpu": 1, "interrupt-map": 6]

@@ -185,6 +185,11 @@ public final class MMU: AddressSpace, @unchecked Sendable {
         }
     }
 
+    /// Data accesses look again where they lead.
+    func forgetEntries() {
+        for table in tables { table.empty() }
+    }
+
     // MARK: Code
 
     public func place(of address: UInt64) -> GuestPlace? {
@@ -241,6 +246,10 @@ public final class MMU: AddressSpace, @unchecked Sendable {
         switch find(access.address, access.memOp.mmuIndex, write ? .write : .read, size: size) {
         case nil: return leave(access.address, write)
         case .device(let device, let offset): return call(device, offset, &access)
+        case .cover(let cover, let offset):
+            // Entries for its memory may be there from before.
+            defer { if write, !cover.showsMemory { forgetEntries() } }
+            return call(cover, offset, &access)
         case .memory(let place):
             if place.isEntered { return usesEntries ? .retry : make(&access, place.host) }
             if write, !mayWrite(place, size) { return leave(access.address, true) }
@@ -269,6 +278,7 @@ public final class MMU: AddressSpace, @unchecked Sendable {
     private enum Found {
         case memory(Place)
         case device(any PhysicalDevice, UInt64)
+        case cover(any MemoryCover, UInt64)
     }
 
     /// Finds what lies at an address, for an access of `size` bytes in its page; nil: nothing, and `fault` says why.
@@ -279,7 +289,12 @@ public final class MMU: AddressSpace, @unchecked Sendable {
         case .page(let found):
             if !found.isUniform, size > found.reach { return refuse(kind) }
             if let span = map.span(found.physical) {
-                if kind == .write, span.isReadOnly { return refuse(kind) }
+                if span.isReadOnly {
+                    if let (cover, offset) = map.cover(of: found.physical, writes: kind == .write) {
+                        return .cover(cover, offset)
+                    }
+                    if kind == .write { return refuse(kind) }
+                }
                 let isEntered = enter(address, index, kind, found, span)
                 return .memory(Place(span: span, physical: found.physical, isEntered: isEntered))
             }

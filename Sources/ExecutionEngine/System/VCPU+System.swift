@@ -147,6 +147,12 @@ extension Engine {
         for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.request(EngineRequest.written) } }
     }
 
+    /// A device does not show its memory any more (`MemoryCover`). Any thread. The vCPU whose access has brought it about knows already; the
+    /// others see it soon.
+    public func coverChanged() {
+        for vcpu in vcpus { vcpu._withUnsafeGuaranteedRef { $0.request(EngineRequest.covers) } }
+    }
+
     /// Drops code made from what they have written. Outside generated code.
     func dropWritten() {
         if hasWritten.load(ordering: .sequentiallyConsistent) { lock.withLock { dropWrittenLocked() } }

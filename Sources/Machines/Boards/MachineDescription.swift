@@ -29,6 +29,9 @@ public struct MachineDescription: Sendable {
             properties: [("tohost", words.to - page), ("fromhost", from - page)], nodes: parts[index].nodes)
     }
 
+    /// Where the first bank of flash memory is; nil: there is none.
+    public var flashBase: UInt64? { part("cfi-flash")?.base }
+
     public func part(_ device: String) -> Part? { parts.first { $0.device == device } }
 }
 

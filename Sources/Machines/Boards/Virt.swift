@@ -13,6 +13,17 @@ extension MachineDescription {
             widestPaging: 57,
             parts: [
                 Part(
+                    "cfi-flash", at: 0x2000_0000, size: 0x400_0000,
+                    nodes: [
+                        TreeRow(
+                            "flash", in: .root, unit: .part,
+                            [
+                                .cell("bank-width", 4),
+                                .otherRegisters([0x2000_0000, 0x200_0000, 0x2200_0000, 0x200_0000]),
+                                .compatible(["cfi-flash"]),
+                            ])
+                    ]),
+                Part(
                     "sifive-test", at: 0x10_0000, size: 0x1000,
                     nodes: [
                         TreeRow("test", [.registers, .compatible(["sifive,test1", "sifive,test0", "syscon"])]),

@@ -11,6 +11,7 @@ struct BootImages {
     var kernel: GuestImage?
     private var kernelName = ""
     var initrd: ImageFile?
+    var handed: HandedKernel?
     private let tree: FlatTree
     private let arguments: String?
     private var treeSize: UInt64 = 0
@@ -34,16 +35,29 @@ struct BootImages {
             firmware = try Self.firmware(path, machine, shape)
             firmwareName = "firmware \(path)"
         }
-        if let path = request.kernel {
+        if request.startsInFlash {
+            handed = try Self.handed(request, limit: limit)
+        } else if let path = request.kernel {
             kernel = try GuestImage(ImageFile(path, role: "kernel", limit: limit), width: width, limit: limit)
             kernelName = "kernel \(path)"
         }
-        if let path = request.initrd { initrd = try ImageFile(path, role: "initrd", limit: limit) }
+        if handed == nil, let path = request.initrd {
+            initrd = try ImageFile(path, role: "initrd", limit: limit)
+        }
         tree = try Self.tree(machine, shape, request)
         for loader in request.loaders { try add(loader, shape) }
         if hostWords != nil { tree.root.child("htif")?["reg"] = nil }
         // Without a reset ROM nobody is told of it.
         if machine.reset != nil { treeSize = UInt64(try flattenedTree(initrd: 0).count) }
+    }
+
+    /// Firmware in flash memory decides where a kernel goes.
+    private static func handed(_ request: BootRequest, limit: UInt64) throws(MachineError) -> HandedKernel? {
+        guard let path = request.kernel else { return nil }
+        let kernel = try ImageFile(path, role: "kernel", limit: limit).bytes
+        var initrd: [UInt8]?
+        if let path = request.initrd { initrd = try ImageFile(path, role: "initrd", limit: limit).bytes }
+        return HandedKernel(kernel: kernel, initrd: initrd, arguments: request.arguments)
     }
 
     /// A raw file goes to RAM's base. So does an ELF file that is linked outside of RAM as a whole: such firmware runs anywhere.

@@ -14,10 +14,19 @@ public struct BootRequest: Sendable {
     /// -dtb: a tree in place of the machine's own.
     public var tree: String?
     public var loaders: [LoaderDevice] = []
+    /// The first bank of the machine's flash memory holds firmware.
+    public var startsInFlash = false
     /// Where the usual firmware is looked for (`Firmware.usualFiles`).
     public var firmwareFiles: [String] = []
 
     public init() {}
+}
+
+/// A kernel that is left to firmware in flash memory, which asks for it.
+public struct HandedKernel: Sendable {
+    public var kernel: [UInt8]
+    public var initrd: [UInt8]?
+    public var arguments: String?
 }
 
 /// What there is to be written, and where harts begin. It holds the files' bytes: a reset reads no file.
@@ -34,6 +43,7 @@ public struct BootPlan: Sendable {
     public let starts: [Int: UInt64]
     /// Symbols `tohost` and `fromhost` of what is loaded: where a program and its host talk to each other.
     public let hostWords: (to: UInt64, from: UInt64?)?
+    public let handed: HandedKernel?
     private let rom: [UInt8]
     /// The device tree with a seed of zeros.
     private let tree: [UInt8]
@@ -55,7 +65,9 @@ public struct BootPlan: Sendable {
         pieces = images.pieces(layout)
         treeAddress = layout.tree
         tree = try images.flattenedTree(initrd: layout.initrd)
-        let next = images.kernel.map { $0.format == .elf ? $0.entry : layout.kernel }
+        handed = images.handed
+        let flash = request.startsInFlash ? machine.flashBase : nil
+        let next = images.kernel.map { $0.format == .elf ? $0.entry : layout.kernel } ?? flash
         let first = images.firmware?.entry ?? next ?? machine.ramBase
         start = machine.reset?.base ?? first
         starts = images.starts
