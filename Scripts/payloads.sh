@@ -5,6 +5,7 @@
 #   initrd-modules              the same with modules for disks, networks and file systems: see `make_initramfs`
 #   firmware64.bin, .elf        OpenSBI, fw_dynamic                    firmware32.bin, .elf  the same for riscv32
 #   u-boot.bin, .elf            U-Boot for supervisor mode             u-boot-machine.bin    the one for machine mode
+#   uefi-code.fd, uefi-vars.fd  UEFI firmware for flash memory, and its variables when it is new
 #   qemu-system-riscv64, -riscv32   the release's QEMU, run by its own loader and libraries (amd64/)
 #   qemu-img                    its tool for disk images
 
@@ -21,6 +22,8 @@ firmware32.elf      usr/lib/riscv32-linux-gnu/opensbi/generic/fw_dynamic.elf
 u-boot.bin          usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin
 u-boot.elf          usr/lib/u-boot/qemu-riscv64_smode/uboot.elf
 u-boot-machine.bin  usr/lib/u-boot/qemu-riscv64/u-boot.bin
+uefi-code.fd        usr/share/qemu-efi-riscv64/RISCV_VIRT_CODE.fd
+uefi-vars.fd        usr/share/qemu-efi-riscv64/RISCV_VIRT_VARS.fd
 kernel              boot/vmlinux-*-riscv64
 modules             usr/lib/modules/*-riscv64
 '
@@ -50,7 +53,7 @@ guest_payloads() {
     # The package of the kernel's name depends on the one that holds it.
     image=$(private_apt riscv64 apt-cache depends linux-image-riscv64 | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -1)
     [ -n "$image" ] || fail "payloads: linux-image-riscv64 of Debian $GUEST_RELEASE names no kernel"
-    for package in opensbi u-boot-qemu busybox-static "$image"; do
+    for package in opensbi u-boot-qemu qemu-efi-riscv64 busybox-static "$image"; do
         deb=$(fetch_alone riscv64 "$package") && [ -f "$deb" ] ||
             fail "payloads: $package of Debian $GUEST_RELEASE cannot be fetched"
         debs+=("$deb")

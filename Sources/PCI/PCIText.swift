@@ -1,8 +1,10 @@
 // What the monitor shows of a bus.
 
 extension PCIBus {
-    private static let classNames: [UInt16: String] = [
-        0x0100: "SCSI controller", 0x0200: "Ethernet controller", 0x0600: "Host bridge",
+    /// By class: for people, and for firmware. (IEEE 1275, PCI Bus Binding 2.1, 2.5)
+    fileprivate static let classNames: [UInt16: (shown: String, firmware: String)] = [
+        0x0100: ("SCSI controller", "scsi"), 0x0200: ("Ethernet controller", "ethernet"),
+        0x0600: ("Host bridge", "host"),
     ]
 
     /// Lines for `info pci`.
@@ -25,7 +27,7 @@ extension PCIBus {
             let code = function.load(Offset.classCode, as: UInt16.self)
             var lines = [
                 "  Bus  0, device \(pad(function.address.slot, 3, with: " ")), function \(function.address.function):",
-                "    \(Self.classNames[code] ?? "Class \(pad(Int(code), 4, with: "0"))"): PCI device \(identifier(Offset.vendor))",
+                "    \(Self.classNames[code]?.shown ?? "Class \(pad(Int(code), 4, with: "0"))"): PCI device \(identifier(Offset.vendor))",
                 "      PCI subsystem \(identifier(Offset.subsystemVendor))",
             ]
             let pin = function.load(Offset.interruptPin, as: UInt8.self)
@@ -48,5 +50,18 @@ extension PCIBus {
             }
             return lines.map { $0 + "\n" }.joined() + "      id \"\(function.name)\"\n"
         }
+    }
+}
+
+extension PCIFunction {
+    /// Its node in paths of firmware: of its class, slot and function.
+    public var firmwareNode: String {
+        typealias Offset = ConfigurationSpace.Offset
+        let name =
+            PCIBus.classNames[load(Offset.classCode, as: UInt16.self)]?.firmware
+            ?? "pci" + String(load(Offset.vendor, as: UInt16.self), radix: 16) + ","
+            + String(load(Offset.device, as: UInt16.self), radix: 16)
+        let function = address.function == 0 ? "" : ",\(address.function)"
+        return "\(name)@\(String(address.slot, radix: 16))\(function)"
     }
 }

@@ -5,6 +5,8 @@ import Diagnostics
 public enum PropertyKind: Sendable {
     case flag
     case number(ClosedRange<UInt64>)
+    /// A number, or none: nothing, or -1.
+    case numberOrNone(ClosedRange<UInt64>)
     case text
     case choice([String])
     /// The identifier of a drive.
@@ -33,7 +35,8 @@ public struct Property: Sendable {
     public var form: String {
         switch kind {
         case .flag: "on|off"
-        case .number(let range): range.upperBound == .max ? "number" : "\(range.lowerBound)..\(range.upperBound)"
+        case .number(let range), .numberOrNone(let range):
+            range.upperBound == .max ? "number" : "\(range.lowerBound)..\(range.upperBound)"
         case .text: "text"
         case .choice(let names): names.joined(separator: "|")
         case .drive: "drive"
@@ -47,6 +50,9 @@ public struct Property: Sendable {
         case .flag:
             ["on": true, "true": true, "yes": true, "off": false, "false": false, "no": false][text].map { .flag($0) }
         case .number(let range): parseNumber(text.utf8).flatMap { range.contains($0) ? .number($0) : nil }
+        case .numberOrNone(let range):
+            text.isEmpty || text == "-1"
+                ? .text("") : parseNumber(text.utf8).flatMap { range.contains($0) ? .number($0) : nil }
         case .text, .drive, .network: .text(text)
         case .mac: text.isEmpty || macAddress(text) != nil ? .text(text) : nil
         case .choice(let names): names.contains(text) ? .text(text) : nil
@@ -110,6 +116,13 @@ public struct Properties: Sendable {
     }
     public func number(_ name: String) -> UInt64 {
         if case .number(let value) = values[name] { value } else { missing(name) }
+    }
+    public func numberOrNone(_ name: String) -> UInt64? {
+        switch values[name] {
+        case .number(let value): value
+        case .text: nil
+        default: missing(name)
+        }
     }
     public func text(_ name: String) -> String {
         if case .text(let value) = values[name] { value } else { missing(name) }

@@ -22,8 +22,9 @@ public final class VirtioBlock: VirtioDevice, @unchecked Sendable {
                     "write-cache", .choice(["auto", "on", "off"]), "auto", "what is written is kept until a flush"),
                 Property("discard", .flag, "on", "the guest may say what it does not need"),
                 Property("write-zeroes", .flag, "on", "the guest may have bytes become 0 without sending them"),
-            ] + commonProperties)
+            ] + [bootIndex] + commonProperties)
     }
+    public override class var bootName: String? { "disk@0,0" }
     public override class func queueLimits(_ properties: Properties) -> [UInt16] {
         Array(repeating: UInt16(properties.number("queue-size")), count: Int(properties.number("num-queues")))
     }

@@ -26,6 +26,8 @@ public struct VirtioStatus: OptionSet, Sendable {
 open class VirtioDevice: Device, @unchecked Sendable {
     /// Number of the kind (chapter 5).
     open class var kind: UInt32 { preconditionFailure("a virtio device of no kind") }
+    /// What firmware calls it on its transport, if it can be booted from.
+    open class var bootName: String? { nil }
     /// How many places each queue has at most, by what was chosen; powers of two.
     open class func queueLimits(_ properties: Properties) -> [UInt16] { [] }
     /// Feature bits 0 to 23 and above 40, of the kind.
@@ -40,6 +42,11 @@ open class VirtioDevice: Device, @unchecked Sendable {
     open func stopped() {}
     /// The driver has offered buffers.
     open func notified(_ queue: VirtQueue) throws(RingFault) {}
+
+    /// Of kinds that can be booted from.
+    public static let bootIndex = Property(
+        "bootindex", .numberOrNone(0...UInt64(Int32.max)), "",
+        "its place in the order in which firmware tries to boot, from 0 on")
 
     /// Properties that all kinds have.
     public static let commonProperties = [

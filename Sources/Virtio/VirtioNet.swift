@@ -25,8 +25,9 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
                 Property("host_tso6", .flag, "on", "the same for IPv6"),
                 Property("host_ecn", .flag, "on", "also those that tell of congestion"),
                 Property("guest_csum", .flag, "on", "the guest need not look at check sums of what comes in"),
-            ] + commonProperties)
+            ] + [bootIndex] + commonProperties)
     }
+    public override class var bootName: String? { "ethernet-phy@0" }
     public override class func queueLimits(_ properties: Properties) -> [UInt16] {
         [UInt16(properties.number("rx_queue_size")), UInt16(properties.number("tx_queue_size"))]
     }

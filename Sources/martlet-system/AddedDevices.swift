@@ -93,6 +93,8 @@ struct AddedDevices {
     private let bus: PCIBus?
     private let disks: Disks
     private let networks: Networks
+    /// What firmware tries to boot from: paths of devices by their places in the order.
+    private(set) var bootPaths: [UInt64: String] = [:]
 
     init(_ board: Board, slots: [VirtioMMIO], bus: PCIBus?, disks: Disks, networks: Networks) {
         self.board = board
@@ -103,7 +105,7 @@ struct AddedDevices {
     }
 
     /// Cards of `-nic` come first, then what `-device` adds, then drives that no device names.
-    func add(_ devices: [DeviceOption], machine: String) throws {
+    mutating func add(_ devices: [DeviceOption], machine: String) throws {
         var options: [DeviceOption] = []
         for card in networks.options.compactMap(\.card) { options.append(try DeviceOption(parsing: card)) }
         options += devices
@@ -124,19 +126,43 @@ struct AddedDevices {
                 }
             }
             switch option.place {
-            case .memory(let number): try slot(number, name, machine).plug(option.kind.kind.type.init(context))
+            case .memory(let number):
+                let slot = try slot(number, name, machine)
+                slot.plug(option.kind.kind.type.init(context))
+                try noteBoot(option, "/virtio-mmio@\(address(of: slot))", name)
             case .pci(let address):
                 guard let bus else { throw CommandError("-device \(name): machine \(machine) has no PCI bus") }
-                try add(context, option.kind.kind, to: bus, at: address, name)
+                let function = try add(context, option.kind.kind, to: bus, at: address, name)
+                // The bridge has no address of its own.
+                try noteBoot(option, "/pci@ffffffffffffffff/\(function.firmwareNode)", name)
             }
         }
     }
 
+    private mutating func noteBoot(_ option: DeviceOption, _ path: String, _ name: String) throws(CommandError) {
+        guard let own = option.kind.kind.type.bootName, let index = option.properties.numberOrNone("bootindex") else {
+            return
+        }
+        if bootPaths[index] != nil { throw CommandError("-device \(name),bootindex=\(index): another device has it") }
+        bootPaths[index] = "\(path)/\(own)"
+    }
+
+    private func address(of slot: VirtioMMIO) -> String {
+        let digits = String(board.map.ranges.first { $0.name == slot.name }?.start ?? 0, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+
+    /// The contents of the file for firmware; nil: nothing is chosen.
+    var bootOrder: [UInt8]? {
+        if bootPaths.isEmpty { return nil }
+        return Array(bootPaths.sorted { $0.key < $1.key }.map(\.value).joined(separator: "\n").utf8) + [0]
+    }
+
     private func add(
         _ context: DeviceContext, _ kind: VirtioKind, to bus: PCIBus, at address: PCIAddress?, _ name: String
-    ) throws {
+    ) throws -> VirtioPCI {
         do {
-            try board.add(VirtioPCI.self, context) { function, block in
+            return try board.add(VirtioPCI.self, context) { function, block in
                 function.plug(kind.type.init(context), block)
                 try bus.add(function, at: address)
             }

@@ -24,6 +24,7 @@ final class PartContext {
     /// In the order in which they are filled.
     private(set) var virtioSlots: [VirtioMMIO] = []
     private(set) var bus: PCIBus?
+    private(set) var firmwareConfig: FirmwareConfig?
     private let windows: [PCIWindowPlace]
     private let flash: FlashBanks
 
@@ -92,6 +93,7 @@ final class PartContext {
         "fw_cfg": { context, part in
             let device = try context.board.add(FirmwareConfig.self, "fw_cfg", at: part.base)
             device.set(FirmwareConfig.Key.harts, UInt16(context.hartLines.count))
+            context.firmwareConfig = device
             if let handed = context.plan.handed { context.hand(handed, to: device) }
         },
         "htif": { context, part in

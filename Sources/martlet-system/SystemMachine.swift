@@ -135,10 +135,20 @@ final class SystemMachine {
         // What interrupts lead to comes before what raises them.
         for part in description.parts where part.device == "plic" { try parts.add(part) }
         for part in description.parts where part.device != "plic" { try parts.add(part) }
-        try AddedDevices(
-            board, slots: parts.virtioSlots, bus: parts.bus, disks: disks, networks: Networks(line.networks)
-        ).add(line.devices, machine: description.name)
+        var added = AddedDevices(
+            board, slots: parts.virtioSlots, bus: parts.bus, disks: disks, networks: try Networks(line.networks))
+        try added.add(line.devices, machine: description.name)
         bus = parts.bus
+        try addFirmwareFiles(to: parts.firmwareConfig, bootOrder: added.bootOrder)
+    }
+
+    private func addFirmwareFiles(to device: FirmwareConfig?, bootOrder: [UInt8]?) throws {
+        guard let device else {
+            if line.firmwareFiles.isEmpty { return }
+            throw CommandError("-fw_cfg: machine \(description.name) has no place for it")
+        }
+        if let bootOrder { device.set(file: "bootorder", bootOrder) }
+        for file in line.firmwareFiles { try file.add(to: device) }
     }
 
     private func addMonitors() throws {

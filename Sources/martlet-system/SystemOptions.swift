@@ -21,6 +21,7 @@ struct SystemCommandLine: Sendable {
     var deviceHelp: String?
     var drives: [DriveOption] = []
     var networks: [NetworkOption] = []
+    var firmwareFiles: [FirmwareFileOption] = []
     var character = CharLine()
     var isGraphic = true
     var endsAtReset = false
@@ -108,6 +109,10 @@ private let generalOptions: [CommandOption<SystemCommandLine>] = [
         help:
             "an image: if=none|virtio|pflash, unit, id, format=raw|qcow2, readonly=on|off, cache=writeback|none|writethrough|directsync|unsafe"
     ) { (line, value) throws(OptionError) in line.drives.append(try DriveOption(parsing: value)) },
+    Option(
+        "fw_cfg", argument: "[name=]NAME,file=FILE|string=TEXT",
+        help: "a file for firmware; names begin with opt/ by custom"
+    ) { (line, value) throws(OptionError) in line.firmwareFiles.append(try FirmwareFileOption(parsing: value)) },
     Option(
         "netdev", argument: "user,id=ID[,PROP=VALUE...]",
         help:

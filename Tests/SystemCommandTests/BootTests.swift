@@ -54,6 +54,59 @@ struct BootTests {
         ] { #expect(text.contains(wanted), "\(wanted)") }
     }
 
+    /// It finds what is on PCI, reads a disk, and powers off.
+    @Test func uBootReadsADiskOnPCI() throws {
+        let folder = try TemporaryFolder("boot")
+        let log = folder.path + "/log", disk = folder.path + "/disk"
+        try writeFile(disk, Array("martlet's disk".utf8) + Array(repeating: 0, count: 4096 - 14))
+        // What is typed before it asks is lost.
+        let machine = """
+            (until grep -q autoboot \(log) 2>/dev/null; do sleep 0.1; done; printf '\\r'
+            until grep -q '=> ' \(log); do sleep 0.1; done
+            printf 'pci\\rvirtio scan\\rvirtio read 0x84000000 0 8\\rmd.b 0x84000000 0x10\\r\\rpoweroff\\r') |
+            \(try SystemBinary.system()) riscv64 -m 256M -bios \(payloads)/firmware64.bin -kernel \(payloads)/u-boot.bin \
+            -chardev stdio,id=c,logfile=\(log) -serial chardev:c -drive file=\(disk),format=raw
+            """
+        let run = try runProcess("/bin/sh", ["-c", machine], seconds: 60)
+        #expect(run.exit == 0, "\(run.ending) \(run.errorText) \(run.text.suffix(1000))")
+        for wanted in [
+            "Flash: 32 MiB", "00.01.00   0x1af4     0x1042", "8 blocks read: OK", "martlet's disk", "poweroff ...",
+        ] { #expect(run.text.contains(wanted), "\(wanted)") }
+    }
+
+    @Test(.enabled(if: access(payloads + "/uefi-code.fd", R_OK) == 0, "./devtool payloads fetches it"))
+    func firmwareInFlashStartsTheKernel() throws {
+        let folder = try TemporaryFolder("boot")
+        let variables = folder.path + "/variables"
+        try writeFile(variables, readFile(payloads + "/uefi-vars.fd") ?? [])
+        let text = try Self.boot(
+            [
+                "-m", "512M", "-drive", "if=pflash,unit=0,format=raw,readonly=on,file=\(payloads)/uefi-code.fd",
+                "-drive", "if=pflash,unit=1,format=raw,file=" + variables, "-kernel", payloads + "/kernel",
+                "-initrd", payloads + "/initrd", "-append", "console=ttyS0",
+            ], until: "BusyBox v", seconds: 90)
+        #expect(text.contains("EFI stub: Booting Linux Kernel") && text.contains("efi: EFI v2.7"))
+        #expect(readFile(variables) != readFile(payloads + "/uefi-vars.fd"), "it keeps its variables")
+    }
+
+    @Test(.enabled(if: access(payloads + "/uefi-code.fd", R_OK) == 0, "./devtool payloads fetches it"))
+    func firmwareTriesDisksInTheirOrder() throws {
+        let folder = try TemporaryFolder("boot")
+        try writeFile(folder.path + "/disk", Array(repeating: 0, count: 1 << 20))
+        let drive = "if=none,format=raw,readonly=on,file=\(folder.path)/disk,id="
+        let text = try Self.boot(
+            [
+                "-m", "256M", "-drive", "if=pflash,unit=0,format=raw,readonly=on,file=\(payloads)/uefi-code.fd",
+                "-drive", drive + "a", "-drive", drive + "b", "-drive", drive + "c",
+                "-device", "virtio-blk-pci,drive=a,addr=7,bootindex=1",
+                "-device", "virtio-blk-pci,drive=b,addr=9,bootindex=0", "-device", "virtio-blk-pci,drive=c,addr=b",
+            ], until: "UEFI Interactive Shell", seconds: 60)
+        let tried = text.prefix(upTo: text.firstRange(of: "UEFI Interactive Shell")?.lowerBound ?? text.startIndex)
+        let first = tried.firstRange(of: "Pci(0x9"), second = tried.firstRange(of: "Pci(0x7")
+        #expect(first != nil && second != nil && first!.lowerBound < second!.lowerBound, "\(tried.suffix(1000))")
+        #expect(!tried.contains("Pci(0xB"))
+    }
+
     /// They share the host's few processors, and wait for each other in loops.
     @Test(.long) func longBootOfSixtyFourHarts() throws {
         let text = try Self.boot(["-smp", "64", "-m", "256M"], until: "MEDELEG", seconds: 120)

@@ -82,6 +82,12 @@ struct BadLine: Sendable, CustomTestStringConvertible {
         BadLine("-nic user,model=e1000", "e1000", "virtio-net-device"),
         BadLine("-drive file=/no/such/file", "/no/such/file"), BadLine("-drive if=none", "file=FILE"),
         BadLine("-drive file=FILE,if=scsi", "if=scsi", "virtio"),
+        BadLine(
+            "-drive file=FILE,format=raw,if=none,id=d -device virtio-net,bootindex=1 -device virtio-blk,drive=d,bootindex=1",
+            "virtio-blk-pci", "bootindex=1", "another"),
+        BadLine("-device virtio-net,bootindex=x", "bootindex", "x"),
+        BadLine("-fw_cfg name=opt/x", "file=FILE"), BadLine("-fw_cfg opt/x,file=/no/such/file", "/no/such/file"),
+        BadLine("-M spike -fw_cfg opt/x,string=1", "spike"),
         BadLine("-drive file=FILE,format=raw,if=pflash,unit=2", "unit=2", "0 or 1"),
         BadLine("-drive file=FILE,format=raw,if=none,unit=1", "unit=", "if=pflash"),
         BadLine("-drive file=FILE,format=raw,if=pflash", "33554432"),
