@@ -90,6 +90,31 @@ private func failure(_ machine: MachineDescription, _ shape: MachineShape, _ req
             ])
     }
 
+    /// As qemu-system-riscv64 10.0.13 does it.
+    @Test func firmwareInFlashIsStartedAndGetsTheKernel() throws {
+        let machine = MachineDescription.virt()
+        var request = BootRequest()
+        request.startsInFlash = true
+        request.kernel = try file("kernel", [UInt8](repeating: 2, count: 600))
+        request.initrd = try file("initrd", [UInt8](repeating: 3, count: 700))
+        request.arguments = "quiet"
+        request.firmware = .file(try file("firmware", [UInt8](repeating: 1, count: 500)))
+        let memory = TestMemory(machine, ram: 64 << 20)
+        let plan = try BootPlan(machine, shape(), request)
+        try plan.write(to: memory.map, seed: [UInt8](repeating: 9, count: 32))
+        #expect(memory.words(0x1018, 1) == [0x8000_0000] && memory.words(0x1038, 1) == [0x2000_0000])
+        #expect(memory.bytes(0x8020_0000, 1) == [0xee], "the kernel is not in RAM")
+        let handed = try #require(plan.handed)
+        #expect(handed.kernel == [UInt8](repeating: 2, count: 600) && handed.arguments == "quiet")
+        #expect(handed.initrd == [UInt8](repeating: 3, count: 700))
+        // In machine mode, without firmware before it.
+        request.firmware = .none
+        let bare = try BootPlan(machine, shape(), request)
+        try bare.write(to: memory.map, seed: [UInt8](repeating: 9, count: 32))
+        #expect(memory.words(0x1018, 1) == [0x2000_0000] && bare.handed == nil)
+        #expect(memory.bytes(0x8000_0000, 1) == [2], "the kernel is in RAM")
+    }
+
     @Test func everythingIsWrittenWhereTheROMAndTheTreeSay() throws {
         var request = BootRequest()
         request.firmware = .file(try file("firmware", [UInt8](repeating: 1, count: 5000)))

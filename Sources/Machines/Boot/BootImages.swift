@@ -35,7 +35,7 @@ struct BootImages {
             firmware = try Self.firmware(path, machine, shape)
             firmwareName = "firmware \(path)"
         }
-        if request.startsInFlash {
+        if request.startsInFlash, request.firmware != .none {
             handed = try Self.handed(request, limit: limit)
         } else if let path = request.kernel {
             kernel = try GuestImage(ImageFile(path, role: "kernel", limit: limit), width: width, limit: limit)

@@ -68,7 +68,7 @@ public struct BootPlan: Sendable {
         handed = images.handed
         let flash = request.startsInFlash ? machine.flashBase : nil
         let next = images.kernel.map { $0.format == .elf ? $0.entry : layout.kernel } ?? flash
-        let first = images.firmware?.entry ?? next ?? machine.ramBase
+        let first = images.firmware?.entry ?? flash ?? next ?? machine.ramBase
         start = machine.reset?.base ?? first
         starts = images.starts
         hostWords = images.hostWords
