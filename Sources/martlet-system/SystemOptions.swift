@@ -50,7 +50,8 @@ private let generalOptions: [CommandOption<SystemCommandLine>] = [
     },
     Option(
         "M", "machine", argument: "NAME[,PROP=VALUE...]",
-        help: "the machine; -M help lists them; aclint=on|off, pflash0=DRIVE, pflash1=DRIVE (virt), dumpdtb=FILE"
+        help:
+            "the machine; -M help lists them; aclint=on|off, acpi=off|auto, pflash0=DRIVE, pflash1=DRIVE (virt), dumpdtb=FILE"
     ) { (line, value) throws(OptionError) in
         for (index, part) in value.split(separator: ",", omittingEmptySubsequences: false).map(String.init).enumerated()
         {

@@ -58,17 +58,20 @@ struct SystemRun {
             let names = target.machines().map(\.name).joined(separator: ", ")
             throw CommandError("-M \(name): there is no such machine; there are \(names)")
         }
+        let known = name == "virt" ? ["aclint", "acpi"] + SystemCommandLine.flashProperties : []
         for (property, value) in line.machineProperties where property != "dumpdtb" {
-            if name == "virt", SystemCommandLine.flashProperties.contains(property) { continue }
-            guard property == "aclint", name == "virt" else {
-                throw CommandError(
-                    "-M \(name): it has no property '\(property)'; dumpdtb\(name == "virt" ? ", aclint, pflash0 and pflash1 are" : " is") what it has"
-                )
+            guard known.contains(property) else {
+                let names = (["dumpdtb"] + known).joined(separator: ", ")
+                throw CommandError("-M \(name): it has no property '\(property)'; wanted \(names)")
             }
-            guard value == "on" || value == "off" else {
-                throw CommandError("-M \(name),aclint=\(value): wanted on or off")
+            switch (property, value) {
+            case ("aclint", "on"), ("aclint", "off"): machine = .virt(aclint: value == "on")
+            case ("aclint", _): throw CommandError("-M \(name),aclint=\(value): wanted on or off")
+            case ("acpi", "off"), ("acpi", "auto"): break
+            case ("acpi", _):
+                throw CommandError("-M \(name),acpi=\(value): there are no such tables; wanted off or auto")
+            default: break
             }
-            machine = .virt(aclint: value == "on")
         }
         return machine
     }
