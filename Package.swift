@@ -73,13 +73,16 @@ let package = Package(
             linkerSettings: [.linkedLibrary(":libz.a")]),
         .target(name: "EventLoop", dependencies: ["HostOS", "CLinux"]),
         .target(name: "CharLayer", dependencies: ["EventLoop", "HostOS", "CLinux"]),
+        .target(name: "FileShare", dependencies: ["HostOS"]),
         .target(name: "NetLayer", dependencies: ["EventLoop", "HostOS", "CSlirp"]),
         .target(
             name: "BlockLayer", dependencies: ["EventLoop", "HostOS", "CLinux", "CZ", "CZstd"],
             linkerSettings: [.linkedLibrary(":libz.a"), .linkedLibrary(":libzstd.a")]),
         .target(
             name: "SystemKit",
-            dependencies: ["EventLoop", "CharLayer", "BlockLayer", "NetLayer", "GuestMemory", "HostOS", "Diagnostics"]),
+            dependencies: [
+                "EventLoop", "CharLayer", "BlockLayer", "NetLayer", "FileShare", "GuestMemory", "HostOS", "Diagnostics",
+            ]),
         .target(
             name: "Devices",
             dependencies: ["SystemKit", "BlockLayer", "EventLoop", "CharLayer", "GuestMemory", "HostOS"]),
@@ -87,7 +90,8 @@ let package = Package(
         .target(
             name: "Virtio",
             dependencies: [
-                "SystemKit", "PCI", "BlockLayer", "NetLayer", "EventLoop", "CharLayer", "GuestMemory", "HostOS",
+                "SystemKit", "PCI", "BlockLayer", "NetLayer", "FileShare", "EventLoop", "CharLayer", "GuestMemory",
+                "HostOS",
             ]),
         .target(name: "Monitor", dependencies: ["SystemKit", "EventLoop", "CharLayer", "HostOS", "Diagnostics"]),
         .target(name: "ProfileReport", dependencies: ["Profiling", "ExecutionEngine", "HostOS"]),
@@ -112,8 +116,8 @@ let package = Package(
             name: "martlet-system",
             dependencies: [
                 "EngineSetup", "GuestKit", "GuestMemory", "GuestRISCV", "ExecutionEngine", "Harts", "EventLoop",
-                "CharLayer", "BlockLayer", "NetLayer", "SystemKit", "Devices", "PCI", "Virtio", "Monitor", "Machines",
-                "ImageTool", "HostOS", "Diagnostics",
+                "CharLayer", "BlockLayer", "NetLayer", "FileShare", "SystemKit", "Devices", "PCI", "Virtio", "Monitor",
+                "Machines", "ImageTool", "HostOS", "Diagnostics",
             ]),
         // Tools
         .target(name: "DecodeTree"),
@@ -210,7 +214,8 @@ let package = Package(
         .testTarget(
             name: "DevicesTests",
             dependencies: [
-                "Devices", "PCI", "Virtio", "BlockLayer", "NetLayer", "SystemKit", "EventLoop", "CharLayer",
+                "Devices", "PCI", "Virtio", "BlockLayer", "NetLayer", "FileShare", "SystemKit", "EventLoop",
+                "CharLayer",
                 "GuestMemory",
                 "HostOS",
                 "Diagnostics", "TestSupport",

@@ -2,14 +2,16 @@
 #
 #   uboot     U-Boot finds the disk, systemd comes up whole, the network too, and it powers off
 #   kernel    the same with a kernel and an initramfs of the host's
+#   uefi      UEFI in flash memory finds it on PCI
 #   apt       apt-get update and install, from a folder on the host
 #   build     configure and make of a small C program, with the compiler from that folder
+#   share     the same in a folder of the host's (9p)
 #   stress    stress-ng with four harts, which checks what it computes (STRESS_SECONDS, 60)
 #   boots     LONG_BOOTS (20) boots in a row with four harts
 #
 # Each line says how long it took; SYSTEM names another emulator, as for `try system`.
 
-IMAGE_TESTS=(uboot kernel apt build stress boots)
+IMAGE_TESTS=(uboot kernel uefi apt build share stress boots)
 IMAGE_TEST_SECONDS=900
 IMAGE_TEST_PROMPT='(login: |root@debian:[^ ]*# )$'
 # The overlays' disk.
@@ -66,8 +68,7 @@ debian_machine() {
     rm -f "$overlay"
     "$MARTLET_BIN" img create -q -f qcow2 -b "$DEBIAN_IMAGE" -F raw "$overlay"
     type_to_machine $IMAGE_TEST_SECONDS "${command[@]}" -M virt -nographic -m 1G -bios "$PAYLOADS/firmware64.bin" \
-        -drive "if=none,id=disk,format=qcow2,file=$overlay" -device virtio-blk-device,drive=disk \
-        -netdev user,id=net -device virtio-net-device,netdev=net "$@" | tee "$folder/output"
+        -drive "if=none,id=disk,format=qcow2,file=$overlay" -device virtio-blk-pci,drive=disk -netdev user,id=net -device virtio-net-pci,netdev=net "$@" | tee "$folder/output"
     "$MARTLET_BIN" img check -q "$overlay"
     has 'reboot: Power down'
 }
@@ -99,6 +100,13 @@ image_test_kernel() {
     has_state 2
 }
 
+image_test_uefi() {
+    cp "$PAYLOADS/uefi-vars.fd" "$folder/variables.fd"
+    debian_machine -smp 2 -drive "if=pflash,unit=0,format=raw,readonly=on,file=$PAYLOADS/uefi-code.fd" \
+        -drive "if=pflash,unit=1,format=raw,file=$folder/variables.fd" <<<"$IMAGE_STATE"
+    has_state 2
+}
+
 image_test_apt() {
     local port
     image_mirror hello
@@ -106,16 +114,27 @@ image_test_apt() {
     has 'Hello, world!'
 }
 
-image_test_build() {
-    local archive
+image_test_build() { build_in_guest 'cd /root'; }
+
+image_test_share() {
+    mkdir -p "$folder/share"
+    build_in_guest 'mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 host /mnt && cd /mnt' \
+        -virtfs "local,path=$folder/share,mount_tag=host,security_model=mapped-xattr"
+    compgen -G "$folder/share/hello-*/hello" >/dev/null
+}
+
+# build_in_guest COMMAND OPTIONS...: builds a program in the folder that COMMAND goes to.
+build_in_guest() {
+    local archive place=$1
+    shift
     archive=$(fetch_source hello)
     image_mirror gcc libc6-dev make
     cp "$archive" "$folder/mirror/source.tar.gz"
     {
         image_sources
-        printf '%s\n' 'apt-get -y install gcc libc6-dev make' "/usr/lib/apt/apt-helper download-file http://10.0.2.2:$port/source.tar.gz source.tar.gz" \
+        printf '%s\n' 'apt-get -y install gcc libc6-dev make' "$place" "/usr/lib/apt/apt-helper download-file http://10.0.2.2:$port/source.tar.gz source.tar.gz" \
             'tar xf source.tar.gz && cd hello-*' 'time (./configure -q --build=riscv64-linux-gnu && make -s -j2)' "./hello -g 'built here' | tr a-z A-Z"
-    } | debian_uboot -smp 2
+    } | debian_uboot -smp 2 "$@"
     has 'BUILT HERE'
 }
 

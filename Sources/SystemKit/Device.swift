@@ -4,6 +4,7 @@ import BlockLayer
 import CharLayer
 import EventLoop
 import GuestMemory
+import FileShare
 import HostOS
 import NetLayer
 
@@ -49,6 +50,7 @@ public struct DeviceContext {
     public var backend: CharBackend?
     public var disk: BlockBackend?
     public var network: NetBackend?
+    public var share: Share?
     /// How many of its kind there are before it.
     public var number = 0
     public var control: RunControl?

@@ -13,6 +13,8 @@ public enum PropertyKind: Sendable {
     case drive
     /// The identifier of a network back end.
     case network
+    /// The identifier of a folder of the host's.
+    case share
     /// An address of Ethernet: six bytes in hexadecimal digits.
     case mac
 }
@@ -41,6 +43,7 @@ public struct Property: Sendable {
         case .choice(let names): names.joined(separator: "|")
         case .drive: "drive"
         case .network: "netdev"
+        case .share: "fsdev"
         case .mac: "52:54:00:12:34:56"
         }
     }
@@ -53,7 +56,7 @@ public struct Property: Sendable {
         case .numberOrNone(let range):
             text.isEmpty || text == "-1"
                 ? .text("") : parseNumber(text.utf8).flatMap { range.contains($0) ? .number($0) : nil }
-        case .text, .drive, .network: .text(text)
+        case .text, .drive, .network, .share: .text(text)
         case .mac: text.isEmpty || macAddress(text) != nil ? .text(text) : nil
         case .choice(let names): names.contains(text) ? .text(text) : nil
         }

@@ -93,15 +93,17 @@ struct AddedDevices {
     private let bus: PCIBus?
     private let disks: Disks
     private let networks: Networks
+    private let shares: Shares
     /// What firmware tries to boot from: paths of devices by their places in the order.
     private(set) var bootPaths: [UInt64: String] = [:]
 
-    init(_ board: Board, slots: [VirtioMMIO], bus: PCIBus?, disks: Disks, networks: Networks) {
+    init(_ board: Board, slots: [VirtioMMIO], bus: PCIBus?, disks: Disks, networks: Networks, shares: Shares) {
         self.board = board
         self.slots = slots
         self.bus = bus
         self.disks = disks
         self.networks = networks
+        self.shares = shares
     }
 
     /// Cards of `-nic` come first, then what `-device` adds, then drives that no device names.
@@ -109,6 +111,7 @@ struct AddedDevices {
         var options: [DeviceOption] = []
         for card in networks.options.compactMap(\.card) { options.append(try DeviceOption(parsing: card)) }
         options += devices
+        for folder in shares.options.compactMap(\.device) { options.append(try DeviceOption(parsing: folder)) }
         for (drive, backend) in disks.backends where drive.interface == .virtio {
             options.append(try DeviceOption(parsing: "virtio-blk,drive=\(backend.name)"))
         }
@@ -122,6 +125,7 @@ struct AddedDevices {
                 switch property.kind {
                 case .drive: context.disk = try disks.take(option.properties.text(property.name))
                 case .network: context.network = try networks.take(option.properties.text(property.name), board)
+                case .share: context.share = try shares.open(option.properties.text(property.name))
                 default: break
                 }
             }

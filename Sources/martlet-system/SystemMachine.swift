@@ -136,7 +136,8 @@ final class SystemMachine {
         for part in description.parts where part.device == "plic" { try parts.add(part) }
         for part in description.parts where part.device != "plic" { try parts.add(part) }
         var added = AddedDevices(
-            board, slots: parts.virtioSlots, bus: parts.bus, disks: disks, networks: try Networks(line.networks))
+            board, slots: parts.virtioSlots, bus: parts.bus, disks: disks, networks: try Networks(line.networks),
+            shares: try Shares(line.shares))
         try added.add(line.devices, machine: description.name)
         bus = parts.bus
         try addFirmwareFiles(to: parts.firmwareConfig, bootOrder: added.bootOrder)

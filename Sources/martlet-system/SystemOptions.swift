@@ -21,6 +21,7 @@ struct SystemCommandLine: Sendable {
     var deviceHelp: String?
     var drives: [DriveOption] = []
     var networks: [NetworkOption] = []
+    var shares: [ShareOption] = []
     var firmwareFiles: [FirmwareFileOption] = []
     var character = CharLine()
     var isGraphic = true
@@ -122,6 +123,16 @@ private let generalOptions: [CommandOption<SystemCommandLine>] = [
     Option("nic", argument: "user|none[,mac=ADDRESS][,PROP=VALUE...]", help: "a network card, and what -netdev takes") {
         (line, value) throws(OptionError) in
         if let network = try NetworkOption(nic: value, number: line.networks.count) { line.networks.append(network) }
+    },
+    Option(
+        "fsdev", argument: "local,id=ID,path=FOLDER,security_model=MODEL",
+        help: "a folder for a 9p device: none, passthrough or mapped-xattr; readonly=on|off, fmode, dmode"
+    ) { (line, value) throws(OptionError) in line.shares.append(try ShareOption(fsdev: value)) },
+    Option(
+        "virtfs", argument: "local,path=FOLDER,mount_tag=TAG,security_model=MODEL",
+        help: "a folder that the guest mounts by that tag, and what -fsdev takes"
+    ) { (line, value) throws(OptionError) in
+        line.shares.append(try ShareOption(virtfs: value, number: line.shares.count))
     },
     Option("hda", argument: "FILE", help: "-drive file=FILE") { (line, value) throws(OptionError) in
         line.drives.append(DriveOption(file: value))

@@ -10,6 +10,15 @@ public func makeTemporaryFolder(_ name: String) throws -> String {
     return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }
 
+/// Removes a folder with all that is in it.
+public func removeFolder(_ path: String) {
+    for name in HostFile.names(in: path) where name != "." && name != ".." {
+        let inner = path + "/" + name
+        if unlink(inner) != 0 { removeFolder(inner) }
+    }
+    rmdir(path)
+}
+
 /// A folder that goes with its owner, and the files in it. It must hold no folders.
 public struct TemporaryFolder: ~Copyable {
     public let path: String
