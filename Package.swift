@@ -30,6 +30,7 @@ let package = Package(
         .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
         .target(name: "HostOS", dependencies: ["CLinux"], swiftSettings: hot),
         .target(name: "Diagnostics", dependencies: ["HostOS"], swiftSettings: hot),
+        .target(name: "Options"),
         .target(name: "SoftFloat", swiftSettings: hot),
         // Translator
         .target(name: "IR", swiftSettings: hot),
@@ -72,16 +73,17 @@ let package = Package(
             name: "Machines", dependencies: ["DeviceTree", "GuestMemory", "HostOS", "CZ"],
             linkerSettings: [.linkedLibrary(":libz.a")]),
         .target(name: "EventLoop", dependencies: ["HostOS", "CLinux"]),
-        .target(name: "CharLayer", dependencies: ["EventLoop", "HostOS", "CLinux"]),
+        .target(name: "CharLayer", dependencies: ["EventLoop", "Options", "HostOS", "CLinux"]),
         .target(name: "FileShare", dependencies: ["HostOS"]),
         .target(name: "NetLayer", dependencies: ["EventLoop", "HostOS", "CSlirp"]),
         .target(
-            name: "BlockLayer", dependencies: ["EventLoop", "HostOS", "CLinux", "CZ", "CZstd"],
+            name: "BlockLayer", dependencies: ["EventLoop", "Options", "HostOS", "CLinux", "CZ", "CZstd"],
             linkerSettings: [.linkedLibrary(":libz.a"), .linkedLibrary(":libzstd.a")]),
         .target(
             name: "SystemKit",
             dependencies: [
                 "EventLoop", "CharLayer", "BlockLayer", "NetLayer", "FileShare", "GuestMemory", "HostOS", "Diagnostics",
+                "Options",
             ]),
         .target(
             name: "Devices",
@@ -99,9 +101,9 @@ let package = Package(
             name: "EngineSetup",
             dependencies: [
                 "CodeGen", "CodeGenX64", "CodeGenInterpreter", "ExecutionEngine", "TranslationStore", "Optimizer",
-                "HostOS", "Diagnostics", "CCapstone", "CBuild",
+                "Options", "HostOS", "Diagnostics", "CCapstone", "CBuild",
             ]),
-        .target(name: "ImageTool", dependencies: ["BlockLayer", "EngineSetup", "HostOS"]),
+        .target(name: "ImageTool", dependencies: ["BlockLayer", "EngineSetup", "Options", "HostOS"]),
         // System mode
         .target(
             name: "Harts", dependencies: ["ExecutionEngine", "GuestKit", "GuestMemory", "HostOS"], swiftSettings: hot),
@@ -110,14 +112,14 @@ let package = Package(
             name: "martlet",
             dependencies: [
                 "EngineSetup", "GuestKit", "GuestRISCV", "GuestMoxie", "TranslationStore", "ExecutionEngine", "HostOS",
-                "LinuxMemory", "LinuxABI", "LinuxUser", "ProfileReport", "Diagnostics",
+                "LinuxMemory", "LinuxABI", "LinuxUser", "ProfileReport", "Options", "Diagnostics",
             ]),
         .executableTarget(
             name: "martlet-system",
             dependencies: [
                 "EngineSetup", "GuestKit", "GuestMemory", "GuestRISCV", "ExecutionEngine", "Harts", "EventLoop",
                 "CharLayer", "BlockLayer", "NetLayer", "FileShare", "SystemKit", "Devices", "PCI", "Virtio", "Monitor",
-                "Machines", "ImageTool", "HostOS", "Diagnostics",
+                "Machines", "ImageTool", "HostOS", "Diagnostics", "Options",
             ]),
         // Tools
         .target(name: "DecodeTree"),
@@ -205,7 +207,9 @@ let package = Package(
             name: "EventLoopTests", dependencies: ["EventLoop", "CharLayer", "HostOS", "CLinux", "TestSupport"],
             swiftSettings: quick),
         .testTarget(
-            name: "BlockLayerTests", dependencies: ["BlockLayer", "HostOS", "TestSupport"], swiftSettings: quick),
+            name: "BlockLayerTests", dependencies: ["BlockLayer", "EventLoop", "Options", "HostOS", "TestSupport"],
+            swiftSettings: quick),
+        .testTarget(name: "OptionsTests", dependencies: ["Options"], swiftSettings: quick),
         .testTarget(
             name: "SystemKitTests",
             dependencies: [

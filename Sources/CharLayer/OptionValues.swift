@@ -1,47 +1,35 @@
-// NAME=VALUE pairs behind a first word, separated by commas. Two commas are one of a value.
+// A first word, and options behind it: of names that are known, each given once.
+
+import Options
 
 struct OptionValues {
     let first: String
-    private var pairs: [(name: String, value: String?)] = []
+    private let given: OptionList
+    private var values: [String: String] = [:]
 
     init(_ text: String) {
-        var parts: [[UInt8]] = [[]], bytes = Array(text.utf8)[...]
-        while let byte = bytes.popFirst() {
-            if byte != UInt8(ascii: ",") {
-                parts[parts.count - 1].append(byte)
-            } else if bytes.first == byte {
-                parts[parts.count - 1].append(bytes.removeFirst())
-            } else {
-                parts.append([])
-            }
-        }
-        let texts = parts.map { String(decoding: $0, as: UTF8.self) }
-        first = texts[0]
-        for text in texts.dropFirst() {
-            let halves = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            pairs.append((halves[0], halves.count == 2 ? halves[1] : nil))
-        }
+        let parts = splitAtCommas(text)
+        first = parts[0]
+        given = OptionList(Array(parts.dropFirst()))
     }
 
     /// Names are to be among `known`. A name alone means on; with "no" before it, off.
     mutating func check(_ known: [String], of backend: String) throws(CharSpecError) {
-        for index in pairs.indices {
-            var (name, value) = pairs[index]
-            if value == nil, !known.contains(name), name.hasPrefix("no"), known.contains(String(name.dropFirst(2))) {
-                name = String(name.dropFirst(2))
-                value = "off"
-            }
+        for pair in given.pairs {
+            let means = pair.name.hasPrefix("no") ? String(pair.name.dropFirst(2)) : pair.name
+            let isOff = pair.value == nil && !known.contains(pair.name) && known.contains(means)
+            let name = isOff ? means : pair.name
             guard known.contains(name) else {
                 throw .wrong("'\(name)' is no option of \(backend); there are \(known.joined(separator: ", "))")
             }
-            if pairs[..<index].contains(where: { $0.name == name }) { throw .wrong("\(name) is given twice") }
-            pairs[index] = (name, value ?? "on")
+            if values[name] != nil { throw .wrong("\(name) is given twice") }
+            values[name] = pair.value ?? (isOff ? "off" : "on")
         }
     }
 
-    func has(_ name: String) -> Bool { pairs.contains { $0.name == name } }
+    func has(_ name: String) -> Bool { values[name] != nil }
 
-    func value(_ name: String) -> String? { pairs.first { $0.name == name }?.value }
+    func value(_ name: String) -> String? { values[name] }
 
     func bool(_ name: String) throws(CharSpecError) -> Bool? {
         guard let value = value(name) else { return nil }

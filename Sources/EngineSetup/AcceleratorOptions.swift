@@ -7,6 +7,7 @@ import Diagnostics
 import ExecutionEngine
 import HostOS
 import Optimizer
+import Options
 
 public struct AcceleratorOptions: Sendable {
     public var oneInstruction = false

@@ -1,6 +1,7 @@
 // What the programs' command lines have in common.
 
 import HostOS
+import Options
 
 /// What is wrong with the command line, or kept a program from starting: one line for the user.
 public struct CommandError: Error {

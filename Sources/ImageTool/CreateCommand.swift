@@ -3,6 +3,7 @@
 import BlockLayer
 import EngineSetup
 import HostOS
+import Options
 
 /// What `-o` and the options beside it say of a new image.
 struct NewImage {

@@ -3,6 +3,7 @@
 import BlockLayer
 import EngineSetup
 import HostOS
+import Options
 
 /// What the command line says.
 struct ImageLine: Sendable {

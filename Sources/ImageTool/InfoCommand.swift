@@ -2,6 +2,7 @@
 
 import BlockLayer
 import HostOS
+import Options
 
 /// One image of a chain, for `info`.
 private struct ImageFacts {

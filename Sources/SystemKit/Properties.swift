@@ -1,6 +1,7 @@
 // What can be chosen about a device: `-device NAME,KEY=VALUE,...`. From the rows come parsing, defaults, errors and help.
 
 import Diagnostics
+import Options
 
 public enum PropertyKind: Sendable {
     case flag
@@ -95,14 +96,17 @@ public struct Properties: Sendable {
 
     /// `text`: what stands behind the device's name and its comma; a flag's name alone turns it on.
     public init(_ descriptor: DeviceDescriptor, parsing text: String = "") throws(PropertyError) {
+        try self.init(descriptor, OptionList(text.isEmpty ? [] : splitAtCommas(text)))
+    }
+
+    public init(_ descriptor: DeviceDescriptor, _ list: OptionList) throws(PropertyError) {
         for row in descriptor.properties {
             guard let value = row.parse(row.standard) else { preconditionFailure("the standard value of \(row.name)") }
             values[row.name] = value
         }
         var given: Set<String> = []
-        for part in text.split(separator: ",") {
-            let halves = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            let name = halves[0], written = halves.count > 1 ? halves[1] : "on"
+        for pair in list.pairs {
+            let name = pair.name, written = pair.value ?? "on"
             guard let row = descriptor.properties.first(where: { $0.name == name }) else {
                 throw .unknown(device: descriptor.name, name: name)
             }

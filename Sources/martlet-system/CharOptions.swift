@@ -2,6 +2,7 @@
 
 import CharLayer
 import EngineSetup
+import Options
 
 /// What they say.
 struct CharLine: Sendable {

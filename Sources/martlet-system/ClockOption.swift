@@ -3,6 +3,7 @@
 import Devices
 import EngineSetup
 import HostOS
+import Options
 
 struct ClockOption: Sendable {
     private enum Base: Equatable {

@@ -1,6 +1,7 @@
 // The value of `-icount`.
 
 import EngineSetup
+import Options
 
 struct CountingOption: Sendable {
     /// An instruction takes 2^shift nanoseconds. Where the shift follows the host's speed, it begins with that.

@@ -1,6 +1,7 @@
 // The value of `-device`, but for `loader`, which is no device.
 
 import EngineSetup
+import Options
 import PCI
 import SystemKit
 import Virtio
@@ -59,28 +60,21 @@ struct DeviceOption: Sendable {
     private static let memoryBus = "virtio-mmio-bus.", pciBus = "pcie.0"
 
     init(parsing text: String) throws(OptionError) {
-        let parts = text.split(separator: ",", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        let name = parts[0]
+        try self.init(OptionList(parsing: text, implied: "driver"))
+    }
+
+    init(_ given: OptionList) throws(OptionError) {
+        var list = given
+        guard let name = list.take("driver") else { throw OptionError("no driver; -device help lists them") }
         guard let kind = AddedKind.named(name) else {
             throw OptionError("there is no device '\(name)'; -device help lists them")
         }
-        var own: [String] = []
-        var id: String?
-        var bus: String?
-        for part in parts.count > 1 ? parts[1].split(separator: ",").map(String.init) : [] {
-            if part.hasPrefix("id=") {
-                id = String(part.dropFirst(3))
-            } else if part.hasPrefix("bus=") {
-                bus = String(part.dropFirst(4))
-            } else {
-                own.append(part)
-            }
-        }
         self.kind = kind
-        self.id = id
-        do throws(PropertyError) {
-            properties = try Properties(kind.descriptor, parsing: own.joined(separator: ","))
-        } catch { throw OptionError("\(error)") }
+        id = list.take("id")
+        let bus = list.take("bus")
+        do throws(PropertyError) { properties = try Properties(kind.descriptor, list) } catch {
+            throw OptionError("\(error)")
+        }
         if let wrong = kind.kind.check(properties) { throw OptionError("\(name): \(wrong)") }
         switch kind.transport {
         case .memory: place = .memory(try Self.slot(bus, name))

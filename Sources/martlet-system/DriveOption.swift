@@ -2,6 +2,7 @@
 
 import BlockLayer
 import EngineSetup
+import Options
 
 struct DriveOption: Sendable {
     /// What the guest sees it as.

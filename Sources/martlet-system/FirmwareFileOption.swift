@@ -3,6 +3,7 @@
 import Devices
 import EngineSetup
 import HostOS
+import Options
 
 struct FirmwareFileOption: Sendable {
     enum Content: Sendable, Equatable { case text(String), file(String) }

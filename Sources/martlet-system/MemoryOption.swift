@@ -2,6 +2,7 @@
 
 import EngineSetup
 import Machines
+import Options
 
 struct MemoryOption: Sendable {
     /// Nil: what the machine usually has.

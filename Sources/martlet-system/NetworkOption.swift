@@ -2,6 +2,7 @@
 
 import EngineSetup
 import NetLayer
+import Options
 
 struct NetworkOption: Sendable {
     let id: String

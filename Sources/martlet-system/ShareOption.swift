@@ -3,6 +3,7 @@
 import EngineSetup
 import FileShare
 import HostOS
+import Options
 
 struct ShareOption: Sendable {
     let id: String

@@ -2,6 +2,7 @@
 
 import EngineSetup
 import Machines
+import Options
 
 /// What the command line says, before anything is opened.
 struct SystemCommandLine: Sendable {

@@ -2,6 +2,7 @@
 
 import EngineSetup
 import Machines
+import Options
 
 struct TopologyOption: Sendable {
     private(set) var harts = 1

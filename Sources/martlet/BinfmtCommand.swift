@@ -2,6 +2,7 @@
 
 import EngineSetup
 import HostOS
+import Options
 
 /// What is to be done.
 enum BinfmtAction: String, Sendable { case print, register, unregister, status }

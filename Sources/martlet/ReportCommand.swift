@@ -2,6 +2,7 @@
 
 import EngineSetup
 import HostOS
+import Options
 import ProfileReport
 
 struct ReportLine: Sendable {

@@ -7,6 +7,7 @@ import ExecutionEngine
 import HostOS
 import LinuxMemory
 import LinuxUser
+import Options
 
 typealias UserOption = CommandOption<UserCommandLine>
 

@@ -89,6 +89,8 @@ struct BadLine: Sendable, CustomTestStringConvertible {
         BadLine("-device virtio-9p-pci,mount_tag=t,fsdev=f", "fsdev=f", "-fsdev"),
         BadLine("-device virtio-9p-pci,fsdev=f", "mount_tag", "31"),
         BadLine("-nic user,model=e1000", "e1000", "virtio-net-device"),
+        BadLine("-device {\"driver\":\"nonsense\"}", "nonsense", "-device help"), BadLine("-device {", "JSON"),
+        BadLine("-device {\"drive\":\"d\"}", "no driver"),
         BadLine("-drive file=/no/such/file", "/no/such/file"), BadLine("-drive if=none", "file=FILE"),
         BadLine("-drive file=FILE,if=scsi", "if=scsi", "virtio"),
         BadLine(
