@@ -10,6 +10,40 @@ public enum BlockOperation: @unchecked Sendable {
     case writeZeroes(offset: UInt64, count: UInt64, mayUnmap: Bool)
     case discard(offset: UInt64, count: UInt64)
     case flush
+
+    var writes: Bool { if case .read = self { false } else { true } }
+
+    /// Nil: it is about no bytes.
+    var bytes: UInt64? {
+        switch self {
+        case .read(_, let buffers): buffers.reduce(0) { $0 + UInt64($1.count) }
+        case .write(_, let buffers): buffers.reduce(0) { $0 + UInt64($1.count) }
+        case .writeZeroes(_, let count, _), .discard(_, let count): count
+        case .flush: nil
+        }
+    }
+}
+
+/// What becomes of a request that has failed.
+public enum ErrorAction: String, CaseIterable, Sendable {
+    /// The guest is told.
+    case report
+    /// It counts as done.
+    case ignore
+    /// The machine stops, and the request is tried again when it goes on.
+    case stop
+    /// As `stop` where there is no space left, else as `report`.
+    case enospc
+}
+
+/// What has been done so far.
+public struct BlockStatistics: Sendable {
+    public struct Row: Sendable {
+        public var operations: UInt64 = 0, bytes: UInt64 = 0
+        /// That requests took, together.
+        public var nanoseconds: UInt64 = 0
+    }
+    public var read = Row(), written = Row(), flushed = Row()
 }
 
 public final class BlockBackend: @unchecked Sendable {
@@ -20,7 +54,8 @@ public final class BlockBackend: @unchecked Sendable {
         let ended: Ended
     }
 
-    public let image: any BlockImage
+    public let node: BlockNode
+    public var image: any BlockImage { node }
     /// What the user calls it.
     public let name: String
     /// More do not make a disk faster, and a queue of a device is rarely longer.
@@ -31,7 +66,13 @@ public final class BlockBackend: @unchecked Sendable {
     private var waiting: [Request] = []
     /// Of `waiting`: those before it are taken.
     private var first = 0
-    private var ended: [(Ended, BlockError?)] = []
+    private var ended: [(Request, BlockError?)] = []
+    /// Those that failed and wait for the machine to go on.
+    private var held: [Request] = []
+    private var isPaused = false
+    private var counts = BlockStatistics()
+    /// Limits of its requests.
+    private var group: ThrottleGroup?
     private var threadCount = 0
     private var idleCount = 0
     private var running = 0
@@ -41,8 +82,22 @@ public final class BlockBackend: @unchecked Sendable {
     private let endWord = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
     private var report: BottomHalf?
 
-    public init(_ image: any BlockImage, name: String) {
-        self.image = image
+    // Set before there are requests, or by the loop's thread.
+    public var onReadError = ErrorAction.report
+    public var onWriteError = ErrorAction.enospc
+    /// Has the machine stop.
+    public var stopMachine: () -> Void = {}
+    /// The disk has another size.
+    public var sizeChanged: () -> Void = {}
+    /// The device that has it.
+    public var device: String?
+
+    public convenience init(_ image: any BlockImage, name: String) {
+        self.init(BlockNode(image, name: name), name: name)
+    }
+
+    public init(_ node: BlockNode, name: String) {
+        self.node = node
         self.name = name
         workWord.initialize(to: 0)
         endWord.initialize(to: 0)
@@ -55,8 +110,63 @@ public final class BlockBackend: @unchecked Sendable {
                 defer { ended = [] }
                 return ended
             }
-            for (body, error) in ends { body(error) }
+            for (request, error) in ends { tell(request, error) }
         }
+    }
+
+    private func tell(_ request: Request, _ error: BlockError?) {
+        guard let error else { return request.ended(nil) }
+        switch request.operation.writes ? onWriteError : onReadError {
+        case .ignore: request.ended(nil)
+        case .stop: hold(request)
+        case .enospc where error.errno == .nospc: hold(request)
+        case .report, .enospc: request.ended(error)
+        }
+    }
+
+    private func hold(_ request: Request) {
+        lock.withLock { held.append(request) }
+        stopMachine()
+    }
+
+    /// The machine goes on: what has failed is tried again.
+    public func retry() {
+        let requests = lock.withLock {
+            defer { held = [] }
+            return held
+        }
+        for request in requests { submit(request.operation, request.ended) }
+    }
+
+    public var throttleGroup: ThrottleGroup? {
+        get { lock.withLock { group } }
+        set { lock.withLock { group = newValue } }
+    }
+
+    public var statistics: BlockStatistics { lock.withLock { counts } }
+
+    /// While `body` runs, no request is under way. Those that come wait.
+    public func paused<R>(_ body: () throws(BlockError) -> R) throws(BlockError) -> R {
+        lock.withLock { isPaused = true }
+        let group = throttleGroup
+        group?.lift(true)
+        wait { running == 0 }
+        defer {
+            group?.lift(false)
+            lock.withLock { isPaused = false }
+            resume()
+        }
+        return try body()
+    }
+
+    private func resume() {
+        signal(workWord, count: Self.threadLimit)
+        let startsThread = lock.withLock {
+            let starts = waiting.count > first && threadCount == 0
+            if starts { threadCount += 1 }
+            return starts
+        }
+        if startsThread { startThread() }
     }
 
     /// Any thread. Requests that are under way at the same time are done in any order.
@@ -77,6 +187,7 @@ public final class BlockBackend: @unchecked Sendable {
             waiting = []
             first = 0
             ended = []
+            held = []
             return running == 0
         }
     }
@@ -97,9 +208,9 @@ public final class BlockBackend: @unchecked Sendable {
         }
     }
 
-    private func signal(_ word: UnsafeMutablePointer<UInt32>) {
+    private func signal(_ word: UnsafeMutablePointer<UInt32>, count: Int = 1) {
         lock.withLock { publishWord(word, word.pointee &+ 1) }
-        Futex.wake(UInt64(UInt(bitPattern: word)), isPrivate: true)
+        Futex.wake(UInt64(UInt(bitPattern: word)), count: count, isPrivate: true)
     }
 
     private func startThread() {
@@ -118,7 +229,7 @@ public final class BlockBackend: @unchecked Sendable {
                 continue
             }
             let hasWork = lock.withLock {
-                if first < waiting.count { return true }
+                if first < waiting.count, !isPaused { return true }
                 idleCount += 1
                 return false
             }
@@ -130,7 +241,7 @@ public final class BlockBackend: @unchecked Sendable {
 
     private func take() -> Request? {
         lock.withLock {
-            guard first < waiting.count else { return nil }
+            guard first < waiting.count, !isPaused else { return nil }
             defer {
                 first += 1
                 running += 1
@@ -144,7 +255,7 @@ public final class BlockBackend: @unchecked Sendable {
     }
 
     private func finish(_ request: Request, _ error: BlockError?) {
-        lock.withLock { ended.append((request.ended, error)) }
+        lock.withLock { ended.append((request, error)) }
         // Before the request is over: who waits for that may end the loop.
         report?.schedule()
         let tells = lock.withLock {
@@ -155,6 +266,11 @@ public final class BlockBackend: @unchecked Sendable {
     }
 
     private func perform(_ operation: BlockOperation) -> BlockError? {
+        let start = HostClock.monotonic()
+        defer { count(operation, nanoseconds: HostClock.monotonic() &- start) }
+        if let group = throttleGroup, let bytes = operation.bytes {
+            group.wait(bytes: bytes, writes: operation.writes)
+        }
         do throws(BlockError) {
             switch operation {
             case .read(let offset, let buffers): try image.read(at: offset, into: buffers)
@@ -167,6 +283,21 @@ public final class BlockBackend: @unchecked Sendable {
             return nil
         } catch {
             return error
+        }
+    }
+
+    private func count(_ operation: BlockOperation, nanoseconds: UInt64) {
+        let path: WritableKeyPath<BlockStatistics, BlockStatistics.Row>
+        switch operation {
+        case .read: path = \.read
+        case .write, .writeZeroes: path = \.written
+        case .flush: path = \.flushed
+        case .discard: return
+        }
+        lock.withLock {
+            counts[keyPath: path].operations += 1
+            counts[keyPath: path].bytes += operation.bytes ?? 0
+            counts[keyPath: path].nanoseconds += nanoseconds
         }
     }
 }

@@ -25,25 +25,20 @@ public struct CacheMode: Sendable, Equatable {
     ]
 }
 
-public final class BlockFile: @unchecked Sendable {
+public final class BlockFile: BlockStorage, @unchecked Sendable {
     public let path: String
-    public let isReadOnly: Bool
+    public private(set) var isReadOnly: Bool
     public let cache: CacheMode
-    private let descriptor: Int32
+    private var descriptor: Int32
     /// With O_DIRECT: another descriptor without it, for requests that are not aligned. The kernel keeps the two coherent when a page is
     /// not written by both at once.
-    private let unaligned: Int32?
+    private var unaligned: Int32?
+    private let isLocked: Bool
     private let writes = RangeLocks()
     /// What O_DIRECT wants offsets, counts and buffers to be multiples of.
     private static let alignment: UInt64 = 4096
 
-    /// What changes the file, before it is done, and flushes when they are done. Tests look at what a crash would leave.
-    enum Change {
-        case write(offset: UInt64, [UnsafeRawBufferPointer])
-        case zero(offset: UInt64, count: UInt64)
-        case flush
-    }
-    var observer: ((Change) -> Void)?
+    public var observer: ((StorageChange) -> Void)?
 
     /// `isLocked`: others are refused what would disturb, and what they are at is not disturbed.
     public init(_ path: String, isReadOnly: Bool, cache: CacheMode = CacheMode(), isLocked: Bool = true)
@@ -52,6 +47,7 @@ public final class BlockFile: @unchecked Sendable {
         self.path = path
         self.isReadOnly = isReadOnly
         self.cache = cache
+        self.isLocked = isLocked
         let mode: HostDisk.Mode = isReadOnly ? .readOnly : .writes
         do throws(Errno) {
             descriptor = try HostDisk.open(path, cache.isDirect ? mode.union(.isDirect) : mode)
@@ -83,11 +79,27 @@ public final class BlockFile: @unchecked Sendable {
         if let unaligned { HostFile.close(unaligned) }
     }
 
-    /// Gives up the locks. Nothing is read or written after it.
-    func unlock() { ImageLock.release(descriptor) }
+    public func unlock() { ImageLock.release(descriptor) }
 
-    func failure(_ errno: Errno, _ what: String) -> BlockError {
-        BlockError(errno, "\(path): \(what): \(errno.message)")
+    public var identity: FileIdentity? { (try? status()).map { FileIdentity($0) } }
+    public var endReadsAsZero: Bool { (try? status())?.isRegular ?? false }
+
+    /// Has a file that could only be read be written too, or no more. No request is under way.
+    public func reopen(isReadOnly: Bool) throws(BlockError) {
+        if isReadOnly == self.isReadOnly { return }
+        let new = try BlockFile(path, isReadOnly: isReadOnly, cache: cache, isLocked: false)
+        guard new.identity == identity else { throw BlockError(.noent, "\(path): another file has that name now") }
+        if isLocked {
+            ImageLock.release(descriptor)
+            do throws(BlockError) { try ImageLock.take(new.descriptor, path, writes: !isReadOnly) } catch {
+                try ImageLock.take(descriptor, path, writes: !self.isReadOnly)
+                throw error
+            }
+        }
+        // The old descriptors are closed with `new`.
+        swap(&descriptor, &new.descriptor)
+        swap(&unaligned, &new.unaligned)
+        self.isReadOnly = isReadOnly
     }
 
     public func status() throws(BlockError) -> HostFile.Status {
@@ -167,60 +179,13 @@ public final class BlockFile: @unchecked Sendable {
     }
 
     /// Makes bytes 0 without sending them; the file does not get longer. False: the file cannot.
-    func zero(at offset: UInt64, count: UInt64, mayUnmap: Bool) throws(BlockError) -> Bool {
+    public func zero(at offset: UInt64, count: UInt64, mayUnmap: Bool) throws(BlockError) -> Bool {
         observer?(.zero(offset: offset, count: count))
         do throws(Errno) {
             return try HostDisk.zero(descriptor, at: offset, count: count, unmaps: mayUnmap)
         } catch { throw failure(error, "zeroing at \(offset)") }
     }
 
-    /// Makes bytes 0 by the best way the file has.
-    func writeZeroes(at offset: UInt64, count: UInt64, mayUnmap: Bool) throws(BlockError) {
-        if count == 0 { return }
-        var isDone = false
-        if mayUnmap { isDone = try zero(at: offset, count: count, mayUnmap: true) }
-        if !isDone { isDone = try zero(at: offset, count: count, mayUnmap: false) }
-        if !isDone { try writeZeroBytes(at: offset, count: count) } else if !cache.keepsWrites { try flush() }
-    }
-
-    private func writeZeroBytes(at offset: UInt64, count: UInt64) throws(BlockError) {
-        let zeros = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: Int(min(count, 1 << 20)), alignment: Int(Self.alignment))
-        defer { zeros.deallocate() }
-        zeros.initializeMemory(as: UInt8.self, repeating: 0)
-        var done: UInt64 = 0
-        while done < count {
-            let part = UnsafeRawBufferPointer(rebasing: zeros.prefix(Int(min(count - done, UInt64(zeros.count)))))
-            try write(at: offset + done, from: [part])
-            done += UInt64(part.count)
-        }
-    }
-
     /// The run of bytes from an offset on that is data, or a hole. Nil: the file cannot say.
-    func run(at offset: UInt64) -> (count: UInt64, isHole: Bool)? { HostDisk.run(descriptor, at: offset) }
-}
-
-extension BlockFile {
-    /// Reads into memory of the caller's.
-    func read(at offset: UInt64, _ bytes: UnsafeMutableRawBufferPointer) throws(BlockError) {
-        try read(at: offset, into: [bytes])
-    }
-
-    func write(at offset: UInt64, _ bytes: UnsafeRawBufferPointer) throws(BlockError) {
-        try write(at: offset, from: [bytes])
-    }
-
-    public func read(at offset: UInt64, count: Int) throws(BlockError) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: count)
-        try bytes.withUnsafeMutableBufferPointer { (bytes) throws(BlockError) in
-            try read(at: offset, UnsafeMutableRawBufferPointer(bytes))
-        }
-        return bytes
-    }
-
-    public func write(at offset: UInt64, bytes: [UInt8]) throws(BlockError) {
-        try bytes.withUnsafeBufferPointer { (bytes) throws(BlockError) in
-            try write(at: offset, UnsafeRawBufferPointer(bytes))
-        }
-    }
+    public func run(at offset: UInt64) -> (count: UInt64, isHole: Bool)? { HostDisk.run(descriptor, at: offset) }
 }

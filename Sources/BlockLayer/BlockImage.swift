@@ -27,8 +27,22 @@ public protocol BlockImage: AnyObject, Sendable {
     func resize(to size: UInt64) throws(BlockError)
     /// What a run of bytes from `offset` on is: at least 1 byte and at most `count`.
     func status(at offset: UInt64, count: UInt64) throws(BlockError) -> BlockExtent
+    /// What shows from an image below becomes this one's own.
+    func copyUp(at offset: UInt64, count: UInt64) throws(BlockError)
+    /// Lets an image that can only be read be written, or takes that back. No request is under way.
+    func reopen(isReadOnly: Bool) throws(BlockError)
     /// Writes what is kept back, and gives up locks. No call comes after it.
     func close() throws(BlockError)
+}
+
+extension BlockImage {
+    public func copyUp(at offset: UInt64, count: UInt64) throws(BlockError) {}
+
+    public func reopen(isReadOnly: Bool) throws(BlockError) {
+        if isReadOnly != self.isReadOnly {
+            throw BlockError(.opnotsupp, "\(format): what can be done with it cannot be changed while it is open")
+        }
+    }
 }
 
 /// Bytes of an image that are alike.

@@ -1,6 +1,7 @@
 // From the name of a file to an image, and the images below it.
 
 import HostOS
+import Options
 
 /// How an image is opened.
 public struct ImageOptions: Sendable {
@@ -14,6 +15,8 @@ public struct ImageOptions: Sendable {
     public var opensBacking = true
     /// An image that is marked dirty is repaired before it is used, and one that is marked corrupt is not written.
     public var repairs = true
+    /// Refcounts are written when the image is closed; nil: as the image says.
+    public var hasLazyRefcounts: Bool?
 
     public init(format: String? = nil, isReadOnly: Bool = false, cache: CacheMode = CacheMode()) {
         self.format = format
@@ -32,8 +35,43 @@ public func openImage(_ path: String, _ options: ImageOptions = ImageOptions()) 
     try openImage(path, options, above: [])
 }
 
+/// What the first bytes say, or the format that is named.
+private func openStored(
+    _ storage: any BlockStorage, _ options: ImageOptions, above: [FileIdentity]
+) throws(BlockError) -> any BlockImage {
+    let format: String
+    if let named = options.format { format = named } else { format = try probedFormat(storage) }
+    switch format {
+    case "raw": return try RawImage(storage)
+    case "qcow2": return try QCOW2Image(storage, options, above: above)
+    default:
+        throw BlockError(
+            .inval, "\(storage.path): there is no format '\(format)'; there are \(imageFormats.joined(separator: ", "))"
+        )
+    }
+}
+
+/// An image that `json:{...}` describes. The nodes that it lies on are its own.
+private func openDescribed(_ name: String, _ options: ImageOptions) throws(BlockError) -> any BlockImage {
+    var spec: BlockSpec
+    do throws(OptionError) { spec = try BlockSpec(name: name) } catch {
+        throw BlockError(.inval, "\(name): \(error.message)")
+    }
+    var above = BlockSpec(.null(NullSpec()))
+    above.isReadOnly = options.isReadOnly
+    above.cache = options.cache
+    spec.inherit(above)
+    spec.isLocked = spec.isLocked && options.isLocked
+    let graph = BlockGraph()
+    let node = try graph.open(spec)
+    if case .file = spec.kind { return try openStored(node.storage, options, above: []) }
+    // An image on a file gives up that file's locks itself.
+    return node.children.allSatisfy { $0.driver == "file" } ? node.image : DescribedImage(node.image, graph)
+}
+
 /// `above`: the files of the images that lie on it, as device and inode.
 func openImage(_ path: String, _ options: ImageOptions, above: [FileIdentity]) throws(BlockError) -> any BlockImage {
+    if path.hasPrefix("json:") { return try openDescribed(path, options) }
     let file = try BlockFile(
         try localPath(path), isReadOnly: options.isReadOnly, cache: options.cache, isLocked: options.isLocked)
     let identity = FileIdentity(try file.status())
@@ -41,34 +79,17 @@ func openImage(_ path: String, _ options: ImageOptions, above: [FileIdentity]) t
     if above.count >= longestBackingChain {
         throw BlockError(.loop, "\(path): more than \(longestBackingChain) backing files lie on each other")
     }
-    let format: String
-    if let named = options.format { format = named } else { format = try probedFormat(file) }
-    switch format {
-    case "raw": return try RawImage(file)
-    case "qcow2": return try QCOW2Image(file, options, above: above + [identity])
-    default:
-        throw BlockError(
-            .inval, "\(path): there is no format '\(format)'; there are \(imageFormats.joined(separator: ", "))")
-    }
-}
-
-/// What tells files apart, by whatever name they are opened.
-struct FileIdentity: Equatable {
-    let device: UInt64, inode: UInt64
-    init(_ status: HostFile.Status) { (device, inode) = (status.device, status.inode) }
+    return try openStored(file, options, above: above + [identity])
 }
 
 /// What an image's first bytes say that it is; raw when they say nothing.
-public func probedFormat(_ file: BlockFile) throws(BlockError) -> String {
+public func probedFormat(_ file: any BlockStorage) throws(BlockError) -> String {
     try file.read(at: 0, count: 4) == QCOW2Header.magic ? "qcow2" : "raw"
 }
 
 /// The path in a name such as "file:disk.img"; names of other places are refused.
 public func localPath(_ name: String) throws(BlockError) -> String {
     if name.hasPrefix("file:") { return String(name.dropFirst(5)) }
-    if name.hasPrefix("json:") {
-        throw BlockError(.opnotsupp, "\(name): images described by json: are not supported; name a file")
-    }
     // A colon before the first slash names a protocol.
     if let colon = name.firstIndex(of: ":"), !name[..<colon].contains("/") {
         throw BlockError(

@@ -21,7 +21,7 @@ extension QCOW2Image {
     //   1                   the refcount table
     //   then                refcount blocks, the L1 table
     /// Makes an image of the file, whose contents are lost.
-    public static func create(_ file: BlockFile, _ creation: QCOW2Creation) throws(BlockError) {
+    public static func create(_ file: any BlockStorage, _ creation: QCOW2Creation) throws(BlockError) {
         func refuse(_ what: String) -> BlockError { BlockError(.inval, "\(file.path): \(what)") }
         let bits = creation.clusterSize.trailingZeroBitCount
         guard creation.clusterSize.nonzeroBitCount == 1, QCOW2Header.clusterBitsRange.contains(bits) else {
@@ -78,7 +78,7 @@ extension QCOW2Image {
         }
         let end = (2 + blocks + l1Clusters) << UInt64(bits)
         try file.writeZeroes(at: 0, count: end, mayUnmap: true)
-        if try file.status().isRegular { try file.truncate(to: end) }
+        if file.endReadsAsZero { try file.truncate(to: end) }
         var table = BigEndianWriter()
         for block in 0..<blocks { table.long((2 + block) << UInt64(bits)) }
         try file.write(at: header.refcountTableOffset, bytes: table.all)

@@ -60,7 +60,7 @@ public struct QCOW2Header: Sendable, Equatable {
 
 extension QCOW2Header {
     /// Reads and checks it.
-    public init(_ file: BlockFile) throws(BlockError) {
+    public init(_ file: any BlockStorage) throws(BlockError) {
         func refuse(_ what: String, _ errno: Errno = .inval) -> BlockError {
             BlockError(errno, "\(file.path): \(what)")
         }
@@ -253,7 +253,7 @@ extension QCOW2Header {
     }
 
     /// The fields as they are now go to the file in one write; what lies behind them stays. For what changes in use.
-    func writeFields(_ file: BlockFile) throws(BlockError) {
+    func writeFields(_ file: any BlockStorage) throws(BlockError) {
         guard let all = encoded() else { return }
         var fields = Array(all[..<(version == 3 ? 104 : 72)])
         // Where the backing file's name is does not change.
@@ -264,7 +264,7 @@ extension QCOW2Header {
     }
 
     /// Writes the whole of it.
-    func write(_ file: BlockFile) throws(BlockError) {
+    func write(_ file: any BlockStorage) throws(BlockError) {
         guard var all = encoded() else {
             throw BlockError(.inval, "\(file.path): the header does not fit into a cluster of \(clusterSize) bytes")
         }

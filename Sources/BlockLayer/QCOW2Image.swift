@@ -12,9 +12,11 @@ import HostOS
 
 public final class QCOW2Image: BlockImage, @unchecked Sendable {
     public let format = "qcow2"
-    let file: BlockFile
-    /// What shows where the image has nothing of its own.
-    public let backing: (any BlockImage)?
+    let file: any BlockStorage
+    /// What shows where the image has nothing of its own. It changes with all ranges taken alone, and the lock.
+    public internal(set) var backing: (any BlockImage)?
+    /// It is closed with this image.
+    private(set) var ownsBacking = true
 
     /// Guards all that follows. Nobody holds it who reads or writes data.
     let lock = Lock()
@@ -43,6 +45,8 @@ public final class QCOW2Image: BlockImage, @unchecked Sendable {
     var snapshotTableSize: UInt64 = 0
     /// Where the next compressed cluster begins.
     var compressedEnd: UInt64 = 0
+    /// Nil: what the header says.
+    private(set) var lazyRefcounts: Bool?
     /// The file says that its refcounts may be wrong.
     var isMarkedDirty = false
     /// What became of it is told once.
@@ -55,23 +59,33 @@ public final class QCOW2Image: BlockImage, @unchecked Sendable {
 
     private static let l2Memory = 16 << 20, refcountMemory = 4 << 20
 
-    public convenience init(_ file: BlockFile, _ options: ImageOptions = ImageOptions()) throws(BlockError) {
-        try self.init(file, options, above: [FileIdentity(try file.status())])
+    /// `backing`: what lies below, in place of what the header names; somebody else closes it.
+    public convenience init(
+        _ file: any BlockStorage, _ options: ImageOptions = ImageOptions(), backing: (any BlockImage)? = nil
+    ) throws(BlockError) {
+        try self.init(file, options, backing: backing, above: file.identity.map { [$0] } ?? [])
     }
 
-    init(_ file: BlockFile, _ options: ImageOptions, above: [FileIdentity]) throws(BlockError) {
+    init(_ file: any BlockStorage, _ options: ImageOptions, backing: (any BlockImage)? = nil, above: [FileIdentity])
+        throws(BlockError)
+    {
         self.file = file
         let header = try QCOW2Header(file)
         self.header = header
         isReadOnly = file.isReadOnly
+        lazyRefcounts = options.hasLazyRefcounts
+        if lazyRefcounts == true, header.version == 2 {
+            throw BlockError(.inval, "\(file.path): lazy-refcounts=on wants an image of version 3 (compat=1.1)")
+        }
         l2Tables = TableCache(tableSize: header.clusterSize, bytes: Self.l2Memory)
         refcountBlocks = TableCache(tableSize: header.clusterSize, bytes: Self.refcountMemory)
         decompressed = .allocate(byteCount: header.clusterSize, alignment: 4096)
-        endReadsAsZero = try file.status().isRegular
-        if options.opensBacking, let name = header.backingFile {
-            backing = try Self.openBacking(name, header, file, options, above)
-        } else {
-            backing = nil
+        endReadsAsZero = file.endReadsAsZero
+        if let backing {
+            self.backing = backing
+            ownsBacking = false
+        } else if options.opensBacking, let name = header.backingFile {
+            self.backing = try Self.openBacking(name, header, file, options, above)
         }
         l1 = try Self.readTable(file, header.l1Offset, header.l1Count)
         refcountTable = try Self.readTable(
@@ -88,7 +102,8 @@ public final class QCOW2Image: BlockImage, @unchecked Sendable {
     deinit { decompressed.deallocate() }
 
     private static func openBacking(
-        _ name: String, _ header: QCOW2Header, _ file: BlockFile, _ options: ImageOptions, _ above: [FileIdentity]
+        _ name: String, _ header: QCOW2Header, _ file: any BlockStorage, _ options: ImageOptions,
+        _ above: [FileIdentity]
     ) throws(BlockError) -> any BlockImage {
         var below = options
         below.format = header.backingFormat
@@ -100,7 +115,7 @@ public final class QCOW2Image: BlockImage, @unchecked Sendable {
         }
     }
 
-    private func prepareToWrite() throws(BlockError) {
+    func prepareToWrite() throws(BlockError) {
         // Bits of features that are not known say that these are up to date, which ends here.
         if header.autoclear != 0 {
             header.autoclear = 0
@@ -114,7 +129,7 @@ public final class QCOW2Image: BlockImage, @unchecked Sendable {
         }
     }
 
-    static func readTable(_ file: BlockFile, _ offset: UInt64, _ count: Int) throws(BlockError) -> [UInt64] {
+    static func readTable(_ file: any BlockStorage, _ offset: UInt64, _ count: Int) throws(BlockError) -> [UInt64] {
         var table = [UInt64](repeating: 0, count: count)
         try table.withUnsafeMutableBufferPointer { (table) throws(BlockError) in
             try file.read(at: offset, UnsafeMutableRawBufferPointer(table))
@@ -245,11 +260,12 @@ public final class QCOW2Image: BlockImage, @unchecked Sendable {
                 if isMarkedDirty { try clearDirtyMark() }
             }
         }
-        try backing?.close()
+        if ownsBacking { try backing?.close() }
     }
 
     public func status(at offset: UInt64, count: UInt64) throws(BlockError) -> BlockExtent {
         let own = try ownStatus(at: offset, count: count)
+        let backing = lock.withLock { self.backing }
         guard !own.isAllocated, count > 0, let backing, offset < backing.size else { return own }
         var below = try backing.status(at: offset, count: min(own.count, backing.size - offset))
         below.isAllocated = false

@@ -5,7 +5,7 @@ import HostOS
 
 extension QCOW2Image {
     var refcountsPerBlock: UInt64 { 8 * clusterSize >> UInt64(truncatingIfNeeded: header.refcountOrder) }
-    private var isLazy: Bool { header.version > 2 && header.hasLazyRefcounts }
+    private var isLazy: Bool { header.version > 2 && lazyRefcounts ?? header.hasLazyRefcounts }
     private var storedTableCount: Int { Int(header.refcountTableClusters) << Int(clusterBits - 3) }
 
     // MARK: Single refcounts

@@ -125,7 +125,7 @@ extension QCOW2Image {
 
     // MARK: What can be done
 
-    private func alone<R>(_ body: () throws(BlockError) -> R) throws(BlockError) -> R {
+    func alone<R>(_ body: () throws(BlockError) -> R) throws(BlockError) -> R {
         if isReadOnly { throw failure(.rofs, "it can only be read") }
         return try ranges.with(0..<UInt64.max, alone: true) { () throws(BlockError) in
             try lock.withLock { () throws(BlockError) in try body() }

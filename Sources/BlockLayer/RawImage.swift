@@ -3,12 +3,14 @@
 import HostOS
 
 public final class RawImage: BlockImage, @unchecked Sendable {
-    public let format = "raw"
-    private let file: BlockFile
+    /// "raw", or "file" where it is what other images lie on.
+    public let format: String
+    let file: any BlockStorage
     public private(set) var size: UInt64
 
-    public init(_ file: BlockFile) throws(BlockError) {
+    public init(_ file: any BlockStorage, format: String = "raw") throws(BlockError) {
         self.file = file
+        self.format = format
         size = try file.size()
     }
 
@@ -55,6 +57,8 @@ public final class RawImage: BlockImage, @unchecked Sendable {
         return BlockExtent(
             count: min(run.count, count), isZero: run.isHole, isAllocated: true, fileOffset: offset)
     }
+
+    public func reopen(isReadOnly: Bool) throws(BlockError) { try file.reopen(isReadOnly: isReadOnly) }
 
     public func close() throws(BlockError) {
         defer { file.unlock() }

@@ -62,7 +62,7 @@ public final class RunControl: @unchecked Sendable {
     public func requestPowerdown() { request { $0.powersDown = true } }
     public func requestSuspend() { request { $0.suspends = true } }
     public func requestWakeup() { request { $0.wakes = true } }
-    public func requestStop() { request { $0.stop = $0.stop ?? .paused } }
+    public func requestStop(_ state: RunState = .paused) { request { $0.stop = $0.stop ?? state } }
     public func requestDebugStop() { request { $0.stop = .debug } }
 
     private func request(_ body: (inout Requests) -> Void) {
@@ -140,7 +140,7 @@ public final class RunControl: @unchecked Sendable {
             tell(.powerdown)
             actions.powerdown?()
         }
-        if wanted.stop == .paused { stop(.paused) }
+        if let state = wanted.stop, state != .debug { stop(state) }
     }
 
     private func shutDown(_ cause: RunCause) {
@@ -159,7 +159,7 @@ public final class RunControl: @unchecked Sendable {
             state = .running
             loop.clocks.start()
             actions.start()
-        } else if state != .paused, state != .debug {
+        } else if state != .paused, state != .debug, state != .ioError {
             move(to: .prelaunch)
         }
     }

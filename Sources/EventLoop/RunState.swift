@@ -11,6 +11,8 @@ public enum RunState: String, CaseIterable, Sendable {
     case debug
     /// It has been switched off.
     case shutdown
+    /// A disk has failed, or is full.
+    case ioError = "io-error"
     /// Martlet itself cannot go on with it.
     case internalError = "internal-error"
 
@@ -18,8 +20,9 @@ public enum RunState: String, CaseIterable, Sendable {
     public var successors: [RunState] {
         switch self {
         case .prelaunch: [.running, .paused, .debug, .shutdown, .internalError]
-        case .running: [.paused, .suspended, .debug, .shutdown, .internalError]
+        case .running: [.paused, .suspended, .debug, .shutdown, .ioError, .internalError]
         case .paused: [.prelaunch, .running, .debug, .shutdown]
+        case .ioError: [.prelaunch, .running, .paused, .debug, .shutdown]
         case .suspended: [.prelaunch, .running, .paused, .debug, .shutdown]
         case .debug: [.prelaunch, .running, .paused, .suspended, .shutdown]
         case .shutdown: [.prelaunch, .paused]

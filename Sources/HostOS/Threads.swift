@@ -83,6 +83,12 @@ public enum HostThread {
         while kernel(SYS_tgkill, Int(HostProcess.processID), Int(id), 0) == 0 { spin.wait() }
     }
 
+    public static func sleep(nanoseconds: UInt64) {
+        var time = timespec(tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
+        // A signal leaves the rest.
+        withUnsafeMutablePointer(to: &time) { while nanosleep($0, $0) != 0 {} }
+    }
+
     /// Tells the threads of a process apart.
     public static var current: UInt { UInt(pthread_self()) }
     /// Waits until a signal handler has run.

@@ -101,6 +101,15 @@ public struct OptionList: Sendable {
         return value
     }
 
+    public mutating func takeNumber(_ name: String, _ range: ClosedRange<Int>) throws(OptionError) -> Int? {
+        guard let text = take(name) else { return nil }
+        guard let number = Int(text), range.contains(number) else {
+            let wanted = range.count == 2 ? "\(range.lowerBound) or" : "a number from \(range.lowerBound) to"
+            throw OptionError("\(path)\(name)=\(text): wanted \(wanted) \(range.upperBound)")
+        }
+        return number
+    }
+
     /// A number of bytes or of anything else, with K, M, G or T.
     public mutating func takeSize(_ name: String) throws(OptionError) -> UInt64? {
         guard let text = take(name) else { return nil }

@@ -13,6 +13,11 @@ public final class VirtioBlock: VirtioDevice, @unchecked Sendable {
             "virtio-blk-device", "a disk",
             [
                 Property("drive", .drive, "", "the image: an identifier of -drive or -blockdev"),
+                Property(
+                    "werror", .choice(["auto"] + ErrorAction.allCases.map(\.rawValue)), "auto",
+                    "what becomes of writes that fail"),
+                Property(
+                    "rerror", .choice(["auto", "report", "ignore", "stop"]), "auto", "what becomes of reads that fail"),
                 Property("serial", .text, "", "what the guest sees as its serial number: 20 bytes at most"),
                 Property("num-queues", .number(1...64), "1", "queues that the guest can use at the same time"),
                 Property("queue-size", .number(4...1024), "256", "places of each queue, a power of two"),
@@ -57,6 +62,11 @@ public final class VirtioBlock: VirtioDevice, @unchecked Sendable {
         blockSize = context.properties.number("logical_block_size")
         keepsWrites = context.properties.text("write-cache") != "off"
         super.init(context)
+        if let action = ErrorAction(rawValue: context.properties.text("werror")) { backend.onWriteError = action }
+        if let action = ErrorAction(rawValue: context.properties.text("rerror")) { backend.onReadError = action }
+        backend.device = context.name
+        backend.stopMachine = { [control = context.control] in control?.requestStop(.ioError) }
+        backend.sizeChanged = { [unowned self] in domain.lock.withLock { changeConfiguration() } }
         backend.attach(domain.loop, under: domain.lock)
     }
 

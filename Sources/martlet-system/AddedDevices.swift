@@ -1,63 +1,10 @@
 // What `-drive` and `-device` add to a board.
 
-import BlockLayer
 import EngineSetup
-import HostOS
 import NetLayer
 import PCI
 import SystemKit
 import Virtio
-
-/// The images of a run, by the identifiers that devices name them by.
-final class Disks {
-    private(set) var backends: [(drive: DriveOption, backend: BlockBackend)] = []
-    private var taken: Set<String> = []
-
-    init(_ drives: [DriveOption]) throws(CommandError) {
-        for (index, drive) in drives.enumerated() {
-            let name = Self.name(drive, index)
-            if backends.contains(where: { $0.backend.name == name }) {
-                throw CommandError("-drive id=\(name): there are two of them")
-            }
-            do throws(BlockError) {
-                var options = ImageOptions(
-                    format: drive.format, isReadOnly: drive.isReadOnly, cache: drive.cache)
-                options.opensBacking = drive.format != nil
-                let image = try openImage(drive.file, options)
-                // A guest that writes to a raw image could make it one that shows another file of the host's.
-                if drive.format == nil, let image = image as? QCOW2Image, image.header.backingFile != nil {
-                    try image.close()
-                    throw BlockError(.inval, "\(drive.file): it has a backing file; wanted format=qcow2 with it")
-                }
-                backends.append((drive, BlockBackend(image, name: name)))
-            } catch { throw CommandError("-drive file=\(error)") }
-        }
-    }
-
-    static func name(_ drive: DriveOption, _ index: Int) -> String { drive.id ?? "drive\(index)" }
-
-    /// The image for one device, and no other.
-    func take(_ name: String) throws(CommandError) -> BlockBackend {
-        guard let row = backends.first(where: { $0.backend.name == name }) else {
-            throw CommandError(
-                name.isEmpty
-                    ? "a disk wants drive=ID, of a -drive with if=none,id=ID"
-                    : "drive=\(name): there is no -drive with id=\(name)")
-        }
-        guard taken.insert(name).inserted else { throw CommandError("drive=\(name): another device has it") }
-        return row.backend
-    }
-
-    /// Writes what is kept. No device asks for anything any more.
-    func close() {
-        for (_, backend) in backends {
-            backend.finishAll()
-            do throws(BlockError) { try backend.image.close() } catch {
-                writeStandardError("martlet: \(error)\n")
-            }
-        }
-    }
-}
 
 /// What cables lead to, by the identifiers that cards name them by.
 final class Networks {
@@ -112,7 +59,7 @@ struct AddedDevices {
         for card in networks.options.compactMap(\.card) { options.append(try DeviceOption(parsing: card)) }
         options += devices
         for folder in shares.options.compactMap(\.device) { options.append(try DeviceOption(parsing: folder)) }
-        for (drive, backend) in disks.backends where drive.interface == .virtio {
+        for (drive, backend) in disks.backends where drive?.interface == .virtio {
             options.append(try DeviceOption(parsing: "virtio-blk,drive=\(backend.name)"))
         }
         var counts: [String: Int] = [:]

@@ -6,58 +6,112 @@ import Options
 
 struct DriveOption: Sendable {
     /// What the guest sees it as.
-    enum Interface: String, Sendable { case none, virtio, pflash }
+    enum Interface: String, CaseIterable, Sendable { case none, virtio, pflash }
 
-    private(set) var file = ""
     private(set) var interface = Interface.virtio
-    /// Of flash memory, which bank; nil: the next one.
-    private(set) var unit: Int?
-    /// By which devices name it; of a drive without one, `driveN`.
+    /// By which devices name it; of a drive without one, its interface and number.
     private(set) var id: String?
-    /// Nil: what the file says.
-    private(set) var format: String?
-    private(set) var isReadOnly = false
-    private(set) var cache = CacheMode()
+    /// Of its interface; nil: the next that is free.
+    private(set) var index: Int?
+    private(set) var spec: BlockSpec
+    /// What is written is gone when the machine ends.
+    private(set) var isTemporary = false
+    private(set) var copiesOnRead = false
+    private(set) var limits = ThrottleLimits()
+    /// The limits are shared with the drives of the same group.
+    private(set) var group: String?
+    private(set) var onWriteError: ErrorAction?
+    private(set) var onReadError: ErrorAction?
+    /// Whose errors are about `-drive`, `-hda` and so on.
+    let origin: String
 
     private static let wanted =
-        "file=FILE[,if=none|virtio|pflash][,unit=N][,id=ID][,format=raw|qcow2][,readonly=on|off][,cache=writeback|none|writethrough|directsync|unsafe][,media=disk]"
+        "file=FILE[,if=none|virtio|pflash][,id=ID][,format=raw|qcow2][,readonly=on|off][,snapshot=on|off][,cache=MODE]..."
 
-    /// `-hda FILE`.
-    init(file: String) { self.file = file }
+    /// `-hda FILE` and its kin.
+    init(file: String, index: Int, isDisc: Bool = false, origin: String) throws(OptionError) {
+        self.origin = origin
+        self.index = index
+        var list = OptionList()
+        list.add("file", file)
+        if isDisc { list.add("readonly", "on") }
+        spec = try Self.spec(&list)
+    }
 
     init(parsing text: String) throws(OptionError) {
-        for (key, value) in try keyedValues(text, wanted: Self.wanted) {
-            switch key {
-            case "file": file = value
-            case "if":
-                guard let known = Interface(rawValue: value) else {
-                    throw OptionError("if=\(value): wanted none, virtio or pflash")
-                }
-                interface = known
-            case "unit":
-                guard let number = Int(value), 0...1 ~= number else {
-                    throw OptionError("unit=\(value): wanted 0 or 1")
-                }
-                unit = number
-            case "id": id = value
-            case "format":
-                guard imageFormats.contains(value) else {
-                    throw OptionError("format=\(value): wanted \(imageFormats.joined(separator: " or "))")
-                }
-                format = value
-            case "readonly", "read-only": isReadOnly = try isOn(value, of: key)
-            case "cache":
-                guard let row = CacheMode.named.first(where: { $0.name == value }) else {
-                    throw OptionError(
-                        "cache=\(value): wanted \(CacheMode.named.map(\.name).joined(separator: ", "))")
-                }
-                cache = row.mode
-            case "media":
-                guard value == "disk" else { throw OptionError("media=\(value): wanted disk") }
-            default: throw OptionError("'\(key)' is not known; wanted \(Self.wanted)")
+        origin = "-drive file="
+        var list = try OptionList(parsing: text)
+        interface = try list.takeChoice("if", Interface.self) ?? .virtio
+        id = list.take("id")
+        index = try list.takeNumber("index", 0...999)
+        if let unit = try list.takeNumber("unit", 0...1) {
+            guard interface == .pflash else { throw OptionError("unit= goes with if=pflash; wanted index=") }
+            index = unit
+        }
+        let isDisc = try list.take("media", ["disk": false, "cdrom": true], "disk or cdrom") ?? false
+        isTemporary = try list.takeFlag("snapshot") ?? false
+        copiesOnRead = try list.takeFlag("copy-on-read") ?? false
+        limits = try ThrottleLimits(&list, prefix: "throttling.")
+        group = list.take("throttling.group")
+        if group != nil, limits.isEmpty {
+            throw OptionError("throttling.group wants a limit beside it, as throttling.bps-total")
+        }
+        onWriteError = try list.takeChoice("werror", ErrorAction.self)
+        onReadError = try list.takeChoice("rerror", ErrorAction.self)
+        if onReadError == .enospc { throw OptionError("rerror=enospc: wanted report, ignore, stop") }
+        if list.has("serial") {
+            throw OptionError("serial is the device's: -device virtio-blk-device,drive=ID,serial=TEXT")
+        }
+        if isDisc { list.add("readonly", "on") }
+        spec = try Self.spec(&list)
+        if copiesOnRead, spec.isReadOnly == true { throw OptionError("copy-on-read=on wants readonly=off") }
+    }
+
+    private static func spec(_ list: inout OptionList) throws(OptionError) -> BlockSpec {
+        var isReadOnly = try list.takeFlag("readonly")
+        // A disc's comes last.
+        if let given = try list.takeFlag("read-only") { isReadOnly = isReadOnly ?? given }
+        let cache = try list.take(
+            "cache", Dictionary(uniqueKeysWithValues: CacheMode.named.map { ($0.name, $0.mode) }),
+            CacheMode.named.map(\.name).joined(separator: ", "))
+        let keepsWrites = try list.takeFlag("cache.writeback")
+        let name = list.take("file"), format = list.take("format") ?? list.take("driver")
+        var spec: BlockSpec
+        if let format, !imageFormats.contains(format), format != "null-co", format != "null-aio" {
+            throw OptionError("format=\(format): wanted \(imageFormats.joined(separator: " or "))")
+        }
+        if format == "null-co" || format == "null-aio" {
+            spec = try BlockSpec(&list, driver: format)
+        } else {
+            guard let below = try file(name, &list) else { throw OptionError("no file; wanted \(wanted)") }
+            if case .file = below.kind {
+                list.add("file", "#")
+                spec = try BlockSpec(&list, driver: format ?? "raw")
+                spec.put(on: below, isProbed: format == nil)
+            } else if format == nil {
+                spec = below
+            } else {
+                list.add("file", "#")
+                spec = try BlockSpec(&list, driver: format)
+                spec.put(on: below, isProbed: false)
             }
         }
-        if unit != nil, interface != .pflash { throw OptionError("unit= goes with if=pflash") }
-        if file.isEmpty { throw OptionError("no file; wanted \(Self.wanted)") }
+        try list.end("-drive")
+        if let isReadOnly { spec.isReadOnly = isReadOnly }
+        if let cache { spec.cache = cache }
+        if let keepsWrites { spec.cache.keepsWrites = keepsWrites }
+        return spec
+    }
+
+    /// What the image lies on: `file=NAME`, `file.filename=NAME` or `file.driver=DRIVER,...`.
+    private static func file(_ name: String?, _ list: inout OptionList) throws(OptionError) -> BlockSpec? {
+        var nested = list.takeNested("file")
+        if nested.isEmpty {
+            return try name.flatMap { (name) throws(OptionError) in name.isEmpty ? nil : try BlockSpec(name: name) }
+        }
+        if name != nil { throw OptionError("file=FILE goes without file.NAME=VALUE") }
+        let spec = try BlockSpec(&nested, driver: "file")
+        try nested.end("driver \(spec.driver)")
+        return spec
     }
 }

@@ -12,12 +12,15 @@ extension SystemCommandLine {
     /// The names of the drives in both banks: of `-drive if=pflash,unit=N`, and of `-M pflashN=ID`.
     func flashDrives() throws(CommandError) -> [String?] {
         var banks: [String?] = [nil, nil]
-        for (index, drive) in drives.enumerated() where drive.interface == .pflash {
-            guard let unit = drive.unit ?? banks.firstIndex(of: nil) else {
+        for drive in block.drives where drive.interface == .pflash {
+            guard let unit = drive.index ?? banks.firstIndex(of: nil) else {
                 throw CommandError("-drive if=pflash: the machine has two banks of flash memory, no third one")
             }
+            guard banks.indices.contains(unit) else {
+                throw CommandError("-drive if=pflash,index=\(unit): wanted 0 or 1, a bank of flash memory")
+            }
             if banks[unit] != nil { throw CommandError("-drive if=pflash,unit=\(unit): there are two of them") }
-            banks[unit] = Disks.name(drive, index)
+            banks[unit] = drive.id ?? Disks.name(drive.interface, unit)
         }
         for (unit, name) in Self.flashProperties.enumerated() {
             guard let value = machineProperties.last(where: { $0.name == name })?.value else { continue }

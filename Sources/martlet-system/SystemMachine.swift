@@ -120,7 +120,7 @@ final class SystemMachine {
         let lines = harts.harts.map { hart in
             HartLines(hart.vcpu.interruptLines) { hart.kick() }
         }
-        let disks = try Disks(line.drives)
+        let disks = try Disks(line.block)
         self.disks = disks
         let flash = FlashBanks(
             disks: try line.flashDrives().map { name in try name.map { try disks.take($0) } },
@@ -170,7 +170,10 @@ final class SystemMachine {
 
     func run() throws -> Int32 {
         control.actions = RunActions(
-            start: { [harts] in harts.resume() }, stop: { [harts] in harts.stop() },
+            start: { [harts, weak self] in
+                harts.resume()
+                self?.disks?.retry()
+            }, stop: { [harts] in harts.stop() },
             reset: { [unowned self] _ in
                 do { try reset(.warm) } catch {
                     writeStandardError("martlet: reset: \(error)\n")

@@ -20,7 +20,7 @@ struct SystemCommandLine: Sendable {
     var loaders: [LoaderDevice] = []
     var devices: [DeviceOption] = []
     var deviceHelp: String?
-    var drives: [DriveOption] = []
+    var block = BlockLine()
     var networks: [NetworkOption] = []
     var shares: [ShareOption] = []
     var firmwareFiles: [FirmwareFileOption] = []
@@ -43,7 +43,7 @@ struct SystemCommandLine: Sendable {
 
 private typealias Option = CommandOption<SystemCommandLine>
 
-let systemOptions = generalOptions + charOptions
+let systemOptions = generalOptions + blockOptions + charOptions
 
 private let generalOptions: [CommandOption<SystemCommandLine>] = [
     Option("h", "help", help: "print this help and exit") { (line, _) throws(OptionError) in line.wantsHelp = true },
@@ -108,11 +108,6 @@ private let generalOptions: [CommandOption<SystemCommandLine>] = [
         }
     },
     Option(
-        "drive", argument: "file=FILE[,PROP=VALUE...]",
-        help:
-            "an image: if=none|virtio|pflash, unit, id, format=raw|qcow2, readonly=on|off, cache=writeback|none|writethrough|directsync|unsafe"
-    ) { (line, value) throws(OptionError) in line.drives.append(try DriveOption(parsing: value)) },
-    Option(
         "fw_cfg", argument: "[name=]NAME,file=FILE|string=TEXT",
         help: "a file for firmware; names begin with opt/ by custom"
     ) { (line, value) throws(OptionError) in line.firmwareFiles.append(try FirmwareFileOption(parsing: value)) },
@@ -134,9 +129,6 @@ private let generalOptions: [CommandOption<SystemCommandLine>] = [
         help: "a folder that the guest mounts by that tag, and what -fsdev takes"
     ) { (line, value) throws(OptionError) in
         line.shares.append(try ShareOption(virtfs: value, number: line.shares.count))
-    },
-    Option("hda", argument: "FILE", help: "-drive file=FILE") { (line, value) throws(OptionError) in
-        line.drives.append(DriveOption(file: value))
     },
     Option("nographic", help: "serial port and monitor share the terminal: Ctrl-A h helps (as without this option)") {
         (line, _) throws(OptionError) in line.isGraphic = false

@@ -7,8 +7,8 @@ private struct OptionNames {
     /// A name, with its dashes, and whether a word follows it.
     var takesWord: [String: Bool] = [:]
 
-    init(_ file: String, dash: String) throws {
-        let text = try read(root + "/Sources/" + file)
+    init(_ files: [String], dash: String) throws {
+        let text = try files.map { try read(root + "/Sources/" + $0) }.joined()
         for row in text.matches(of: /Option\(\s*("[^"]+"(?:,\s*"[^"]+")*),\s*(argument:)?/) {
             for name in row.1.matches(of: /"([^"]+)"/) { takesWord[dash + name.1] = row.2 != nil }
         }
@@ -22,24 +22,27 @@ private struct OptionNames {
         ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "Benchmarks/README.md"].map { root + "/" + $0 }
         + files(root + "/Documentation", ending: ".md")
 
-    /// A command as documents write it, and the file that has its options. A guest's program ends the options of `run`; the other
+    /// A command as documents write it, and the files that have its options. A guest's program ends the options of `run`; the other
     /// commands take options anywhere.
     private struct Command {
-        let word: String, file: String, dash: String, endsAtProgram: Bool
+        let word: String, files: [String], dash: String, endsAtProgram: Bool
     }
 
     private static let commands = [
-        Command(word: "run", file: "martlet/UserOptions.swift", dash: "-", endsAtProgram: true),
-        Command(word: "report", file: "martlet/ReportCommand.swift", dash: "--", endsAtProgram: true),
-        Command(word: "binfmt", file: "martlet/BinfmtCommand.swift", dash: "--", endsAtProgram: false),
-        Command(word: "system", file: "martlet-system/SystemOptions.swift", dash: "-", endsAtProgram: false),
+        Command(word: "run", files: ["martlet/UserOptions.swift"], dash: "-", endsAtProgram: true),
+        Command(word: "report", files: ["martlet/ReportCommand.swift"], dash: "--", endsAtProgram: true),
+        Command(word: "binfmt", files: ["martlet/BinfmtCommand.swift"], dash: "--", endsAtProgram: false),
+        Command(
+            word: "system",
+            files: ["SystemOptions", "BlockOptions", "CharOptions"].map { "martlet-system/\($0).swift" }, dash: "-",
+            endsAtProgram: false),
     ]
 
     @Test func optionsOfCommandLinesExist() throws {
         var names: [String: OptionNames] = [:]
         for command in Self.commands {
-            names[command.word] = try OptionNames(command.file, dash: command.dash)
-            try #require(names[command.word]!.takesWord.count > 3, "\(command.file)")
+            names[command.word] = try OptionNames(command.files, dash: command.dash)
+            try #require(names[command.word]!.takesWord.count > 3, "\(command.files)")
         }
         var seen = 0
         for document in Self.documents {
@@ -72,7 +75,7 @@ private struct OptionNames {
 
     /// `-x` in backquotes in the README, where no other program is spoken of.
     @Test func optionsThatTheReadMeNamesExist() throws {
-        let tables = try Self.commands.map { try OptionNames($0.file, dash: $0.dash) }
+        let tables = try Self.commands.map { try OptionNames($0.files, dash: $0.dash) }
         var seen = 0
         for match in try read(root + "/README.md").matches(of: /`(--?[A-Za-z][A-Za-z0-9-]*)[^`\n]*`/) {
             seen += 1

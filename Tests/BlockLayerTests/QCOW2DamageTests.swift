@@ -198,7 +198,7 @@ import Testing
             random = SeededRandom(seed: seed)
         }
 
-        func see(_ change: BlockFile.Change) {
+        func see(_ change: StorageChange) {
             switch change {
             case .write(let offset, let buffers): pending.append((Int(offset), buffers.flatMap { Array($0) }))
             case .zero(let offset, let count):

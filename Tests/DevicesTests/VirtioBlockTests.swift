@@ -16,12 +16,13 @@ private final class TestImage: BlockImage, @unchecked Sendable {
     var bytes = [UInt8](repeating: 0xee, count: 1 << 20)
     var log: [String] = []
     var failsAt: UInt64?
+    var failsWith = Errno.io
 
     init(isReadOnly: Bool = false) { self.isReadOnly = isReadOnly }
 
     private func note(_ text: String, _ offset: UInt64) throws(BlockError) {
         log.append(text)
-        if failsAt == offset { throw BlockError(.io, "test: broken") }
+        if failsAt == offset { throw BlockError(failsWith, "test: broken") }
     }
     func read(at offset: UInt64, into buffers: [UnsafeMutableRawBufferPointer]) throws(BlockError) {
         lock.lock()
@@ -226,5 +227,75 @@ private final class TestImage: BlockImage, @unchecked Sendable {
         backend.submit(.flush) { _ in ended += 1 }
         backend.finishAll()
         #expect(image.log.last == "flush")
+    }
+
+    /// One write that fails with an error, and how it ends: nil when it has not.
+    private func failing(_ errno: Errno, _ action: ErrorAction) throws -> (
+        end: [BlockError?], stops: Int, backend: BlockBackend, image: TestImage, machine: TestMachine
+    ) {
+        let machine = try TestMachine(), image = TestImage(), backend = BlockBackend(image, name: "d")
+        backend.attach(machine.board.loop, under: machine.board.domain.lock)
+        nonisolated(unsafe) var ends: [BlockError?] = [], stops = 0
+        backend.onWriteError = action
+        backend.stopMachine = { stops += 1 }
+        image.failsAt = 512
+        image.failsWith = errno
+        let bytes = [UInt8](repeating: 7, count: 512)
+        bytes.withUnsafeBytes { bytes in
+            backend.submit(.write(offset: 512, [bytes])) { ends.append($0) }
+            backend.finishAll()
+            machine.board.loop.turn(waits: false)
+            if stops > 0 {
+                #expect(ends.isEmpty)
+                // It fails again, then no more.
+                for _ in 0..<2 {
+                    backend.retry()
+                    backend.finishAll()
+                    machine.board.loop.turn(waits: false)
+                    image.failsAt = nil
+                }
+            }
+        }
+        return (ends, stops, backend, image, machine)
+    }
+
+    @Test func aFailedRequestIsToldOrIgnoredOrTriedAgain() throws {
+        for (errno, action, stops) in [
+            (Errno.io, ErrorAction.report, 0), (.io, .ignore, 0), (.io, .enospc, 0), (.io, .stop, 2),
+            (.nospc, .enospc, 2),
+            (.nospc, .report, 0),
+        ] {
+            let run = try failing(errno, action)
+            #expect(run.stops == stops && run.end.count == 1, "\(errno) \(action)")
+            #expect(run.end.first.map { $0 != nil } == (stops == 0 && action != .ignore), "\(errno) \(action)")
+            if stops > 0 { #expect(run.image.bytes[512..<1024].allSatisfy { $0 == 7 }) }
+        }
+    }
+
+    @Test func requestsWaitWhileItIsPaused() throws {
+        let image = TestImage(), backend = BlockBackend(image, name: "d")
+        let machine = try TestMachine()
+        backend.attach(machine.board.loop, under: machine.board.domain.lock)
+        nonisolated(unsafe) var ended = 0
+        let bytes = [UInt8](repeating: 7, count: 512)
+        try bytes.withUnsafeBytes { bytes in
+            func submit(_ count: Int) {
+                for index in 0..<count {
+                    backend.submit(.write(offset: UInt64(index) * 512, [bytes])) { _ in ended += 1 }
+                }
+            }
+            submit(100)
+            try backend.paused { () throws(BlockError) in
+                let before = image.lock.withLock { image.log.count }
+                submit(100)
+                HostThread.sleep(nanoseconds: 20_000_000)
+                #expect(image.lock.withLock { image.log.count } == before)
+            }
+            backend.finishAll()
+        }
+        machine.board.loop.turn(waits: false)
+        #expect(ended == 200)
+        let counts = backend.statistics
+        #expect(counts.written.operations == 200 && counts.written.bytes == 200 * 512 && counts.read.operations == 0)
     }
 }
