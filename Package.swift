@@ -95,7 +95,9 @@ let package = Package(
                 "SystemKit", "PCI", "BlockLayer", "NetLayer", "FileShare", "EventLoop", "CharLayer", "GuestMemory",
                 "HostOS",
             ]),
-        .target(name: "Monitor", dependencies: ["SystemKit", "EventLoop", "CharLayer", "HostOS", "Diagnostics"]),
+        .target(
+            name: "Monitor",
+            dependencies: ["SystemKit", "EventLoop", "CharLayer", "BlockLayer", "Options", "HostOS", "Diagnostics"]),
         .target(name: "ProfileReport", dependencies: ["Profiling", "ExecutionEngine", "HostOS"]),
         .target(
             name: "EngineSetup",
@@ -213,7 +215,8 @@ let package = Package(
         .testTarget(
             name: "SystemKitTests",
             dependencies: [
-                "SystemKit", "Monitor", "EventLoop", "CharLayer", "GuestMemory", "HostOS", "Diagnostics", "TestSupport",
+                "SystemKit", "Monitor", "EventLoop", "CharLayer", "BlockLayer", "Options", "GuestMemory", "HostOS",
+                "Diagnostics", "TestSupport",
             ], swiftSettings: quick),
         .testTarget(
             name: "DevicesTests",

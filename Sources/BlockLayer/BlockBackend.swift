@@ -54,7 +54,11 @@ public final class BlockBackend: @unchecked Sendable {
         let ended: Ended
     }
 
-    public let node: BlockNode
+    /// What it uses. It changes while no request is under way.
+    public internal(set) var node: BlockNode {
+        get { lock.withLock { nodeNow } }
+        set { lock.withLock { nodeNow = newValue } }
+    }
     public var image: any BlockImage { node }
     /// What the user calls it.
     public let name: String
@@ -63,6 +67,7 @@ public final class BlockBackend: @unchecked Sendable {
 
     /// A leaf. Guards what follows.
     private let lock = Lock()
+    private var nodeNow: BlockNode
     private var waiting: [Request] = []
     /// Of `waiting`: those before it are taken.
     private var first = 0
@@ -97,7 +102,7 @@ public final class BlockBackend: @unchecked Sendable {
     }
 
     public init(_ node: BlockNode, name: String) {
-        self.node = node
+        nodeNow = node
         self.name = name
         workWord.initialize(to: 0)
         endWord.initialize(to: 0)
@@ -271,6 +276,7 @@ public final class BlockBackend: @unchecked Sendable {
         if let group = throttleGroup, let bytes = operation.bytes {
             group.wait(bytes: bytes, writes: operation.writes)
         }
+        let image = node
         do throws(BlockError) {
             switch operation {
             case .read(let offset, let buffers): try image.read(at: offset, into: buffers)

@@ -44,10 +44,10 @@ public final class BlockGraph {
         case .null(let null):
             return add(NullImage(null, isReadOnly: isReadOnly), name, spec, null.driver + "://")
         case .raw(let child):
-            let below = try use(child, isReadOnly, by: name)
+            let below = try use(child, of: spec, by: name)
             return add(try RawImage(below.storage), name, spec, below.fileName, on: [below])
         case .probed(let child):
-            let below = try use(child, isReadOnly, by: name)
+            let below = try use(child, of: spec, by: name)
             guard try probedFormat(below.storage) == "qcow2" else {
                 return add(try RawImage(below.storage), name, spec, below.fileName, on: [below])
             }
@@ -60,13 +60,16 @@ public final class BlockGraph {
             }
             return add(image, name, spec, below.fileName, on: [below])
         case .qcow2(let child, let backing):
-            let below = try use(child, isReadOnly, by: name)
+            let below = try use(child, of: spec, by: name)
             var options = options(spec), children = [below], base: BlockNode?
             switch backing {
             case .named: break
             case .nothing: options.opensBacking = false
             case .child(let child):
-                let node = try use(child, true, by: name)
+                var below = BlockSpec(.null(NullSpec()))
+                below.isReadOnly = true
+                below.cache = spec.cache
+                let node = try use(child, of: below, by: name)
                 base = node
                 children.append(node)
             }
@@ -76,10 +79,10 @@ public final class BlockGraph {
             guard let group = self.group(group) else {
                 throw BlockError(.noent, "throttle-group=\(group): there is no -object throttle-group with id=\(group)")
             }
-            let below = try use(child, isReadOnly, by: name)
+            let below = try use(child, of: spec, by: name)
             return add(ThrottledImage(below, group), name, spec, below.fileName, on: [below])
         case .copyOnRead(let child):
-            let below = try use(child, isReadOnly, by: name)
+            let below = try use(child, of: spec, by: name)
             return add(CopyOnReadImage(below), name, spec, below.fileName, on: [below])
         }
     }
@@ -96,11 +99,14 @@ public final class BlockGraph {
         return try BlockFile(path, isReadOnly: startsReadOnly, cache: spec.cache, isLocked: spec.isLocked)
     }
 
-    private func use(_ child: BlockSpec.Child, _ isReadOnly: Bool, by who: String) throws(BlockError) -> BlockNode {
+    /// What holds for the one above holds for what is made for it and says nothing else.
+    private func use(_ child: BlockSpec.Child, of above: BlockSpec, by who: String) throws(BlockError) -> BlockNode {
+        let isReadOnly = above.isReadOnly ?? false
         let below: BlockNode
         switch child {
-        case .made(let spec):
-            var spec = spec
+        case .made(let made):
+            var spec = made
+            spec.inherit(above)
             if isReadOnly { spec.isReadOnly = true }
             below = try make(spec)
         case .node(let name):

@@ -121,6 +121,20 @@ public final class BlockNode: BlockImage, @unchecked Sendable {
     public func close() throws(BlockError) { try image.close() }
 }
 
+/// The image that holds bytes, below nodes and filters.
+public func storedImage(_ image: any BlockImage) -> any BlockImage {
+    var image = image
+    while true {
+        if let node = image as? BlockNode {
+            image = node.image
+        } else if let filter = image as? FilterImage {
+            image = filter.below
+        } else {
+            return image
+        }
+    }
+}
+
 /// Where the first byte is that is not 0.
 public func firstNonzero(_ bytes: UnsafeRawBufferPointer) -> Int? {
     var at = 0

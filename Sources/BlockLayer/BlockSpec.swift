@@ -134,10 +134,8 @@ public struct BlockSpec: Sendable {
             return .node(reference)
         }
         if reference != nil { throw OptionError("\(role)=NODE goes without \(role).NAME=VALUE") }
-        var spec = try BlockSpec(&nested, driver: nested.has("filename") ? "file" : nil)
+        let spec = try BlockSpec(&nested, driver: nested.has("filename") ? "file" : nil)
         try nested.end("driver \(spec.driver)")
-        // What holds for an image holds for what it lies on, which can say otherwise.
-        spec.inherit(self)
         notes += spec.notes
         return .made(spec)
     }
@@ -148,6 +146,7 @@ public struct BlockSpec: Sendable {
         if cache == CacheMode() { cache = above.cache }
         if above.mayBeReadOnly { mayBeReadOnly = true }
         if above.unmaps { unmaps = true }
+        if !above.isLocked { isLocked = false }
     }
 
     /// Gives an image the node that it lies on. `isProbed`: its first bytes say what it is.

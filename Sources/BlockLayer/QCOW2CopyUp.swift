@@ -52,6 +52,48 @@ extension QCOW2Image {
         if ownsBacking { try old?.close() }
     }
 
+    /// The name of what lies below, as it is found from anywhere.
+    var backingName: (name: String, format: String?)? {
+        guard let name = header.backingFile else { return nil }
+        let path = backingPath(name, of: file.path)
+        return (name.contains(":") ? name : HostFile.realPath(path) ?? path, header.backingFormat)
+    }
+
+    /// Writes what the image holds into the one below, and holds nothing then. No request is under way.
+    public func commitToBacking() throws(BlockError) {
+        guard let backing else { throw failure(.inval, "there is nothing below it") }
+        // A node's users have been told that it is read; this is done behind their back.
+        let base = (backing as? BlockNode)?.image ?? backing
+        try base.reopen(isReadOnly: false)
+        do throws(BlockError) { try copyDown(base) } catch {
+            try? base.reopen(isReadOnly: true)
+            throw error
+        }
+        try base.reopen(isReadOnly: true)
+        try empty()
+    }
+
+    private func copyDown(_ base: any BlockImage) throws(BlockError) {
+        if base.size < size { try base.resize(to: size) }
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(Self.copySize), alignment: 4096)
+        defer { memory.deallocate() }
+        var at: UInt64 = 0
+        while at < size {
+            let extent = try ownStatus(at: at, count: size - at)
+            var count = extent.count
+            if extent.isAllocated, extent.isZero {
+                try base.writeZeroes(at: at, count: count, mayUnmap: true)
+            } else if extent.isAllocated {
+                count = min(count, Self.copySize)
+                let part = UnsafeMutableRawBufferPointer(rebasing: memory.prefix(Int(count)))
+                try read(at: at, into: [part])
+                try base.write(at: at, from: [UnsafeRawBufferPointer(part)])
+            }
+            at += count
+        }
+        try base.flush()
+    }
+
     public func reopen(isReadOnly: Bool) throws(BlockError) {
         if isReadOnly == self.isReadOnly { return }
         if isReadOnly {

@@ -30,6 +30,9 @@ public struct ThrottleLimits: Sendable, Equatable {
 
     public init() {}
 
+    /// So many bytes in a second; 0: no limit.
+    init(bytes: UInt64) { limits = [.bytes: ThrottleLimit(average: bytes)] }
+
     public subscript(bucket: Bucket) -> ThrottleLimit { limits[bucket] ?? ThrottleLimit() }
     public var isEmpty: Bool { limits.values.allSatisfy { $0.average == 0 } }
 
@@ -75,7 +78,7 @@ public final class ThrottleGroup: @unchecked Sendable {
 
     /// A leaf. Guards what follows.
     private let lock = Lock()
-    public private(set) var limits: ThrottleLimits
+    private var limitsNow: ThrottleLimits
     private var levels: [ThrottleLimits.Bucket: Level] = [:]
     private var time: UInt64 = 0
     private var isLifted = false
@@ -84,11 +87,13 @@ public final class ThrottleGroup: @unchecked Sendable {
 
     public init(_ name: String, _ limits: ThrottleLimits) {
         self.name = name
-        self.limits = limits
+        limitsNow = limits
         word.initialize(to: 0)
     }
 
     deinit { word.deallocate() }
+
+    public var limits: ThrottleLimits { lock.withLock { limitsNow } }
 
     /// Those who wait and those who come begin at once, or wait again.
     public func lift(_ isLifted: Bool) {
@@ -100,7 +105,7 @@ public final class ThrottleGroup: @unchecked Sendable {
     }
 
     public func set(_ limits: ThrottleLimits) {
-        lock.withLock { self.limits = limits }
+        lock.withLock { limitsNow = limits }
         lift(false)
     }
 
@@ -119,10 +124,10 @@ public final class ThrottleGroup: @unchecked Sendable {
         leak(now)
         let kinds: [ThrottleLimits.Bucket] =
             writes ? [.bytes, .bytesWritten, .requests, .writes] : [.bytes, .bytesRead, .requests, .reads]
-        let used = kinds.filter { limits[$0].average > 0 }
-        let longest = used.map { delay(limits[$0], levels[$0] ?? Level()) }.max() ?? 0
+        let used = kinds.filter { limitsNow[$0].average > 0 }
+        let longest = used.map { delay(limitsNow[$0], levels[$0] ?? Level()) }.max() ?? 0
         if longest > 0 { return max(1, UInt64(longest * 1_000_000_000)) }
-        let requests = limits.requestSize > 0 ? max(1, Double(bytes) / Double(limits.requestSize)) : 1
+        let requests = limitsNow.requestSize > 0 ? max(1, Double(bytes) / Double(limitsNow.requestSize)) : 1
         for kind in used {
             let units = kind.isBytes ? Double(bytes) : requests
             levels[kind, default: Level()].level += units
@@ -135,7 +140,7 @@ public final class ThrottleGroup: @unchecked Sendable {
         let seconds = Double(now &- time) / 1_000_000_000
         time = now
         for (kind, level) in levels {
-            let limit = limits[kind]
+            let limit = limitsNow[kind]
             levels[kind] = Level(
                 level: max(0, level.level - seconds * Double(limit.average)),
                 burst: max(0, level.burst - seconds * Double(limit.most)))

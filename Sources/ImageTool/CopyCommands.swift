@@ -2,6 +2,7 @@
 
 import BlockLayer
 import HostOS
+import Options
 
 /// Memory that bytes go through from one image to another.
 private struct Buffer: ~Copyable {

@@ -47,7 +47,7 @@ extension Monitor {
         }
         row("x", "/FMT ADDRESS", "show memory at a virtual address") { $0.examine($1, $0.sources.readVirtual) }
         row("xp", "/FMT ADDRESS", "show memory at a physical address") { $0.examine($1, $0.sources.readPhysical) }
-        return rows
+        return rows + blockCommands
     }
 
     /// The text that a line is answered with.
@@ -74,12 +74,15 @@ extension Monitor {
         }.joined()
     }
 
-    private var shown: [(name: String, help: String, text: () -> String)] {
-        [
-            ("mtree", "physical addresses, and who answers there", { [board] in board.tree() }),
-            ("qtree", "registers of all devices", { [board] in board.tree(registers: true) }),
-            ("status", "whether the machine runs", { [control] in "VM status: \(control.state.rawValue)\n" }),
-        ] + sources.info
+    private var shown: [(name: String, help: String, text: ([Substring]) -> String)] {
+        let rows: [(name: String, help: String, text: () -> String)] =
+            [
+                ("mtree", "physical addresses, and who answers there", { [board] in board.tree() }),
+                ("qtree", "registers of all devices", { [board] in board.tree(registers: true) }),
+                ("status", "whether the machine runs", { [control] in "VM status: \(control.state.rawValue)\n" }),
+            ] + sources.info
+        return rows.map { row in (row.name, row.help, { _ in row.text() }) }
+            + (sources.block.map { BlockInfo(commands: $0).rows } ?? [])
     }
 
     private func info(_ words: [Substring]) -> String {
@@ -87,7 +90,7 @@ extension Monitor {
         guard let row = shown.first(where: { $0.name == name }) else {
             return "'\(name)' is nothing to show: 'info' lists what is\n"
         }
-        let text = row.text()
+        let text = row.text(Array(words.dropFirst()))
         return text.hasSuffix("\n") || text.isEmpty ? text : text + "\n"
     }
 }

@@ -1,5 +1,6 @@
 // The human monitor: lines typed at a prompt, answered with text. Commands are rows.
 
+import BlockLayer
 import CharLayer
 import Diagnostics
 import EventLoop
@@ -17,6 +18,9 @@ public struct MonitorSources {
     public var disassemble: (_ bytes: [UInt8], _ address: UInt64) -> (text: String, size: Int)? = { _, _ in nil }
     /// A register's value by its name, for addresses such as `$pc`.
     public var register: (String) -> UInt64? = { _ in nil }
+
+    /// The machine's disks.
+    public var block: BlockCommands?
 
     public init() {}
 }

@@ -1,5 +1,6 @@
 // A machine that has been put together, and its run. The main thread turns the event loop; harts have threads of their own.
 
+import BlockLayer
 import CharLayer
 import Devices
 import Diagnostics
@@ -31,6 +32,7 @@ final class SystemMachine {
     private let backends: CharBackends
     private var disks: Disks?
     private var bus: PCIBus?
+    private var blockCommands: BlockCommands?
     private var monitors: [Monitor] = []
     private var resets: UInt64 = 0
 
@@ -135,6 +137,9 @@ final class SystemMachine {
         // What interrupts lead to comes before what raises them.
         for part in description.parts where part.device == "plic" { try parts.add(part) }
         for part in description.parts where part.device != "plic" { try parts.add(part) }
+        let commands = BlockCommands(disks.graph, control.loop) { disks.backends.map(\.backend) }
+        commands.failed = { job, error in writeStandardError("martlet: job '\(job.id)': \(error)\n") }
+        blockCommands = commands
         var added = AddedDevices(
             board, slots: parts.virtioSlots, bus: parts.bus, disks: disks, networks: try Networks(line.networks),
             shares: try Shares(line.shares))
@@ -186,6 +191,7 @@ final class SystemMachine {
         let cause = control.run()
         control.stop()
         backends.flush()
+        blockCommands?.endAll()
         disks?.close()
         HostTerminal.restore()
         engine.saveTranslations()
@@ -212,6 +218,7 @@ final class SystemMachine {
         let info = SystemInfo(engine: engine, harts: harts, control: control)
         sources.info = info.rows
         if let bus { sources.info.append(("pci", "functions on the PCI bus, and where they answer", { bus.text })) }
+        sources.block = blockCommands
         sources.readPhysical = { [board] address, count in board.dma.bytes(address, count: count) }
         sources.readVirtual = { [board] address, count in
             info.whileStopped { info.read(address, count: count, board.map) }
