@@ -13,6 +13,7 @@ martlet         qemu     qemu-GUEST-static
 martlet-system  martlet  martlet-system-GUEST
 martlet-system  qemu     qemu-system-GUEST
 martlet-system  qemu     qemu-img
+martlet-system  qemu     qemu-nbd
 '
 
 # links martlet|qemu: prints "PROGRAM LINK" for each link of these names.

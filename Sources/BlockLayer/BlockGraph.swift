@@ -43,6 +43,8 @@ public final class BlockGraph {
             return add(try RawImage(file, format: "file"), name, spec, path, storage: file)
         case .null(let null):
             return add(NullImage(null, isReadOnly: isReadOnly), name, spec, null.driver + "://")
+        case .nbd(let address):
+            return add(try openNBD(address, spec), name, spec, address.description)
         case .raw(let child):
             let below = try use(child, of: spec, by: name)
             return add(try RawImage(below.storage), name, spec, below.fileName, on: [below])
@@ -92,6 +94,13 @@ public final class BlockGraph {
         options.isLocked = spec.isLocked
         options.hasLazyRefcounts = spec.hasLazyRefcounts
         return options
+    }
+
+    private func openNBD(_ address: NBDAddress, _ spec: BlockSpec) throws(BlockError) -> NBDImage {
+        do throws(BlockError) { return try NBDImage(address, isReadOnly: spec.isReadOnly ?? false) } catch {
+            if error.errno != .rofs || !spec.mayBeReadOnly { throw error }
+            return try NBDImage(address, isReadOnly: true)
+        }
     }
 
     private func openFile(_ path: String, _ spec: BlockSpec) throws(BlockError) -> BlockFile {

@@ -18,6 +18,7 @@ public struct BlockSpec: Sendable {
         /// `latency`: nanoseconds that each request takes. What is read is anything, or 0.
         case null(NullSpec)
         case throttle(Child, group: String)
+        case nbd(NBDAddress)
         case copyOnRead(Child)
     }
 
@@ -49,7 +50,7 @@ public struct BlockSpec: Sendable {
 
     public init(_ kind: Kind) { self.kind = kind }
 
-    public static let drivers = "file, raw, qcow2, null-co, null-aio, throttle, copy-on-read"
+    public static let drivers = "file, raw, qcow2, nbd, null-co, null-aio, throttle, copy-on-read"
 
     /// Of a node that nobody has said anything about: a file by its name.
     public init(name: String) throws(OptionError) {
@@ -57,6 +58,8 @@ public struct BlockSpec: Sendable {
             var list = try OptionList(JSON(parsing: String(name.dropFirst(5))))
             try self.init(&list)
             try list.end("this node")
+        } else if NBDAddress.isName(name) {
+            self.init(.nbd(try NBDAddress(name: name)))
         } else {
             do throws(BlockError) { self.init(.file(path: try localPath(name))) } catch {
                 throw OptionError(error.description)
@@ -98,6 +101,7 @@ public struct BlockSpec: Sendable {
             kind = .qcow2(try child("file", &list), try backing(&list))
             hasLazyRefcounts = try list.takeFlag("lazy-refcounts")
         case "null-co", "null-aio": kind = .null(try NullSpec(&list, driver))
+        case "nbd": kind = .nbd(try NBDAddress(&list))
         case "throttle":
             guard let group = list.take("throttle-group") else {
                 throw OptionError("throttle wants throttle-group=ID, of an -object throttle-group")
@@ -184,6 +188,14 @@ public struct BlockSpec: Sendable {
         }
     }
 
+    /// It holds bytes that may be an image of any format.
+    public var isStorage: Bool {
+        switch kind {
+        case .file, .nbd: true
+        default: false
+        }
+    }
+
     public var driver: String {
         switch kind {
         case .file: "file"
@@ -191,6 +203,7 @@ public struct BlockSpec: Sendable {
         case .qcow2: "qcow2"
         case .null(let null): null.driver
         case .throttle: "throttle"
+        case .nbd: "nbd"
         case .copyOnRead: "copy-on-read"
         }
     }

@@ -72,14 +72,20 @@ final class ThrottledImage: FilterImage, @unchecked Sendable {
 /// An image with all that it lies on: nodes of a graph of its own.
 final class DescribedImage: FilterImage, @unchecked Sendable {
     private let graph: BlockGraph
+    private let closesTop: Bool
 
-    init(_ top: any BlockImage, _ graph: BlockGraph) {
+    /// `closes`: the image is none of the graph's nodes.
+    init(_ top: any BlockImage, _ graph: BlockGraph, closes: Bool = false) {
         self.graph = graph
+        closesTop = closes
         super.init(top)
     }
 
     override func close() throws(BlockError) {
         var failure: BlockError?
+        if closesTop {
+            do throws(BlockError) { try below.close() } catch { failure = error }
+        }
         graph.close { failure = failure ?? $0 }
         if let failure { throw failure }
     }

@@ -51,7 +51,7 @@ private func openStored(
     }
 }
 
-/// An image that `json:{...}` describes. The nodes that it lies on are its own.
+/// An image that `json:{...}` describes, or that is on a server. The nodes that it lies on are its own.
 private func openDescribed(_ name: String, _ options: ImageOptions) throws(BlockError) -> any BlockImage {
     var spec: BlockSpec
     do throws(OptionError) { spec = try BlockSpec(name: name) } catch {
@@ -65,13 +65,14 @@ private func openDescribed(_ name: String, _ options: ImageOptions) throws(Block
     let graph = BlockGraph()
     let node = try graph.open(spec)
     if case .file = spec.kind { return try openStored(node.storage, options, above: []) }
+    if spec.isStorage { return DescribedImage(try openStored(node.storage, options, above: []), graph, closes: true) }
     // An image on a file gives up that file's locks itself.
     return node.children.allSatisfy { $0.driver == "file" } ? node.image : DescribedImage(node.image, graph)
 }
 
 /// `above`: the files of the images that lie on it, as device and inode.
 func openImage(_ path: String, _ options: ImageOptions, above: [FileIdentity]) throws(BlockError) -> any BlockImage {
-    if path.hasPrefix("json:") { return try openDescribed(path, options) }
+    if path.hasPrefix("json:") || NBDAddress.isName(path) { return try openDescribed(path, options) }
     let file = try BlockFile(
         try localPath(path), isReadOnly: options.isReadOnly, cache: options.cache, isLocked: options.isLocked)
     let identity = FileIdentity(try file.status())

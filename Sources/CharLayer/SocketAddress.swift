@@ -1,6 +1,5 @@
 // Where sockets are, and how they are opened.
 
-import CLinux
 import HostOS
 
 public enum SocketAddress: Equatable, Sendable, CustomStringConvertible {
@@ -38,15 +37,9 @@ public enum SocketAddress: Equatable, Sendable, CustomStringConvertible {
             }
             return address
         case .inet(let host, let port):
-            var bytes = [UInt8](repeating: 0, count: Int(clx_address_room)), family: Int32 = 0, count: Int32 = 0
-            // Without a host, and by the name of one's own machine, IPv4 is meant.
-            let problem = bytes.withUnsafeMutableBytes {
-                clx_resolve(host, port, datagrams ? 1 : 0, waits ? 1 : 0, $0.baseAddress, &family, &count)
-            }
-            if let problem {
-                throw .cannotOpen(named(datagrams ? "udp" : "tcp"), reason: String(cString: problem))
-            }
-            return HostSocketAddress(family: family, bytes: Array(bytes.prefix(Int(count))))
+            do throws(HostSocketAddress.Unknown) {
+                return try HostSocketAddress.resolve(host, port: port, datagrams: datagrams, waits: waits)
+            } catch { throw .cannotOpen(named(datagrams ? "udp" : "tcp"), reason: error.reason) }
         }
     }
 }

@@ -9,8 +9,25 @@ private struct ImageFacts {
     let name: String
     let image: any BlockImage
     let fileSize: UInt64
-    let diskSize: UInt64
-    var qcow2: QCOW2Image? { image as? QCOW2Image }
+    /// Nil: it is not known.
+    let diskSize: UInt64?
+    /// What gives the bytes.
+    let `protocol`: String
+    var qcow2: QCOW2Image? { storedImage(image) as? QCOW2Image }
+
+    init(name: String, image: any BlockImage) throws(BlockError) {
+        self.name = name
+        self.image = image
+        if let path = try? localPath(name), !name.hasPrefix("json:") {
+            let file = try BlockFile(path, isReadOnly: true, isLocked: false)
+            (fileSize, diskSize, self.protocol) = (try file.size(), try file.allocatedSize(), "file")
+        } else {
+            (fileSize, diskSize, self.protocol) = (image.size, nil, name.hasPrefix("nbd") ? "nbd" : "file")
+        }
+    }
+
+    var actualSize: [(String, JSON)] { diskSize.map { [("actual-size", .number($0))] } ?? [] }
+    var diskText: String { diskSize.map { sizeText($0) } ?? "unavailable" }
 }
 
 func showImage(_ line: ImageLine) throws(ImageFailure) -> Int32 {
@@ -22,11 +39,9 @@ func showImage(_ line: ImageLine) throws(ImageFailure) -> Int32 {
         var options = line.options(isReadOnly: true, format: format)
         options.opensBacking = false
         let image = try openNamed(name, options)
-        do throws(BlockError) {
-            let file = try BlockFile(try localPath(name), isReadOnly: true, isLocked: false)
-            chain.append(
-                ImageFacts(name: name, image: image, fileSize: try file.size(), diskSize: try file.allocatedSize()))
-        } catch { throw ImageFailure(opening: name, error) }
+        do throws(BlockError) { chain.append(try ImageFacts(name: name, image: image)) } catch {
+            throw ImageFailure(opening: name, error)
+        }
         guard line.showsChain, let header = chain.last?.qcow2?.header, let below = header.backingFile else { break }
         format = header.backingFormat
         name = backingPath(below, of: name)
@@ -44,7 +59,7 @@ private func human(_ facts: ImageFacts) -> String {
     func sizes(_ value: UInt64) -> String { "\(sizeText(value)) (\(value) bytes)" }
     var text =
         "image: \(facts.name)\nfile format: \(facts.image.format)\nvirtual size: \(sizes(facts.image.size))\n"
-        + "disk size: \(sizeText(facts.diskSize))\n"
+        + "disk size: \(facts.diskText)\n"
     if let image = facts.qcow2 {
         let header = image.header
         if header.isDirty { text += "cleanly shut down: no\n" }
@@ -66,16 +81,19 @@ private func human(_ facts: ImageFacts) -> String {
             text += "    refcount bits: 16\n"
         }
     }
-    return text + "Child node '/file':\n    filename: \(facts.name)\n    protocol type: file\n"
-        + "    file length: \(sizes(facts.fileSize))\n    disk size: \(sizeText(facts.diskSize))\n"
+    return text + "Child node '/file':\n    filename: \(facts.name)\n    protocol type: \(facts.protocol)\n"
+        + "    file length: \(sizes(facts.fileSize))\n    disk size: \(facts.diskText)\n"
 }
 
 private func json(_ facts: ImageFacts) -> JSON {
-    let file = JSON.object([
-        ("children", .list([])), ("virtual-size", .number(facts.fileSize)), ("filename", .string(facts.name)),
-        ("format", .string("file")), ("actual-size", .number(facts.diskSize)),
-        ("format-specific", .object([("type", .string("file")), ("data", .object([]))])), ("dirty-flag", .bool(false)),
-    ])
+    let file = JSON.object(
+        [
+            ("children", .list([])), ("virtual-size", .number(facts.fileSize)), ("filename", .string(facts.name)),
+            ("format", .string(facts.protocol)),
+        ] + facts.actualSize + [
+            ("format-specific", .object([("type", .string(facts.protocol)), ("data", .object([]))])),
+            ("dirty-flag", .bool(false)),
+        ])
     var pairs: [(String, JSON)] = [("children", .list([.object([("name", .string("file")), ("info", file)])]))]
     let header = facts.qcow2?.header
     if let format = header?.backingFormat, header?.backingFile != nil {
@@ -85,7 +103,7 @@ private func json(_ facts: ImageFacts) -> JSON {
     pairs.append(("filename", .string(facts.name)))
     if let header { pairs.append(("cluster-size", .number(UInt64(header.clusterSize)))) }
     pairs.append(("format", .string(facts.image.format)))
-    pairs.append(("actual-size", .number(facts.diskSize)))
+    pairs += facts.actualSize
     if let snapshots = facts.qcow2?.snapshots, !snapshots.isEmpty {
         pairs.append(("snapshots", .list(snapshots.map(json))))
     }

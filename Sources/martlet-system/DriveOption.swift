@@ -84,7 +84,7 @@ struct DriveOption: Sendable {
             spec = try BlockSpec(&list, driver: format)
         } else {
             guard let below = try file(name, &list) else { throw OptionError("no file; wanted \(wanted)") }
-            if case .file = below.kind {
+            if below.isStorage {
                 list.add("file", "#")
                 spec = try BlockSpec(&list, driver: format ?? "raw")
                 spec.put(on: below, isProbed: format == nil)

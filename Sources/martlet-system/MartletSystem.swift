@@ -2,6 +2,7 @@
 //
 //   martlet-system riscv64 [OPTIONS]          as `martlet system riscv64`
 //   martlet-system img COMMAND [OPTIONS]      as `martlet img`; so does a link named qemu-img
+//   martlet-system nbd [OPTIONS] FILE         as `martlet nbd`; so does a link named qemu-nbd
 //   martlet-system-riscv64, qemu-system-riscv64    links to this binary: the name selects the target
 
 import EngineSetup
@@ -32,6 +33,7 @@ private func run(_ arguments: [String]) throws(CommandError) -> Int32 {
     {
         return try SystemCommand(target).run(Array(arguments.dropFirst()))
     }
+    if name == "qemu-nbd" { return try runNBDServer(Array(arguments.dropFirst())) }
     if name == "qemu-img" { return runImageTool(Array(arguments.dropFirst())) }
     let names = allTargets.map(\.name).joined(separator: ", ")
     guard let word = arguments.dropFirst().first else {
@@ -45,6 +47,7 @@ private func run(_ arguments: [String]) throws(CommandError) -> Int32 {
     case "version", "-version", "--version":
         writeStandardOutput(systemVersion)
         return 0
+    case "nbd": return try runNBDServer(Array(arguments.dropFirst(2)))
     case "img": return runImageTool(Array(arguments.dropFirst(2)))
     case "options":
         // For what makes completions and manual pages.

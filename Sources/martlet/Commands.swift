@@ -22,6 +22,9 @@ let allCommands: [CommandRow] = [
         word: "img", forms: ["COMMAND [OPTIONS] FILE..."], help: "make, check, copy and change disk images",
         options: { "" }),  // it tells them itself
     CommandRow(
+        word: "nbd", forms: ["[OPTIONS] FILE"], help: "let others use a disk image over a socket",
+        options: { "" }),  // it tells them itself
+    CommandRow(
         word: "report", forms: ["[OPTIONS] PROFILE...", "[OPTIONS] -- [RUN-OPTIONS] PROGRAM [ARGUMENTS...]"],
         help: "tell where the time of a program goes",
         options: { reportOptions.map { $0.tableLine(dash: "--") }.joined() }),

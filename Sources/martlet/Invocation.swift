@@ -58,6 +58,7 @@ struct Invocation {
         case relaunchCommand: return try runUser(Array(arguments.dropFirst(2)), isRelaunch: true)
         case "system": try SystemSibling.run([Array("martlet-system".utf8)] + arguments.dropFirst(2))
         case "img": try SystemSibling.run([Array("qemu-img".utf8)] + arguments.dropFirst(2))
+        case "nbd": try SystemSibling.run([Array("qemu-nbd".utf8)] + arguments.dropFirst(2))
         case "report": return try ReportCommand(Array(arguments.dropFirst(2))).run()
         case "binfmt": return try BinfmtCommand(Array(arguments.dropFirst(2))).run()
         case "options":

@@ -83,3 +83,73 @@ import Testing
         }
     }
 }
+
+/// `martlet nbd`, with Martlet and QEMU's tool as clients.
+@Suite struct NBDCommandTests {
+    private static let qemu =
+        (environmentValue("XDG_CACHE_HOME") ?? (environmentValue("HOME") ?? "/root") + "/.cache")
+        + "/martlet/payloads/qemu-img"
+
+    /// Serves a file of the folder by a Unix socket while `script` runs; `NBD` in it is the export's name, `IMG` a tool.
+    private static func serve(_ options: String, _ script: String, in folder: String, tool: String? = nil) throws
+        -> ProcessRun
+    {
+        let system = try SystemBinary.system()
+        let script = script.replacing("NBD", with: "nbd+unix:///x?socket=s").replacing(
+            "IMG", with: tool ?? "'\(system)' img")
+        let line =
+            "cd '\(folder)' && { timeout 20 '\(system)' nbd -k s -x x -t \(options) & server=$!; "
+            + "i=0; while [ ! -S s ] && [ $i -lt 200 ]; do sleep 0.05; i=$((i+1)); done; "
+            + "{ \(script); }; status=$?; kill $server; wait $server; echo \"server $?\"; exit $status; }"
+        return try runProcess("/bin/sh", ["-c", line], seconds: 30)
+    }
+
+    private static func check(tool: String?) throws {
+        let folder = try TemporaryFolder("nbd")
+        var random = SeededRandom(seed: 9)
+        try writeFile(
+            folder.path + "/raw",
+            (0..<600_064).map { $0 / 100_000 % 2 == 0 ? 0 : UInt8(truncatingIfNeeded: random.next()) })
+        try writeFile(folder.path + "/other", (0..<600_064).map { _ in UInt8(truncatingIfNeeded: random.next()) })
+        let system = try SystemBinary.system()
+        let made = try runProcess(
+            "/bin/sh", ["-c", "cd '\(folder.path)' && '\(system)' img convert -f raw -O qcow2 raw disk"], seconds: 10)
+        #expect(made.exit == 0)
+        let run = try serve(
+            "-f qcow2 disk",
+            "IMG compare -f raw -F raw NBD raw && IMG info NBD && IMG convert -n -f raw -O raw other NBD && "
+                + "IMG compare -f raw -F raw NBD other", in: folder.path, tool: tool)
+        #expect(run.exit == 0 && run.text.contains("server 0\n"), "\(run.text) \(run.errorText)")
+        #expect(
+            run.text.contains(
+                "protocol type: nbd\n    file length: 586 KiB (600064 bytes)\n    disk size: unavailable\n"),
+            "\(run.text)")
+        for options in ["-r -f raw raw", "-s -f qcow2 disk"] {
+            let run = try serve(options, "IMG convert -n -f raw -O raw raw NBD || true", in: folder.path, tool: tool)
+            #expect(
+                run.text.contains("server 0\n") && run.errorText.isEmpty == options.hasPrefix("-s"), "\(run.errorText)")
+        }
+        let same = try runProcess(
+            "/bin/sh",
+            ["-c", "cd '\(folder.path)' && '\(system)' img compare disk other && '\(system)' img check disk"],
+            seconds: 10)
+        #expect(same.exit == 0, "\(same.text)")
+    }
+
+    @Test func imagesAreServed() throws { try Self.check(tool: nil) }
+
+    @Test(.enabled(if: access(qemu, X_OK) == 0, "./devtool payloads fetches qemu-img"))
+    func imagesAreServedToQemu() throws { try Self.check(tool: Self.qemu) }
+
+    @Test(arguments: [
+        ("", "one image"), ("/no/such/file", "/no/such/file"), ("-f vmdk FILE", "qcow2"), ("-p 70000 FILE", "65536"),
+        ("--nonsense FILE", "nonsense"), ("-k /no/such/folder/s FILE", "/no/such/folder"), ("-e x FILE", "number"),
+        ("FILE FILE", "one image"), ("--cache=some FILE", "writeback"),
+    ])
+    func whatCannotBeServedIsRefusedInOneLine(_ options: String, _ mention: String) throws {
+        let folder = try TemporaryFolder("nbd")
+        try writeFile(folder.path + "/file", [1, 2, 3])
+        let words = options.replacing("FILE", with: folder.path + "/file").split(separator: " ").map(String.init)
+        checkRefusal(try runProcess(SystemBinary.system(), ["nbd"] + words, seconds: 10), mentions: [mention])
+    }
+}
