@@ -236,7 +236,8 @@ let package = Package(
             name: "MachinesTests",
             dependencies: ["Machines", "DeviceTree", "GuestMemory", "HostOS", "CZ", "TestSupport"],
             swiftSettings: quick),
-        .testTarget(name: "SystemCommandTests", dependencies: ["TestSupport"], swiftSettings: quick),
+        .testTarget(
+            name: "SystemCommandTests", dependencies: ["BlockLayer", "HostOS", "TestSupport"], swiftSettings: quick),
         .testTarget(
             name: "GuestProgramTests", dependencies: ["GuestKit", "GuestRISCV", "SoftFloat", "HostOS", "TestSupport"]),
         .testTarget(name: "MachineProgramTests", dependencies: ["TestSupport"], swiftSettings: quick),

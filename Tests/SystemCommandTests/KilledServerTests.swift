@@ -1,0 +1,103 @@
+// An image whose server is killed while it is written.
+
+import BlockLayer
+import Glibc
+import HostOS
+import TestSupport
+import Testing
+
+/// What a sector may hold: the value that was flushed last, or one of those written since then.
+private struct Sectors {
+    static let count = 4096, size = 512
+    private var flushed = [UInt32](repeating: 0, count: Sectors.count)
+    private var later = [[UInt32]](repeating: [], count: Sectors.count)
+
+    mutating func write(_ range: Range<Int>, _ value: UInt32) { for sector in range { later[sector].append(value) } }
+
+    private(set) var flushes = 0
+
+    mutating func flush() {
+        flushes += 1
+        for sector in later.indices {
+            if let last = later[sector].last { flushed[sector] = last }
+            later[sector] = []
+        }
+    }
+
+    func allows(_ sector: Int, _ value: UInt32) -> Bool { value == flushed[sector] || later[sector].contains(value) }
+}
+
+@Suite struct KilledServerTests {
+    /// Writes and flushes until the server is gone.
+    private static func work(_ image: any BlockImage, _ sectors: inout Sectors, _ random: inout SeededRandom) {
+        var value: UInt32 = 0
+        while true {
+            let start = random.below(Sectors.count), end = min(Sectors.count, start + 1 + random.below(300))
+            let offset = UInt64(start * Sectors.size), count = (end - start) * Sectors.size
+            do {
+                switch random.below(8) {
+                case 0:
+                    try image.flush()
+                    sectors.flush()
+                case 1:
+                    sectors.write(start..<end, 0)
+                    try image.writeZeroes(at: offset, count: UInt64(count), mayUnmap: random.below(2) == 0)
+                default:
+                    value += 1
+                    sectors.write(start..<end, value)
+                    let words = [UInt32](repeating: value, count: count / 4)
+                    try words.withUnsafeBytes { try image.write(at: offset, from: [$0]) }
+                }
+            } catch { return }
+        }
+    }
+
+    @Test(.seeded(61), arguments: [false, true])
+    func whatWasFlushedIsThereWhenAServerIsKilledAtARandomTime(lazy: Bool) throws {
+        var random = SeededRandom(seed: Seed.current), flushes = 0
+        for _ in 0..<Rounds.count(8) {
+            let folder = try TemporaryFolder("killed"), disk = folder.path + "/disk", socket = folder.path + "/s"
+            var creation = QCOW2Creation(size: UInt64(Sectors.count * Sectors.size))
+            creation.clusterSize = 4096
+            creation.hasLazyRefcounts = lazy
+            let file = try BlockFile.create(disk)
+            try QCOW2Image.create(file, creation)
+            file.unlock()
+            var sectors = Sectors()
+            let time = UInt64(random.below(120_000_000))
+            let run = try runProcess(
+                try SystemBinary.system(), ["nbd", "-k", socket, "-f", "qcow2", "-t", disk], seconds: 30
+            ) { server in
+                let end = HostClock.monotonic() + 10_000_000_000
+                var image: (any BlockImage)?
+                while image == nil, HostClock.monotonic() < end {
+                    image = try? openImage("nbd:unix:" + socket, ImageOptions(format: "raw"))
+                }
+                try? HostThread.start {
+                    HostThread.sleep(nanoseconds: time)
+                    kill(server, SIGKILL)
+                }
+                if let image { Self.work(image, &sectors, &random) }
+            }
+            #expect(run.signal == SIGKILL)
+            try Self.check(disk, sectors, isLazy: lazy)
+            flushes += sectors.flushes
+        }
+        #expect(flushes > 20, "servers are killed while they work, not before: \(flushes)")
+    }
+
+    private static func check(_ disk: String, _ sectors: Sectors, isLazy: Bool) throws {
+        // Refcounts that are written lazily are counted anew when the image is opened.
+        var options = ImageOptions(format: "qcow2", isReadOnly: !isLazy)
+        options.repairs = isLazy
+        let image = try #require(try openImage(disk, options) as? QCOW2Image)
+        var lines: [String] = []
+        let result = try image.check(.nothing) { lines.append($0) }
+        #expect(result.corruptions == 0, "\(lines.prefix(5))")
+        var words = [UInt32](repeating: 0, count: Sectors.count * Sectors.size / 4)
+        try words.withUnsafeMutableBytes { try image.read(at: 0, into: [$0]) }
+        let wrong = (0..<Sectors.count).first { !sectors.allows($0, words[$0 * Sectors.size / 4]) }
+        #expect(wrong == nil, "sector \(wrong ?? 0) holds \(words[(wrong ?? 0) * Sectors.size / 4])")
+        try image.close()
+    }
+}
