@@ -174,17 +174,23 @@ func compareImages(_ line: ImageLine) throws(ImageFailure) -> Int32 {
     let one = Buffer(), other = Buffer()
     let size = max(a.size, b.size)
     var progress = Progress(line, size), at: UInt64 = 0
-    if a.size != b.size { line.say("Warning: Image size mismatch!\n") }
+    // What only one of them has comes last.
+    let common = min(a.size, b.size)
+    var isWarned = a.size == b.size
     do throws(BlockError) {
         while at < size {
-            var count = min(size - at, Buffer.size)
+            if at >= common, !isWarned {
+                line.say("Warning: Image size mismatch!\n")
+                isWarned = true
+            }
+            let left = (at < common ? common : size) - at
             let zeroA = try zeroRun(a, at, size), zeroB = try zeroRun(b, at, size)
             if zeroA > 0, zeroB > 0 {
-                at += min(zeroA, zeroB)
+                at += min(zeroA, zeroB, left)
                 progress.show(at)
                 continue
             }
-            if min(a.size, b.size) > at { count = min(count, min(a.size, b.size) - at) }
+            let count = min(left, Buffer.size)
             try one.fill(a, at, count)
             try other.fill(b, at, count)
             if let place = firstDifference(one.part(0, count), other.part(0, count)) {
