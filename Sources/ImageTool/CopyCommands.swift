@@ -155,6 +155,22 @@ private func write(
     }
 }
 
+/// Copies bytes to the start of a new image, but for those that are known to be 0.
+func copyData(_ source: any BlockImage, from start: UInt64, to target: any BlockImage, count: UInt64) throws(BlockError)
+{
+    let buffer = Buffer()
+    var at: UInt64 = 0
+    while at < count {
+        let extent = try source.status(at: start + at, count: count - at)
+        let part = min(extent.count, Buffer.size)
+        if !extent.isZero {
+            try buffer.fill(source, start + at, part)
+            try target.write(at: at, from: [UnsafeRawBufferPointer(buffer.part(0, part))])
+        }
+        at += extent.isZero ? extent.count : part
+    }
+}
+
 // MARK: Compare
 
 func compareImages(_ line: ImageLine) throws(ImageFailure) -> Int32 {

@@ -64,6 +64,9 @@ let imageCommands: [ImageCommand] = [
         name: "create", usage: "[-f FMT] [-b BACKING -F FMT] [-o OPTIONS] FILE [SIZE]", help: "make a new image",
         options: ["f", "b", "F", "o", "u", "q"], run: createImage),
     ImageCommand(
+        name: "dd", usage: "[-f FMT] [-O FMT] [bs=SIZE] [count=N] [skip=N] if=FILE of=OUTPUT",
+        help: "copy a part of an image to a new one", options: ["f", "O", "U"], run: copyPart),
+    ImageCommand(
         name: "info", usage: "[-f FMT] [--output=json] [--backing-chain] FILE", help: "tell what an image is",
         options: ["f", "output", "backing-chain", "U"], run: showImage),
     ImageCommand(

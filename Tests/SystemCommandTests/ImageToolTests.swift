@@ -41,7 +41,11 @@ import Testing
         "measure --size 10G -O qcow2 -o cluster_size=4k", "measure --output=json -O raw raw", "commit o.qcow2",
         "rebase -u -b c.qcow2 -F qcow2 o.qcow2", "compare o.qcow2 c.qcow2", "rebase -b '' o.qcow2",
         "compare o.qcow2 c.qcow2", "info o.qcow2", "map o.qcow2", "", "foo", "create", "info", "compare raw",
-        "info --foo", "convert raw", "check missing",
+        "info --foo", "convert raw", "check missing", "dd if=raw of=p1",
+        "dd -f raw -O qcow2 bs=1k count=700 skip=3 if=raw of=p2.qcow2", "dd bs=64k skip=2 -f qcow2 if=c.qcow2 of=p3",
+        "compare p1 raw", "info p2.qcow2", "map --output=json p2.qcow2", "compare -f raw p3 raw", "dd if=raw",
+        "dd bs=0 if=raw of=x", "dd bs=x if=raw of=x", "dd foo=1 if=raw of=x", "dd skip=100000 if=raw of=p4",
+        "dd count=x if=raw of=x", "dd if=missing of=x", "dd raw", "info p4",
     ]
 
     @Test(.enabled(if: access(qemu, X_OK) == 0, "./devtool payloads fetches qemu-img"))
