@@ -75,6 +75,8 @@ public final class BlockFile: BlockStorage, @unchecked Sendable {
     }
 
     deinit {
+        // A child that is about to execute another program has the file open still, and would keep the locks for that time.
+        if isLocked { unlock() }
         HostFile.close(descriptor)
         if let unaligned { HostFile.close(unaligned) }
     }
