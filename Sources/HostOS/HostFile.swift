@@ -6,7 +6,7 @@ import Glibc
 public enum HostFile {
     /// Flags of open(2), as the kernel takes them. `createNew` is O_CREAT | O_EXCL.
     public static let closeOnExec = Int(O_CLOEXEC), noFollow = Int(O_NOFOLLOW), directoryOnly = Int(O_DIRECTORY)
-    public static let createNew = Int(O_CREAT | O_EXCL), pathOnly = 0x20_0000
+    public static let createNew = Int(O_CREAT | O_EXCL), pathOnly = 0x20_0000, withoutWaiting = Int(O_NONBLOCK)
 
     /// AT_FDCWD: relative paths begin in the current folder.
     public static let currentFolder: Int32 = -100

@@ -92,10 +92,46 @@ public enum HostSocket {
         return status == 0 ? UInt16(bigEndian: name.sin_port) : nil
     }
 
+    public enum Kind: Sendable { case stream, datagram }
+
+    /// Nil: it is no socket, or one of another kind.
+    public static func kind(_ fd: Int32) -> Kind? {
+        var value: Int32 = 0, size = socklen_t(MemoryLayout<Int32>.size)
+        guard getsockopt(fd, SOL_SOCKET, SO_TYPE, &value, &size) == 0 else { return nil }
+        switch UInt32(bitPattern: value) {
+        case SOCK_STREAM.rawValue: return .stream
+        case SOCK_DGRAM.rawValue: return .datagram
+        default: return nil
+        }
+    }
+
+    /// Several sockets may be bound to an address.
+    public static func shareAddress(_ fd: Int32) { set(fd, SOL_SOCKET, SO_REUSEADDR) }
+
+    /// What is sent to a group comes to this socket, and what it sends to one comes to all others of this host too. Addresses of IPv4; interface 0:
+    /// the kernel chooses.
+    public static func join(_ fd: Int32, group: UInt32, interface: UInt32) throws(Errno) {
+        let bytes = [group.bigEndian, interface.bigEndian], size = socklen_t(MemoryLayout<UInt32>.size)
+        guard setsockopt(fd, Int32(IPPROTO_IP), IP_ADD_MEMBERSHIP, bytes, 2 * size) == 0 else { throw Errno(errno) }
+        set(fd, Int32(IPPROTO_IP), IP_MULTICAST_LOOP)
+        if interface != 0 { setsockopt(fd, Int32(IPPROTO_IP), IP_MULTICAST_IF, [interface.bigEndian], size) }
+    }
+
+    /// Sends a datagram. Without an address, to the peer.
+    public static func send(_ fd: Int32, _ bytes: UnsafeRawBufferPointer, to address: HostSocketAddress?) throws(Errno)
+    {
+        let start = Int(bitPattern: bytes.baseAddress), flags = Int(MSG_DONTWAIT) | Int(MSG_NOSIGNAL)
+        let status = (address?.bytes ?? []).withUnsafeBytes { name in
+            let place = name.isEmpty ? 0 : Int(bitPattern: name.baseAddress)
+            return kernel(SYS_sendto, Int(fd), start, bytes.count, flags, place, name.count)
+        }
+        _ = try Errno.check(status)
+    }
+
     /// There is a Unix socket at a path, and nobody behind it.
-    public static func isLeft(_ path: String) -> Bool {
+    public static func isLeft(_ path: String, datagrams: Bool = false) -> Bool {
         guard let mode = try? HostFile.status(path: path).mode, mode & 0o170000 == 0o140000,
-            let address = HostSocketAddress(unix: path), let fd = try? open(AF_UNIX)
+            let address = HostSocketAddress(unix: path), let fd = try? open(AF_UNIX, datagrams: datagrams)
         else { return false }
         defer { HostFile.close(fd) }
         do throws(Errno) { _ = try connect(fd, address) } catch { return error == Errno(ECONNREFUSED) }

@@ -1,9 +1,15 @@
 // What a network card's cable leads to. A card and a back end know each other; frames are Ethernet's, without preamble and check sequence.
 //
-// Everything is called with the lock of the card's domain held.
+// Everything is called with the lock of the card's domain held, but for `start`.
 
 import EventLoop
 import HostOS
+
+/// What is wrong with a back end's options, or why it cannot be made.
+public struct NetError: Error, CustomStringConvertible {
+    public let description: String
+    public init(_ description: String) { self.description = description }
+}
 
 /// A card.
 public protocol NetCard: AnyObject {
@@ -16,20 +22,41 @@ open class NetBackend: @unchecked Sendable {
     /// What the user calls it.
     public let name: String
     public private(set) weak var card: (any NetCard)?
+    private var dumps: [PacketDump] = []
 
     public init(name: String) { self.name = name }
 
     /// Joins it with its only card, before the machine runs.
-    open func attach(_ card: any NetCard, _ loop: EventLoop, under lock: Lock) { self.card = card }
+    public final func attach(_ card: any NetCard) { self.card = card }
+
+    public final func add(_ dump: PacketDump) { dumps.append(dump) }
+
+    // MARK: for the card
+
+    public final func transmit(_ frame: UnsafeRawBufferPointer) {
+        for dump in dumps where dump.directions.contains(.received) { dump.record(frame) }
+        send(frame)
+    }
 
     /// It takes TCP segments that are longer than a frame, up to `LongSegment.longest` bytes: it is no cable.
     open var takesLongSegments: Bool { false }
 
+    /// All frames that the card has to send for now have been sent.
+    open func hasSent() {}
+
+    // MARK: for the back end
+
+    /// Takes its place in the loop; `lock` is held around all that it does there.
+    open func start(_ loop: EventLoop, under lock: Lock) throws(NetError) {}
+
     /// The card sends a frame.
     open func send(_ frame: UnsafeRawBufferPointer) {}
 
-    /// All frames that the card has to send for now have been sent.
-    open func hasSent() {}
+    /// A frame for the card.
+    public final func deliver(_ frame: UnsafeRawBufferPointer) {
+        for dump in dumps where dump.directions.contains(.sent) { dump.record(frame) }
+        card?.receive(frame)
+    }
 
     /// The longest frame: 1500 bytes of data, and what a virtual LAN adds to the header.
     public static let longestFrame = 1518

@@ -14,27 +14,26 @@ public final class UserNetwork: NetBackend, PollHook, @unchecked Sendable {
     private var set = PollSet()
 
     /// Opens the library.
-    public init(name: String, _ spec: UserNetworkSpec) throws(UserNetworkSpec.Refusal) {
+    public init(name: String, _ spec: UserNetworkSpec) throws(NetError) {
         try spec.check()
         self.spec = spec
         switch clx_slirp_open(&functions) {
         case 0: break
         case -1:
-            throw UserNetworkSpec.Refusal(
-                description: "user: it needs libslirp.so.0, which is not installed (Debian: libslirp0)")
+            throw NetError("user: it needs libslirp.so.0, which is not installed (Debian: libslirp0)")
         default:
-            throw UserNetworkSpec.Refusal(description: "user: libslirp.so.0 is too old; wanted 4.7 or later")
+            throw NetError("user: libslirp.so.0 is too old; wanted 4.7 or later")
         }
         super.init(name: name)
     }
 
     /// Forwards' ports are taken here. What is wrong comes as a refusal.
-    public func start(_ loop: EventLoop, under lock: Lock) throws(UserNetworkSpec.Refusal) {
+    public override func start(_ loop: EventLoop, under lock: Lock) throws(NetError) {
         self.loop = loop
         self.lock = lock
         lock.withLock { makeSlirp() }
         guard let slirp else {
-            throw UserNetworkSpec.Refusal(description: "user: libslirp cannot be started with these")
+            throw NetError("user: libslirp cannot be started with these")
         }
         for forward in spec.forwards {
             let status = lock.withLock {
@@ -44,8 +43,7 @@ public final class UserNetwork: NetBackend, PollHook, @unchecked Sendable {
                     Int32(forward.guestPort))
             }
             if status != 0 {
-                throw UserNetworkSpec.Refusal(
-                    description: "hostfwd: port \(forward.hostPort) of the host's cannot be taken")
+                throw NetError("hostfwd: port \(forward.hostPort) of the host's cannot be taken")
             }
         }
         loop.add(self)
@@ -111,7 +109,7 @@ public final class UserNetwork: NetBackend, PollHook, @unchecked Sendable {
         let callbacks = UnsafeMutablePointer<SlirpCb>.allocate(capacity: 1)
         callbacks.initialize(to: SlirpCb())
         callbacks.pointee.send_packet = { bytes, count, opaque in
-            UserNetwork.of(opaque).card?.receive(UnsafeRawBufferPointer(start: bytes, count: count))
+            UserNetwork.of(opaque).deliver(UnsafeRawBufferPointer(start: bytes, count: count))
             return count
         }
         callbacks.pointee.guest_error = { _, _ in }

@@ -49,27 +49,23 @@ public struct UserNetworkSpec: Sendable {
 
     public init() {}
 
-    public struct Refusal: Error, CustomStringConvertible {
-        public let description: String
-    }
-
     public static let wanted =
         "net=ADDRESS[/BITS], host=ADDRESS, dns=ADDRESS, dhcpstart=ADDRESS, restrict=on|off, ipv4=on|off, ipv6=on|off, hostname=NAME, "
         + "domainname=NAME, dnssearch=NAME, tftp=FOLDER, tftp-server-name=NAME, bootfile=NAME, "
         + "hostfwd=tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT"
 
-    public mutating func set(_ key: String, _ value: String) throws(Refusal) {
-        func address() throws(Refusal) -> IPv4 {
+    public mutating func set(_ key: String, _ value: String) throws(NetError) {
+        func address() throws(NetError) -> IPv4 {
             guard let address = IPv4(value) else { throw wrong("an address such as 10.0.2.2") }
             return address
         }
-        func flag() throws(Refusal) -> Bool {
+        func flag() throws(NetError) -> Bool {
             guard let flag = ["on": true, "off": false, "yes": true, "no": false, "y": true, "n": false][value] else {
                 throw wrong("on or off")
             }
             return flag
         }
-        func wrong(_ wanted: String) -> Refusal { Refusal(description: "\(key)=\(value): wanted \(wanted)") }
+        func wrong(_ wanted: String) -> NetError { NetError("\(key)=\(value): wanted \(wanted)") }
         switch key {
         case "net":
             guard let network = IPv4Network(value) else { throw wrong("a network such as 10.0.2.0/24") }
@@ -89,18 +85,18 @@ public struct UserNetworkSpec: Sendable {
         case "hostfwd":
             guard let forward = PortForward(value) else { throw wrong("tcp:[ADDRESS]:PORT-[ADDRESS]:PORT") }
             forwards.append(forward)
-        default: throw Refusal(description: "user: '\(key)' is not known; wanted \(Self.wanted)")
+        default: throw NetError("user: '\(key)' is not known; wanted \(Self.wanted)")
         }
     }
 
     /// Refuses what does not fit together.
-    public func check() throws(Refusal) {
-        if !hasIPv4, !hasIPv6 { throw Refusal(description: "ipv4=off,ipv6=off: nothing is left; wanted one of them") }
+    public func check() throws(NetError) {
+        if !hasIPv4, !hasIPv6 { throw NetError("ipv4=off,ipv6=off: nothing is left; wanted one of them") }
         let inside = [("host", host), ("dns", dns), ("dhcpstart", dhcpStart)]
         for (name, address) in inside {
             if let address, !network.contains(address) {
-                throw Refusal(
-                    description: "\(name)=\(address): it is not in the network \(network.address), mask \(network.mask)"
+                throw NetError(
+                    "\(name)=\(address): it is not in the network \(network.address), mask \(network.mask)"
                 )
             }
         }

@@ -51,6 +51,7 @@ public struct DeviceContext {
     public var disk: BlockBackend?
     public var network: NetBackend?
     public var share: Share?
+    public var entropy: (any EntropySource)?
     /// How many of its kind there are before it.
     public var number = 0
     public var control: RunControl?

@@ -16,6 +16,8 @@ public enum PropertyKind: Sendable {
     case network
     /// The identifier of a folder of the host's.
     case share
+    /// The identifier of an object that gives random bytes.
+    case entropy
     /// An address of Ethernet: six bytes in hexadecimal digits.
     case mac
 }
@@ -45,6 +47,7 @@ public struct Property: Sendable {
         case .drive: "drive"
         case .network: "netdev"
         case .share: "fsdev"
+        case .entropy: "object"
         case .mac: "52:54:00:12:34:56"
         }
     }
@@ -57,7 +60,7 @@ public struct Property: Sendable {
         case .numberOrNone(let range):
             text.isEmpty || text == "-1"
                 ? .text("") : parseNumber(text.utf8).flatMap { range.contains($0) ? .number($0) : nil }
-        case .text, .drive, .network, .share: .text(text)
+        case .text, .drive, .network, .share, .entropy: .text(text)
         case .mac: text.isEmpty || macAddress(text) != nil ? .text(text) : nil
         case .choice(let names): names.contains(text) ? .text(text) : nil
         }

@@ -68,7 +68,7 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
         address = macAddress(context.properties.text("mac")) ?? standard
         super.init(context)
         sender = bottomHalf { [unowned self] in sendAll() }
-        network?.attach(self, domain.loop, under: domain.lock)
+        network?.attach(self)
     }
 
     private var incoming: VirtQueue { queue(0) }
@@ -139,7 +139,7 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
         sendFrame(frame)
     }
 
-    private func sendFrame(_ frame: [UInt8]) { frame.withUnsafeBytes { network?.send($0) } }
+    private func sendFrame(_ frame: [UInt8]) { frame.withUnsafeBytes { network?.transmit($0) } }
 
     /// Sends `frame`, which is a segment that has not been cut into frames yet.
     private func sendLong(_ header: ByteReader) {

@@ -1,38 +1,9 @@
 // What `-drive` and `-device` add to a board.
 
 import EngineSetup
-import NetLayer
 import PCI
 import SystemKit
 import Virtio
-
-/// What cables lead to, by the identifiers that cards name them by.
-final class Networks {
-    let options: [NetworkOption]
-    private var made: [String: UserNetwork] = [:]
-
-    init(_ options: [NetworkOption]) throws(CommandError) {
-        self.options = options
-        for option in options where options.filter({ $0.id == option.id }).count > 1 {
-            throw CommandError("-netdev id=\(option.id): there are two of them")
-        }
-    }
-
-    /// The end of the cable for one card, and no other. Nil: the card has no cable.
-    func take(_ name: String, _ board: Board) throws(CommandError) -> NetBackend? {
-        if name.isEmpty { return nil }
-        guard let option = options.first(where: { $0.id == name }) else {
-            throw CommandError("netdev=\(name): there is no -netdev with id=\(name)")
-        }
-        if made[name] != nil { throw CommandError("netdev=\(name): another card has it") }
-        do throws(UserNetworkSpec.Refusal) {
-            let network = try UserNetwork(name: name, option.user)
-            try network.start(board.loop, under: board.domain.lock)
-            made[name] = network
-            return network
-        } catch { throw CommandError("-netdev \(error)") }
-    }
-}
 
 struct AddedDevices {
     private let board: Board
@@ -41,16 +12,21 @@ struct AddedDevices {
     private let disks: Disks
     private let networks: Networks
     private let shares: Shares
+    private let objects: Objects
     /// What firmware tries to boot from: paths of devices by their places in the order.
     private(set) var bootPaths: [UInt64: String] = [:]
 
-    init(_ board: Board, slots: [VirtioMMIO], bus: PCIBus?, disks: Disks, networks: Networks, shares: Shares) {
+    init(
+        _ board: Board, slots: [VirtioMMIO], bus: PCIBus?, disks: Disks, networks: Networks, shares: Shares,
+        objects: Objects
+    ) {
         self.board = board
         self.slots = slots
         self.bus = bus
         self.disks = disks
         self.networks = networks
         self.shares = shares
+        self.objects = objects
     }
 
     /// Cards of `-nic` come first, then what `-device` adds, then drives that no device names.
@@ -71,8 +47,9 @@ struct AddedDevices {
             for property in option.kind.descriptor.properties {
                 switch property.kind {
                 case .drive: context.disk = try disks.take(option.properties.text(property.name))
-                case .network: context.network = try networks.take(option.properties.text(property.name), board)
                 case .share: context.share = try shares.open(option.properties.text(property.name))
+                case .network: context.network = try networks.take(option.properties.text(property.name))
+                case .entropy: context.entropy = try objects.takeEntropy(option.properties.text(property.name))
                 default: break
                 }
             }

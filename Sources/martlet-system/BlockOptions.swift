@@ -29,24 +29,6 @@ let blockOptions: [CommandOption<SystemCommandLine>] =
         Option("snapshot", help: "what is written to drives is gone when the machine ends") {
             (line, _) throws(OptionError) in line.block.isTemporary = true
         },
-        Option(
-            "object", argument: "throttle-group,id=ID[,x-PROP=VALUE...]",
-            help: "limits that disks share: x-bps-total, x-iops-total and their kin"
-        ) {
-            (line, value) throws(OptionError) in
-            var list = try OptionList(parsing: value, implied: "qom-type")
-            guard let type = list.take("qom-type") else { throw OptionError("no type; wanted throttle-group,id=ID") }
-            guard type == "throttle-group" else {
-                throw OptionError("there is no object '\(type)'; wanted throttle-group")
-            }
-            guard let id = list.take("id"), !id.isEmpty else { throw OptionError("no id; wanted throttle-group,id=ID") }
-            var limits = list.takeNested("limits")
-            let isNested = !limits.isEmpty
-            let group = isNested ? try ThrottleLimits(&limits) : try ThrottleLimits(&list, prefix: "x-")
-            try limits.end("limits")
-            try list.end("throttle-group")
-            line.block.groups.append((id, group))
-        },
     ]
     + ["hda", "hdb", "hdc", "hdd"].enumerated().map { index, name in
         Option(name, argument: "FILE", help: "-drive file=FILE,index=\(index)") { (line, value) throws(OptionError) in

@@ -50,6 +50,12 @@ struct ClockOption: Sendable {
         return "clock=\(clock),base=\(HostClock.localSeconds())"
     }
 
+    /// The wall clock's time at the start in nanoseconds since 1970, for what the host keeps of a run.
+    func startTime(isCounted: Bool) -> UInt64 {
+        if case .date(let seconds) = base { return seconds * 1_000_000_000 }
+        return isCounted && clock == nil ? Self.countedRunsBegin * 1_000_000_000 : HostClock.realtime()
+    }
+
     /// YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS, in the proleptic Gregorian calendar.
     private static func seconds(_ text: String) throws(OptionError) -> UInt64 {
         let halves = text.split(separator: "T", maxSplits: 1, omittingEmptySubsequences: false)

@@ -55,7 +55,7 @@ struct NetworkOption: Sendable {
     {
         guard type == "user" else { throw OptionError("'\(type)' is not known; wanted \(wanted)") }
         var spec = UserNetworkSpec()
-        do throws(UserNetworkSpec.Refusal) {
+        do throws(NetError) {
             for (key, value) in pairs { try spec.set(key, value) }
             try spec.check()
         } catch { throw OptionError(error.description) }

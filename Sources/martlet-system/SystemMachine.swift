@@ -140,9 +140,12 @@ final class SystemMachine {
         let commands = BlockCommands(disks.graph, control.loop) { disks.backends.map(\.backend) }
         commands.failed = { job, error in writeStandardError("martlet: job '\(job.id)': \(error)\n") }
         blockCommands = commands
+        let networks = try Networks(line.networks, board)
+        let objects = try Objects(
+            line.objects, board, networks, startTime: line.clock.startTime(isCounted: line.counting != nil))
         var added = AddedDevices(
-            board, slots: parts.virtioSlots, bus: parts.bus, disks: disks, networks: try Networks(line.networks),
-            shares: try Shares(line.shares))
+            board, slots: parts.virtioSlots, bus: parts.bus, disks: disks, networks: networks,
+            shares: try Shares(line.shares), objects: objects)
         try added.add(line.devices, machine: description.name)
         bus = parts.bus
         try addFirmwareFiles(to: parts.firmwareConfig, bootOrder: added.bootOrder)

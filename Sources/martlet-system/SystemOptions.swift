@@ -23,6 +23,8 @@ struct SystemCommandLine: Sendable {
     var block = BlockLine()
     var networks: [NetworkOption] = []
     var shares: [ShareOption] = []
+    var objects: [ObjectOption] = []
+    var objectHelp: String?
     var firmwareFiles: [FirmwareFileOption] = []
     var character = CharLine()
     var isGraphic = true
@@ -43,7 +45,7 @@ struct SystemCommandLine: Sendable {
 
 private typealias Option = CommandOption<SystemCommandLine>
 
-let systemOptions = generalOptions + blockOptions + charOptions
+let systemOptions = generalOptions + blockOptions + objectOptions + charOptions
 
 private let generalOptions: [CommandOption<SystemCommandLine>] = [
     Option("h", "help", help: "print this help and exit") { (line, _) throws(OptionError) in line.wantsHelp = true },

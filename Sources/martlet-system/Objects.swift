@@ -1,0 +1,47 @@
+// What `-object` has made, by its identifiers.
+
+import EngineSetup
+import HostOS
+import NetLayer
+import SystemKit
+
+final class Objects {
+    private var entropy: [String: any EntropySource] = [:]
+
+    /// `startTime`: what the machine's clock is to begin with in the files of filters, in nanoseconds since 1970.
+    init(_ options: [ObjectOption], _ board: Board, _ networks: Networks, startTime: UInt64) throws(CommandError) {
+        for (index, option) in options.enumerated() {
+            if options[..<index].contains(where: { $0.id == option.id }) {
+                throw CommandError("-object id=\(option.id): there are two of them")
+            }
+            switch option.object {
+            case .dump(let spec):
+                guard let network = networks.named(spec.network) else {
+                    throw CommandError(
+                        "-object filter-dump,netdev=\(spec.network): there is no -netdev with id=\(spec.network)")
+                }
+                do throws(NetError) {
+                    network.add(
+                        try PacketDump(
+                            spec.file, longest: spec.longest, directions: spec.directions, clocks: board.loop.clocks,
+                            startTime: startTime))
+                } catch { throw CommandError("-object filter-dump,\(error)") }
+            case .throttle: break
+            case .entropy(nil): entropy[option.id] = HostEntropy()
+            case .entropy(let path?):
+                do throws(Errno) { entropy[option.id] = try EntropyFile(path, board.domain) } catch {
+                    throw CommandError("-object rng-random,filename=\(path): \(error.message)")
+                }
+            }
+        }
+    }
+
+    /// For one device, and no other. Nil: the device has none of its own.
+    func takeEntropy(_ name: String) throws(CommandError) -> (any EntropySource)? {
+        if name.isEmpty { return nil }
+        guard let source = entropy.removeValue(forKey: name) else {
+            throw CommandError("rng=\(name): there is no -object rng-... with id=\(name) that no other device has")
+        }
+        return source
+    }
+}
