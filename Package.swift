@@ -75,7 +75,7 @@ let package = Package(
         .target(name: "EventLoop", dependencies: ["HostOS", "CLinux"]),
         .target(name: "CharLayer", dependencies: ["EventLoop", "Options", "HostOS", "CLinux"]),
         .target(name: "FileShare", dependencies: ["HostOS"]),
-        .target(name: "NetLayer", dependencies: ["EventLoop", "HostOS", "CSlirp"]),
+        .target(name: "NetLayer", dependencies: ["CharLayer", "EventLoop", "HostOS", "CSlirp"]),
         .target(
             name: "BlockLayer", dependencies: ["EventLoop", "Options", "HostOS", "CLinux", "CZ", "CZstd"],
             linkerSettings: [.linkedLibrary(":libz.a"), .linkedLibrary(":libzstd.a")]),

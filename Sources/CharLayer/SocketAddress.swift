@@ -8,7 +8,7 @@ public enum SocketAddress: Equatable, Sendable, CustomStringConvertible {
     case inet(host: String, port: String)
 
     /// HOST:PORT; an IPv6 address stands in brackets.
-    init(parsing text: String) throws(CharSpecError) {
+    public init(parsing text: String) throws(CharSpecError) {
         guard let colon = text.lastIndex(of: ":"), colon < text.index(before: text.endIndex) else {
             throw .wrong("'\(text)' is no address; wanted HOST:PORT")
         }
@@ -20,7 +20,7 @@ public enum SocketAddress: Equatable, Sendable, CustomStringConvertible {
     public var description: String { named("tcp") }
 
     /// `carrier`: what carries the bytes, but for Unix sockets.
-    func named(_ carrier: String) -> String {
+    public func named(_ carrier: String) -> String {
         switch self {
         case .unix(let path): "unix:\(path)"
         case .inet(let host, let port): "\(carrier):\(host.contains(":") ? "[\(host)]" : host):\(port)"
@@ -28,7 +28,7 @@ public enum SocketAddress: Equatable, Sendable, CustomStringConvertible {
     }
 
     /// `waits`: for others to connect.
-    func resolve(waits: Bool, datagrams: Bool = false) throws(CharSpecError) -> HostSocketAddress {
+    public func resolve(waits: Bool, datagrams: Bool = false) throws(CharSpecError) -> HostSocketAddress {
         switch self {
         case .unix(let path):
             guard let address = HostSocketAddress(unix: path) else {

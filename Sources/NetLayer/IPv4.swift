@@ -1,5 +1,7 @@
 // Addresses of IPv4 as people write them.
 
+import HostOS
+
 /// An address, most significant byte first: 10.0.2.2 is 0x0a000202.
 public struct IPv4: Equatable, Sendable, CustomStringConvertible {
     public let value: UInt32
@@ -15,6 +17,15 @@ public struct IPv4: Equatable, Sendable, CustomStringConvertible {
     public var description: String {
         stride(from: 24, through: 0, by: -8).map { String(value >> UInt32($0) & 255) }.joined(separator: ".")
     }
+}
+
+extension HostSocketAddress {
+    /// Its address of IPv4: of struct sockaddr_in, behind family and port.
+    var ipv4: UInt32? {
+        guard family == Self.ipv4Family, bytes.count >= 8 else { return nil }
+        return bytes[4..<8].reduce(0) { $0 << 8 | UInt32($1) }
+    }
+    private static let ipv4Family: Int32 = 2
 }
 
 /// A network: `10.0.2.0/24`, `10.0.2.0/255.255.255.0`, or `10.0.2.0` alone with 24 bits.

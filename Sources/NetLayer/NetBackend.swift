@@ -49,6 +49,12 @@ open class NetBackend: @unchecked Sendable {
     /// Takes its place in the loop; `lock` is held around all that it does there.
     open func start(_ loop: EventLoop, under lock: Lock) throws(NetError) {}
 
+    /// Ends what it has begun.
+    open func stop() {}
+
+    /// In one line, for the user: `type=TYPE` and what tells it from others.
+    open var summary: String { "type=none" }
+
     /// The card sends a frame.
     open func send(_ frame: UnsafeRawBufferPointer) {}
 

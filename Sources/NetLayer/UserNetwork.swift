@@ -141,6 +141,10 @@ public final class UserNetwork: NetBackend, PollHook, @unchecked Sendable {
 
     // MARK: frames
 
+    public override var summary: String {
+        "type=user,net=\(spec.network.address),restrict=\(spec.isRestricted ? "on" : "off")"
+    }
+
     /// The library makes a stream of segments, however long they are.
     public override var takesLongSegments: Bool { true }
 

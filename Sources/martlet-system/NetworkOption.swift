@@ -1,16 +1,82 @@
-// The values of `-netdev` and `-nic`: what a network card's cable leads to.
+// The values of `-netdev`, `-nic` and `-net`: what a network card's cable leads to.
 
+import CharLayer
 import EngineSetup
 import NetLayer
 import Options
 
 struct NetworkOption: Sendable {
+    enum Kind: Sendable {
+        case user(UserNetworkSpec)
+        case stream(StreamNetwork.Place)
+        case packets(PacketNetwork.Place)
+        /// A port of a hub; `netdev`: the back end that is connected to it in place of a card.
+        case hubPort(hub: Int, netdev: String?)
+    }
     let id: String
-    let user: UserNetworkSpec
-    /// `-nic` adds a card: the value of a `-device`.
+    let kind: Kind
+    /// `-nic` and `-net nic` add a card: the value of a `-device`.
     private(set) var card: String?
 
-    private static let wanted = "user[,PROP=VALUE...]; others do not exist yet"
+    var isHubPort: Bool { if case .hubPort = kind { true } else { false } }
+
+    private typealias Pairs = [(key: String, value: String)]
+
+    /// What makes each type of what stands behind its name.
+    private static let types: [(name: String, make: @Sendable (Pairs) throws(OptionError) -> Kind)] = [
+        ("user", { (pairs) throws(OptionError) in .user(try user(pairs)) }),
+        (
+            "stream",
+            { (pairs) throws(OptionError) in
+                var values = NetworkValues("stream", pairs)
+                let kind = Kind.stream(try values.takeStream())
+                try values.end()
+                return kind
+            }
+        ),
+        (
+            "dgram",
+            { (pairs) throws(OptionError) in
+                var values = NetworkValues("dgram", pairs)
+                let kind = Kind.packets(try values.takeDatagrams())
+                try values.end()
+                return kind
+            }
+        ),
+        (
+            "socket",
+            { (pairs) throws(OptionError) in
+                var values = NetworkValues("socket", pairs)
+                let kind = try values.takeSocket()
+                try values.end()
+                return kind
+            }
+        ),
+        (
+            "hubport",
+            { (pairs) throws(OptionError) in
+                var values = NetworkValues("hubport", pairs)
+                let hub = try values.number("hubid")
+                let kind = Kind.hubPort(hub: hub, netdev: values.take("netdev"))
+                try values.end()
+                return kind
+            }
+        ),
+    ]
+    /// Types of QEMU that Martlet has not.
+    private static let absent: Set = [
+        "bridge", "l2tpv3", "vde", "vhost-user", "vhost-vdpa", "netmap", "af-xdp", "passt",
+    ]
+
+    static var names: String { types.map(\.name).joined(separator: ", ") }
+    static var help: String { "Available netdev backend types:\n" + types.map { "  \($0.name)\n" }.joined() }
+    private static var wanted: String { "TYPE[,PROP=VALUE...] with one of the types \(names)" }
+
+    private init(id: String, _ kind: Kind, card: String? = nil) {
+        self.id = id
+        self.kind = kind
+        self.card = card
+    }
 
     /// `-netdev TYPE,id=ID,...`
     init(netdev text: String) throws(OptionError) {
@@ -18,8 +84,7 @@ struct NetworkOption: Sendable {
         guard let id = pairs.first(where: { $0.key == "id" })?.value, !id.isEmpty else {
             throw OptionError("no identifier; wanted \(type),id=ID[,PROP=VALUE...]")
         }
-        self.id = id
-        user = try Self.user(type, pairs.filter { $0.key != "id" })
+        self.init(id: id, try Self.kind(type, pairs.filter { $0.key != "id" }))
     }
 
     /// `-nic TYPE,...`; nil: `none`.
@@ -27,14 +92,39 @@ struct NetworkOption: Sendable {
         let (type, pairs) = try Self.split(text)
         if type == "none" { return nil }
         let ofCard = pairs.filter { ["mac", "model", "id"].contains($0.key) }
-        let model = ofCard.first { $0.key == "model" }?.value ?? "virtio-net-pci"
-        guard let name = Self.models[model] else {
+        let id = ofCard.first { $0.key == "id" }?.value ?? "#nic\(number)"
+        let kind = try Self.kind(type, pairs.filter { pair in !ofCard.contains { $0.key == pair.key } })
+        self.init(id: id, kind, card: try Self.card(netdev: id, ofCard))
+    }
+
+    /// `-net nic,...` is a card, `-net TYPE,...` a back end: all are connected to hub 0. None: `none`.
+    static func old(_ text: String, number: Int) throws(OptionError) -> [NetworkOption] {
+        let (type, pairs) = try split(text), port = "#hub0-\(number)"
+        switch type {
+        case "none": return []
+        case "nic":
+            let known = ["netdev", "macaddr", "model", "name", "addr", "vectors"]
+            if let unknown = pairs.first(where: { !known.contains($0.key) }) {
+                throw OptionError("'\(unknown.key)' is no option of nic; there are \(known.joined(separator: ", "))")
+            }
+            let netdev = pairs.first { $0.key == "netdev" }?.value
+            let ofCard = pairs.map { $0.key == "macaddr" ? (key: "mac", value: $0.value) : $0 }
+            let card = try card(netdev: netdev ?? port, ofCard.filter { ["mac", "model"].contains($0.key) })
+            return [NetworkOption(id: netdev == nil ? port : "#\(port)", .hubPort(hub: 0, netdev: nil), card: card)]
+        default:
+            let id = pairs.first { ["id", "name"].contains($0.key) }?.value ?? "#net\(number)"
+            let kind = try kind(type, pairs.filter { !["id", "name"].contains($0.key) })
+            return [NetworkOption(id: id, kind), NetworkOption(id: port, .hubPort(hub: 0, netdev: id))]
+        }
+    }
+
+    private static func card(netdev: String, _ pairs: Pairs) throws(OptionError) -> String {
+        let model = pairs.first { $0.key == "model" }?.value ?? "virtio-net-pci"
+        guard let name = models[model] else {
             throw OptionError("model=\(model): wanted virtio-net-pci or virtio-net-device")
         }
-        id = ofCard.first { $0.key == "id" }?.value ?? "#nic\(number)"
-        user = try Self.user(type, pairs.filter { pair in !ofCard.contains { $0.key == pair.key } })
-        card = ([name, "netdev=\(id)"] + ofCard.filter { $0.key == "mac" }.map { "mac=\($0.value)" }).joined(
-            separator: ",")
+        return ([name, "netdev=\(netdev)"] + pairs.filter { $0.key == "mac" }.map { "mac=\($0.value)" })
+            .joined(separator: ",")
     }
 
     /// Devices by what `model=` calls them.
@@ -43,17 +133,20 @@ struct NetworkOption: Sendable {
         "virtio-net-device": "virtio-net-device",
     ]
 
-    private static func split(_ text: String) throws(OptionError) -> (String, [(key: String, value: String)]) {
+    private static func split(_ text: String) throws(OptionError) -> (String, Pairs) {
         var pairs = try keyedValues(text, implied: "type", wanted: wanted)
         guard let first = pairs.first, first.key == "type" else { throw OptionError("no type; wanted \(wanted)") }
         pairs.removeFirst()
         return (first.value, pairs)
     }
 
-    private static func user(_ type: String, _ pairs: [(key: String, value: String)]) throws(OptionError)
-        -> UserNetworkSpec
-    {
-        guard type == "user" else { throw OptionError("'\(type)' is not known; wanted \(wanted)") }
+    private static func kind(_ type: String, _ pairs: Pairs) throws(OptionError) -> Kind {
+        if let row = types.first(where: { $0.name == type }) { return try row.make(pairs) }
+        if absent.contains(type) { throw OptionError("'\(type)' is not supported; there are \(names)") }
+        throw OptionError("'\(type)' is not known; wanted \(wanted)")
+    }
+
+    private static func user(_ pairs: Pairs) throws(OptionError) -> UserNetworkSpec {
         var spec = UserNetworkSpec()
         do throws(NetError) {
             for (key, value) in pairs { try spec.set(key, value) }

@@ -6,20 +6,45 @@ import SystemKit
 
 final class Networks {
     let options: [NetworkOption]
+    private let board: Board
     private var backends: [NetBackend] = []
+    private var hubs: [NetHub] = []
 
     init(_ options: [NetworkOption], _ board: Board) throws(CommandError) {
         self.options = options
-        for option in options {
-            if backends.contains(where: { $0.name == option.id }) {
-                throw CommandError("-netdev id=\(option.id): there are two of them")
-            }
-            do throws(NetError) {
-                let network = try UserNetwork(name: option.id, option.user)
-                try network.start(board.loop, under: board.domain.lock)
-                backends.append(network)
-            } catch { throw CommandError("-netdev \(error)") }
+        self.board = board
+        // Ports of hubs lead to others.
+        for option in options where !option.isHubPort { try add(option) }
+        for option in options where option.isHubPort { try add(option) }
+    }
+
+    private func add(_ option: NetworkOption) throws(CommandError) {
+        if named(option.id) != nil { throw CommandError("-netdev id=\(option.id): there are two of them") }
+        do throws(NetError) {
+            let backend = try make(option)
+            try backend.start(board.loop, under: board.domain.lock)
+            backends.append(backend)
+        } catch { throw CommandError("-netdev id=\(option.id): \(error)") }
+    }
+
+    private func make(_ option: NetworkOption) throws(NetError) -> NetBackend {
+        switch option.kind {
+        case .user(let spec): return try UserNetwork(name: option.id, spec)
+        case .stream(let place): return StreamNetwork(name: option.id, place)
+        case .packets(let place): return PacketNetwork(name: option.id, place)
+        case .hubPort(let number, let name):
+            let peer = name.flatMap(named)
+            if let name, peer == nil { throw NetError("netdev=\(name): there is no -netdev with id=\(name)") }
+            if let name, peer?.card != nil { throw NetError("netdev=\(name): something else is connected to it") }
+            return HubPort(name: option.id, hub(number), to: peer)
         }
+    }
+
+    private func hub(_ number: Int) -> NetHub {
+        if let hub = hubs.first(where: { $0.number == number }) { return hub }
+        let hub = NetHub(number)
+        hubs.append(hub)
+        return hub
     }
 
     func named(_ name: String) -> NetBackend? { backends.first { $0.name == name } }

@@ -41,7 +41,7 @@ struct SystemCommand {
         if line.character.wantsHelp { return CharDevice.help }
         if line.machine == "help" || line.machine == "?" { return machineHelp }
         if let help = line.deviceHelp { return help }
-        if let help = line.objectHelp { return help }
+        if let help = line.objectHelp ?? line.netdevHelp { return help }
         if line.cpu == "help" || line.cpu == "?" { return target.cpuHelp() }
         return nil
     }

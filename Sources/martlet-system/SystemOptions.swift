@@ -23,6 +23,7 @@ struct SystemCommandLine: Sendable {
     var block = BlockLine()
     var networks: [NetworkOption] = []
     var shares: [ShareOption] = []
+    var netdevHelp: String?
     var objects: [ObjectOption] = []
     var objectHelp: String?
     var firmwareFiles: [FirmwareFileOption] = []
@@ -114,11 +115,14 @@ private let generalOptions: [CommandOption<SystemCommandLine>] = [
         help: "a file for firmware; names begin with opt/ by custom"
     ) { (line, value) throws(OptionError) in line.firmwareFiles.append(try FirmwareFileOption(parsing: value)) },
     Option(
-        "netdev", argument: "user,id=ID[,PROP=VALUE...]",
+        "netdev", argument: "TYPE,id=ID[,PROP=VALUE...]",
         help:
-            "what a network card's cable leads to: connections of the host's; net, host, dns, hostfwd, restrict, tftp, ..."
-    ) { (line, value) throws(OptionError) in line.networks.append(try NetworkOption(netdev: value)) },
-    Option("nic", argument: "user|none[,mac=ADDRESS][,PROP=VALUE...]", help: "a network card, and what -netdev takes") {
+            "what a network card's cable leads to: user (connections of the host's), stream, dgram, socket (other machines), hubport"
+    ) { (line, value) throws(OptionError) in
+        if value == "help" || value == "?" { return line.netdevHelp = NetworkOption.help }
+        line.networks.append(try NetworkOption(netdev: value))
+    },
+    Option("nic", argument: "TYPE|none[,mac=ADDRESS][,PROP=VALUE...]", help: "a network card, and what -netdev takes") {
         (line, value) throws(OptionError) in
         if let network = try NetworkOption(nic: value, number: line.networks.count) { line.networks.append(network) }
     },
@@ -131,6 +135,10 @@ private let generalOptions: [CommandOption<SystemCommandLine>] = [
         help: "a folder that the guest mounts by that tag, and what -fsdev takes"
     ) { (line, value) throws(OptionError) in
         line.shares.append(try ShareOption(virtfs: value, number: line.shares.count))
+    },
+    Option("net", argument: "nic|TYPE|none[,PROP=VALUE...]", help: "a network card, or what -netdev takes, on hub 0") {
+        (line, value) throws(OptionError) in
+        line.networks += try NetworkOption.old(value, number: line.networks.count)
     },
     Option("nographic", help: "serial port and monitor share the terminal: Ctrl-A h helps (as without this option)") {
         (line, _) throws(OptionError) in line.isGraphic = false

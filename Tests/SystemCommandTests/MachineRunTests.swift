@@ -127,7 +127,7 @@ import Testing
     @Test(arguments: [
         ("-M help", "virt"), ("-machine help", "spike"), ("-cpu help", "rv64gc"), ("-M virt -cpu help", "zicsr"),
         ("-version", "martlet version"), ("-h", "-kernel FILE"), ("-d help", "in_asm"),
-        ("-chardev help", "socket"),
+        ("-chardev help", "socket"), ("-netdev help", "dgram"), ("-object help", "filter-dump"),
     ])
     func questionsAreAnswered(options: String, mentions: String) throws {
         let run = try SystemBinary.run(options.split(separator: " ").map(String.init))
