@@ -15,6 +15,11 @@ public struct NetError: Error, CustomStringConvertible {
 public protocol NetCard: AnyObject {
     /// A frame comes in. The card keeps what it has no room for, up to a limit, and loses the rest.
     func receive(_ frame: UnsafeRawBufferPointer)
+    /// The cable has been connected or disconnected.
+    func linkHasChanged()
+    var name: String { get }
+    /// In one line, for the user: `type=nic` and what tells it from others.
+    var summary: String { get }
 }
 
 /// A back end that loses all frames; the others inherit from it.
@@ -23,17 +28,26 @@ open class NetBackend: @unchecked Sendable {
     public let name: String
     public private(set) weak var card: (any NetCard)?
     private var dumps: [PacketDump] = []
+    /// Frames are lost, in both directions, while it is not.
+    public private(set) var isLinkUp = true
 
     public init(name: String) { self.name = name }
 
     /// Joins it with its only card, before the machine runs.
     public final func attach(_ card: any NetCard) { self.card = card }
 
+    public final func setLink(_ isUp: Bool) {
+        guard isUp != isLinkUp else { return }
+        isLinkUp = isUp
+        card?.linkHasChanged()
+    }
+
     public final func add(_ dump: PacketDump) { dumps.append(dump) }
 
     // MARK: for the card
 
     public final func transmit(_ frame: UnsafeRawBufferPointer) {
+        guard isLinkUp else { return }
         for dump in dumps where dump.directions.contains(.received) { dump.record(frame) }
         send(frame)
     }
@@ -60,12 +74,14 @@ open class NetBackend: @unchecked Sendable {
 
     /// A frame for the card.
     public final func deliver(_ frame: UnsafeRawBufferPointer) {
+        guard isLinkUp else { return }
         for dump in dumps where dump.directions.contains(.sent) { dump.record(frame) }
         card?.receive(frame)
     }
 
     /// The longest frame: 1500 bytes of data, and what a virtual LAN adds to the header.
-    public static let longestFrame = 1518
+    public static let longestFrame = 1500 + longestHeader
+    public static let longestHeader = 18
     /// Shorter ones are filled with zeros on a cable.
     public static let shortestFrame = 60
 }

@@ -42,6 +42,8 @@ public final class HubPort: NetBackend, NetCard, @unchecked Sendable {
         hasSent()
     }
 
+    public func linkHasChanged() {}
+
     fileprivate func passOut(_ frame: UnsafeRawBufferPointer) {
         if let peer { peer.transmit(frame) } else { deliver(frame) }
     }

@@ -25,22 +25,36 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
                 Property("host_tso6", .flag, "on", "the same for IPv6"),
                 Property("host_ecn", .flag, "on", "also those that tell of congestion"),
                 Property("guest_csum", .flag, "on", "the guest need not look at check sums of what comes in"),
+                Property("status", .flag, "on", "the guest sees whether the cable is connected"),
+                Property(
+                    "host_mtu", .number(0...65535), "0", "bytes of data in a frame that the guest is told; 0: nothing"),
+                Property("ctrl_vq", .flag, "on", "the guest says by a queue of commands what comes in"),
+                Property("ctrl_rx", .flag, "on", "which addresses; it needs ctrl_vq, as all that follow"),
+                Property("ctrl_rx_extra", .flag, "on", "more about which addresses"),
+                Property("ctrl_vlan", .flag, "on", "which virtual LANs"),
+                Property("ctrl_mac_addr", .flag, "on", "its own address"),
             ] + [bootIndex] + commonProperties)
     }
     public override class var bootName: String? { "ethernet-phy@0" }
     public override class func queueLimits(_ properties: Properties) -> [UInt16] {
         [UInt16(properties.number("rx_queue_size")), UInt16(properties.number("tx_queue_size"))]
+            + (properties.flag("ctrl_vq") ? [controlPlaces] : [])
     }
 
     /// What is wrong with a combination of properties.
     public static func check(_ properties: Properties) -> String? {
-        properties.firstNoPowerOfTwo(["rx_queue_size", "tx_queue_size"])
+        let mtu = properties.number("host_mtu")
+        if 1..<shortestMTU ~= mtu { return "host_mtu=\(mtu): wanted 0, or \(shortestMTU) to 65535" }
+        return properties.firstNoPowerOfTwo(["rx_queue_size", "tx_queue_size"])
     }
 
-    private enum Bit {
-        static let checkSum: UInt64 = 1 << 0, guestCheckSum: UInt64 = 1 << 1, address: UInt64 = 1 << 5
+    enum Bit {
+        static let checkSum: UInt64 = 1 << 0, guestCheckSum: UInt64 = 1 << 1, mtu: UInt64 = 1 << 3
+        static let address: UInt64 = 1 << 5
         static let long4: UInt64 = 1 << 11, long6: UInt64 = 1 << 12, longECN: UInt64 = 1 << 13
         static let merged: UInt64 = 1 << 15, status: UInt64 = 1 << 16
+        static let control: UInt64 = 1 << 17, controlReceive: UInt64 = 1 << 18, controlVLAN: UInt64 = 1 << 19
+        static let controlReceiveMore: UInt64 = 1 << 20, controlAddress: UInt64 = 1 << 23
     }
     private enum HeaderFlag { static let needsCheckSum: UInt8 = 1, isValid: UInt8 = 2 }
     /// What is long in a frame. (5.1.6)
@@ -51,11 +65,17 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
     /// Frames that are kept until the driver has buffers for them.
     private static let keptFrames = 512
     private static let linkIsUp: UInt16 = 1
+    private static let controlPlaces: UInt16 = 64
+    /// RFC 791: what every host takes.
+    private static let shortestMTU: UInt64 = 68
     /// The first card's address; the last byte counts.
     private static let firstAddress: [UInt8] = [0x52, 0x54, 0, 0x12, 0x34, 0x56]
 
     private let network: NetBackend?
-    private let address: [UInt8]
+    private let firstOwn: [UInt8]
+    /// Its address now. A driver may choose another one.
+    var address: [UInt8]
+    var filter = ReceiveFilter()
     /// What came in, oldest first, without the driver having had room.
     private var kept: [[UInt8]] = []
     private var sender: BottomHalf!
@@ -65,7 +85,8 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
         network = context.network
         var standard = Self.firstAddress
         standard[5] &+= UInt8(truncatingIfNeeded: context.number)
-        address = macAddress(context.properties.text("mac")) ?? standard
+        firstOwn = macAddress(context.properties.text("mac")) ?? standard
+        address = firstOwn
         super.init(context)
         sender = bottomHalf { [unowned self] in sendAll() }
         network?.attach(self)
@@ -75,7 +96,16 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
     private var outgoing: VirtQueue { queue(1) }
 
     public override var kindFeatures: UInt64 {
-        var bits = Bit.address | Bit.status
+        var bits = Bit.address
+        if properties.flag("status") { bits |= Bit.status }
+        if properties.number("host_mtu") > 0 { bits |= Bit.mtu }
+        if properties.flag("ctrl_vq") {
+            bits |= Bit.control
+            if properties.flag("ctrl_rx") { bits |= Bit.controlReceive }
+            if properties.flag("ctrl_rx_extra") { bits |= Bit.controlReceiveMore }
+            if properties.flag("ctrl_vlan") { bits |= Bit.controlVLAN }
+            if properties.flag("ctrl_mac_addr") { bits |= Bit.controlAddress }
+        }
         if properties.flag("mrg_rxbuf") { bits |= Bit.merged }
         if properties.flag("csum") {
             bits |= Bit.checkSum
@@ -90,17 +120,41 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
     public override var configuration: [UInt8] {
         var bytes = ByteWriter()
         for byte in address { bytes.add(byte) }
-        bytes.add(Self.linkIsUp)
+        bytes.add(network?.isLinkUp ?? true ? Self.linkIsUp : 0)
+        // Pairs of queues.
+        bytes.add(1 as UInt16)
+        bytes.add(UInt16(properties.number("host_mtu")))
         return bytes.bytes
     }
+
+    public func linkHasChanged() { changeConfiguration() }
+
+    public override func started() { filter.choosesVLANs = has(Bit.controlVLAN) }
 
     public override func stopped() {
         kept = []
         begun = []
+        filter = ReceiveFilter()
+        address = firstOwn
+    }
+
+    public override func snapshot(_ coder: inout SnapshotCoder) throws(SnapshotError) {
+        try super.snapshot(&coder)
+        try coder.field(&address)
+        try filter.snapshot(&coder)
     }
 
     public override func notified(_ queue: VirtQueue) throws(RingFault) {
-        if queue === incoming { try receiveKept() } else { sender.schedule() }
+        switch queue.index {
+        case 0: try receiveKept()
+        case 1: sender.schedule()
+        default: try obey(queue)
+        }
+    }
+
+    /// The longest frame that goes out.
+    private var longestFrame: Int {
+        max(NetBackend.longestFrame, Int(properties.number("host_mtu")) + NetBackend.longestHeader)
     }
 
     // MARK: out
@@ -125,7 +179,7 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
         }
         let fields = ByteReader(header), isLong = header[1] != Segmentation.none
         // Longer ones have not been agreed on.
-        guard count <= (isLong ? LongSegment.longest : NetBackend.longestFrame) else {
+        guard count <= (isLong ? LongSegment.longest : longestFrame) else {
             return guestError("a frame of \(count) bytes")
         }
         frame.removeAll(keepingCapacity: true)
@@ -154,14 +208,21 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
         else { return guestError("a long segment that is none of TCP") }
         if network?.takesLongSegments == true { return sendFrame(segment.whole) }
         segment.cut(size: Int(size)) { piece in
-            if piece.count <= NetBackend.longestFrame { sendFrame(piece) }
+            if piece.count <= longestFrame { sendFrame(piece) }
         }
+    }
+
+    public var summary: String {
+        let digits = address.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":")
+        return "type=nic,model=\(Self.descriptor.name),macaddr=\(digits)"
     }
 
     // MARK: in
 
     public func receive(_ frame: UnsafeRawBufferPointer) {
-        guard incoming.isReady, !status.contains(.needsReset), status.contains(.driverOK) else { return }
+        guard incoming.isReady, !status.contains(.needsReset), status.contains(.driverOK),
+            filter.takes(frame, own: UInt64(ethernet: address))
+        else { return }
         var bytes = Array(frame)
         if bytes.count < NetBackend.shortestFrame {
             bytes += Array(repeating: 0, count: NetBackend.shortestFrame - bytes.count)

@@ -8,6 +8,8 @@ import Testing
 
 /// A card that remembers what comes.
 private final class TestCard: NetCard {
+    let name = "card", summary = "type=nic"
+    func linkHasChanged() {}
     var frames: [[UInt8]] = []
     func receive(_ frame: UnsafeRawBufferPointer) { frames.append(Array(frame)) }
 }

@@ -36,6 +36,8 @@ private struct SavedPackets {
 
 @Suite struct PacketDumpTests {
     private final class Card: NetCard {
+        let name = "card", summary = "type=nic"
+        func linkHasChanged() {}
         func receive(_ frame: UnsafeRawBufferPointer) {}
     }
 

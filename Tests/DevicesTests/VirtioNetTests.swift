@@ -349,6 +349,8 @@ private struct TestSegment {
     }
 
     private final class Listener: NetCard {
+        let name = "card", summary = "type=nic"
+        func linkHasChanged() {}
         var frames: [[UInt8]] = []
         func receive(_ frame: UnsafeRawBufferPointer) { frames.append(Array(frame)) }
     }
