@@ -104,6 +104,8 @@ public final class EventLoop: @unchecked Sendable {
     }
 
     public func add(_ hook: any PollHook) { hooks.append(hook) }
+    /// The loop's thread.
+    public func remove(_ hook: any PollHook) { hooks.removeAll { $0 === hook } }
 }
 
 /// A watched descriptor. It belongs to the loop's thread.

@@ -11,6 +11,9 @@ public enum HostTap {
     private static let nameSize = 16, requestSize = 40
     public static let longestName = nameSize - 1
 
+    /// A device like those that `open` opens, whoever has opened it.
+    public static func isDevice(_ fd: Int32) -> Bool { ((try? HostFile.status(fd))?.mode ?? 0) & 0o170000 == 0o020000 }
+
     /// Frames are read from it and written to it, one at a time, without waiting. `name`: of an interface that is there, or is made; without
     /// one the kernel chooses.
     public static func open(_ name: String?) throws(Errno) -> (descriptor: Int32, name: String) {
@@ -36,6 +39,4 @@ extension HostFile {
         let flags = kernel(SYS_fcntl, Int(fd), Int(F_GETFL))
         if flags >= 0 { _ = kernel(SYS_fcntl, Int(fd), Int(F_SETFL), flags | Int(O_NONBLOCK)) }
     }
-
-    public static func isOpen(_ fd: Int32) -> Bool { kernel(SYS_fcntl, Int(fd), Int(F_GETFD)) >= 0 }
 }

@@ -1,4 +1,4 @@
-// A cable whose other end is a file that takes and gives one frame at a time: a socket of datagrams.
+// A cable whose other end is a file that takes and gives one frame at a time: a socket of datagrams, or an interface of the host's.
 
 import CharLayer
 import EventLoop
@@ -12,6 +12,10 @@ public final class PacketNetwork: NetBackend, @unchecked Sendable {
         case group(SocketAddress, interface: IPv4?)
         /// A socket that is connected or bound, which becomes the back end's own.
         case descriptor(Int32)
+        /// An interface of the host's. Without a name the kernel chooses one.
+        case tap(name: String?)
+        /// One that is open, which becomes the back end's own.
+        case tapDescriptor(Int32)
     }
 
     /// Bytes of the longest datagram.
@@ -24,6 +28,7 @@ public final class PacketNetwork: NetBackend, @unchecked Sendable {
     private var stream: HostStream?
     private var source: Source?
     private var destination: HostSocketAddress?
+    private var interface: String?
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: longest, alignment: 16)
 
     public init(name: String, _ place: Place) {
@@ -49,6 +54,15 @@ public final class PacketNetwork: NetBackend, @unchecked Sendable {
             HostFile.closeOnExec(given)
             HostFile.stopWaiting(given)
             fd = given
+        case .tap(let name):
+            do throws(Errno) { (fd, interface) = try HostTap.open(name) } catch {
+                throw NetError("the interface \(name ?? "of tap") cannot be opened: \(error.message)")
+            }
+        case .tapDescriptor(let given):
+            guard HostTap.isDevice(given) else { throw NetError("descriptor \(given) is no tap interface") }
+            HostFile.closeOnExec(given)
+            HostFile.stopWaiting(given)
+            fd = given
         }
         stream = HostStream(owning: fd)
         source = loop.watch(fd, .readable) { [unowned self] _ in lock.withLock { read() } }
@@ -67,6 +81,8 @@ public final class PacketNetwork: NetBackend, @unchecked Sendable {
             "type=dgram,\(local.named("udp"))" + (remote.map { "=>\($0.named("udp"))" } ?? "")
         case .group(let address, _): "type=dgram,group=\(address.named("udp"))"
         case .descriptor(let fd): "type=dgram,fd=\(fd)"
+        case .tap: "type=tap" + (interface.map { ",ifname=\($0)" } ?? "")
+        case .tapDescriptor(let fd): "type=tap,fd=\(fd)"
         }
     }
 
@@ -118,9 +134,10 @@ public final class PacketNetwork: NetBackend, @unchecked Sendable {
     /// What nobody takes is lost, as on any cable.
     public override func send(_ frame: UnsafeRawBufferPointer) {
         guard let stream else { return }
+        if case .between(_, nil) = place { return }
         if let destination {
             try? HostSocket.send(stream.descriptor, frame, to: destination)
-        } else if case .descriptor = place {
+        } else {
             _ = try? stream.write(frame)
         }
     }

@@ -35,18 +35,41 @@ public final class UserNetwork: NetBackend, PollHook, @unchecked Sendable {
         guard let slirp else {
             throw NetError("user: libslirp cannot be started with these")
         }
-        for forward in spec.forwards {
-            let status = lock.withLock {
-                functions.add_hostfwd(
-                    slirp, forward.isUDP ? 1 : 0, Self.address(forward.hostAddress ?? IPv4(0)),
-                    Int32(forward.hostPort), Self.address(forward.guestAddress ?? spec.dhcpAddress),
-                    Int32(forward.guestPort))
-            }
-            if status != 0 {
-                throw NetError("hostfwd: port \(forward.hostPort) of the host's cannot be taken")
-            }
+        for forward in spec.forwards { try lock.withLock { () throws(NetError) in try add(forward) } }
+        for forward in spec.guestForwards {
+            var address = Self.address(forward.address)
+            let status = lock.withLock { functions.add_exec(slirp, forward.command, &address, Int32(forward.port)) }
+            if status != 0 { throw NetError("guestfwd: \(forward.address):\(forward.port) cannot be taken") }
         }
         loop.add(self)
+    }
+
+    /// With the lock held, as what follows.
+    public func add(_ forward: PortForward) throws(NetError) {
+        let status = functions.add_hostfwd(
+            slirp, forward.isUDP ? 1 : 0, Self.address(forward.hostAddress ?? IPv4(0)), Int32(forward.hostPort),
+            Self.address(forward.guestAddress ?? spec.dhcpAddress), Int32(forward.guestPort))
+        if status != 0 { throw NetError("hostfwd: port \(forward.hostPort) of the host's cannot be taken") }
+    }
+
+    public func remove(_ port: ForwardedPort) throws(NetError) {
+        let address = Self.address(port.address ?? IPv4(0))
+        if functions.remove_hostfwd(slirp, port.isUDP ? 1 : 0, address, Int32(port.number)) != 0 {
+            throw NetError("port \(port.number) of the host's is not forwarded")
+        }
+    }
+
+    /// A line for each connection, as the library says it.
+    public var connections: String {
+        guard let slirp, let text = functions.connections(slirp) else { return "" }
+        defer { clx_free(text) }
+        return String(cString: text)
+    }
+
+    public override func stop() {
+        loop?.remove(self)
+        if let slirp { functions.cleanup(slirp) }
+        slirp = nil
     }
 
     private static func address(_ address: IPv4) -> in_addr { in_addr(s_addr: address.value.bigEndian) }

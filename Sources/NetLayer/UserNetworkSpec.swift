@@ -31,6 +31,38 @@ public struct PortForward: Equatable, Sendable {
     }
 }
 
+/// A port of the host's, as `hostfwd_remove` names it.
+public struct ForwardedPort: Equatable, Sendable {
+    public var isUDP = false
+    public var address: IPv4?
+    public var number: UInt16
+
+    /// `[tcp|udp]:[ADDRESS]:PORT`
+    public init?(_ text: some StringProtocol) {
+        guard let forward = PortForward("\(text)-:1") else { return nil }
+        (isUDP, address, number) = (forward.isUDP, forward.hostAddress, forward.hostPort)
+    }
+}
+
+/// A port of a server that only the guest sees: for each connection to it a command is run, whose input and output it is.
+public struct GuestForward: Equatable, Sendable {
+    public var address: IPv4
+    public var port: UInt16
+    public var command: String
+
+    /// `[tcp]:ADDRESS:PORT-cmd:COMMAND`
+    public init?(_ text: some StringProtocol) {
+        let halves = text.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
+        let fields = halves[0].split(separator: ":", omittingEmptySubsequences: false), prefix = "cmd:"
+        guard halves.count == 2, fields.count == 3, ["", "tcp"].contains(fields[0]), let address = IPv4(fields[1]),
+            let port = UInt16(fields[2]), port > 0, halves[1].hasPrefix(prefix), halves[1].count > prefix.count
+        else { return nil }
+        self.address = address
+        self.port = port
+        command = String(halves[1].dropFirst(prefix.count))
+    }
+}
+
 public struct UserNetworkSpec: Sendable {
     public var network = IPv4Network("10.0.2.0/24")!
     public var host: IPv4?
@@ -46,13 +78,14 @@ public struct UserNetworkSpec: Sendable {
     public var tftpServer: String?
     public var bootFile: String?
     public var forwards: [PortForward] = []
+    public var guestForwards: [GuestForward] = []
 
     public init() {}
 
     public static let wanted =
         "net=ADDRESS[/BITS], host=ADDRESS, dns=ADDRESS, dhcpstart=ADDRESS, restrict=on|off, ipv4=on|off, ipv6=on|off, hostname=NAME, "
         + "domainname=NAME, dnssearch=NAME, tftp=FOLDER, tftp-server-name=NAME, bootfile=NAME, "
-        + "hostfwd=tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT"
+        + "hostfwd=tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT, guestfwd=tcp:ADDRESS:PORT-cmd:COMMAND"
 
     public mutating func set(_ key: String, _ value: String) throws(NetError) {
         func address() throws(NetError) -> IPv4 {
@@ -85,6 +118,11 @@ public struct UserNetworkSpec: Sendable {
         case "hostfwd":
             guard let forward = PortForward(value) else { throw wrong("tcp:[ADDRESS]:PORT-[ADDRESS]:PORT") }
             forwards.append(forward)
+        case "guestfwd":
+            guard let forward = GuestForward(value) else { throw wrong("tcp:ADDRESS:PORT-cmd:COMMAND") }
+            guestForwards.append(forward)
+        case "smb", "smbserver":
+            throw NetError("\(key)=\(value): there is no server of shared folders; leave it out")
         default: throw NetError("user: '\(key)' is not known; wanted \(Self.wanted)")
         }
     }
@@ -92,7 +130,8 @@ public struct UserNetworkSpec: Sendable {
     /// Refuses what does not fit together.
     public func check() throws(NetError) {
         if !hasIPv4, !hasIPv6 { throw NetError("ipv4=off,ipv6=off: nothing is left; wanted one of them") }
-        let inside = [("host", host), ("dns", dns), ("dhcpstart", dhcpStart)]
+        let inside =
+            [("host", host), ("dns", dns), ("dhcpstart", dhcpStart)] + guestForwards.map { ("guestfwd", $0.address) }
         for (name, address) in inside {
             if let address, !network.contains(address) {
                 throw NetError(

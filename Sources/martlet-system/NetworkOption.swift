@@ -53,6 +53,15 @@ struct NetworkOption: Sendable {
             }
         ),
         (
+            "tap",
+            { (pairs) throws(OptionError) in
+                var values = NetworkValues("tap", pairs)
+                let kind = Kind.packets(try values.takeTap())
+                try values.end()
+                return kind
+            }
+        ),
+        (
             "hubport",
             { (pairs) throws(OptionError) in
                 var values = NetworkValues("hubport", pairs)

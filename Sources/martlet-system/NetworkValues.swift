@@ -126,6 +126,36 @@ struct NetworkValues {
         return address
     }
 
+    // MARK: tap
+
+    /// Scripts would be run with the rights of the user: they are left to who makes the interface.
+    mutating func takeTap() throws(OptionError) -> PacketNetwork.Place {
+        for key in ["vhost", "vnet_hdr"] where try flag(key) {
+            throw OptionError("tap: \(key)=on is not supported; wanted \(key)=off")
+        }
+        for key in ["vhostfd", "vhostfds", "fds", "queues", "helper", "br"] {
+            if let value = take(key), (key, value) != ("queues", "1") {
+                throw OptionError("tap: \(key)=\(value) is not supported; leave it out")
+            }
+        }
+        let name = take("ifname"), descriptor = take("fd")
+        let script = take("script"), downScript = take("downscript")
+        if let descriptor {
+            if name ?? script ?? downScript != nil {
+                throw OptionError("tap: fd goes without ifname, script and downscript")
+            }
+            return .tapDescriptor(try Self.descriptor(descriptor, "fd"))
+        }
+        guard script == "no", downScript == nil || downScript == "no" else {
+            throw OptionError(
+                "tap: no script is run when the interface is opened or closed; wanted script=no,downscript=no")
+        }
+        if let name, name.isEmpty || name.utf8.count > HostTap.longestName {
+            throw OptionError("tap: ifname=\(name): wanted a name of 1 to \(HostTap.longestName) bytes")
+        }
+        return .tap(name: name)
+    }
+
     // MARK: the older socket
 
     mutating func takeSocket() throws(OptionError) -> NetworkOption.Kind {

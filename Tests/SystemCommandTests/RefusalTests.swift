@@ -123,6 +123,13 @@ struct BadLine: Sendable, CustomTestStringConvertible {
         BadLine(
             "-netdev user,id=u -netdev hubport,id=n,hubid=0,netdev=u -device virtio-net,netdev=u", "netdev=u", "another"
         ),
+        BadLine("-netdev tap,id=n", "script=no"), BadLine("-netdev tap,id=n,script=no,vhost=on", "vhost=off"),
+        BadLine("-netdev tap,id=n,script=no,queues=2", "queues=2"), BadLine("-netdev tap,id=n,fd=x", "fd=x"),
+        BadLine("-netdev tap,id=n,script=no,ifname=a-name-of-16-byt", "ifname=", "15"),
+        BadLine("-netdev tap,id=n,fd=99", "99", "tap"), BadLine("-netdev tap,id=n,fd=9,ifname=x", "without ifname"),
+        BadLine("-netdev user,id=n,smb=/x", "smb=/x"), BadLine("-netdev user,id=n,guestfwd=x", "guestfwd=x", "cmd:"),
+        BadLine("-netdev user,id=n,guestfwd=tcp:1.2.3.4:5-cmd:true", "guestfwd=1.2.3.4", "10.0.2.0"),
+        BadLine("-device virtio-net,host_mtu=67", "host_mtu=67", "68"),
         BadLine("-net nonsense", "nonsense"), BadLine("-net nic,nonsense=1", "nonsense", "macaddr"),
         BadLine("-net nic,model=e1000", "e1000", "virtio-net-device"),
         BadLine("-nic user,model=e1000", "e1000", "virtio-net-device"),
