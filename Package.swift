@@ -97,7 +97,9 @@ let package = Package(
             ]),
         .target(
             name: "Monitor",
-            dependencies: ["SystemKit", "EventLoop", "CharLayer", "BlockLayer", "Options", "HostOS", "Diagnostics"]),
+            dependencies: [
+                "SystemKit", "EventLoop", "CharLayer", "BlockLayer", "NetLayer", "Options", "HostOS", "Diagnostics",
+            ]),
         .target(name: "ProfileReport", dependencies: ["Profiling", "ExecutionEngine", "HostOS"]),
         .target(
             name: "EngineSetup",

@@ -4,6 +4,7 @@ import BlockLayer
 import CharLayer
 import Diagnostics
 import EventLoop
+import NetLayer
 import SystemKit
 
 /// What the monitor asks of the machine; the text of CPUs and their memory comes from who has them. Called by the main loop's thread.
@@ -21,6 +22,8 @@ public struct MonitorSources {
 
     /// The machine's disks.
     public var block: BlockCommands?
+    /// The machine's networks.
+    public var network: (any NetworkControl)?
 
     public init() {}
 }

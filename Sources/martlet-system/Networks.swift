@@ -2,12 +2,13 @@
 
 import EngineSetup
 import NetLayer
+import Options
 import SystemKit
 
-final class Networks {
+final class Networks: NetworkControl {
     let options: [NetworkOption]
     private let board: Board
-    private var backends: [NetBackend] = []
+    private(set) var backends: [NetBackend] = []
     private var hubs: [NetHub] = []
 
     init(_ options: [NetworkOption], _ board: Board) throws(CommandError) {
@@ -19,12 +20,14 @@ final class Networks {
     }
 
     private func add(_ option: NetworkOption) throws(CommandError) {
-        if named(option.id) != nil { throw CommandError("-netdev id=\(option.id): there are two of them") }
-        do throws(NetError) {
-            let backend = try make(option)
-            try backend.start(board.loop, under: board.domain.lock)
-            backends.append(backend)
-        } catch { throw CommandError("-netdev id=\(option.id): \(error)") }
+        do throws(NetError) { try start(option) } catch { throw CommandError("-netdev id=\(option.id): \(error)") }
+    }
+
+    private func start(_ option: NetworkOption) throws(NetError) {
+        if named(option.id) != nil { throw NetError("there are two of them") }
+        let backend = try make(option)
+        try backend.start(board.loop, under: board.domain.lock)
+        backends.append(backend)
     }
 
     private func make(_ option: NetworkOption) throws(NetError) -> NetBackend {
@@ -57,5 +60,43 @@ final class Networks {
         }
         if backend.card != nil { throw CommandError("netdev=\(name): another card has it") }
         return backend
+    }
+
+    // MARK: For the monitor
+
+    private func known(_ name: String) throws(NetError) -> NetBackend {
+        guard let backend = named(name) else { throw NetError("there is no network '\(name)'") }
+        return backend
+    }
+
+    func setLink(_ name: String, _ isUp: Bool) throws(NetError) {
+        let ofCard = backends.first { $0.card?.name == name }
+        let backend = if let ofCard { ofCard } else { try known(name) }
+        board.domain.lock.withLock { backend.setLink(isUp) }
+    }
+
+    func add(netdev text: String) throws(NetError) {
+        let option: NetworkOption
+        do throws(OptionError) { option = try NetworkOption(netdev: text) } catch { throw NetError(error.message) }
+        try start(option)
+    }
+
+    func remove(netdev name: String) throws(NetError) {
+        let backend = try known(name)
+        board.domain.lock.withLock {
+            backend.setLink(false)
+            backend.stop()
+        }
+        backends.removeAll { $0 === backend }
+    }
+
+    func withUserNetwork<R>(_ name: String?, _ body: (UserNetwork) throws(NetError) -> R) throws(NetError) -> R {
+        let backend = if let name { try known(name) } else { backends.first { $0 is UserNetwork } }
+        guard let user = backend as? UserNetwork else {
+            throw NetError(name.map { "'\($0)' is no user network" } ?? "there is no user network")
+        }
+        board.domain.lock.lock()
+        defer { board.domain.lock.unlock() }
+        return try body(user)
     }
 }

@@ -31,6 +31,7 @@ final class SystemMachine {
     private let harts: HartSet
     private let backends: CharBackends
     private var disks: Disks?
+    private var networks: Networks?
     private var bus: PCIBus?
     private var blockCommands: BlockCommands?
     private var monitors: [Monitor] = []
@@ -141,6 +142,7 @@ final class SystemMachine {
         commands.failed = { job, error in writeStandardError("martlet: job '\(job.id)': \(error)\n") }
         blockCommands = commands
         let networks = try Networks(line.networks, board)
+        self.networks = networks
         let objects = try Objects(
             line.objects, board, networks, startTime: line.clock.startTime(isCounted: line.counting != nil))
         var added = AddedDevices(
@@ -222,6 +224,7 @@ final class SystemMachine {
         sources.info = info.rows
         if let bus { sources.info.append(("pci", "functions on the PCI bus, and where they answer", { bus.text })) }
         sources.block = blockCommands
+        sources.network = networks
         sources.readPhysical = { [board] address, count in board.dma.bytes(address, count: count) }
         sources.readVirtual = { [board] address, count in
             info.whileStopped { info.read(address, count: count, board.map) }
