@@ -7,13 +7,16 @@ public struct LongSegment {
     /// Bytes of the longest one: what IPv4's length can say, behind an Ethernet header with a VLAN tag.
     public static let longest = 18 + 0xffff
 
-    private enum Field {
+    enum Field {
         static let length4 = 2, identification = 4, protocol4 = 9, checkSum4 = 10, addresses4 = 12..<20
-        static let length6 = 4, addresses6 = 8..<40
+        static let length6 = 4, protocol6 = 6, addresses6 = 8..<40
         static let sequence = 4, dataOffset = 12, flags = 13, checkSum = 16
     }
-    private enum Flag { static let fin: UInt8 = 1, push: UInt8 = 8, cwr: UInt8 = 0x80 }
-    private static let tcp: UInt8 = 6, vlanTags: [UInt16] = [0x8100, 0x88a8]
+    enum Flag { static let fin: UInt8 = 1, push: UInt8 = 8, acknowledge: UInt8 = 0x10, cwr: UInt8 = 0x80 }
+    static let tcp: UInt8 = 6
+    /// Bytes of Ethernet's header without a tag.
+    static let plainHeader = 14
+    private static let vlanTags: [UInt16] = [0x8100, 0x88a8]
 
     private let frame: [UInt8]
     private let network: Int
@@ -101,8 +104,8 @@ public struct LongSegment {
 
 extension [UInt8] {
     /// Two bytes, the most significant first.
-    fileprivate func word(_ index: Int) -> UInt16 { UInt16(self[index]) << 8 | UInt16(self[index + 1]) }
-    fileprivate mutating func setWord(_ index: Int, _ value: UInt16) {
+    func word(_ index: Int) -> UInt16 { UInt16(self[index]) << 8 | UInt16(self[index + 1]) }
+    mutating func setWord(_ index: Int, _ value: UInt16) {
         self[index] = UInt8(value >> 8)
         self[index + 1] = UInt8(value & 255)
     }

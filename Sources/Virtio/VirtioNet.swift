@@ -25,6 +25,10 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
                 Property("host_tso6", .flag, "on", "the same for IPv6"),
                 Property("host_ecn", .flag, "on", "also those that tell of congestion"),
                 Property("guest_csum", .flag, "on", "the guest need not look at check sums of what comes in"),
+                Property(
+                    "guest_tso4", .flag, "on",
+                    "TCP segments of IPv4 that come in one after the other become long ones; it needs guest_csum"),
+                Property("guest_tso6", .flag, "on", "the same for IPv6"),
                 Property("status", .flag, "on", "the guest sees whether the cable is connected"),
                 Property(
                     "host_mtu", .number(0...65535), "0", "bytes of data in a frame that the guest is told; 0: nothing"),
@@ -50,7 +54,7 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
 
     enum Bit {
         static let checkSum: UInt64 = 1 << 0, guestCheckSum: UInt64 = 1 << 1, mtu: UInt64 = 1 << 3
-        static let address: UInt64 = 1 << 5
+        static let address: UInt64 = 1 << 5, incomingLong4: UInt64 = 1 << 7, incomingLong6: UInt64 = 1 << 8
         static let long4: UInt64 = 1 << 11, long6: UInt64 = 1 << 12, longECN: UInt64 = 1 << 13
         static let merged: UInt64 = 1 << 15, status: UInt64 = 1 << 16
         static let control: UInt64 = 1 << 17, controlReceive: UInt64 = 1 << 18, controlVLAN: UInt64 = 1 << 19
@@ -76,8 +80,10 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
     /// Its address now. A driver may choose another one.
     var address: [UInt8]
     var filter = ReceiveFilter()
-    /// What came in, oldest first, without the driver having had room.
-    private var kept: [[UInt8]] = []
+    /// What came in and the driver has not got yet, oldest first.
+    private var kept: [IncomingFrame] = []
+    private var keptSegments = 0
+    private var receiver: BottomHalf!
     private var sender: BottomHalf!
     private var frame: [UInt8] = []
 
@@ -89,6 +95,7 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
         address = firstOwn
         super.init(context)
         sender = bottomHalf { [unowned self] in sendAll() }
+        receiver = bottomHalf { [unowned self] in tryToReceive() }
         network?.attach(self)
     }
 
@@ -113,7 +120,11 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
             if properties.flag("host_tso6") { bits |= Bit.long6 }
             if properties.flag("host_ecn"), bits & (Bit.long4 | Bit.long6) != 0 { bits |= Bit.longECN }
         }
-        if properties.flag("guest_csum") { bits |= Bit.guestCheckSum }
+        if properties.flag("guest_csum") {
+            bits |= Bit.guestCheckSum
+            if properties.flag("guest_tso4") { bits |= Bit.incomingLong4 }
+            if properties.flag("guest_tso6") { bits |= Bit.incomingLong6 }
+        }
         return bits
     }
 
@@ -133,6 +144,7 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
 
     public override func stopped() {
         kept = []
+        keptSegments = 0
         begun = []
         filter = ReceiveFilter()
         address = firstOwn
@@ -223,17 +235,26 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
         guard incoming.isReady, !status.contains(.needsReset), status.contains(.driverOK),
             filter.takes(frame, own: UInt64(ethernet: address))
         else { return }
-        var bytes = Array(frame)
-        if bytes.count < NetBackend.shortestFrame {
-            bytes += Array(repeating: 0, count: NetBackend.shortestFrame - bytes.count)
-        }
-        if kept.count < Self.keptFrames { kept.append(bytes) }
+        guard keptSegments < Self.keptFrames else { return tryToReceive() }
+        keptSegments += 1
+        let joins4 = has(Bit.incomingLong4), joins6 = has(Bit.incomingLong6)
+        if let last = kept.indices.last, kept[last].append(frame) { return }
+        kept.append(IncomingFrame(frame, joins4: joins4, joins6: joins6))
+        // What may become longer waits for the rest of what comes in this turn of the loop.
+        if joins4 || joins6 { receiver.schedule() } else { tryToReceive() }
+    }
+
+    private func tryToReceive() {
         do throws(RingFault) { try receiveKept() } catch { fail(error) }
     }
 
     private func receiveKept() throws(RingFault) {
+        guard incoming.isReady else { return }
         var done = 0
-        while done < kept.count, try put(kept[done]) { done += 1 }
+        while done < kept.count, try put(&kept[done]) {
+            keptSegments -= kept[done].segments
+            done += 1
+        }
         kept.removeFirst(done)
         if done > 0 { tell(incoming) }
     }
@@ -242,8 +263,8 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
     private var begun: [Chain] = []
 
     /// False: there is no room for it.
-    private func put(_ frame: [UInt8]) throws(RingFault) -> Bool {
-        let total = Self.headerSize + frame.count, mayMerge = has(Bit.merged)
+    private func put(_ frame: inout IncomingFrame) throws(RingFault) -> Bool {
+        let total = Self.headerSize + frame.bytes.count, mayMerge = has(Bit.merged)
         var room = begun.reduce(0) { $0 + $1.writableCount }
         while room < total {
             guard let chain = try incoming.next() else { return false }
@@ -258,9 +279,16 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
         }
         var header = [UInt8](repeating: 0, count: Self.headerSize)
         if has(Bit.guestCheckSum) { header[0] = HeaderFlag.isValid }
+        if let long = frame.finish() {
+            header[0] = HeaderFlag.needsCheckSum
+            header[1] = long.isIPv6 ? Segmentation.tcp6 : Segmentation.tcp4
+            for (at, value) in [(2, long.headers), (4, long.size), (6, long.transport), (8, long.checkSum)] {
+                (header[at], header[at + 1]) = (UInt8(value & 255), UInt8(value >> 8))
+            }
+        }
         header[10] = UInt8(truncatingIfNeeded: begun.count)
         header[11] = UInt8(truncatingIfNeeded: begun.count >> 8)
-        var rest = frame[...]
+        var rest = frame.bytes[...]
         for (index, chain) in begun.enumerated() {
             let start = index == 0 ? chain.write(header) : 0
             let count = chain.write(rest, at: start)
