@@ -28,10 +28,10 @@ public struct DMAWindow: @unchecked Sendable {
 
     public func wrote(_ range: Range<Int>) { written(block, offset + UInt64(range.lowerBound), UInt64(range.count)) }
 
-    /// An integer at an offset that is a multiple of its size, least significant byte first. It is read once.
+    /// An integer at an offset, least significant byte first. It is read once.
     @inline(__always) public func load<T: FixedWidthInteger & BitwiseCopyable>(_ offset: Int, as type: T.Type) -> T {
         precondition(offset >= 0 && offset <= bytes.count - MemoryLayout<T>.size)
-        return T(littleEndian: bytes.baseAddress!.load(fromByteOffset: offset, as: type))
+        return T(littleEndian: bytes.baseAddress!.loadUnaligned(fromByteOffset: offset, as: type))
     }
 
     @inline(__always) public func store<T: FixedWidthInteger & BitwiseCopyable>(_ offset: Int, _ value: T) {

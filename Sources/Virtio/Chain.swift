@@ -8,6 +8,8 @@ public struct Chain: Sendable {
     let id: UInt16
     /// Places of the ring that it takes.
     let places: UInt16
+    /// Of its queue when it was taken (`VirtQueue.generation`).
+    var generation: UInt64 = 0
     public internal(set) var readable: [DMAWindow] = []
     public internal(set) var writable: [DMAWindow] = []
 

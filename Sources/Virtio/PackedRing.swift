@@ -16,6 +16,8 @@ struct PackedRing: Ring {
     /// Where the next buffer is offered, and where the next one is given back. Each has a counter that changes whenever it begins anew.
     private var taken: UInt16 = 0, takenWrap = true
     private var used: UInt16 = 0, usedWrap = true
+    /// Places of buffers that have been taken and not been given back.
+    private var outstanding: UInt16 = 0
     /// Places given back since the driver was last interrupted.
     private var untold: UInt16 = 0
 
@@ -46,6 +48,7 @@ struct PackedRing: Ring {
             id = descriptor.third
             places += 1
             if places > size { throw .chainTooLong }
+            if places > size - outstanding { throw .tooManyOffered(outstanding + places) }
             index = index + 1 == size ? 0 : index + 1
             if flags & Descriptor.Flag.indirect != 0 {
                 if flags & Descriptor.Flag.next != 0 || places > 1 { throw .indirect("it is not alone") }
@@ -59,6 +62,7 @@ struct PackedRing: Ring {
             try builder.add(descriptor, flags: flags)
             if flags & Descriptor.Flag.next == 0 { break }
         }
+        outstanding += places
         taken += places
         if taken >= size {
             taken -= size
@@ -78,6 +82,7 @@ struct PackedRing: Ring {
         if written > 0 { flags |= Descriptor.Flag.write }
         descriptors.storeReleasing(place + 14, flags)
         descriptors.wrote(place + 8..<place + 16)
+        outstanding -= chain.places
         used += chain.places
         untold &+= chain.places
         if used >= size {
@@ -110,5 +115,6 @@ struct PackedRing: Ring {
         try coder.field(&used, in: 0...size - 1)
         try coder.field(&usedWrap)
         try coder.field(&untold)
+        try coder.field(&outstanding, in: 0...size)
     }
 }

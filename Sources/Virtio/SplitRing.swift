@@ -41,7 +41,8 @@ struct SplitRing: Ring {
     mutating func next() throws(RingFault) -> Chain? {
         let offered = offered
         if offered == taken { return nil }
-        if offered &- taken > size { throw .tooManyOffered(offered &- taken) }
+        // What has been taken and not been given back has its place still.
+        if offered &- taken > size || taken &- used >= size { throw .tooManyOffered(offered &- used) }
         let head = driver.load(4 + 2 * Int(taken % size), as: UInt16.self)
         taken &+= 1
         return try chain(head)

@@ -66,7 +66,9 @@ public final class VirtQueue {
     public let limit: UInt16
     // What the driver has set up.
     var place: RingPlace
-    private var ring: (any Ring)?
+    private var ring: (any Ring)? { didSet { if ring == nil { generation += 1 } } }
+    /// Changes when the queue ends: what is given back after that is nobody's any more.
+    private var generation: UInt64 = 0
     /// Something has been given back since it was last asked whether the driver wants to know.
     private var hasNews = false
 
@@ -91,9 +93,15 @@ public final class VirtQueue {
 
     /// The next buffer. Nil: none is offered, and the driver notifies the device of the next one.
     func next() throws(RingFault) -> Chain? {
-        if let chain = try ring?.next() { return chain }
+        if let chain = try take() { return chain }
         ring?.setNotified(true)
-        return try ring?.next()
+        return try take()
+    }
+
+    private func take() throws(RingFault) -> Chain? {
+        var chain = try ring?.next()
+        chain?.generation = generation
+        return chain
     }
 
     /// The driver need not notify the device: it looks for buffers by itself, until `next` has found none.
@@ -102,6 +110,7 @@ public final class VirtQueue {
     var isEmpty: Bool { ring?.isEmpty ?? true }
 
     func giveBack(_ chain: Chain, written: Int) {
+        guard chain.generation == generation else { return }
         ring?.giveBack(chain, written: UInt32(clamping: written))
         hasNews = true
     }

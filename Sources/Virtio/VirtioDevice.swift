@@ -60,6 +60,8 @@ open class VirtioDevice: Device, @unchecked Sendable {
     final let queues: [VirtQueue]
     private(set) final var status: VirtioStatus = []
     private final var accepted: UInt64 = 0
+    /// By queue; made when they are needed.
+    private final var goingOn: [BottomHalf] = []
     /// Counts changes of the configuration.
     private(set) final var generation: UInt8 = 0
 
@@ -78,10 +80,18 @@ open class VirtioDevice: Device, @unchecked Sendable {
 
     public final func queue(_ index: Int) -> VirtQueue { queues[index] }
 
-    /// Takes buffers until there are no more; then the driver notifies of the next one.
+    /// Takes buffers until there are no more; then the driver notifies of the next one. After as many as the queue has places others come
+    /// first, and the loop goes on: a driver can offer buffers as fast as they are taken.
     public final func takeAll(_ queue: VirtQueue, _ body: (Chain) throws(RingFault) -> Void) throws(RingFault) {
         queue.quiet()
-        while let chain = try queue.next() { try body(chain) }
+        for _ in 0..<queue.limit {
+            guard let chain = try queue.next() else { return }
+            try body(chain)
+        }
+        if goingOn.isEmpty {
+            goingOn = queues.map { queue in bottomHalf { [unowned self] in notify(queue.index) } }
+        }
+        goingOn[queue.index].schedule()
     }
 
     /// Gives a buffer back of which the device has written so many bytes, and tells the driver if it wants to know.

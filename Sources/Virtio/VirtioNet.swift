@@ -218,7 +218,8 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
         guard flags & HeaderFlag.needsCheckSum != 0, size > 0,
             let segment = LongSegment(frame, transport: Int(header.value(6, as: UInt16.self)), isIPv6: isIPv6)
         else { return guestError("a long segment that is none of TCP") }
-        if network?.takesLongSegments == true { return sendFrame(segment.whole) }
+        guard let network else { return }
+        if network.takesLongSegments { return sendFrame(segment.whole) }
         segment.cut(size: Int(size)) { piece in
             if piece.count <= longestFrame { sendFrame(piece) }
         }

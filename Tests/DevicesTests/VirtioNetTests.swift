@@ -134,6 +134,54 @@ private final class TestCable: NetBackend, @unchecked Sendable {
         #expect(driver.memory.bytes(data + 4096 + 12, count: 100) == Array(repeating: 2, count: 100))
     }
 
+    /// Eight small buffers, and a frame that needs more: the card has taken all of them.
+    private func makeFull(_ layout: RingLayout) throws -> TestDriver {
+        let driver = try make(layout, Self.merged)
+        for index in 0..<8 as Range<UInt64> {
+            driver.offer([Piece(address: data + 64 * index, count: 64, isWritten: true)])
+        }
+        cable.deliver(Array(repeating: 1, count: 1500))
+        driver.turn()
+        #expect(driver.used(waits: false) == nil && !driver.needsReset)
+        return driver
+    }
+
+    @Test(arguments: [RingLayout(), RingLayout(packed: true)])
+    func noMoreBuffersAreTakenThanThereArePlaces(_ layout: RingLayout) throws {
+        let driver = try makeFull(layout)
+        if layout.packed {
+            // As in the second round, although nothing has been used.
+            for index in 0..<8 as Range<UInt64> {
+                #expect(driver.memory.store(TestDriver.descriptors + 16 * index + 14, UInt16(0x8002)))
+            }
+        } else {
+            #expect(driver.memory.store(TestDriver.driverArea + 2, UInt16(16)))
+        }
+        driver.notify()
+        driver.turn()
+        #expect(driver.needsReset)
+    }
+
+    /// A queue that is stopped and begun anew with fewer places gets nothing back that was taken before.
+    @Test func aQueueThatBeginsAnewForgetsWhatWasTaken() throws {
+        let driver = try makeFull(RingLayout(packed: true))
+        driver.transport.put(0x30, 0)
+        driver.transport.put(0x44, 0)
+        driver.transport.put(0x38, 2)
+        #expect(driver.memory.fill(TestDriver.descriptors, count: 16 * 8))
+        #expect(driver.memory.store(TestDriver.descriptors, data + 0x1000))
+        #expect(driver.memory.store(TestDriver.descriptors + 8, UInt32(4096)))
+        #expect(driver.memory.store(TestDriver.descriptors + 14, UInt16(0x82)))
+        driver.transport.put(0x44, 1)
+        driver.notify()
+        driver.turn()
+        #expect(!driver.needsReset)
+        #expect(
+            driver.memory.load(TestDriver.descriptors + 14, as: UInt16.self) == 0x8082,
+            "the one of the new queue is used")
+        #expect(driver.memory.load(TestDriver.descriptors + 16 + 14, as: UInt16.self) == 0)
+    }
+
     @Test func withoutThatAFrameThatDoesNotFitIsLost() throws {
         let driver = try make()
         driver.offer([Piece(address: data, count: 64, isWritten: true)])
