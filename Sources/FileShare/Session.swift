@@ -13,11 +13,15 @@ public final class Session {
     private static let mostFiles = 1 << 16
     /// Most bytes of an attribute (xattr(7)), and most names in one walk (walk(5)).
     private static let longestAttribute = 1 << 16, mostNames = 16
+    /// Bytes of all attributes that a guest reads and writes at a time.
+    private static let mostAttributeBytes = 1 << 20
 
     private let share: Share
     private var longest = Session.longestMessage
     private var files: [UInt32: File] = [:]
     private var isNegotiated = false
+    /// Bytes of attributes that are kept, and will be.
+    private var attributeBytes = 0
 
     /// What a guest's number stands for (a fid).
     private final class File {
@@ -38,6 +42,7 @@ public final class Session {
         var value: [UInt8]
         /// Of one that is written: bytes that there will be, and flags.
         var pending: (count: Int, flags: UInt32)?
+        var size: Int { pending?.count ?? value.count }
     }
 
     public init(_ share: Share) { self.share = share }
@@ -45,6 +50,7 @@ public final class Session {
     /// The guest's driver begins anew.
     public func reset() {
         files = [:]
+        attributeBytes = 0
         isNegotiated = false
         longest = Self.longestMessage
     }
@@ -149,7 +155,9 @@ public final class Session {
 
     private func clunk(_ number: UInt32) throws(Errno) {
         guard let file = files.removeValue(forKey: number) else { throw .badf }
-        guard let attribute = file.attribute, let pending = attribute.pending else { return }
+        guard let attribute = file.attribute else { return }
+        attributeBytes -= attribute.size
+        guard let pending = attribute.pending else { return }
         guard attribute.value.count == pending.count else { throw .io }
         // An empty value takes the attribute away.
         if pending.count == 0 { return try file.node.removeAttribute(attribute.name) }
@@ -323,7 +331,10 @@ public final class Session {
         let from = try file(&r), number = try newNumber(&r), name = try r.text()
         let value = try name.isEmpty ? share.attributeNames(from.node) : share.attribute(from.node, name)
         let file = File(from.node, user: from.user)
-        file.attribute = Attribute(name: name, value: value)
+        let attribute = Attribute(name: name, value: value)
+        file.attribute = attribute
+        guard files.count < Self.mostFiles else { throw .mfile }
+        try countBytes(attribute)
         try add(number, file)
         a.add(UInt64(value.count))
     }
@@ -334,7 +345,14 @@ public final class Session {
         guard file.contents == nil, file.attribute == nil, !name.isEmpty else { throw .inval }
         guard share.isGuests(name) else { throw .perm }
         guard size <= UInt64(Self.longestAttribute) else { throw .nospc }
-        file.attribute = Attribute(name: name, value: [], pending: (Int(size), flags & 3))
+        let attribute = Attribute(name: name, value: [], pending: (Int(size), flags & 3))
+        try countBytes(attribute)
+        file.attribute = attribute
+    }
+
+    private func countBytes(_ attribute: Attribute) throws(Errno) {
+        guard attributeBytes + attribute.size <= Self.mostAttributeBytes else { throw .nospc }
+        attributeBytes += attribute.size
     }
 
     // MARK: contents

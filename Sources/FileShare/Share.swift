@@ -82,11 +82,26 @@ public final class Share: @unchecked Sendable {
         return Identity(kind: kind, version: version, path: path)
     }
 
-    /// `..` of a folder.
+    /// Folders in each other, at most: a path has 4096 bytes.
+    private static let deepest = 2048
+
+    /// `..` of a folder. A folder may have been moved out of the shared one since the guest came to know it: it has none then.
     func parent(of node: HostNode) throws(Errno) -> HostNode {
-        let own = try node.status(), top = try root.status()
-        if own.inode == top.inode, own.device == top.device { return root }
-        return try node.child("..")
+        let top = try root.status()
+        func isSame(_ a: HostNode.Status, _ b: HostNode.Status) -> Bool { a.inode == b.inode && a.device == b.device }
+        var status = try node.status()
+        if isSame(status, top) { return root }
+        let parent = try node.child("..")
+        var folder = parent
+        for _ in 0..<Self.deepest {
+            let above = try folder.status()
+            if isSame(above, top) { return parent }
+            // The host's root is its own.
+            if isSame(above, status) { break }
+            status = above
+            folder = try folder.child("..")
+        }
+        throw .noent
     }
 
     private func keep(
@@ -105,8 +120,10 @@ public final class Share: @unchecked Sendable {
 
     // MARK: extended attributes of the guest's
 
-    /// Those that `mapped` keeps are not the guest's.
-    func isGuests(_ name: String) -> Bool { spec.security != .mapped || !name.hasPrefix("user.virtfs") }
+    /// With `mapped` those that it keeps are not the guest's, nor are those that mean something to the host, such as access control lists.
+    func isGuests(_ name: String) -> Bool {
+        spec.security != .mapped || name.hasPrefix("user.") && !name.hasPrefix("user.virtfs")
+    }
 
     func attribute(_ node: HostNode, _ name: String) throws(Errno) -> [UInt8] {
         guard isGuests(name) else { throw Errno(61) }  // ENODATA

@@ -160,6 +160,34 @@ private func number(_ bytes: [UInt8], _ at: Int, _ count: Int) -> UInt64 {
         #expect(throws: Errno.noent) { try client.walk(0, 2, "in/..") }
     }
 
+    /// A folder that somebody moves out of the shared one has no parent any more.
+    @Test func aFolderThatIsMovedOutLeadsNowhere() throws {
+        let outside = try makeTemporaryFolder("outside")
+        defer { removeFolder(outside) }
+        let client = try Client(temporary)
+        _ = try client.ask(72, word(0, 4) + text("a") + word(0o755, 4) + word(0, 4))
+        #expect(try client.walk(0, 1, "a") == 1 && client.walk(1, 2, "..", "a", "..") == 3)
+        try client.clunk(2)
+        try HostNode(folder: temporary).move("a", to: HostNode(folder: outside), as: "a")
+        #expect(throws: Errno.noent) { try client.walk(1, 2, "..") }
+        #expect(throws: Errno.badf) { try client.clunk(2) }
+    }
+
+    @Test func attributesThatAreNotWrittenYetAreLimited() throws {
+        let client = try Client(temporary)
+        var count = 0
+        #expect(throws: Errno.nospc) {
+            for fid in 1..<100 as Range<UInt64> {
+                _ = try client.walk(0, fid)
+                _ = try client.ask(32, word(fid, 4) + text("user.x\(fid)") + word(0x1_0000, 8) + word(0, 4))
+                count += 1
+            }
+        }
+        #expect(count == 16)
+        _ = try? client.clunk(1)
+        _ = try client.ask(32, word(17, 4) + text("user.x") + word(0x1_0000, 8) + word(0, 4))
+    }
+
     @Test func whatCannotBeWrittenIsNot() throws {
         try Client(temporary).create(0, "file")
         let client = try Client(temporary, isReadOnly: true)
@@ -201,6 +229,9 @@ private func number(_ bytes: [UInt8], _ at: Int, _ count: Int) -> UInt64 {
         #expect(try client.walk(0, 6, "file") == 1)
         #expect(throws: Errno.perm) {
             try client.ask(32, word(6, 4) + text("user.virtfs.uid") + word(4, 8) + word(0, 4))
+        }
+        #expect(throws: Errno.perm) {
+            try client.ask(32, word(6, 4) + text("system.posix_acl_access") + word(4, 8) + word(0, 4))
         }
         _ = try client.ask(32, word(6, 4) + text("user.mine") + word(3, 8) + word(0, 4))
         #expect(try client.write(6, [1, 2]) == 2 && client.write(6, [3], at: 2) == 1)
