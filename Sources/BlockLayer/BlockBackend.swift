@@ -188,6 +188,10 @@ public final class BlockBackend: @unchecked Sendable {
 
     /// Returns when no request is under way. Those that did not begin, and those whose end has not been told, are forgotten.
     public func cancelAll() {
+        // A request that a limit keeps waiting could take minutes.
+        let group = throttleGroup
+        group?.lift(true)
+        defer { group?.lift(false) }
         wait {
             waiting = []
             first = 0

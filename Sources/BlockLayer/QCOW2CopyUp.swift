@@ -62,6 +62,9 @@ extension QCOW2Image {
     /// Writes what the image holds into the one below, and holds nothing then. No request is under way.
     public func commitToBacking() throws(BlockError) {
         guard let backing else { throw failure(.inval, "there is nothing below it") }
+        if let node = backing as? BlockNode, node.users.count > 1 {
+            throw failure(.busy, "other disks lie on what is below it")
+        }
         // A node's users have been told that it is read; this is done behind their back.
         let base = (backing as? BlockNode)?.image ?? backing
         try base.reopen(isReadOnly: false)

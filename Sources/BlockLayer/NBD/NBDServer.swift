@@ -60,10 +60,15 @@ public final class NBDServer: @unchecked Sendable {
             _ = HostPoll.wait(&entries, nanoseconds: 1_000_000_000)
             if entries[0].found.contains(.readable) { changes.clear() }
             if entries[2].found.contains(.readable) { end() }
-            if hasRoom, entries[1].found.contains(.readable), let fd = HostSocket.accept(listener) {
-                if path == nil { HostSocket.sendAtOnce(fd) }
-                serve(HostConnection(owning: fd))
+            guard hasRoom, entries[1].found.contains(.readable) else { continue }
+            guard let fd = HostSocket.accept(listener) else {
+                // There may be no descriptor left: whoever waits is there still.
+                var nothing: [PollEntry] = []
+                _ = HostPoll.wait(&nothing, nanoseconds: 100_000_000)
+                continue
             }
+            if path == nil { HostSocket.sendAtOnce(fd) }
+            serve(HostConnection(owning: fd))
         }
     }
 
