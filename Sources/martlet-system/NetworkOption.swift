@@ -14,7 +14,8 @@ struct NetworkOption: Sendable {
         case hubPort(hub: Int, netdev: String?)
     }
     let id: String
-    let kind: Kind
+    /// Nil: there is a card alone, of a back end that another option makes.
+    let kind: Kind?
     /// `-nic` and `-net nic` add a card: the value of a `-device`.
     private(set) var card: String?
 
@@ -81,7 +82,7 @@ struct NetworkOption: Sendable {
     static var help: String { "Available netdev backend types:\n" + types.map { "  \($0.name)\n" }.joined() }
     private static var wanted: String { "TYPE[,PROP=VALUE...] with one of the types \(names)" }
 
-    private init(id: String, _ kind: Kind, card: String? = nil) {
+    private init(id: String, _ kind: Kind?, card: String? = nil) {
         self.id = id
         self.kind = kind
         self.card = card
@@ -119,7 +120,7 @@ struct NetworkOption: Sendable {
             let netdev = pairs.first { $0.key == "netdev" }?.value
             let ofCard = pairs.map { $0.key == "macaddr" ? (key: "mac", value: $0.value) : $0 }
             let card = try card(netdev: netdev ?? port, ofCard.filter { ["mac", "model"].contains($0.key) })
-            return [NetworkOption(id: netdev == nil ? port : "#\(port)", .hubPort(hub: 0, netdev: nil), card: card)]
+            return [NetworkOption(id: port, netdev == nil ? .hubPort(hub: 0, netdev: nil) : nil, card: card)]
         default:
             let id = pairs.first { ["id", "name"].contains($0.key) }?.value ?? "#net\(number)"
             let kind = try kind(type, pairs.filter { !["id", "name"].contains($0.key) })

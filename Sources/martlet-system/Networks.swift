@@ -24,22 +24,23 @@ final class Networks: NetworkControl {
     }
 
     private func start(_ option: NetworkOption) throws(NetError) {
+        guard let kind = option.kind else { return }
         if named(option.id) != nil { throw NetError("there are two of them") }
-        let backend = try make(option)
+        let backend = try make(option.id, kind)
         try backend.start(board.loop, under: board.domain.lock)
         backends.append(backend)
     }
 
-    private func make(_ option: NetworkOption) throws(NetError) -> NetBackend {
-        switch option.kind {
-        case .user(let spec): return try UserNetwork(name: option.id, spec)
-        case .stream(let place): return StreamNetwork(name: option.id, place)
-        case .packets(let place): return PacketNetwork(name: option.id, place)
+    private func make(_ id: String, _ kind: NetworkOption.Kind) throws(NetError) -> NetBackend {
+        switch kind {
+        case .user(let spec): return try UserNetwork(name: id, spec)
+        case .stream(let place): return StreamNetwork(name: id, place)
+        case .packets(let place): return PacketNetwork(name: id, place)
         case .hubPort(let number, let name):
             let peer = name.flatMap(named)
             if let name, peer == nil { throw NetError("netdev=\(name): there is no -netdev with id=\(name)") }
             if let name, peer?.card != nil { throw NetError("netdev=\(name): something else is connected to it") }
-            return HubPort(name: option.id, hub(number), to: peer)
+            return HubPort(name: id, hub(number), to: peer)
         }
     }
 

@@ -60,6 +60,17 @@ import Testing
         #expect(seen[8] == "wanted netdev_add TYPE,id=ID[,PROP=VALUE...]")
     }
 
+    @Test func theOlderFormConnectsAtAHub() throws {
+        let seen = try answers(to: ["info network"], "-net user,name=u -net nic,macaddr=52:54:00:00:00:02 -net none")
+        let wanted = [
+            "u: index=0,type=user,net=10.0.2.0,restrict=off", "#hub0-0: index=0,type=hubport,hubid=0,netdev=u",
+            "macaddr=52:54:00:00:00:02", " \\ #hub0-2: index=0,type=hubport,hubid=0",
+        ]
+        for line in wanted { #expect(seen.first?.contains(line) == true, "\(line) in \(seen)") }
+        let alone = try answers(to: ["info network"], "-netdev user,id=n -net nic,netdev=n")
+        #expect(alone.first?.split(separator: "\n").count == 2, "a card and its back end: \(alone)")
+    }
+
     /// Whether a process may have network interfaces of its own.
     private static let mayOpenTap: Bool = {
         let run = try? runProcess("/bin/sh", ["-c", "unshare -Urn sh -c 'exec 3<>/dev/net/tun'"], seconds: 10)
