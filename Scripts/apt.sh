@@ -146,6 +146,6 @@ kernel_source() {
 fetch_source() {
     local package=$1 dir=$CACHE/apt/source
     prepare_apt source
-    (cd "$dir/archives" && private_apt source apt-get source --download-only "$package" >&2)
+    (cd "$dir/archives" && private_apt source apt-get source --download-only --tar-only "$package" >&2)
     ls -t "$dir/archives/${package}"_*.orig.tar.* | grep -v '\.asc$' | head -1
 }

@@ -14,6 +14,11 @@ bench_command() {
         bench_system_command "$@"
         return
     fi
+    if [ "${1:-}" = image ]; then
+        shift
+        bench_image_command "$@"
+        return
+    fi
     local page=""
     if [ "${1:-}" = --html ]; then
         page=${2:-}

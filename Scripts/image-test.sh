@@ -31,8 +31,15 @@ image_tests() {
     trap "rm -rf '$folder'" EXIT
     for name in "${names[@]}"; do
         start=$(date +%s.%N)
-        status=0
-        (set -e; MACHINE_PROMPT=$IMAGE_TEST_PROMPT MACHINE_PATIENCE=forever MACHINE_OFF=poweroff "image_test_$name") >"$folder/log" 2>&1 || status=$?
+        # Not as part of a condition, within which a test would go on behind what fails.
+        set +e
+        (
+            set -e
+            MACHINE_PROMPT=$IMAGE_TEST_PROMPT MACHINE_PATIENCE=forever MACHINE_OFF=poweroff
+            "image_test_$name"
+        ) >"$folder/log" 2>&1
+        status=$?
+        set -e
         tried=$((tried + 1))
         if [ $status = 0 ]; then
             passed=$((passed + 1))
