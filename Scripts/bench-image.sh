@@ -57,18 +57,19 @@ bench_image_disk() {
     [ "$(cat "$BENCH_IMAGE_DISK.recipe" 2>/dev/null)" != "$recipe" ] || return 0
     say "making the disk of the rows"
     rm -f "$BENCH_IMAGE_DISK" "$BENCH_IMAGE_DISK.recipe"
-    command=("$MARTLET_BIN" system riscv64)
-    packed=$(fetch_source hello)
-    image_mirror "${BENCH_IMAGE_PACKAGES[@]}"
-    cp "$packed" "$folder/mirror/source.tar.gz"
-    {
-        image_sources
-        printf '%s\n' "apt-get -y install --no-install-recommends ${BENCH_IMAGE_PACKAGES[*]}" \
-            "/usr/lib/apt/apt-helper download-file http://10.0.2.2:$port/source.tar.gz source.tar.gz" 'tar xf source.tar.gz && mv hello-* hello' \
-            "hello/configure --version && echo 'disk made' | tr a-z A-Z"
-    } | debian_uboot -smp 2 >"$folder/log"
-    # shellcheck disable=SC2064
-    trap "rm -rf '$folder'" EXIT
+    # The mirror's server ends with the subshell.
+    (
+        command=("$MARTLET_BIN" system riscv64)
+        packed=$(fetch_source hello)
+        image_mirror "${BENCH_IMAGE_PACKAGES[@]}"
+        cp "$packed" "$folder/mirror/source.tar.gz"
+        {
+            image_sources
+            printf '%s\n' "apt-get -y install --no-install-recommends ${BENCH_IMAGE_PACKAGES[*]}" \
+                "/usr/lib/apt/apt-helper download-file http://10.0.2.2:$port/source.tar.gz source.tar.gz" 'tar xf source.tar.gz && mv hello-* hello' \
+                "hello/configure --version && echo 'disk made' | tr a-z A-Z"
+        } | debian_uboot -smp 2 >"$folder/log"
+    )
     grep -aq 'DISK MADE' "$folder/log" || { tail -n 5 "$folder/log" >&2; fail "bench image: the disk cannot be made"; }
     mv "$folder/overlay.qcow2" "$BENCH_IMAGE_DISK"
     printf '%s\n' "$recipe" >"$BENCH_IMAGE_DISK.recipe"
