@@ -101,23 +101,9 @@ public struct IncomingFrame {
     /// Fills in what depends on its length; the sum of TCP is that of the pseudo header. Nil: it is no long segment.
     public mutating func finish() -> Long? {
         guard segments > 1, let segment else { return nil }
-        typealias Field = LongSegment.Field
-        let network = LongSegment.plainHeader, addresses: Range<Int>
-        if segment.isIPv6 {
-            bytes.setWord(network + Field.length6, UInt16(bytes.count - segment.transport))
-            addresses = Field.addresses6
-        } else {
-            bytes.setWord(network + Field.length4, UInt16(bytes.count - network))
-            bytes.setWord(network + Field.checkSum4, 0)
-            bytes.setWord(network + Field.checkSum4, ~InternetCheckSum.sum(bytes[network..<segment.transport]))
-            addresses = Field.addresses4
-        }
-        let sums = [
-            InternetCheckSum.sum(bytes[(network + addresses.lowerBound)..<(network + addresses.upperBound)]),
-            UInt16(LongSegment.tcp), UInt16(bytes.count - segment.transport),
-        ]
-        bytes.setWord(
-            segment.transport + Field.checkSum, InternetCheckSum.fold(sums.reduce(0) { $0 + UInt64($1) }))
+        let pseudo = LongSegment.fillNetworkHeader(
+            &bytes, network: LongSegment.plainHeader, transport: segment.transport, isIPv6: segment.isIPv6)
+        bytes.setWord(segment.transport + LongSegment.Field.checkSum, pseudo)
         return Long(isIPv6: segment.isIPv6, headers: segment.data, size: size, transport: segment.transport)
     }
 }

@@ -79,26 +79,34 @@ public struct LongSegment {
 
     /// Fills in what depends on the length and on the place among frames.
     private func finish(_ bytes: inout [UInt8], number: Int) {
+        if !isIPv6 {
+            let identification = network + Field.identification
+            bytes.setWord(identification, frame.word(identification) &+ UInt16(truncatingIfNeeded: number))
+        }
+        let pseudo = Self.fillNetworkHeader(&bytes, network: network, transport: transport, isIPv6: isIPv6)
+        bytes.setWord(transport + Field.checkSum, 0)
+        let sum = UInt64(pseudo) + UInt64(InternetCheckSum.sum(bytes[transport...]))
+        bytes.setWord(transport + Field.checkSum, ~InternetCheckSum.fold(sum))
+    }
+
+    /// Fills in the length in the header of IPv4 or IPv6, and IPv4's check sum. Returns the sum of TCP's pseudo header: addresses, protocol and
+    /// length.
+    static func fillNetworkHeader(_ bytes: inout [UInt8], network: Int, transport: Int, isIPv6: Bool) -> UInt16 {
         let addresses: Range<Int>
         if isIPv6 {
             bytes.setWord(network + Field.length6, UInt16(truncatingIfNeeded: bytes.count - network - 40))
             addresses = Field.addresses6
         } else {
             bytes.setWord(network + Field.length4, UInt16(truncatingIfNeeded: bytes.count - network))
-            let identification = network + Field.identification
-            bytes.setWord(identification, frame.word(identification) &+ UInt16(truncatingIfNeeded: number))
             bytes.setWord(network + Field.checkSum4, 0)
             bytes.setWord(network + Field.checkSum4, ~InternetCheckSum.sum(bytes[network..<transport]))
             addresses = Field.addresses4
         }
-        bytes.setWord(transport + Field.checkSum, 0)
-        // The pseudo header: addresses, protocol and length.
         let parts = [
             InternetCheckSum.sum(bytes[(network + addresses.lowerBound)..<(network + addresses.upperBound)]),
-            UInt16(Self.tcp), UInt16(truncatingIfNeeded: bytes.count - transport),
-            InternetCheckSum.sum(bytes[transport...]),
+            UInt16(tcp), UInt16(truncatingIfNeeded: bytes.count - transport),
         ]
-        bytes.setWord(transport + Field.checkSum, ~InternetCheckSum.fold(parts.reduce(0) { $0 + UInt64($1) }))
+        return InternetCheckSum.fold(parts.reduce(0) { $0 + UInt64($1) })
     }
 }
 
