@@ -15,11 +15,16 @@ public final class Domain: Sendable {
     public let diagnostics: Diagnostics
     /// Its registers may be accessed where nothing may be waited for.
     public let isLeaf: Bool
+    /// The loop is not the main one: what a vCPU asks for is done there, and the vCPU goes on.
+    public let isThreaded: Bool
 
-    public init(_ loop: EventLoop, diagnostics: Diagnostics = .silent, isLeaf: Bool = false) {
+    public init(
+        _ loop: EventLoop, diagnostics: Diagnostics = .silent, isLeaf: Bool = false, isThreaded: Bool = false
+    ) {
         self.loop = loop
         self.diagnostics = diagnostics
         self.isLeaf = isLeaf
+        self.isThreaded = isThreaded
     }
 
     public var clocks: Clocks { loop.clocks }

@@ -18,6 +18,8 @@ public enum PropertyKind: Sendable {
     case share
     /// The identifier of an object that gives random bytes.
     case entropy
+    /// The identifier of an object that is a thread with a loop.
+    case thread
     /// An address of Ethernet: six bytes in hexadecimal digits.
     case mac
 }
@@ -47,7 +49,7 @@ public struct Property: Sendable {
         case .drive: "drive"
         case .network: "netdev"
         case .share: "fsdev"
-        case .entropy: "object"
+        case .entropy, .thread: "object"
         case .mac: "52:54:00:12:34:56"
         }
     }
@@ -60,7 +62,7 @@ public struct Property: Sendable {
         case .numberOrNone(let range):
             text.isEmpty || text == "-1"
                 ? .text("") : parseNumber(text.utf8).flatMap { range.contains($0) ? .number($0) : nil }
-        case .text, .drive, .network, .share, .entropy: .text(text)
+        case .text, .drive, .network, .share, .entropy, .thread: .text(text)
         case .mac: text.isEmpty || macAddress(text) != nil ? .text(text) : nil
         case .choice(let names): names.contains(text) ? .text(text) : nil
         }

@@ -25,6 +25,7 @@ public final class VirtioBlock: VirtioDevice, @unchecked Sendable {
                 Property("physical_block_size", .number(512...32768), "512", "bytes that are best written at once"),
                 Property(
                     "write-cache", .choice(["auto", "on", "off"]), "auto", "what is written is kept until a flush"),
+                Property("iothread", .thread, "", "the thread that serves it: an identifier of -object iothread"),
                 Property("discard", .flag, "on", "the guest may say what it does not need"),
                 Property("write-zeroes", .flag, "on", "the guest may have bytes become 0 without sending them"),
             ] + [bootIndex] + commonProperties)

@@ -88,10 +88,14 @@ open class VirtioDevice: Device, @unchecked Sendable {
             guard let chain = try queue.next() else { return }
             try body(chain)
         }
+        serveLater(queue.index)
+    }
+
+    private func serveLater(_ index: Int) {
         if goingOn.isEmpty {
-            goingOn = queues.map { queue in bottomHalf { [unowned self] in notify(queue.index) } }
+            goingOn = queues.map { queue in bottomHalf { [unowned self] in serve(queue.index) } }
         }
-        goingOn[queue.index].schedule()
+        goingOn[index].schedule()
     }
 
     /// Gives a buffer back of which the device has written so many bytes, and tells the driver if it wants to know.
@@ -133,6 +137,10 @@ open class VirtioDevice: Device, @unchecked Sendable {
 
     final func notify(_ index: Int) {
         guard queues.indices.contains(index) else { return guestError("there is no queue \(index)") }
+        if domain.isThreaded { serveLater(index) } else { serve(index) }
+    }
+
+    private func serve(_ index: Int) {
         let queue = queues[index]
         guard queue.isReady, status.contains(.driverOK), !status.contains(.needsReset) else { return }
         do throws(RingFault) { try notified(queue) } catch { fail(error) }

@@ -50,11 +50,20 @@ struct AddedDevices {
                 case .share: context.share = try shares.open(option.properties.text(property.name))
                 case .network: context.network = try networks.take(option.properties.text(property.name))
                 case .entropy: context.entropy = try objects.takeEntropy(option.properties.text(property.name))
+                case .thread:
+                    if let thread = try objects.thread(option.properties.text(property.name)) {
+                        context.domain = thread.domain
+                    }
                 default: break
                 }
             }
             switch option.place {
             case .memory(let number):
+                // A slot and what is in it are accessed together, in the slot's domain.
+                if context.domain.isThreaded {
+                    throw CommandError(
+                        "-device \(name),iothread=: wanted a device of the PCI bus, such as virtio-blk-pci")
+                }
                 let slot = try slot(number, name, machine)
                 slot.plug(option.kind.kind.type.init(context))
                 try noteBoot(option, "/virtio-mmio@\(address(of: slot))", name)

@@ -10,6 +10,8 @@ struct ObjectOption: Sendable {
         case dump(DumpSpec)
         /// Random bytes: of a file; nil: of the host.
         case entropy(path: String?)
+        /// A thread with a loop, for devices.
+        case thread
         /// Limits that disks share.
         case throttle(ThrottleLimits)
     }
@@ -28,6 +30,9 @@ struct ObjectOption: Sendable {
             name: "filter-dump", properties: "netdev=ID,file=FILE,maxlen=N,queue=all|rx|tx",
             summary: "write the frames of a network to a file, for tcpdump"
         ) { (list) throws(OptionError) in .dump(try DumpSpec(&list)) },
+        Kind(name: "iothread", properties: "", summary: "a thread for devices that name it: iothread=ID") {
+            _ throws(OptionError) in .thread
+        },
         Kind(name: "rng-builtin", properties: "", summary: "random bytes of the host") { _ throws(OptionError) in
             .entropy(path: nil)
         },
@@ -61,10 +66,7 @@ struct ObjectOption: Sendable {
             throw OptionError("no kind; wanted one of \(Self.names)")
         }
         guard let kind = Self.kinds.first(where: { $0.name == name }) else {
-            throw OptionError(
-                name == "iothread"
-                    ? "'iothread': devices have no threads of their own to choose; leave it out, and iothread= too"
-                    : "there is no object '\(name)'; wanted one of \(Self.names)")
+            throw OptionError("there is no object '\(name)'; wanted one of \(Self.names)")
         }
         guard let id = list.take("id"), !id.isEmpty else { throw OptionError("no id; wanted \(name),id=ID") }
         self.id = id
@@ -103,7 +105,7 @@ let objectOptions: [CommandOption<SystemCommandLine>] = [
     CommandOption(
         "object", argument: "KIND,id=ID[,PROP=VALUE...]",
         help:
-            "what devices and back ends name: filter-dump, rng-builtin, rng-random, throttle-group; -object help lists properties"
+            "what devices and back ends name: filter-dump, iothread, rng-builtin, rng-random, throttle-group; -object help lists properties"
     ) { (line, value) throws(OptionError) in
         if value == "help" || value == "?" { return line.objectHelp = ObjectOption.help }
         let option = try ObjectOption(parsing: value)

@@ -7,6 +7,8 @@ import SystemKit
 
 final class Objects {
     private var entropy: [String: any EntropySource] = [:]
+    /// In the order of the options.
+    private(set) var threads: [IOThread] = []
 
     /// `startTime`: what the machine's clock is to begin with in the files of filters, in nanoseconds since 1970.
     init(_ options: [ObjectOption], _ board: Board, _ networks: Networks, startTime: UInt64) throws(CommandError) {
@@ -27,6 +29,11 @@ final class Objects {
                             startTime: startTime))
                 } catch { throw CommandError("-object filter-dump,\(error)") }
             case .throttle: break
+            case .thread:
+                do throws(Errno) {
+                    threads.append(
+                        try IOThread(option.id, clocks: board.loop.clocks, diagnostics: board.domain.diagnostics))
+                } catch { throw CommandError("-object iothread,id=\(option.id): \(error.message)") }
             case .entropy(nil): entropy[option.id] = HostEntropy()
             case .entropy(let path?):
                 do throws(Errno) { entropy[option.id] = try EntropyFile(path, board.domain) } catch {
@@ -44,4 +51,19 @@ final class Objects {
         }
         return source
     }
+
+    /// Any number of devices share one. Nil: the main loop serves the device.
+    func thread(_ name: String) throws(CommandError) -> IOThread? {
+        if name.isEmpty { return nil }
+        guard let thread = threads.first(where: { $0.name == name }) else {
+            throw CommandError("iothread=\(name): there is no -object iothread with id=\(name)")
+        }
+        return thread
+    }
+
+    /// For `info iothreads`.
+    var threadText: String { threads.map { "\($0.name):\n  thread_id=\($0.threadID)\n" }.joined() }
+
+    /// Returns when no thread does anything any more.
+    func end() { for thread in threads { thread.end() } }
 }

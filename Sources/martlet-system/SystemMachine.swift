@@ -31,6 +31,7 @@ final class SystemMachine {
     private let harts: HartSet
     private let backends: CharBackends
     private var disks: Disks?
+    private var objects: Objects?
     private var networks: Networks?
     private var bus: PCIBus?
     private var blockCommands: BlockCommands?
@@ -145,6 +146,7 @@ final class SystemMachine {
         self.networks = networks
         let objects = try Objects(
             line.objects, board, networks, startTime: line.clock.startTime(isCounted: line.counting != nil))
+        self.objects = objects
         var added = AddedDevices(
             board, slots: parts.virtioSlots, bus: parts.bus, disks: disks, networks: networks,
             shares: try Shares(line.shares), objects: objects)
@@ -197,6 +199,7 @@ final class SystemMachine {
         control.stop()
         backends.flush()
         blockCommands?.endAll()
+        objects?.end()
         disks?.close()
         HostTerminal.restore()
         engine.saveTranslations()
@@ -223,6 +226,9 @@ final class SystemMachine {
         let info = SystemInfo(engine: engine, harts: harts, control: control)
         sources.info = info.rows
         if let bus { sources.info.append(("pci", "functions on the PCI bus, and where they answer", { bus.text })) }
+        if let objects, !objects.threads.isEmpty {
+            sources.info.append(("iothreads", "threads of devices", { objects.threadText }))
+        }
         sources.block = blockCommands
         sources.network = networks
         sources.readPhysical = { [board] address, count in board.dma.bytes(address, count: count) }

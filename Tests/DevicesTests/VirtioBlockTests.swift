@@ -1,4 +1,5 @@
 import BlockLayer
+import EventLoop
 import GuestMemory
 import HostOS
 import SystemKit
@@ -107,6 +108,35 @@ private final class TestImage: BlockImage, @unchecked Sendable {
         }
         #expect(try request(driver, 4, 0, []) == (0, 1))
         #expect(image.log.last == "flush")
+    }
+
+    @Test func aThreadOfItsOwnServesIt() throws {
+        let thread = try IOThread("iothread0", clocks: Clocks())
+        defer { thread.end() }
+        let driver = try TestDriver(RingLayout(pci: true), VirtioBlock.init, VirtioBlock.descriptor) {
+            $0.disk = BlockBackend(image, name: "d")
+            $0.domain = thread.domain
+        }
+        driver.start(Self.flush)
+        for round in 0..<200 {
+            #expect(driver.memory.store(data, UInt64(round)))
+            let piece = Piece(address: data, count: 512)
+            #expect(try request(driver, 1, 8, [piece]) == (0, 1))
+        }
+        #expect(image.bytes[4096] == 199)
+        // A reset while requests are on their way.
+        for _ in 0..<50 {
+            driver.start(Self.flush)
+            for _ in 0..<2 {
+                driver.offer([
+                    Piece(address: TestDriver.buffers, count: 16),
+                    Piece(address: TestDriver.buffers + 0x100, count: 1, isWritten: true),
+                ])
+            }
+            driver.status = 0
+        }
+        thread.end()
+        #expect(thread.threadID == 0 && driver.interrupts > 0)
     }
 
     @Test func whatDoesNotFitIsAnError() throws {

@@ -89,7 +89,11 @@ struct BadLine: Sendable, CustomTestStringConvertible {
         BadLine("-device virtio-9p-pci,mount_tag=t,fsdev=f", "fsdev=f", "-fsdev"),
         BadLine("-device virtio-9p-pci,fsdev=f", "mount_tag", "31"),
         BadLine("-object", "-object", "KIND"), BadLine("-object nonsense,id=o", "nonsense", "filter-dump"),
-        BadLine("-object iothread,id=o", "iothread"), BadLine("-object rng-builtin", "id=ID"),
+        BadLine("-object iothread,id=o,poll-max-ns=1", "poll-max-ns"),
+        BadLine("-blockdev null-co,node-name=d -device virtio-blk-pci,drive=d,iothread=o", "iothread=o", "-object"),
+        BadLine(
+            "-object iothread,id=o -blockdev null-co,node-name=d -device virtio-blk-device,drive=d,iothread=o",
+            "iothread=", "PCI bus"), BadLine("-object rng-builtin", "id=ID"),
         BadLine("-object rng-builtin,id=o,nonsense=1", "nonsense", "rng-builtin"),
         BadLine("-object rng-random,id=o,filename=/no/such/file", "/no/such/file"),
         BadLine("-object rng-builtin,id=o -object rng-builtin,id=o", "id=o", "two"),
