@@ -229,6 +229,13 @@ let package = Package(
                 "HostOS",
                 "Diagnostics", "TestSupport",
             ], swiftSettings: quick),
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "Devices", "PCI", "Virtio", "BlockLayer", "NetLayer", "FileShare", "SystemKit", "EventLoop", "Options",
+                "GuestMemory", "HostOS",
+            ], path: "Tests/FuzzTargets"),
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], swiftSettings: quick),
         .testTarget(
             name: "ProfileReportTests", dependencies: ["ProfileReport", "Profiling", "ExecutionEngine", "TestSupport"],
             swiftSettings: quick),
@@ -246,3 +253,14 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// `./devtool fuzz` builds its program and what that needs, and nothing else: whatever the compiler's fuzzer has touched has no main function.
+if Context.environment["MARTLET_FUZZ"] != nil {
+    package.targets.append(.executableTarget(name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz"))
+    var needed: Set = ["fuzz"]
+    for target in package.targets.reversed() where needed.contains(target.name) {
+        for case .byNameItem(let name, _) in target.dependencies { needed.insert(name) }
+    }
+    package.targets.removeAll { !needed.contains($0.name) }
+    package.products = []
+}

@@ -17,6 +17,7 @@ usage: ./devtool COMMAND [ARGUMENTS]
                           one table: native, qemu-user, martlet; NAMES select rows or groups (kernels, apps); --html draws it, with earlier runs
   bench system [ROW...]   the same for a machine: Debian's kernel and its programs under martlet and under qemu-system
   bench image [ROW...]    Debian on a disk under both: login, fio on raw and qcow2, a build, forks, an idle machine
+  fuzz [TARGET...]        look for images, queues, registers, packets and texts that do harm (libFuzzer, AddressSanitizer), FUZZ_SECONDS (30) each
   dump FILE [START..END]  a program's first blocks: guest code, IR, optimized IR, host code
   bisect [--expect FILE] [OPTIONS] PROGRAM ARGS...
                           narrow a wrong result: to a tier, an optimizer pass, a translation; dump that translation
