@@ -28,7 +28,7 @@ test_command() {
         return
     fi
     need_build
-    need gcc libc6-dev gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-user-static gdb-multiarch
+    need gcc libc6-dev gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-user-static gdb-multiarch strace
     (toolchain_riscv32) || note "programs of riscv32 are not tested: their C library could not be built"
     say "building the guest programs"
     build_guest
