@@ -26,6 +26,7 @@ let package = Package(
         .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
         .systemLibrary(name: "CSlirp", providers: [.apt(["libslirp-dev"])]),
         .systemLibrary(name: "CBuild"),
+        .systemLibrary(name: "CURing", providers: [.apt(["liburing-dev"])]),
         .systemLibrary(name: "CZ", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
         .target(name: "HostOS", dependencies: ["CLinux"], swiftSettings: hot),
@@ -77,7 +78,9 @@ let package = Package(
         .target(name: "FileShare", dependencies: ["HostOS"]),
         .target(name: "NetLayer", dependencies: ["CharLayer", "EventLoop", "HostOS", "CSlirp"]),
         .target(
-            name: "BlockLayer", dependencies: ["EventLoop", "Options", "HostOS", "CLinux", "CZ", "CZstd"],
+            name: "DiskRing", dependencies: ["HostOS", "CURing"], linkerSettings: [.linkedLibrary(":liburing.a")]),
+        .target(
+            name: "BlockLayer", dependencies: ["DiskRing", "EventLoop", "Options", "HostOS", "CLinux", "CZ", "CZstd"],
             linkerSettings: [.linkedLibrary(":libz.a"), .linkedLibrary(":libzstd.a")]),
         .target(
             name: "SystemKit",
@@ -211,7 +214,8 @@ let package = Package(
             name: "EventLoopTests", dependencies: ["EventLoop", "CharLayer", "HostOS", "CLinux", "TestSupport"],
             swiftSettings: quick),
         .testTarget(
-            name: "BlockLayerTests", dependencies: ["BlockLayer", "EventLoop", "Options", "HostOS", "TestSupport"],
+            name: "BlockLayerTests",
+            dependencies: ["BlockLayer", "DiskRing", "EventLoop", "Options", "HostOS", "TestSupport"],
             swiftSettings: quick),
         .testTarget(name: "OptionsTests", dependencies: ["Options"], swiftSettings: quick),
         .testTarget(

@@ -52,7 +52,7 @@ need_build() {
     for gcc_dir in /usr/lib/gcc/x86_64-linux-gnu/*/; do
         [ -d "$gcc_dir" ] && newest=$(printf '%s\n%s\n' "$newest" "$(basename "$gcc_dir")" | sort -n | tail -1)
     done
-    local packages=(libc6-dev binutils libcapstone-dev libfdt-dev zlib1g-dev libzstd-dev libslirp-dev pkg-config)
+    local packages=(libc6-dev binutils libcapstone-dev libfdt-dev zlib1g-dev libzstd-dev liburing-dev libslirp-dev pkg-config)
     if [ -n "$newest" ]; then
         packages+=("libgcc-$newest-dev" "libstdc++-$newest-dev")
     else

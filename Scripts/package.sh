@@ -110,7 +110,7 @@ DEBIAN_MAINTAINER="${DEBFULLNAME:-The Martlet authors} <${DEBEMAIL:-martlet@pack
 # The packages that static libraries come from, as "SOURCE (= VERSION)".
 linked_sources() {
     local package
-    for package in libc6-dev libcapstone-dev libfdt-dev zlib1g-dev libzstd-dev $(dpkg-query -W -f '${Package}\n' 'libstdc++-*-dev' 2>/dev/null); do
+    for package in libc6-dev libcapstone-dev libfdt-dev zlib1g-dev libzstd-dev liburing-dev $(dpkg-query -W -f '${Package}\n' 'libstdc++-*-dev' 2>/dev/null); do
         dpkg-query -W -f '${db:Status-Abbrev}${source:Package} (= ${source:Version})\n' "$package" 2>/dev/null | sed -n 's/^ii //p'
     done | LC_ALL=C sort -u | paste -sd , | sed 's/,/, /g'
 }

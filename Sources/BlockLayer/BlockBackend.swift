@@ -52,6 +52,7 @@ public final class BlockBackend: @unchecked Sendable {
     private struct Request {
         let operation: BlockOperation
         let ended: Ended
+        var start: UInt64 = 0
     }
 
     /// What it uses. It changes while no request is under way.
@@ -86,6 +87,9 @@ public final class BlockBackend: @unchecked Sendable {
     private let workWord = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
     private let endWord = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
     private var report: BottomHalf?
+    /// Of a disk whose file is asked for without threads.
+    private var ring: RequestRing<Request>?
+    private var ringSource: Source?
 
     // Set before there are requests, or by the loop's thread.
     public var onReadError = ErrorAction.report
@@ -117,6 +121,17 @@ public final class BlockBackend: @unchecked Sendable {
             }
             for (request, error) in ends { tell(request, error) }
         }
+        if node.ringFile != nil { openRing(loop) }
+    }
+
+    private func openRing(_ loop: EventLoop) {
+        do throws(Errno) {
+            let ring = try RequestRing<Request>()
+            self.ring = ring
+            loop.post { [weak self] in
+                self?.ringSource = loop.watch(ring.descriptor, .readable) { _ in self?.takeFromRing() }
+            }
+        } catch { writeStandardError("martlet: \(name): io_uring: \(error.message); threads do its requests\n") }
     }
 
     private func tell(_ request: Request, _ error: BlockError?) {
@@ -176,8 +191,43 @@ public final class BlockBackend: @unchecked Sendable {
 
     /// Any thread. Requests that are under way at the same time are done in any order.
     public func submit(_ operation: BlockOperation, _ ended: @escaping Ended) {
+        let request = Request(operation: operation, ended: ended)
+        if !beginInRing(request) { submitToThreads(request) }
+    }
+
+    /// False: it is not for the ring.
+    private func beginInRing(_ request: Request) -> Bool {
+        guard ring != nil, let file = node.ringFile, image.contains(request.operation), !HostLimits.limitsFiles else {
+            return false
+        }
+        return lock.withLock {
+            // What came before and waits is done first.
+            guard let ring, !isPaused, group == nil, first == waiting.count else { return false }
+            var request = request
+            request.start = HostClock.monotonic()
+            guard ring.begin(request.operation, file, request) else { return false }
+            running += 1
+            return true
+        }
+    }
+
+    /// Ends what the kernel has done. Threads do again what it has not done all of: they know what went wrong.
+    private func takeFromRing() {
+        let ends = lock.withLock { ring?.take() ?? [] }
+        for (request, isDone) in ends {
+            if isDone {
+                count(request.operation, nanoseconds: HostClock.monotonic() &- request.start)
+                finish(request, nil)
+            } else {
+                submitToThreads(request)
+                stopRunning()
+            }
+        }
+    }
+
+    private func submitToThreads(_ request: Request) {
         lock.lock()
-        waiting.append(Request(operation: operation, ended: ended))
+        waiting.append(request)
         let startsThread = waiting.count - first > idleCount && threadCount < Self.threadLimit
         if startsThread { threadCount += 1 }
         let wakes = idleCount > 0
@@ -213,6 +263,13 @@ public final class BlockBackend: @unchecked Sendable {
                 return isAwaited
             }
             if !goesOn { return }
+            // Who waits may be whom the ring's ends would be told.
+            if let ring, lock.withLock({ ring.count > 0 }) {
+                var entries = [PollEntry(ring.descriptor, .readable)]
+                _ = HostPoll.wait(&entries, nanoseconds: 10_000_000)
+                takeFromRing()
+                continue
+            }
             Futex.wait(endWord, while: seen, nanoseconds: 1_000_000_000)
         }
     }
@@ -267,6 +324,10 @@ public final class BlockBackend: @unchecked Sendable {
         lock.withLock { ended.append((request, error)) }
         // Before the request is over: who waits for that may end the loop.
         report?.schedule()
+        stopRunning()
+    }
+
+    private func stopRunning() {
         let tells = lock.withLock {
             running -= 1
             return isAwaited
@@ -309,5 +370,20 @@ public final class BlockBackend: @unchecked Sendable {
             counts[keyPath: path].bytes += operation.bytes ?? 0
             counts[keyPath: path].nanoseconds += nanoseconds
         }
+    }
+}
+
+extension BlockImage {
+    /// The operation is about bytes that there are, and may be done.
+    fileprivate func contains(_ operation: BlockOperation) -> Bool {
+        let offset: UInt64
+        switch operation {
+        case .read(let at, _): offset = at
+        case .write(let at, _): offset = at
+        case .flush: return !isReadOnly
+        case .writeZeroes, .discard: return false
+        }
+        let bytes = operation.bytes ?? 0
+        return offset <= size && bytes <= size - offset && !(operation.writes && isReadOnly)
     }
 }

@@ -34,6 +34,7 @@ public final class BlockFile: BlockStorage, @unchecked Sendable {
     /// not written by both at once.
     private var unaligned: Int32?
     private let isLocked: Bool
+    private let usesRing: Bool
     private let writes = RangeLocks()
     /// What O_DIRECT wants offsets, counts and buffers to be multiples of.
     private static let alignment: UInt64 = 4096
@@ -41,13 +42,14 @@ public final class BlockFile: BlockStorage, @unchecked Sendable {
     public var observer: ((StorageChange) -> Void)?
 
     /// `isLocked`: others are refused what would disturb, and what they are at is not disturbed.
-    public init(_ path: String, isReadOnly: Bool, cache: CacheMode = CacheMode(), isLocked: Bool = true)
-        throws(BlockError)
-    {
+    public init(
+        _ path: String, isReadOnly: Bool, cache: CacheMode = CacheMode(), isLocked: Bool = true, usesRing: Bool = false
+    ) throws(BlockError) {
         self.path = path
         self.isReadOnly = isReadOnly
         self.cache = cache
         self.isLocked = isLocked
+        self.usesRing = usesRing
         let mode: HostDisk.Mode = isReadOnly ? .readOnly : .writes
         do throws(Errno) {
             descriptor = try HostDisk.open(path, cache.isDirect ? mode.union(.isDirect) : mode)
@@ -82,6 +84,13 @@ public final class BlockFile: BlockStorage, @unchecked Sendable {
     }
 
     public func unlock() { ImageLock.release(descriptor) }
+
+    /// Nil: its requests are for threads.
+    var ringFile: RingFile? {
+        guard usesRing, cache.keepsWrites, observer == nil else { return nil }
+        return RingFile(
+            descriptor: descriptor, alignment: cache.isDirect ? Self.alignment : 1, isDirect: cache.isDirect)
+    }
 
     public var identity: FileIdentity? { (try? status()).map { FileIdentity($0) } }
     public var endReadsAsZero: Bool { (try? status())?.isRegular ?? false }

@@ -105,7 +105,8 @@ public final class BlockGraph {
 
     private func openFile(_ path: String, _ spec: BlockSpec) throws(BlockError) -> BlockFile {
         let startsReadOnly = spec.isReadOnly ?? false || spec.mayBeReadOnly
-        return try BlockFile(path, isReadOnly: startsReadOnly, cache: spec.cache, isLocked: spec.isLocked)
+        return try BlockFile(
+            path, isReadOnly: startsReadOnly, cache: spec.cache, isLocked: spec.isLocked, usesRing: spec.usesRing)
     }
 
     /// What holds for the one above holds for what is made for it and says nothing else.

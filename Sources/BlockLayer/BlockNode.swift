@@ -54,6 +54,12 @@ public final class BlockNode: BlockImage, @unchecked Sendable {
         set { lock.withLock { current = newValue } }
     }
 
+    /// For requests that need nothing of what the node or its image would do.
+    var ringFile: RingFile? {
+        guard zeroDetection == .off, !cache.ignoresFlushes, let raw = image as? RawImage else { return nil }
+        return (raw.file as? BlockFile)?.ringFile
+    }
+
     /// Notes a user. One that writes has the node alone; any number read.
     public func use(_ use: Use, by who: String) throws(BlockError) {
         if let other = users.first(where: { use == .writes || $0.use == .writes }) {

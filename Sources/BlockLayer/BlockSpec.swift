@@ -42,6 +42,8 @@ public struct BlockSpec: Sendable {
     public var unmaps = false
     public var zeroDetection = ZeroDetection.off
     public var cache = CacheMode()
+    /// Requests of a raw image on the file are the kernel's, not those of threads. (aio=io_uring)
+    public var usesRing = false
     public var isLocked = true
     /// Nil: what the image says.
     public var hasLazyRefcounts: Bool?
@@ -112,15 +114,23 @@ public struct BlockSpec: Sendable {
         }
     }
 
+    private enum AIO: String, CaseIterable { case threads, native, ioUring = "io_uring" }
+
+    /// How requests of a file are made: `aio=`. `isDirect`: they leave the page cache out.
+    public mutating func takeAIO(_ list: inout OptionList, path: String, isDirect: Bool) throws(OptionError) {
+        let aio = try list.takeChoice("aio", AIO.self)
+        usesRing = aio == .ioUring
+        if aio == .native {
+            if !isDirect { throw OptionError("aio=native wants cache.direct=on beside it") }
+            notes.append("aio=native is not built: threads do the requests of \(path); aio=io_uring is")
+        }
+    }
+
     private mutating func fileOptions(_ list: inout OptionList) throws(OptionError) -> String {
         guard let path = list.take("filename"), !path.isEmpty else {
             throw OptionError("driver file wants filename=FILE")
         }
-        enum AIO: String, CaseIterable { case threads, native, ioUring = "io_uring" }
-        if let aio = try list.takeChoice("aio", AIO.self), aio != .threads {
-            if aio == .native, !cache.isDirect { throw OptionError("aio=native wants cache.direct=on beside it") }
-            notes.append("aio=\(aio.rawValue) is not built: threads do the requests of \(path)")
-        }
+        try takeAIO(&list, path: path, isDirect: cache.isDirect)
         switch try list.take("locking", ["on": "on", "off": "off", "auto": "auto"], "on, off or auto") {
         case "off": isLocked = false
         default: break

@@ -59,10 +59,13 @@ public enum HostLimits {
 
     private static var sizeSignal: UInt64 { HostSignals.bit(SIGXFSZ) }
 
+    /// Files may not grow beyond some size (RLIMIT_FSIZE).
+    public static var limitsFiles: Bool { Self.get(fileSize).soft != ResourceLimit.unlimited }
+
     /// Runs `body`, which writes to a file of Martlet's own. Beyond RLIMIT_FSIZE the write fails like any other, without the signal:
     /// that is for writes of the guest. Async-signal-safe.
     public static func withoutSizeSignal<R>(_ body: () -> R) -> R {
-        if get(fileSize).soft == ResourceLimit.unlimited { return body() }
+        if !limitsFiles { return body() }
         var old: UInt64 = 0, pending: UInt64 = 0
         let blocked = sizeSignal
         _ = withUnsafePointer(to: blocked) { blocked in

@@ -83,7 +83,14 @@ struct DriveOption: Sendable {
         if format == "null-co" || format == "null-aio" {
             spec = try BlockSpec(&list, driver: format)
         } else {
-            guard let below = try file(name, &list) else { throw OptionError("no file; wanted \(wanted)") }
+            guard var below = try file(name, &list) else { throw OptionError("no file; wanted \(wanted)") }
+            if let aio = list.value("aio") {
+                guard case .file(let path) = below.kind else {
+                    throw OptionError("aio=\(aio): wanted a file of the host")
+                }
+                let isDirect = cache?.isDirect ?? false || list.value("cache.direct") == "on"
+                try below.takeAIO(&list, path: path, isDirect: isDirect)
+            }
             if below.isStorage {
                 list.add("file", "#")
                 spec = try BlockSpec(&list, driver: format ?? "raw")
