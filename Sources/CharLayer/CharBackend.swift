@@ -14,6 +14,8 @@ public enum CharEvent: Equatable, Sendable {
     case focused, unfocused
     /// There is a peer, a new one perhaps.
     case connected
+    /// The peer has gone, and another may come.
+    case disconnected
 }
 
 /// Called by the loop's thread, with the lock held that it was attached under.
@@ -51,6 +53,9 @@ open class CharBackend: @unchecked Sendable {
 
     /// Whose peer the machine is to wait for before it starts; nil: nobody's.
     open var awaited: String? { nil }
+
+    /// There is somebody who hears what is said.
+    open var isOpen: Bool { true }
 
     /// What is typed comes here now.
     open var hasFocus: Bool { true }

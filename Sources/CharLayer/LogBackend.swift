@@ -17,6 +17,7 @@ final class LogBackend: CharBackend, @unchecked Sendable {
         return true
     }
 
+    override var isOpen: Bool { backend.isOpen }
     override func inputHasRoom() { backend.inputHasRoom() }
 }
 

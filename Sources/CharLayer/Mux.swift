@@ -58,6 +58,7 @@ public final class Mux: @unchecked Sendable {
 
         override func send(_ byte: UInt8) -> Bool { mux.backend.send(byte) }
         override func inputHasRoom() { mux.refill.schedule() }
+        override var isOpen: Bool { mux.backend.isOpen }
         override var hasFocus: Bool { mux.focused === self }
     }
 

@@ -24,9 +24,9 @@ public final class SocketBackend: CharBackend, @unchecked Sendable {
         stream?.close()
     }
 
-    public var isConnected: Bool { lock.withLock { stream != nil } }
+    public override var isOpen: Bool { lock.withLock { stream != nil } }
 
-    public override var awaited: String? { options.waits && !isConnected ? options.address.description : nil }
+    public override var awaited: String? { options.waits && !isOpen ? options.address.description : nil }
 
     /// The port that it waits at.
     var port: UInt16? { door.port }
@@ -48,7 +48,7 @@ public final class SocketBackend: CharBackend, @unchecked Sendable {
         // Who waits for room would wait for ever.
         tellOutputHasRoom()
         door.peerHasGone()
-        if !options.isServer, options.reconnects == nil { deliver(.ended) }
+        deliver(options.isServer || options.reconnects != nil ? .disconnected : .ended)
     }
 
     public override func send(_ byte: UInt8) -> Bool { lock.withLock { stream }?.send(byte) ?? true }

@@ -77,7 +77,7 @@ extension Monitor: CharFrontEnd {
             hasFocus = false
             backend.send("\r\n")
         case .connected: if hasFocus { receive(.focused) }
-        case .lineBreak, .ended: break
+        case .lineBreak, .ended, .disconnected: break
         }
     }
 

@@ -4,7 +4,7 @@ extension PCIBus {
     /// By class: for people, and for firmware. (IEEE 1275, PCI Bus Binding 2.1, 2.5)
     fileprivate static let classNames: [UInt16: (shown: String, firmware: String)] = [
         0x0100: ("SCSI controller", "scsi"), 0x0200: ("Ethernet controller", "ethernet"),
-        0x0600: ("Host bridge", "host"),
+        0x0600: ("Host bridge", "host"), 0x0780: ("Communication controller", "communication"),
     ]
 
     /// Lines for `info pci`.

@@ -20,6 +20,8 @@ public enum PropertyKind: Sendable {
     case entropy
     /// The identifier of an object that is a thread with a loop.
     case thread
+    /// The identifier of a character device.
+    case character
     /// An address of Ethernet: six bytes in hexadecimal digits.
     case mac
 }
@@ -50,6 +52,7 @@ public struct Property: Sendable {
         case .network: "netdev"
         case .share: "fsdev"
         case .entropy, .thread: "object"
+        case .character: "chardev"
         case .mac: "52:54:00:12:34:56"
         }
     }
@@ -62,7 +65,7 @@ public struct Property: Sendable {
         case .numberOrNone(let range):
             text.isEmpty || text == "-1"
                 ? .text("") : parseNumber(text.utf8).flatMap { range.contains($0) ? .number($0) : nil }
-        case .text, .drive, .network, .share, .entropy, .thread: .text(text)
+        case .text, .drive, .network, .share, .entropy, .thread, .character: .text(text)
         case .mac: text.isEmpty || macAddress(text) != nil ? .text(text) : nil
         case .choice(let names): names.contains(text) ? .text(text) : nil
         }

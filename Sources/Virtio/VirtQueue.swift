@@ -109,6 +109,12 @@ public final class VirtQueue {
 
     var isEmpty: Bool { ring?.isEmpty ?? true }
 
+    /// A buffer is offered. If none is, the driver notifies the device of the next one.
+    var hasOffer: Bool {
+        if isEmpty { ring?.setNotified(true) }
+        return !isEmpty
+    }
+
     func giveBack(_ chain: Chain, written: Int) {
         guard chain.generation == generation else { return }
         ring?.giveBack(chain, written: UInt32(clamping: written))

@@ -28,6 +28,10 @@ open class VirtioDevice: Device, @unchecked Sendable {
     open class var kind: UInt32 { preconditionFailure("a virtio device of no kind") }
     /// What firmware calls it on its transport, if it can be booted from.
     open class var bootName: String? { nil }
+    /// What other devices can be plugged into it.
+    open class var bus: VirtioBus? { nil }
+    /// Takes a device of a kind that belongs on its bus, before the machine runs.
+    open func plug(_ device: Device) throws(PlugError) { preconditionFailure("a device without a bus") }
     /// How many places each queue has at most, by what was chosen; powers of two.
     open class func queueLimits(_ properties: Properties) -> [UInt16] { [] }
     /// Feature bits 0 to 23 and above 40, of the kind.

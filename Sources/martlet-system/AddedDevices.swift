@@ -1,5 +1,6 @@
 // What `-drive` and `-device` add to a board.
 
+import CharLayer
 import EngineSetup
 import PCI
 import SystemKit
@@ -13,12 +14,15 @@ struct AddedDevices {
     private let networks: Networks
     private let shares: Shares
     private let objects: Objects
+    private let backends: CharBackends
+    /// Those that devices have for others.
+    private var buses: [(name: String, device: VirtioDevice, path: String)] = []
     /// What firmware tries to boot from: paths of devices by their places in the order.
     private(set) var bootPaths: [UInt64: String] = [:]
 
     init(
         _ board: Board, slots: [VirtioMMIO], bus: PCIBus?, disks: Disks, networks: Networks, shares: Shares,
-        objects: Objects
+        objects: Objects, backends: CharBackends
     ) {
         self.board = board
         self.slots = slots
@@ -27,6 +31,7 @@ struct AddedDevices {
         self.networks = networks
         self.shares = shares
         self.objects = objects
+        self.backends = backends
     }
 
     /// Cards of `-nic` come first, then what `-device` adds, then drives that no device names.
@@ -40,7 +45,7 @@ struct AddedDevices {
         }
         var counts: [String: Int] = [:]
         for (index, option) in options.enumerated() {
-            let kind = option.kind.kind.descriptor.name, name = option.kind.names[0]
+            let kind = option.kind.type.descriptor.name, name = option.kind.names[0]
             var context = board.context(option.id ?? "\(name)#\(index)", option.properties)
             context.number = counts[kind, default: 0]
             counts[kind, default: 0] += 1
@@ -54,30 +59,75 @@ struct AddedDevices {
                     if let thread = try objects.thread(option.properties.text(property.name)) {
                         context.domain = thread.domain
                     }
+                case .character: context.backend = try backend(option.properties.text(property.name), name)
                 default: break
                 }
             }
-            switch option.place {
-            case .memory(let number):
+            switch (option.kind.connection, option.place) {
+            case (.memory(let type), .memory(let number)):
                 // A slot and what is in it are accessed together, in the slot's domain.
                 if context.domain.isThreaded {
                     throw CommandError(
                         "-device \(name),iothread=: wanted a device of the PCI bus, such as virtio-blk-pci")
                 }
-                let slot = try slot(number, name, machine)
-                slot.plug(option.kind.kind.type.init(context))
-                try noteBoot(option, "/virtio-mmio@\(address(of: slot))", name)
-            case .pci(let address):
+                let slot = try slot(number, name, machine), device = type.init(context)
+                slot.plug(device)
+                let path = "/virtio-mmio@\(address(of: slot))"
+                try note(device, option.id, path, name)
+                try noteBoot(option, type.bootName, path, name)
+            case (.pci(let type), .pci(let address)):
                 guard let bus else { throw CommandError("-device \(name): machine \(machine) has no PCI bus") }
-                let function = try add(context, option.kind.kind, to: bus, at: address, name)
+                let device = type.init(context)
+                let function = try add(context, device, to: bus, at: address, name)
                 // The bridge has no address of its own.
-                try noteBoot(option, "/pci@ffffffffffffffff/\(function.firmwareNode)", name)
+                let path = "/pci@ffffffffffffffff/\(function.firmwareNode)"
+                try note(device, option.id, path, name)
+                try noteBoot(option, type.bootName, path, name)
+            case (.bus(let bus), .bus(let wanted)):
+                let owner = try owner(of: bus, named: wanted, name)
+                context.domain = owner.device.domain
+                let device = option.kind.type.init(context)
+                do throws(PlugError) { try owner.device.plug(device) } catch {
+                    throw CommandError("-device \(name): \(error)")
+                }
+            default: preconditionFailure("a place of another kind")
             }
         }
     }
 
-    private mutating func noteBoot(_ option: DeviceOption, _ path: String, _ name: String) throws(CommandError) {
-        guard let own = option.kind.kind.type.bootName, let index = option.properties.numberOrNone("bootindex") else {
+    private func backend(_ id: String, _ name: String) throws(CommandError) -> CharBackend? {
+        if id.isEmpty { return nil }
+        do throws(CharSpecError) { return try backends.make(.named(id), label: name) } catch {
+            throw CommandError("-device \(name),chardev=\(id): \(error)")
+        }
+    }
+
+    /// A bus has the name of its device, or its kind's and a number.
+    /// What others are to know of a device: a bus has its name, or its kind's and a number.
+    private mutating func note(
+        _ device: VirtioDevice, _ id: String?, _ path: String, _ name: String
+    ) throws(CommandError) {
+        if let bus = type(of: device).bus {
+            let count = buses.count { $0.name.hasPrefix(bus.rawValue + ".") }
+            buses.append((id.map { "\($0).0" } ?? "\(bus.rawValue).\(count)", device, path))
+        }
+    }
+
+    private func owner(
+        of bus: VirtioBus, named wanted: String?, _ name: String
+    ) throws(CommandError) -> (device: VirtioDevice, path: String) {
+        let fitting = buses.filter { type(of: $0.device).bus == bus }
+        if let row = fitting.first(where: { wanted == nil || $0.name == wanted }) { return (row.device, row.path) }
+        let names =
+            fitting.isEmpty
+            ? "a device with a bus '\(bus.rawValue)' before it" : fitting.map(\.name).joined(separator: ", ")
+        throw CommandError("-device \(name): there is no bus '\(wanted ?? bus.rawValue)'; wanted \(names)")
+    }
+
+    private mutating func noteBoot(
+        _ option: DeviceOption, _ own: String?, _ path: String, _ name: String
+    ) throws(CommandError) {
+        guard let own, let index = option.properties.numberOrNone("bootindex") else {
             return
         }
         if bootPaths[index] != nil { throw CommandError("-device \(name),bootindex=\(index): another device has it") }
@@ -96,11 +146,11 @@ struct AddedDevices {
     }
 
     private func add(
-        _ context: DeviceContext, _ kind: VirtioKind, to bus: PCIBus, at address: PCIAddress?, _ name: String
+        _ context: DeviceContext, _ device: VirtioDevice, to bus: PCIBus, at address: PCIAddress?, _ name: String
     ) throws -> VirtioPCI {
         do {
             return try board.add(VirtioPCI.self, context) { function, block in
-                function.plug(kind.type.init(context), block)
+                function.plug(device, block)
                 try bus.add(function, at: address)
             }
         } catch let error as PCIError { throw CommandError("-device \(name): \(error)") }

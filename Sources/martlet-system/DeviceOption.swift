@@ -1,5 +1,6 @@
 // The value of `-device`, but for `loader`, which is no device.
 
+import CharLayer
 import EngineSetup
 import Options
 import PCI
@@ -8,37 +9,57 @@ import Virtio
 
 /// A device as `-device` names it: a kind, and what connects it to the machine.
 struct AddedKind: Sendable {
-    enum Transport: Sendable { case memory, pci }
+    enum Connection: Sendable {
+        case memory(VirtioDevice.Type)
+        case pci(VirtioDevice.Type)
+        /// By another device.
+        case bus(VirtioBus)
+    }
     /// The first one is the one that is shown.
     let names: [String]
-    let kind: VirtioKind
-    let transport: Transport
-    /// Properties of both.
+    let type: Device.Type
+    let connection: Connection
+    /// Properties of all that it consists of.
     let descriptor: DeviceDescriptor
+    /// What is wrong with a combination of properties; nil: nothing.
+    let check: @Sendable (Properties) -> String?
 
-    static let all = VirtioKind.all.map { AddedKind($0, .memory) } + VirtioKind.all.map { AddedKind($0, .pci) }
+    static let all =
+        VirtioKind.all.map { AddedKind(inMemory: $0) } + VirtioKind.all.map { AddedKind(onPCI: $0) }
+        + PluggedKind.all.map { AddedKind($0) }
 
-    private init(_ kind: VirtioKind, _ transport: Transport) {
+    private init(inMemory kind: VirtioKind) {
+        names = [kind.descriptor.name]
+        type = kind.type
+        connection = .memory(kind.type)
+        descriptor = kind.descriptor
+        check = kind.check
+    }
+
+    private init(onPCI kind: VirtioKind) {
         let own = kind.descriptor, suffix = "-device"
         let base = own.name.hasSuffix(suffix) ? String(own.name.dropLast(suffix.count)) : own.name
-        self.kind = kind
-        self.transport = transport
-        switch transport {
-        case .memory:
-            names = [own.name]
-            descriptor = own
-        case .pci:
-            names = [base + "-pci", base + "-pci-non-transitional", base]
-            descriptor = DeviceDescriptor(
-                base + "-pci", own.summary, own.properties + VirtioPCI.descriptor.properties)
-        }
+        names = [base + "-pci", base + "-pci-non-transitional", base]
+        type = kind.type
+        connection = .pci(kind.type)
+        descriptor = DeviceDescriptor(base + "-pci", own.summary, own.properties + VirtioPCI.descriptor.properties)
+        check = kind.check
+    }
+
+    private init(_ kind: PluggedKind) {
+        names = [kind.type.descriptor.name]
+        type = kind.type
+        connection = .bus(kind.bus)
+        descriptor = kind.type.descriptor
+        check = kind.check
     }
 
     /// Where such devices go.
     var group: String {
-        switch transport {
+        switch connection {
         case .memory: "Devices in memory (bus virtio-mmio-bus)"
         case .pci: "Devices on PCI (bus pcie.0)"
+        case .bus(let bus): "Devices of others (bus \(bus.rawValue))"
         }
     }
 
@@ -51,6 +72,8 @@ struct DeviceOption: Sendable {
         /// Number of a slot in memory.
         case memory(Int?)
         case pci(PCIAddress?)
+        /// The name of a bus.
+        case bus(String?)
     }
     let kind: AddedKind
     let id: String?
@@ -75,14 +98,24 @@ struct DeviceOption: Sendable {
         do throws(PropertyError) { properties = try Properties(kind.descriptor, list) } catch {
             throw OptionError("\(error)")
         }
-        if let wrong = kind.kind.check(properties) { throw OptionError("\(name): \(wrong)") }
-        switch kind.transport {
+        if let wrong = kind.check(properties) { throw OptionError("\(name): \(wrong)") }
+        switch kind.connection {
+        case .bus: place = .bus(bus)
         case .memory: place = .memory(try Self.slot(bus, name))
         case .pci:
             if let bus, bus != Self.pciBus {
                 throw OptionError("\(name): there is no bus '\(bus)'; wanted \(Self.pciBus)")
             }
             place = .pci(try Self.address(properties.text("addr"), name))
+        }
+    }
+
+    /// The character devices that it uses.
+    var characterDevices: [CharSpec] {
+        kind.descriptor.properties.compactMap { property in
+            guard case .character = property.kind else { return nil }
+            let name = properties.text(property.name)
+            return name.isEmpty ? nil : .named(name)
         }
     }
 

@@ -98,7 +98,8 @@ struct SystemRun {
         }
         do {
             try CharBackends.check(
-                line.character.devices, uses: line.character.serial + line.character.monitors)
+                line.character.devices,
+                uses: line.character.serial + line.devices.flatMap(\.characterDevices) + line.character.monitors)
         } catch { throw CommandError("\(error)") }
     }
 

@@ -47,9 +47,18 @@ final class TestDriver {
     let layout: RingLayout
     var memory: DMA { machine.board.dma }
     /// The queue that is used, which has 8 places unless chosen.
-    var queue = 0
+    var queue = 0 {
+        didSet {
+            guard queue != oldValue else { return }
+            others[oldValue] = (offered, wrap, seen, seenWrap, places, freeID, shift)
+            (offered, wrap, seen, seenWrap, places, freeID, shift) = others[queue] ?? (0, true, 0, true, [:], 0, 0)
+        }
+    }
     var size: UInt16 = 8
-    // Of that queue.
+    /// Queues that are not used now.
+    private var others: [Int: (UInt16, Bool, UInt16, Bool, [UInt16: UInt16], UInt16, UInt64)] = [:]
+    // Of that queue. `shift`: where its areas are, behind those of the first.
+    private var shift: UInt64 = 0
     private var offered: UInt16 = 0, wrap = true
     private var seen: UInt16 = 0, seenWrap = true
     private var places: [UInt16: UInt16] = [:]
@@ -157,8 +166,12 @@ final class TestDriver {
         return high << 32 | self[.deviceFeatures]
     }
 
-    /// Up to DRIVER_OK, with the queue. `kind`: features of the kind to accept.
-    func start(_ kind: UInt64 = 0, places change: (inout (UInt64, UInt64, UInt64)) -> Void = { _ in }) {
+    /// Up to DRIVER_OK, with the queue, and with `more`, whose areas lie in the second half of memory. `kind`: features of the kind to accept.
+    /// `early` is called before the driver is ready.
+    func start(
+        _ kind: UInt64 = 0, more: [Int] = [], early: () -> Void = {},
+        places change: (inout (UInt64, UInt64, UInt64)) -> Void = { _ in }
+    ) {
         status = 0
         status = 1
         status = 3
@@ -167,10 +180,25 @@ final class TestDriver {
             self[.driverFeatures] = (layout.features | kind) >> (32 * half) & 0xffff_ffff
         }
         status = 0xb
+        others = [:]
+        let first = queue
+        for (index, number) in ([queue] + more).enumerated() {
+            queue = number
+            shift = index == 0 ? 0 : Self.otherQueues + UInt64(index - 1) * 0x4000
+            setUp(index == 0 ? change : { _ in })
+        }
+        queue = first
+        early()
+        status = 0xf
+    }
+
+    private static let otherQueues: UInt64 = 0x2_0000
+
+    private func setUp(_ change: (inout (UInt64, UInt64, UInt64)) -> Void) {
         self[.queue] = UInt64(queue)
         self[.size] = UInt64(size)
-        var areas = (Self.descriptors, Self.driverArea, Self.deviceArea)
-        _ = memory.fill(Self.ram + 0x1000, count: 0x4000)
+        var areas = (Self.descriptors + shift, Self.driverArea + shift, Self.deviceArea + shift)
+        _ = memory.fill(Self.descriptors + shift, count: 0x4000)
         change(&areas)
         for (register, address) in [(Register.descriptors, areas.0), (.driverArea, areas.1), (.deviceArea, areas.2)] {
             let place = register.places[layout.pci ? 1 : 0]
@@ -179,7 +207,6 @@ final class TestDriver {
         }
         self[.ready] = 1
         (offered, wrap, seen, seenWrap, places, freeID) = (0, true, 0, true, [:], 0)
-        status = 0xf
     }
 
     // MARK: the queue
@@ -189,7 +216,7 @@ final class TestDriver {
     func offer(_ pieces: [Piece], notifies: Bool = true) -> UInt16 {
         defer { if notifies { notify() } }
         if layout.indirect {
-            let table = Self.tables + UInt64(freeID % size) * 256
+            let table = Self.tables + shift + UInt64(freeID % size) * 256
             for (index, piece) in pieces.enumerated() {
                 put(table, index, piece, third: flags(piece, index, pieces.count), fourth: UInt16(index + 1))
             }
@@ -217,13 +244,13 @@ final class TestDriver {
         for (index, piece) in pieces.enumerated() {
             let place = (Int(head) + index) % Int(size)
             put(
-                Self.descriptors, place, piece, third: flags(piece, index, pieces.count) | more,
+                Self.descriptors + shift, place, piece, third: flags(piece, index, pieces.count) | more,
                 fourth: UInt16((place + 1) % Int(size)))
         }
         freeID &+= UInt16(pieces.count)
-        _ = memory.store(Self.driverArea + 4 + 2 * UInt64(offered % size), head)
+        _ = memory.store(Self.driverArea + shift + 4 + 2 * UInt64(offered % size), head)
         offered &+= 1
-        _ = memory.store(Self.driverArea + 2, offered)
+        _ = memory.store(Self.driverArea + shift + 2, offered)
         return head
     }
 
@@ -231,7 +258,7 @@ final class TestDriver {
         let id = freeID % size, first = offered, firstWrap = wrap
         freeID &+= 1
         for (index, piece) in pieces.enumerated() {
-            let at = Self.descriptors + 16 * UInt64(offered)
+            let at = Self.descriptors + shift + 16 * UInt64(offered)
             _ = memory.store(at, piece.address)
             _ = memory.store(at + 8, piece.count)
             _ = memory.store(at + 12, id)
@@ -246,7 +273,7 @@ final class TestDriver {
         let here = wrap
         wrap = firstWrap
         _ = memory.store(
-            Self.descriptors + 16 * UInt64(first) + 14, flags(pieces[0], 0, pieces.count) | more | mark)
+            Self.descriptors + shift + 16 * UInt64(first) + 14, flags(pieces[0], 0, pieces.count) | more | mark)
         wrap = here
         return id
     }
@@ -255,7 +282,7 @@ final class TestDriver {
 
     private func takeUsed() -> (id: UInt16, written: UInt32)? {
         if layout.packed {
-            let at = Self.descriptors + 16 * UInt64(seen)
+            let at = Self.descriptors + shift + 16 * UInt64(seen)
             let flags = memory.load(at + 14, as: UInt16.self)!
             guard (flags & 0x80 != 0) == seenWrap, (flags & 0x8000 != 0) == seenWrap else { return nil }
             let id = memory.load(at + 12, as: UInt16.self)!
@@ -264,13 +291,15 @@ final class TestDriver {
                 seen -= size
                 seenWrap.toggle()
             }
-            if layout.events { _ = memory.store(Self.driverArea, UInt32(seen) | (seenWrap ? 0x8000 : 0) | 0x2_0000) }
+            if layout.events {
+                _ = memory.store(Self.driverArea + shift, UInt32(seen) | (seenWrap ? 0x8000 : 0) | 0x2_0000)
+            }
             return (id, memory.load(at + 8, as: UInt32.self)!)
         }
-        guard memory.load(Self.deviceArea + 2, as: UInt16.self) != seen else { return nil }
-        let at = Self.deviceArea + 4 + 8 * UInt64(seen % size)
+        guard memory.load(Self.deviceArea + shift + 2, as: UInt16.self) != seen else { return nil }
+        let at = Self.deviceArea + shift + 4 + 8 * UInt64(seen % size)
         seen &+= 1
-        if layout.events { _ = memory.store(Self.driverArea + 4 + 2 * UInt64(size), seen) }
+        if layout.events { _ = memory.store(Self.driverArea + shift + 4 + 2 * UInt64(size), seen) }
         return (UInt16(memory.load(at, as: UInt32.self)!), memory.load(at + 4, as: UInt32.self)!)
     }
 }

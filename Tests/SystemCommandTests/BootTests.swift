@@ -9,14 +9,17 @@ private let payloads =
 
 @Suite(.enabled(if: access(payloads + "/initrd", R_OK) == 0, "./devtool payloads fetches them"))
 struct BootTests {
-    /// Runs a machine until its serial port has said a text. Returns what it has said.
-    private static func boot(_ options: [String], until wanted: String, seconds: Int) throws -> String {
+    /// Runs a machine until its console has said a text. Returns what it has said. `console`: options with "LOG" for the file of that.
+    private static func boot(
+        _ options: [String], console: [String] = ["-serial", "file:LOG"], until wanted: String, seconds: Int
+    ) throws -> String {
         let folder = try TemporaryFolder("boot")
         let log = folder.path + "/log"
         func text() -> String { String(decoding: readFile(log) ?? [], as: UTF8.self) }
         let run = try runProcess(
             SystemBinary.system(),
-            ["riscv64", "-bios", payloads + "/firmware64.bin", "-serial", "file:" + log, "-monitor", "none"] + options,
+            ["riscv64", "-bios", payloads + "/firmware64.bin", "-monitor", "none"]
+                + console.map { $0.replacing("LOG", with: log) } + options,
             seconds: seconds + 20
         ) { child in
             let end = time(nil) + seconds
@@ -52,6 +55,40 @@ struct BootTests {
             "pci 0000:00:02.0: [1af4:1042] type 00 class 0x010000", "pci 0000:00:05.0: BAR 4 [mem 0x40000",
             "virtio-pci 0000:00:05.0: enabling device (0000 -> 0002)",
         ] { #expect(text.contains(wanted), "\(wanted)") }
+    }
+
+    private static let virtioConsole = ["-device", "virtio-serial", "-device", "virtconsole,chardev=c"]
+
+    @Test func debiansKernelHasItsConsoleOnVirtio() throws {
+        let text = try Self.boot(
+            [
+                "-m", "256M", "-kernel", payloads + "/kernel", "-initrd", payloads + "/initrd", "-append",
+                "console=hvc0",
+            ], console: ["-serial", "null", "-chardev", "file,id=c,path=LOG"] + Self.virtioConsole, until: "BusyBox v",
+            seconds: 60)
+        #expect(text.contains("Run /init as init process"))
+    }
+
+    /// A program of the guest's and one of the host's talk by a port, while the console is typed to.
+    @Test func portsCarryLinesBothWays() throws {
+        let folder = try TemporaryFolder("boot")
+        let log = folder.path + "/log", pipe = folder.path + "/pipe"
+        #expect(mkfifo(pipe + ".in", 0o600) == 0 && mkfifo(pipe + ".out", 0o600) == 0)
+        let machine = """
+            (until grep -q 'martlet:~' \(log) 2>/dev/null; do sleep 0.1; done
+            printf 'cat /sys/class/virtio-ports/vport0p1/name; read x </dev/vport0p1; echo got $x\\r'
+            printf 'echo from the guest >/dev/vport0p1; poweroff -f\\r') |
+            \(try SystemBinary.system()) riscv64 -m 256M -bios \(payloads)/firmware64.bin -kernel \(payloads)/kernel \
+            -initrd \(payloads)/initrd -append console=hvc0 -chardev stdio,id=c,logfile=\(log) \
+            \(Self.virtioConsole.joined(separator: " ")) \
+            -chardev pipe,id=a,path=\(pipe) -device virtserialport,chardev=a,name=org.agent &
+            echo from the host >\(pipe).in; read answer <\(pipe).out; wait; echo "answer: $answer"
+            """
+        let run = try runProcess("/bin/sh", ["-c", machine], seconds: 60)
+        #expect(run.exit == 0, "\(run.ending) \(run.errorText) \(run.text.suffix(1000))")
+        for wanted in ["\r\norg.agent", "\r\ngot from the host", "answer: from the guest"] {
+            #expect(run.text.contains(wanted), "\(wanted): \(run.text.suffix(1000))")
+        }
     }
 
     /// It finds what is on PCI, reads a disk, and powers off.

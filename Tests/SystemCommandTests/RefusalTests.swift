@@ -166,6 +166,12 @@ struct BadLine: Sendable, CustomTestStringConvertible {
         BadLine("-hdc /no/such/file", "-hdc /no/such/file"), BadLine("-drive file=FILE,media=tape", "cdrom"),
         BadLine("-drive file=/no/such/file", "/no/such/file"), BadLine("-drive if=none", "file=FILE"),
         BadLine("-drive file=FILE,if=scsi", "if=scsi", "virtio"),
+        BadLine("-device virtserialport", "virtserialport", "virtio-serial-bus"),
+        BadLine("-device virtio-serial,id=s -device virtconsole,bus=x.0", "x.0", "s.0"),
+        BadLine("-device virtio-serial -device virtserialport,nr=0", "nr=0", "virtconsole"),
+        BadLine("-device virtio-serial,max_ports=2 -device virtserialport,nr=2", "nr=2", "max_ports"),
+        BadLine("-device virtio-serial -device virtconsole,chardev=c", "'c'", "-chardev"),
+        BadLine("-chardev null,id=c -serial chardev:c -device virtio-serial -device virtconsole,chardev=c", "mux=on"),
         BadLine(
             "-drive file=FILE,format=raw,if=none,id=d -device virtio-net,bootindex=1 -device virtio-blk,drive=d,bootindex=1",
             "virtio-blk-pci", "bootindex=1", "another"),
