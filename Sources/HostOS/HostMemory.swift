@@ -65,10 +65,16 @@ public enum HostMemory {
         return kept
     }
 
+    private static let dontNeed = 4
+
     /// Unmaps pages that a mapping has of a file for now: the next access maps them again.
     static func letGo(_ start: UnsafeRawPointer, _ length: Int) {
-        let dontNeed = 4
         _ = kernel(SYS_madvise, Int(bitPattern: start), length, dontNeed)
+    }
+
+    /// Gives whole pages of anonymous memory back: they read as zeros from now on.
+    public static func release(_ address: UInt, _ length: Int) {
+        _ = kernel(SYS_madvise, Int(bitPattern: address), length, dontNeed)
     }
 }
 

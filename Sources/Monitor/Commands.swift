@@ -47,7 +47,7 @@ extension Monitor {
         }
         row("x", "/FMT ADDRESS", "show memory at a virtual address") { $0.examine($1, $0.sources.readVirtual) }
         row("xp", "/FMT ADDRESS", "show memory at a physical address") { $0.examine($1, $0.sources.readPhysical) }
-        return rows + blockCommands + networkCommands
+        return rows + blockCommands + networkCommands + [balloonCommand]
     }
 
     /// The text that a line is answered with.
@@ -79,6 +79,7 @@ extension Monitor {
             [
                 ("mtree", "physical addresses, and who answers there", { [board] in board.tree() }),
                 ("qtree", "registers of all devices", { [board] in board.tree(registers: true) }),
+                ("balloon", "memory that the guest has", { self.balloonInfo }),
                 ("status", "whether the machine runs", { [control] in "VM status: \(control.state.rawValue)\n" }),
             ] + sources.info + (sources.network.map(Self.networkInfo) ?? [])
         return rows.map { row in (row.name, row.help, { _ in row.text() }) }

@@ -22,6 +22,8 @@ public struct MonitorSources {
 
     /// The machine's disks.
     public var block: BlockCommands?
+    /// The machine's balloon.
+    public var balloon: (any BalloonControl)?
     /// The machine's networks.
     public var network: (any NetworkControl)?
 

@@ -1,6 +1,7 @@
 // Guest memory in one piece, for what a device accesses often.
 
 import GuestMemory
+import HostOS
 
 /// Bytes of guest memory that lie in one block. They stay where they are as long as the machine: what the guest has mapped there is its own
 /// affair. Who writes says so with `wrote`, before the guest hears of it.
@@ -27,6 +28,15 @@ public struct DMAWindow: @unchecked Sendable {
     }
 
     public func wrote(_ range: Range<Int>) { written(block, offset + UInt64(range.lowerBound), UInt64(range.count)) }
+
+    /// Gives its whole pages back to the host: they read as zeros until somebody writes to them.
+    public func release() {
+        let page = UInt(HostProcess.pageSize), start = UInt(bitPattern: bytes.baseAddress)
+        let first = (start + page - 1) & ~(page - 1), end = (start + UInt(bytes.count)) & ~(page - 1)
+        guard first < end else { return }
+        HostMemory.release(first, Int(end - first))
+        wrote(Int(first - start)..<Int(end - start))
+    }
 
     /// An integer at an offset, least significant byte first. It is read once.
     @inline(__always) public func load<T: FixedWidthInteger & BitwiseCopyable>(_ offset: Int, as type: T.Type) -> T {

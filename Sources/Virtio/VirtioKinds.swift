@@ -17,6 +17,6 @@ public struct VirtioKind: Sendable {
     public static let all = [
         VirtioKind(VirtioBlock.self, check: VirtioBlock.check), VirtioKind(VirtioNet.self, check: VirtioNet.check),
         VirtioKind(VirtioRNG.self), VirtioKind(VirtioNineP.self, check: VirtioNineP.check),
-        VirtioKind(VirtioSerial.self),
+        VirtioKind(VirtioSerial.self), VirtioKind(VirtioBalloon.self),
     ]
 }

@@ -17,6 +17,7 @@ struct AddedDevices {
     private let backends: CharBackends
     /// Those that devices have for others.
     private var buses: [(name: String, device: VirtioDevice, path: String)] = []
+    private(set) var balloon: (any BalloonControl)?
     /// What firmware tries to boot from: paths of devices by their places in the order.
     private(set) var bootPaths: [UInt64: String] = [:]
 
@@ -110,6 +111,10 @@ struct AddedDevices {
         if let bus = type(of: device).bus {
             let count = buses.count { $0.name.hasPrefix(bus.rawValue + ".") }
             buses.append((id.map { "\($0).0" } ?? "\(bus.rawValue).\(count)", device, path))
+        }
+        if let device = device as? any BalloonControl {
+            if balloon != nil { throw CommandError("-device \(name): there is a balloon; a machine has one at most") }
+            balloon = device
         }
     }
 

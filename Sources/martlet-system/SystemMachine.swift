@@ -34,6 +34,7 @@ final class SystemMachine {
     private var objects: Objects?
     private var networks: Networks?
     private var bus: PCIBus?
+    private var balloon: (any BalloonControl)?
     private var blockCommands: BlockCommands?
     private var monitors: [Monitor] = []
     private var resets: UInt64 = 0
@@ -152,6 +153,7 @@ final class SystemMachine {
             shares: try Shares(line.shares), objects: objects, backends: backends)
         try added.add(line.devices, machine: description.name)
         bus = parts.bus
+        balloon = added.balloon
         try addFirmwareFiles(to: parts.firmwareConfig, bootOrder: added.bootOrder)
     }
 
@@ -231,6 +233,7 @@ final class SystemMachine {
         }
         sources.block = blockCommands
         sources.network = networks
+        sources.balloon = balloon
         sources.readPhysical = { [board] address, count in board.dma.bytes(address, count: count) }
         sources.readVirtual = { [board] address, count in
             info.whileStopped { info.read(address, count: count, board.map) }

@@ -91,6 +91,25 @@ struct BootTests {
         }
     }
 
+    @Test func debiansKernelGivesMemoryBack() throws {
+        let folder = try TemporaryFolder("boot")
+        let log = folder.path + "/log"
+        let machine = """
+            (until grep -q 'martlet:~' \(log) 2>/dev/null; do sleep 0.1; done
+            printf 'balloon 150\\n'; for i in 1 2 3 4 5 6; do sleep 0.5; printf 'info balloon\\n'; done
+            printf 'balloon 400\\n'; for i in 1 2 3 4; do sleep 0.5; printf 'info balloon\\n'; done; printf 'quit\\n') |
+            \(try SystemBinary.system()) riscv64 -m 256M -bios \(payloads)/firmware64.bin -kernel \(payloads)/kernel \
+            -initrd \(payloads)/initrd-modules -append 'console=ttyS0 quiet load=virtio_balloon' -serial file:\(log) \
+            -monitor stdio -device virtio-balloon-pci,guest-stats-polling-interval=1,free-page-reporting=on
+            """
+        let run = try runProcess("/bin/sh", ["-c", machine], seconds: 60)
+        #expect(run.exit == 0, "\(run.ending) \(run.errorText) \(run.text.suffix(1000))")
+        let given = run.text.firstRange(of: "balloon: actual=150"),
+            taken = run.text.firstRange(of: "balloon: actual=256")
+        #expect(given != nil && taken != nil && given!.upperBound < taken!.lowerBound, "\(run.text.suffix(1000))")
+        #expect(run.text.contains("stat-total-memory="))
+    }
+
     /// It finds what is on PCI, reads a disk, and powers off.
     @Test func uBootReadsADiskOnPCI() throws {
         let folder = try TemporaryFolder("boot")

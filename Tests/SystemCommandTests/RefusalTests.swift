@@ -172,6 +172,7 @@ struct BadLine: Sendable, CustomTestStringConvertible {
         BadLine("-device virtio-serial,max_ports=2 -device virtserialport,nr=2", "nr=2", "max_ports"),
         BadLine("-device virtio-serial -device virtconsole,chardev=c", "'c'", "-chardev"),
         BadLine("-chardev null,id=c -serial chardev:c -device virtio-serial -device virtconsole,chardev=c", "mux=on"),
+        BadLine("-device virtio-balloon -device virtio-balloon-device", "virtio-balloon-device", "at most"),
         BadLine(
             "-drive file=FILE,format=raw,if=none,id=d -device virtio-net,bootindex=1 -device virtio-blk,drive=d,bootindex=1",
             "virtio-blk-pci", "bootindex=1", "another"),

@@ -55,6 +55,18 @@ private final class NoDevice: PhysicalDevice, @unchecked Sendable {
         #expect(dma.fill(0x9ff0, count: 32) && dma.bytes(0x9ff0, count: 32) == Array(repeating: 0, count: 32))
     }
 
+    @Test func releasedPagesAreZeroAndTold() throws {
+        nonisolated(unsafe) var told: [String] = []
+        let dma = DMA(map) { block, offset, count in told.append("\(block.name) \(offset) \(count)") }
+        #expect(dma.store(0x8000, bytes: Array(repeating: 1, count: 8192)))
+        told = []
+        // One whole page, and a part of another; then only parts.
+        try #require(dma.window(0x8ff0, count: 0x1010, writes: true)).release()
+        try #require(dma.window(0x8001, count: 0xfff, writes: true)).release()
+        #expect(told == ["low 4096 4096"])
+        #expect(dma.load(0x8fff, as: UInt8.self) == 1 && dma.bytes(0x9000, count: 4096)!.allSatisfy { $0 == 0 })
+    }
+
     /// Addresses and counts of which some byte is not RAM.
     @Test(
         arguments: [
