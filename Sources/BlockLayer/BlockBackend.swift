@@ -13,6 +13,14 @@ public enum BlockOperation: @unchecked Sendable {
 
     var writes: Bool { if case .read = self { false } else { true } }
 
+    /// The disk is another one after it.
+    public var changes: Bool {
+        switch self {
+        case .read, .flush: false
+        case .write, .writeZeroes, .discard: true
+        }
+    }
+
     /// Nil: it is about no bytes.
     var bytes: UInt64? {
         switch self {

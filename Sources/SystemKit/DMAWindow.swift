@@ -69,3 +69,52 @@ extension DMA {
         return isMemory ? windows : nil
     }
 }
+
+/// Several pieces, as if they were one.
+extension [DMAWindow] {
+    public var byteCount: Int { reduce(0) { $0 + $1.bytes.count } }
+
+    /// Bytes [offset, offset + count); nil: there are not so many.
+    public func read(_ offset: Int = 0, count: Int) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(Swift.min(count, byteCount))
+        var skip = offset
+        for window in self where bytes.count < count {
+            let part = window.bytes.dropFirst(skip).prefix(count - bytes.count)
+            bytes += part
+            skip = Swift.max(0, skip - window.bytes.count)
+        }
+        return bytes.count == count ? bytes : nil
+    }
+
+    /// Writes from byte `offset` on as much as there is place for; returns how much that was.
+    @discardableResult
+    public func write(_ bytes: some Collection<UInt8>, at offset: Int = 0) -> Int {
+        var rest = bytes[...], skip = offset
+        for window in self where !rest.isEmpty {
+            if skip >= window.bytes.count {
+                skip -= window.bytes.count
+                continue
+            }
+            let count = Swift.min(rest.count, window.bytes.count - skip)
+            UnsafeMutableRawBufferPointer(rebasing: window.bytes[skip..<skip + count])
+                .copyBytes(from: rest.prefix(count))
+            window.wrote(skip..<skip + count)
+            rest = rest.dropFirst(count)
+            skip = 0
+        }
+        return bytes.count - rest.count
+    }
+
+    /// The parts of it in bytes [range).
+    public func part(_ range: Range<Int>) -> [DMAWindow] {
+        var kept: [DMAWindow] = [], start = 0
+        for window in self {
+            let end = start + window.bytes.count
+            let first = Swift.max(range.lowerBound, start), last = Swift.min(range.upperBound, end)
+            if first < last { kept.append(window.part(first - start..<last - start)) }
+            start = end
+        }
+        return kept
+    }
+}

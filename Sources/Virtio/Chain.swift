@@ -18,55 +18,15 @@ public struct Chain: Sendable {
         self.places = places
     }
 
-    public var readableCount: Int { readable.reduce(0) { $0 + $1.bytes.count } }
-    public var writableCount: Int { writable.reduce(0) { $0 + $1.bytes.count } }
+    public var readableCount: Int { readable.byteCount }
+    public var writableCount: Int { writable.byteCount }
 
     /// Bytes [offset, offset + count) of what the device reads; nil: there are not so many.
-    public func read(_ offset: Int = 0, count: Int) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(count)
-        var skip = offset
-        for window in readable where bytes.count < count {
-            let part = window.bytes.dropFirst(skip).prefix(count - bytes.count)
-            bytes += part
-            skip = max(0, skip - window.bytes.count)
-        }
-        return bytes.count == count ? bytes : nil
-    }
+    public func read(_ offset: Int = 0, count: Int) -> [UInt8]? { readable.read(offset, count: count) }
 
     /// Writes to what the device writes, from its byte `offset` on, as much as there is place for; returns how much that was.
     @discardableResult
-    public func write(_ bytes: some Collection<UInt8>, at offset: Int = 0) -> Int {
-        var rest = bytes[...], skip = offset
-        for window in writable where !rest.isEmpty {
-            if skip >= window.bytes.count {
-                skip -= window.bytes.count
-                continue
-            }
-            let count = min(rest.count, window.bytes.count - skip)
-            UnsafeMutableRawBufferPointer(rebasing: window.bytes[skip..<skip + count])
-                .copyBytes(from: rest.prefix(count))
-            window.wrote(skip..<skip + count)
-            rest = rest.dropFirst(count)
-            skip = 0
-        }
-        return bytes.count - rest.count
-    }
-
-    /// The parts of `windows` without their first `first` and last `last` bytes.
-    public static func middle(_ windows: [DMAWindow], droppingFirst first: Int, last: Int = 0) -> [DMAWindow] {
-        var total = windows.reduce(0) { $0 + $1.bytes.count } - last
-        var skip = first
-        var kept: [DMAWindow] = []
-        for window in windows {
-            let start = min(skip, window.bytes.count), end = min(window.bytes.count, total)
-            if start < end { kept.append(window.part(start..<end)) }
-            skip -= start
-            total -= window.bytes.count
-            if total <= 0 { break }
-        }
-        return kept
-    }
+    public func write(_ bytes: some Collection<UInt8>, at offset: Int = 0) -> Int { writable.write(bytes, at: offset) }
 }
 
 /// A descriptor as it is in memory, in either layout. (Virtio 1.2, 2.7.5 and 2.8.13)

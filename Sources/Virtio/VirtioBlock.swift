@@ -11,20 +11,10 @@ public final class VirtioBlock: VirtioDevice, @unchecked Sendable {
     public override class var descriptor: DeviceDescriptor {
         DeviceDescriptor(
             "virtio-blk-device", "a disk",
-            [
-                Property("drive", .drive, "", "the image: an identifier of -drive or -blockdev"),
-                Property(
-                    "werror", .choice(["auto"] + ErrorAction.allCases.map(\.rawValue)), "auto",
-                    "what becomes of writes that fail"),
-                Property(
-                    "rerror", .choice(["auto", "report", "ignore", "stop"]), "auto", "what becomes of reads that fail"),
+            DiskAccess.properties() + [
                 Property("serial", .text, "", "what the guest sees as its serial number: 20 bytes at most"),
                 Property("num-queues", .number(1...64), "1", "queues that the guest can use at the same time"),
                 Property("queue-size", .number(4...1024), "256", "places of each queue, a power of two"),
-                Property("logical_block_size", .number(512...32768), "512", "bytes of a block, a power of two"),
-                Property("physical_block_size", .number(512...32768), "512", "bytes that are best written at once"),
-                Property(
-                    "write-cache", .choice(["auto", "on", "off"]), "auto", "what is written is kept until a flush"),
                 Property("iothread", .thread, "", "the thread that serves it: an identifier of -object iothread"),
                 Property("discard", .flag, "on", "the guest may say what it does not need"),
                 Property("write-zeroes", .flag, "on", "the guest may have bytes become 0 without sending them"),
@@ -52,29 +42,16 @@ public final class VirtioBlock: VirtioDevice, @unchecked Sendable {
     /// Where `writeback` is in the configuration.
     private static let cacheOffset = 32
 
-    private let backend: BlockBackend
-    private let blockSize: UInt64
-    /// What is written may be kept until a flush.
-    private var keepsWrites: Bool
+    private var disk: DiskAccess!
 
     public required init(_ context: DeviceContext) {
-        guard let backend = context.disk else { preconditionFailure("a disk without an image") }
-        self.backend = backend
-        blockSize = context.properties.number("logical_block_size")
-        keepsWrites = context.properties.text("write-cache") != "off"
         super.init(context)
-        if let action = ErrorAction(rawValue: context.properties.text("werror")) { backend.onWriteError = action }
-        if let action = ErrorAction(rawValue: context.properties.text("rerror")) { backend.onReadError = action }
-        backend.device = context.name
-        backend.stopMachine = { [control = context.control] in control?.requestStop(.ioError) }
-        backend.sizeChanged = { [unowned self] in domain.lock.withLock { changeConfiguration() } }
-        backend.attach(domain.loop, under: domain.lock)
+        disk = DiskAccess(context) { [unowned self] in changeConfiguration() }
     }
 
     /// What is wrong with a combination of properties.
     public static func check(_ properties: Properties) -> String? {
-        let sizes = ["queue-size", "logical_block_size", "physical_block_size"]
-        if let wrong = properties.firstNoPowerOfTwo(sizes) { return wrong }
+        if let wrong = properties.firstNoPowerOfTwo(["queue-size"]) ?? DiskAccess.check(properties) { return wrong }
         if properties.text("serial").utf8.count > identityLength {
             return "serial=\(properties.text("serial")): wanted \(identityLength) bytes at most"
         }
@@ -83,7 +60,7 @@ public final class VirtioBlock: VirtioDevice, @unchecked Sendable {
 
     public override var kindFeatures: UInt64 {
         var bits = Bit.mostSegments | Bit.blockSize | Bit.flush | Bit.topology | Bit.writeCache
-        if backend.image.isReadOnly { bits |= Bit.readOnly }
+        if disk.isReadOnly { bits |= Bit.readOnly }
         if queues.count > 1 { bits |= Bit.queues }
         if properties.flag("discard") { bits |= Bit.discard }
         if properties.flag("write-zeroes") { bits |= Bit.writeZeroes }
@@ -91,9 +68,9 @@ public final class VirtioBlock: VirtioDevice, @unchecked Sendable {
     }
 
     public override var configuration: [UInt8] {
-        let physical = max(properties.number("physical_block_size"), blockSize)
+        let physical = disk.physicalBlockSize, blockSize = disk.blockSize
         var bytes = ByteWriter()
-        bytes.add(backend.image.size / Self.sector)
+        bytes.add(disk.size / Self.sector)
         bytes.add(UInt32(0))
         bytes.add(UInt32(queues[0].limit) - 2)
         bytes.add(UInt32(0))  // No geometry.
@@ -102,7 +79,7 @@ public final class VirtioBlock: VirtioDevice, @unchecked Sendable {
         bytes.add(UInt8(0))
         bytes.add(UInt16(physical / blockSize))
         bytes.add(UInt32(0))
-        bytes.add(UInt8(keepsWrites ? 1 : 0))
+        bytes.add(UInt8(disk.keepsWrites ? 1 : 0))
         bytes.add(UInt8(0))
         bytes.add(UInt16(queues.count))
         for _ in 0..<2 {
@@ -116,15 +93,15 @@ public final class VirtioBlock: VirtioDevice, @unchecked Sendable {
     }
 
     public override func configure(_ offset: Int, _ value: UInt8) {
-        if offset == Self.cacheOffset, has(Bit.writeCache) { keepsWrites = value & 1 != 0 }
+        if offset == Self.cacheOffset, has(Bit.writeCache) { disk.keepsWrites = value & 1 != 0 }
     }
 
     public override func started() {
         // A driver that never flushes wants what it has written to stay.
-        if !has(Bit.flush) { keepsWrites = false }
+        if !has(Bit.flush) { disk.keepsWrites = false }
     }
 
-    public override func stopped() { backend.cancelAll() }
+    public override func stopped() { disk.backend.cancelAll() }
 
     public override func notified(_ queue: VirtQueue) throws(RingFault) {
         try takeAll(queue) { chain throws(RingFault) in
@@ -146,17 +123,15 @@ public final class VirtioBlock: VirtioDevice, @unchecked Sendable {
         let sector = fields.value(8, as: UInt64.self)
         switch kind {
         case .read:
-            let windows = Chain.middle(chain.writable, droppingFirst: 0, last: 1)
+            let windows = chain.writable.part(0..<chain.writableCount - 1)
             guard let offset = place(sector, windows) else { return end(chain, queue, .error) }
             submit(.read(offset: offset, windows.map(\.bytes)), chain, queue, reads: windows)
         case .write:
-            let windows = Chain.middle(chain.readable, droppingFirst: Self.headerSize)
-            guard let offset = place(sector, windows), !backend.image.isReadOnly else {
+            let windows = chain.readable.part(Self.headerSize..<chain.readableCount)
+            guard let offset = place(sector, windows), !disk.isReadOnly else {
                 return end(chain, queue, .error)
             }
-            submit(
-                .write(offset: offset, windows.map { UnsafeRawBufferPointer($0.bytes) }), chain, queue,
-                flushes: !keepsWrites)
+            submit(.write(offset: offset, windows.map { UnsafeRawBufferPointer($0.bytes) }), chain, queue)
         case .flush: submit(.flush, chain, queue)
         case .identify:
             let room = chain.writableCount - 1
@@ -174,15 +149,7 @@ public final class VirtioBlock: VirtioDevice, @unchecked Sendable {
 
     /// Where the data of a request is on the disk; nil: not on it, or in parts of blocks.
     private func place(_ sector: UInt64, _ windows: [DMAWindow]) -> UInt64? {
-        place(sector, count: UInt64(windows.reduce(0) { $0 + $1.bytes.count }))
-    }
-
-    private func place(_ sector: UInt64, count: UInt64) -> UInt64? {
-        let (offset, overflow) = sector.multipliedReportingOverflow(by: Self.sector)
-        guard !overflow, offset % blockSize == 0, count % blockSize == 0, offset <= backend.image.size,
-            count <= backend.image.size - offset
-        else { return nil }
-        return offset
+        disk.place(sector, unit: Self.sector, bytes: UInt64(windows.byteCount))
     }
 
     private func beginRange(_ kind: Kind, _ range: ByteReader, _ chain: Chain, _ queue: VirtQueue) {
@@ -191,23 +158,23 @@ public final class VirtioBlock: VirtioDevice, @unchecked Sendable {
         let mayUnmap = flags & 1 != 0
         if flags & ~1 != 0 || kind == .discard && mayUnmap { return end(chain, queue, .unsupported) }
         let bytes = UInt64(count) * Self.sector
-        guard count <= Self.mostSectors, let offset = place(sector, count: bytes), !backend.image.isReadOnly else {
+        guard count <= Self.mostSectors, let offset = disk.place(sector, unit: Self.sector, bytes: bytes),
+            !disk.isReadOnly
+        else {
             return end(chain, queue, .error)
         }
         submit(
             kind == .discard
                 ? .discard(offset: offset, count: bytes)
-                : .writeZeroes(offset: offset, count: bytes, mayUnmap: mayUnmap), chain, queue, flushes: !keepsWrites)
+                : .writeZeroes(offset: offset, count: bytes, mayUnmap: mayUnmap), chain, queue)
     }
 
     private func submit(
-        _ operation: BlockOperation, _ chain: Chain, _ queue: VirtQueue, reads: [DMAWindow] = [], flushes: Bool = false
+        _ operation: BlockOperation, _ chain: Chain, _ queue: VirtQueue, reads: [DMAWindow] = []
     ) {
-        backend.submit(operation) { [unowned self] error in
-            if flushes, error == nil { return submit(.flush, chain, queue) }
+        disk.submit(operation) { [unowned self] error in
             for window in reads { window.wrote(0..<window.bytes.count) }
-            if let error { domain.diagnostics.write("\(name): \(error)\n") }
-            end(chain, queue, error == nil ? .ok : .error, written: reads.reduce(0) { $0 + $1.bytes.count })
+            end(chain, queue, error == nil ? .ok : .error, written: reads.byteCount)
         }
     }
 

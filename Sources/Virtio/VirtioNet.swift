@@ -195,7 +195,7 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
             return guestError("a frame of \(count) bytes")
         }
         frame.removeAll(keepingCapacity: true)
-        for window in Chain.middle(chain.readable, droppingFirst: Self.headerSize) { frame += window.bytes }
+        for window in chain.readable.part(Self.headerSize..<Self.headerSize + count) { frame += window.bytes }
         if isLong { return sendLong(fields) }
         if header[0] & HeaderFlag.needsCheckSum != 0 {
             let isInside = InternetCheckSum.complete(

@@ -8,67 +8,16 @@ import TestSupport
 import Testing
 import Virtio
 
-/// A disk in memory, which remembers what was asked of it, and fails where it is told to.
-private final class TestImage: BlockImage, @unchecked Sendable {
-    let format = "test"
-    let size: UInt64 = 1 << 20
-    let isReadOnly: Bool
-    let lock = Lock()
-    var bytes = [UInt8](repeating: 0xee, count: 1 << 20)
-    var log: [String] = []
-    var failsAt: UInt64?
-    var failsWith = Errno.io
-
-    init(isReadOnly: Bool = false) { self.isReadOnly = isReadOnly }
-
-    private func note(_ text: String, _ offset: UInt64) throws(BlockError) {
-        log.append(text)
-        if failsAt == offset { throw BlockError(failsWith, "test: broken") }
-    }
-    func read(at offset: UInt64, into buffers: [UnsafeMutableRawBufferPointer]) throws(BlockError) {
-        lock.lock()
-        defer { lock.unlock() }
-        try note("read \(offset) \(buffers.map(\.count))", offset)
-        var at = Int(offset)
-        for buffer in buffers {
-            buffer.copyBytes(from: bytes[at..<at + buffer.count])
-            at += buffer.count
-        }
-    }
-    func write(at offset: UInt64, from buffers: [UnsafeRawBufferPointer]) throws(BlockError) {
-        lock.lock()
-        defer { lock.unlock() }
-        try note("write \(offset) \(buffers.map(\.count))", offset)
-        var at = Int(offset)
-        for buffer in buffers {
-            bytes.replaceSubrange(at..<at + buffer.count, with: buffer)
-            at += buffer.count
-        }
-    }
-    func writeZeroes(at offset: UInt64, count: UInt64, mayUnmap: Bool) throws(BlockError) {
-        try lock.withLock { () throws(BlockError) in try note("zero \(offset) \(count) \(mayUnmap)", offset) }
-    }
-    func discard(at offset: UInt64, count: UInt64) throws(BlockError) {
-        try lock.withLock { () throws(BlockError) in try note("discard \(offset) \(count)", offset) }
-    }
-    func flush() throws(BlockError) { lock.withLock { log.append("flush") } }
-    func resize(to size: UInt64) throws(BlockError) {}
-    func status(at offset: UInt64, count: UInt64) throws(BlockError) -> BlockExtent {
-        BlockExtent(count: count, isZero: false, isAllocated: true)
-    }
-    func close() throws(BlockError) {}
-}
-
 @Suite struct VirtioBlockTests {
     private static let flush: UInt64 = 1 << 9, others: UInt64 = 1 << 13 | 1 << 14
-    private let image: TestImage
+    private let image: TestDisk
 
-    init() { image = TestImage() }
+    init() { image = TestDisk() }
 
     private func make(_ layout: RingLayout = RingLayout(), _ properties: String = "", isReadOnly: Bool = false) throws
-        -> (TestDriver, TestImage)
+        -> (TestDriver, TestDisk)
     {
-        let image = isReadOnly ? TestImage(isReadOnly: true) : image
+        let image = isReadOnly ? TestDisk(isReadOnly: true) : image
         let driver = try TestDriver(layout, VirtioBlock.init, VirtioBlock.descriptor, properties) {
             $0.disk = BlockBackend(image, name: "d")
         }
@@ -241,7 +190,7 @@ private final class TestImage: BlockImage, @unchecked Sendable {
 
 @Suite struct BlockBackendTests {
     @Test func requestsAreDoneByThreadsAndToldByTheLoop() throws {
-        let machine = try TestMachine(), image = TestImage()
+        let machine = try TestMachine(), image = TestDisk()
         let backend = BlockBackend(image, name: "d")
         backend.attach(machine.board.loop, under: machine.board.domain.lock)
         nonisolated(unsafe) var ended = 0
@@ -261,9 +210,9 @@ private final class TestImage: BlockImage, @unchecked Sendable {
 
     /// One write that fails with an error, and how it ends: nil when it has not.
     private func failing(_ errno: Errno, _ action: ErrorAction) throws -> (
-        end: [BlockError?], stops: Int, backend: BlockBackend, image: TestImage, machine: TestMachine
+        end: [BlockError?], stops: Int, backend: BlockBackend, image: TestDisk, machine: TestMachine
     ) {
-        let machine = try TestMachine(), image = TestImage(), backend = BlockBackend(image, name: "d")
+        let machine = try TestMachine(), image = TestDisk(), backend = BlockBackend(image, name: "d")
         backend.attach(machine.board.loop, under: machine.board.domain.lock)
         nonisolated(unsafe) var ends: [BlockError?] = [], stops = 0
         backend.onWriteError = action
@@ -303,7 +252,7 @@ private final class TestImage: BlockImage, @unchecked Sendable {
     }
 
     @Test func requestsWaitWhileItIsPaused() throws {
-        let image = TestImage(), backend = BlockBackend(image, name: "d")
+        let image = TestDisk(), backend = BlockBackend(image, name: "d")
         let machine = try TestMachine()
         backend.attach(machine.board.loop, under: machine.board.domain.lock)
         nonisolated(unsafe) var ended = 0

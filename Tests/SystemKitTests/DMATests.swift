@@ -67,6 +67,21 @@ private final class NoDevice: PhysicalDevice, @unchecked Sendable {
         #expect(dma.load(0x8fff, as: UInt8.self) == 1 && dma.bytes(0x9000, count: 4096)!.allSatisfy { $0 == 0 })
     }
 
+    @Test func severalWindowsAreOne() throws {
+        let dma = DMA(map)
+        let windows = [(0x8000, 3), (0xa000, 5), (0x8100, 0), (0x9000, 4)].map {
+            dma.window(UInt64($0.0), count: $0.1, writes: true)!
+        }
+        #expect(windows.byteCount == 12 && windows.write(1...20) == 12)
+        #expect(windows.read(2, count: 8) == Array(3...10) && windows.read(2, count: 11) == nil)
+        #expect(
+            windows.part(2..<9).map(\.bytes.count) == [1, 5, 1] && windows.part(2..<9).read(count: 7) == Array(3...9))
+        #expect(windows.part(3..<3).isEmpty && windows.part(8..<99).read(count: 4) == Array(9...12))
+        #expect(
+            windows.write([99], at: 11) == 1 && windows.write([99, 98], at: 11) == 1 && windows.write([1], at: 12) == 0)
+        #expect(dma.load(0x9003, as: UInt8.self) == 99)
+    }
+
     /// Addresses and counts of which some byte is not RAM.
     @Test(
         arguments: [
