@@ -92,10 +92,12 @@ let package = Package(
             name: "Devices",
             dependencies: ["SystemKit", "BlockLayer", "EventLoop", "CharLayer", "GuestMemory", "HostOS"]),
         .target(name: "PCI", dependencies: ["SystemKit", "GuestMemory", "HostOS"]),
+        .target(name: "SCSI", dependencies: ["SystemKit", "BlockLayer"]),
         .target(
             name: "Virtio",
             dependencies: [
-                "SystemKit", "PCI", "BlockLayer", "NetLayer", "FileShare", "EventLoop", "CharLayer", "GuestMemory",
+                "SystemKit", "PCI", "SCSI", "BlockLayer", "NetLayer", "FileShare", "EventLoop", "CharLayer",
+                "GuestMemory",
                 "HostOS",
             ]),
         .target(
@@ -125,7 +127,8 @@ let package = Package(
             name: "martlet-system",
             dependencies: [
                 "EngineSetup", "GuestKit", "GuestMemory", "GuestRISCV", "ExecutionEngine", "Harts", "EventLoop",
-                "CharLayer", "BlockLayer", "NetLayer", "FileShare", "SystemKit", "Devices", "PCI", "Virtio", "Monitor",
+                "CharLayer", "BlockLayer", "NetLayer", "FileShare", "SystemKit", "Devices", "PCI", "SCSI", "Virtio",
+                "Monitor",
                 "Machines", "ImageTool", "HostOS", "Diagnostics", "Options",
             ]),
         // Tools
@@ -227,7 +230,7 @@ let package = Package(
         .testTarget(
             name: "DevicesTests",
             dependencies: [
-                "Devices", "PCI", "Virtio", "BlockLayer", "NetLayer", "FileShare", "SystemKit", "EventLoop",
+                "Devices", "PCI", "SCSI", "Virtio", "BlockLayer", "NetLayer", "FileShare", "SystemKit", "EventLoop",
                 "CharLayer",
                 "GuestMemory",
                 "HostOS",

@@ -1,10 +1,12 @@
-// Devices that are plugged into a virtio device: ports of a console.
+// Devices that are plugged into a virtio device: ports of a console, disks of a SCSI adapter.
 
+import SCSI
 import SystemKit
 
 /// A kind of bus that virtio devices have for others.
 public enum VirtioBus: String, Sendable {
     case serial = "virtio-serial-bus"
+    case scsi
 }
 
 /// Why a device does not fit on a bus.
@@ -22,5 +24,7 @@ public struct PluggedKind: Sendable {
     public static let all = [
         PluggedKind(type: VirtConsole.self, bus: .serial) { _ in nil },
         PluggedKind(type: VirtSerialPort.self, bus: .serial) { _ in nil },
+        PluggedKind(type: SCSIDisk.self, bus: .scsi, check: SCSIDisk.check),
+        PluggedKind(type: OpticalDisc.self, bus: .scsi, check: OpticalDisc.check),
     ]
 }

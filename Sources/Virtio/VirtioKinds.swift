@@ -18,5 +18,6 @@ public struct VirtioKind: Sendable {
         VirtioKind(VirtioBlock.self, check: VirtioBlock.check), VirtioKind(VirtioNet.self, check: VirtioNet.check),
         VirtioKind(VirtioRNG.self), VirtioKind(VirtioNineP.self, check: VirtioNineP.check),
         VirtioKind(VirtioSerial.self), VirtioKind(VirtioBalloon.self),
+        VirtioKind(VirtioSCSI.self, check: VirtioSCSI.check),
     ]
 }

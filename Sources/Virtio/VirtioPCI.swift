@@ -38,7 +38,7 @@ public final class VirtioPCI: PCIFunction, RegisterDevice, VirtioTransport, @unc
     private static let noVector: UInt64 = 0xffff
     private static let identity = (vendor: UInt16(0x1af4), first: UInt16(0x1040), subsystem: UInt16(0x1100))
     /// Of kinds of devices; others are of none.
-    private static let classCodes: [UInt32: UInt16] = [1: 0x0200, 2: 0x0100, 3: 0x0780]
+    private static let classCodes: [UInt32: UInt16] = [1: 0x0200, 2: 0x0100, 3: 0x0780, 8: 0x0100]
     private static let otherClass: UInt16 = 0x00ff
 
     /// What is plugged in: set before the machine runs.

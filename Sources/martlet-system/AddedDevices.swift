@@ -2,7 +2,9 @@
 
 import CharLayer
 import EngineSetup
+import Options
 import PCI
+import SCSI
 import SystemKit
 import Virtio
 
@@ -41,9 +43,7 @@ struct AddedDevices {
         for card in networks.options.compactMap(\.card) { options.append(try DeviceOption(parsing: card)) }
         options += devices
         for folder in shares.options.compactMap(\.device) { options.append(try DeviceOption(parsing: folder)) }
-        for (drive, backend) in disks.backends where drive?.interface == .virtio {
-            options.append(try DeviceOption(parsing: "virtio-blk,drive=\(backend.name)"))
-        }
+        options += try devicesOfDrives(options)
         var counts: [String: Int] = [:]
         for (index, option) in options.enumerated() {
             let kind = option.kind.type.descriptor.name, name = option.kind.names[0]
@@ -91,9 +91,31 @@ struct AddedDevices {
                 do throws(PlugError) { try owner.device.plug(device) } catch {
                     throw CommandError("-device \(name): \(error)")
                 }
+                if let unit = device as? SCSIUnit { try noteBoot(option, unit.bootName, owner.path, name) }
             default: preconditionFailure("a place of another kind")
             }
         }
+    }
+
+    /// Those of drives that no device names. Where they are on SCSI, and there is no adapter, one is added.
+    private func devicesOfDrives(_ given: [DeviceOption]) throws(OptionError) -> [DeviceOption] {
+        var options: [DeviceOption] = []
+        var hasAdapter = given.contains { ($0.kind.type as? VirtioDevice.Type)?.bus == .scsi }
+        for (drive, backend) in disks.backends {
+            guard let drive else { continue }
+            switch drive.interface {
+            case .virtio: options.append(try DeviceOption(parsing: "virtio-blk,drive=\(backend.name)"))
+            case .scsi:
+                if !hasAdapter { options.append(try DeviceOption(parsing: "virtio-scsi")) }
+                hasAdapter = true
+                let target = drive.index.map { ",scsi-id=\($0)" } ?? ""
+                options.append(
+                    try DeviceOption(
+                        parsing: "\(drive.isDisc ? "scsi-cd" : "scsi-hd"),drive=\(backend.name)\(target)"))
+            case .none, .pflash: break
+            }
+        }
+        return options
     }
 
     private func backend(_ id: String, _ name: String) throws(CommandError) -> CharBackend? {

@@ -20,7 +20,7 @@ let blockOptions: [CommandOption<SystemCommandLine>] =
         Option(
             "drive", argument: "file=FILE[,PROP=VALUE...]",
             help:
-                "an image: if=none|virtio, id, index, media=disk|cdrom, format=raw|qcow2, readonly, snapshot, cache, discard, detect-zeroes, werror, rerror, copy-on-read, throttling.bps-total and its kin"
+                "an image: if=none|virtio|scsi, id, index, media=disk|cdrom, format=raw|qcow2, readonly, snapshot, cache, discard, detect-zeroes, werror, rerror, copy-on-read, throttling.bps-total and its kin"
         ) { (line, value) throws(OptionError) in line.block.drives.append(try DriveOption(parsing: value)) },
         Option("cdrom", argument: "FILE", help: "-drive file=FILE,media=cdrom,index=2") {
             (line, value) throws(OptionError) in

@@ -6,7 +6,7 @@ import Options
 
 struct DriveOption: Sendable {
     /// What the guest sees it as.
-    enum Interface: String, CaseIterable, Sendable { case none, virtio, pflash }
+    enum Interface: String, CaseIterable, Sendable { case none, virtio, scsi, pflash }
 
     private(set) var interface = Interface.virtio
     /// By which devices name it; of a drive without one, its interface and number.
@@ -17,6 +17,8 @@ struct DriveOption: Sendable {
     /// What is written is gone when the machine ends.
     private(set) var isTemporary = false
     private(set) var copiesOnRead = false
+    /// It is a disc, which is read alone.
+    private(set) var isDisc = false
     private(set) var limits = ThrottleLimits()
     /// The limits are shared with the drives of the same group.
     private(set) var group: String?
@@ -26,12 +28,13 @@ struct DriveOption: Sendable {
     let origin: String
 
     private static let wanted =
-        "file=FILE[,if=none|virtio|pflash][,id=ID][,format=raw|qcow2][,readonly=on|off][,snapshot=on|off][,cache=MODE]..."
+        "file=FILE[,if=none|virtio|scsi|pflash][,id=ID][,format=raw|qcow2][,readonly=on|off][,snapshot=on|off][,cache=MODE]..."
 
     /// `-hda FILE` and its kin.
     init(file: String, index: Int, isDisc: Bool = false, origin: String) throws(OptionError) {
         self.origin = origin
         self.index = index
+        self.isDisc = isDisc
         var list = OptionList()
         list.add("file", file)
         if isDisc { list.add("readonly", "on") }
@@ -44,11 +47,13 @@ struct DriveOption: Sendable {
         interface = try list.takeChoice("if", Interface.self) ?? .virtio
         id = list.take("id")
         index = try list.takeNumber("index", 0...999)
-        if let unit = try list.takeNumber("unit", 0...1) {
-            guard interface == .pflash else { throw OptionError("unit= goes with if=pflash; wanted index=") }
+        if let unit = try list.takeNumber("unit", 0...(interface == .scsi ? 255 : 1)) {
+            guard [.pflash, .scsi].contains(interface) else {
+                throw OptionError("unit= goes with if=pflash and if=scsi; wanted index=")
+            }
             index = unit
         }
-        let isDisc = try list.take("media", ["disk": false, "cdrom": true], "disk or cdrom") ?? false
+        isDisc = try list.take("media", ["disk": false, "cdrom": true], "disk or cdrom") ?? false
         isTemporary = try list.takeFlag("snapshot") ?? false
         copiesOnRead = try list.takeFlag("copy-on-read") ?? false
         limits = try ThrottleLimits(&list, prefix: "throttling.")

@@ -91,6 +91,32 @@ struct BootTests {
         }
     }
 
+    @Test func debiansKernelUsesDisksOnSCSI() throws {
+        let folder = try TemporaryFolder("boot")
+        let log = folder.path + "/log", disk = folder.path + "/disk", disc = folder.path + "/disc"
+        try writeFile(disk, Array(repeating: 0, count: 4 << 20))
+        try writeFile(disc, Array(repeating: UInt8(ascii: "d"), count: 1 << 20))
+        let machine = """
+            (until grep -q 'martlet:~' \(log) 2>/dev/null; do sleep 0.1; done
+            printf 'while [ ! -b /dev/sda ]; do sleep 0.1; done; dmesg | grep " scsi [0-9]"\\r'
+            printf 'echo written >/dev/sda; sync; blkdiscard -o 1M -l 1M /dev/sda && echo discarded\\r'
+            printf 'poweroff -f\\r') |
+            \(try SystemBinary.system()) riscv64 -m 256M -bios \(payloads)/firmware64.bin -kernel \(payloads)/kernel \
+            -initrd \(payloads)/initrd-modules -append 'console=ttyS0 quiet load=virtio_scsi,sd_mod' \
+            -chardev stdio,id=c,logfile=\(log) -serial chardev:c -device virtio-scsi-pci,id=s,num_queues=2 \
+            -drive if=none,id=d,format=raw,discard=unmap,file=\(disk) -device scsi-hd,bus=s.0,drive=d,scsi-id=3,lun=2 \
+            -drive if=scsi,media=cdrom,index=5,format=raw,file=\(disc)
+            """
+        let run = try runProcess("/bin/sh", ["-c", machine], seconds: 60)
+        #expect(run.exit == 0, "\(run.ending) \(run.errorText) \(run.text.suffix(1000))")
+        for wanted in [
+            "scsi 0:0:3:2: Direct-Access     QEMU     QEMU HARDDISK", "scsi 0:0:5:0: CD-ROM", "\r\ndiscarded",
+        ] {
+            #expect(run.text.contains(wanted), "\(wanted): \(run.text.suffix(1000))")
+        }
+        #expect(readFile(disk)?.prefix(8) == Array("written\n".utf8)[...])
+    }
+
     @Test func debiansKernelGivesMemoryBack() throws {
         let folder = try TemporaryFolder("boot")
         let log = folder.path + "/log"

@@ -165,7 +165,8 @@ struct BadLine: Sendable, CustomTestStringConvertible {
         BadLine("-drive file=json:{", "JSON"), BadLine("-cdrom /no/such/file", "-cdrom /no/such/file"),
         BadLine("-hdc /no/such/file", "-hdc /no/such/file"), BadLine("-drive file=FILE,media=tape", "cdrom"),
         BadLine("-drive file=/no/such/file", "/no/such/file"), BadLine("-drive if=none", "file=FILE"),
-        BadLine("-drive file=FILE,if=scsi", "if=scsi", "virtio"),
+        BadLine("-drive file=FILE,if=ide", "if=ide", "virtio"),
+        BadLine("-drive file=FILE,if=scsi,unit=256", "unit=256", "255"),
         BadLine("-device virtserialport", "virtserialport", "virtio-serial-bus"),
         BadLine("-device virtio-serial,id=s -device virtconsole,bus=x.0", "x.0", "s.0"),
         BadLine("-device virtio-serial -device virtserialport,nr=0", "nr=0", "virtconsole"),
@@ -173,6 +174,13 @@ struct BadLine: Sendable, CustomTestStringConvertible {
         BadLine("-device virtio-serial -device virtconsole,chardev=c", "'c'", "-chardev"),
         BadLine("-chardev null,id=c -serial chardev:c -device virtio-serial -device virtconsole,chardev=c", "mux=on"),
         BadLine("-device virtio-balloon -device virtio-balloon-device", "virtio-balloon-device", "at most"),
+        BadLine("-device scsi-hd", "drive=ID"), BadLine("-device virtio-scsi,virtqueue_size=5", "power of two"),
+        BadLine("-blockdev driver=null-co,node-name=a -device scsi-hd,drive=a", "scsi-hd", "bus 'scsi'"),
+        BadLine(
+            "-blockdev driver=null-co,node-name=a -blockdev driver=null-co,node-name=b -device virtio-scsi "
+                + "-device scsi-cd,drive=a,scsi-id=1 -device scsi-hd,drive=b,scsi-id=1,lun=0", "scsi-id=1,lun=0",
+            "another device"),
+        BadLine("-device virtio-scsi -device scsi-hd,vendor=123456789", "vendor=123456789", "8 bytes"),
         BadLine(
             "-drive file=FILE,format=raw,if=none,id=d -device virtio-net,bootindex=1 -device virtio-blk,drive=d,bootindex=1",
             "virtio-blk-pci", "bootindex=1", "another"),
