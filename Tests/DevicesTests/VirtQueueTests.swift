@@ -117,6 +117,30 @@ private func makeRNG(_ layout: RingLayout = RingLayout(), _ properties: String =
 
     // MARK: lies
 
+    @Test func aGuestGetsSoManyRandomBytesInAPeriod() throws {
+        let driver = try makeRNG(RingLayout(), "max-bytes=100,period=20")
+        driver.start()
+        func ask(_ count: UInt32) { driver.offer([Piece(address: TestDriver.buffers, count: count, isWritten: true)]) }
+        driver.machine.advance(to: 5_000_000)
+        ask(60)
+        #expect(driver.used()?.written == 60)
+        ask(60)
+        #expect(driver.used()?.written == 40)
+        ask(200)
+        #expect(driver.used(waits: false) == nil)
+        driver.machine.advance(to: 24_999_999)
+        #expect(driver.used(waits: false) == nil)
+        driver.machine.advance(to: 25_000_000)
+        #expect(driver.used()?.written == 100, "a period begins with its first byte")
+        driver.machine.advance(to: 100_000_000)
+        ask(100)
+        driver.start()
+        ask(100)
+        #expect(driver.used(waits: false) == nil, "a reset begins no other period")
+        driver.machine.advance(to: 120_000_000)
+        #expect(driver.used()?.written == 100 && !driver.needsReset)
+    }
+
     /// A wrong queue, and what makes it.
     struct Lie: Sendable, CustomTestStringConvertible {
         let testDescription: String

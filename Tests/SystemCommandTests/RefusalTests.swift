@@ -98,6 +98,7 @@ struct BadLine: Sendable, CustomTestStringConvertible {
         BadLine("-object rng-random,id=o,filename=/no/such/file", "/no/such/file"),
         BadLine("-object rng-builtin,id=o -object rng-builtin,id=o", "id=o", "two"),
         BadLine("-device virtio-rng,rng=o", "rng=o", "-object"),
+        BadLine("-device virtio-rng,max-bytes=0", "max-bytes", "1.."),
         BadLine("-object filter-dump,id=o", "netdev=ID"), BadLine("-object filter-dump,id=o,netdev=n", "netdev=n"),
         BadLine("-object filter-dump,id=o,netdev=n,maxlen=x", "maxlen=x", "bytes"),
         BadLine("-object filter-dump,id=o,netdev=n,queue=x", "queue=x", "all, rx or tx"),
