@@ -1,6 +1,7 @@
 // User networking: libslirp makes connections of the host's of what the guest sends. It lives in the loop, with the card's lock held.
 
 import CSlirp
+import CharLayer
 import EventLoop
 import HostOS
 
@@ -13,10 +14,18 @@ public final class UserNetwork: NetBackend, PollHook, @unchecked Sendable {
     // Of the turn that is under way.
     private var set = PollSet()
 
+    /// Opens what forwards of the guest's lead to; nil: nothing is there.
+    public typealias Opener = (CharSpec, _ label: String) throws(CharSpecError) -> CharBackend?
+    private let opener: Opener
+    private var ports: [GuestPort] = []
+
     /// Opens the library.
-    public init(name: String, _ spec: UserNetworkSpec) throws(NetError) {
+    public init(
+        name: String, _ spec: UserNetworkSpec, opener: @escaping Opener = { _, _ in nil }
+    ) throws(NetError) {
         try spec.check()
         self.spec = spec
+        self.opener = opener
         switch clx_slirp_open(&functions) {
         case 0: break
         case -1:
@@ -37,11 +46,45 @@ public final class UserNetwork: NetBackend, PollHook, @unchecked Sendable {
         }
         for forward in spec.forwards { try lock.withLock { () throws(NetError) in try add(forward) } }
         for forward in spec.guestForwards {
-            var address = Self.address(forward.address)
-            let status = lock.withLock { functions.add_exec(slirp, forward.command, &address, Int32(forward.port)) }
-            if status != 0 { throw NetError("guestfwd: \(forward.address):\(forward.port) cannot be taken") }
+            let isTaken: Bool
+            switch forward.target {
+            case .command(let command):
+                var address = Self.address(forward.address)
+                isTaken = lock.withLock { functions.add_exec(slirp, command, &address, Int32(forward.port)) == 0 }
+            case .device(let device):
+                isTaken = try add(forward, slirp, try open(device, forward), under: lock)
+            }
+            if !isTaken { throw NetError("guestfwd: \(forward.address):\(forward.port) cannot be taken") }
         }
         loop.add(self)
+    }
+
+    private func open(_ device: CharSpec, _ forward: GuestForward) throws(NetError) -> CharBackend {
+        do throws(CharSpecError) {
+            return try opener(device, "guestfwd.tcp.\(forward.port)") ?? CharBackend()
+        } catch { throw NetError("guestfwd: \(error)") }
+    }
+
+    private func add(
+        _ forward: GuestForward, _ slirp: OpaquePointer, _ backend: CharBackend, under lock: Lock
+    ) throws(NetError) -> Bool {
+        let address = Self.address(forward.address), number = Int32(forward.port)
+        let port = GuestPort(
+            backend, room: { [functions] in functions.guestfwd_room(slirp, address, number) },
+            receive: { [functions] in functions.guestfwd_receive(slirp, address, number, $0, Int32($1)) })
+        var place = address
+        let status = lock.withLock {
+            functions.add_guestfwd(
+                slirp,
+                { bytes, count, opaque in
+                    let port = Unmanaged<GuestPort>.fromOpaque(opaque!).takeUnretainedValue()
+                    port.send(UnsafeRawBufferPointer(start: bytes, count: count))
+                    return count
+                }, Unmanaged.passUnretained(port).toOpaque(), &place, number)
+        }
+        backend.attach(port, under: lock)
+        ports.append(port)
+        return status == 0
     }
 
     /// With the lock held, as what follows.
@@ -68,6 +111,7 @@ public final class UserNetwork: NetBackend, PollHook, @unchecked Sendable {
 
     public override func stop() {
         loop?.remove(self)
+        ports = []
         if let slirp { functions.cleanup(slirp) }
         slirp = nil
     }
@@ -177,7 +221,10 @@ public final class UserNetwork: NetBackend, PollHook, @unchecked Sendable {
     }
 
     /// What it waits for may be something else now.
-    public override func hasSent() { loop?.wake() }
+    public override func hasSent() {
+        for port in ports { port.mayHaveRoom() }
+        loop?.wake()
+    }
 
     // MARK: the loop
 

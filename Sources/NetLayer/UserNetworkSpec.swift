@@ -1,5 +1,7 @@
 // What `-netdev user` takes.
 
+import CharLayer
+
 /// A port of the host's that leads to one of the guest's.
 public struct PortForward: Equatable, Sendable {
     public var isUDP = false
@@ -44,22 +46,31 @@ public struct ForwardedPort: Equatable, Sendable {
     }
 }
 
-/// A port of a server that only the guest sees: for each connection to it a command is run, whose input and output it is.
+/// A port of a server that only the guest sees.
 public struct GuestForward: Equatable, Sendable {
+    public enum Target: Equatable, Sendable {
+        /// Run for each connection, whose input and output it is.
+        case command(String)
+        /// What one connection after the other leads to.
+        case device(CharSpec)
+    }
     public var address: IPv4
     public var port: UInt16
-    public var command: String
+    public var target: Target
 
-    /// `[tcp]:ADDRESS:PORT-cmd:COMMAND`
-    public init?(_ text: some StringProtocol) {
+    /// `[tcp]:ADDRESS:PORT-cmd:COMMAND` or `[tcp]:ADDRESS:PORT-FORM`, a form of `-serial`.
+    public init?(_ text: some StringProtocol) throws(CharSpecError) {
         let halves = text.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
         let fields = halves[0].split(separator: ":", omittingEmptySubsequences: false), prefix = "cmd:"
         guard halves.count == 2, fields.count == 3, ["", "tcp"].contains(fields[0]), let address = IPv4(fields[1]),
-            let port = UInt16(fields[2]), port > 0, halves[1].hasPrefix(prefix), halves[1].count > prefix.count
+            let port = UInt16(fields[2]), port > 0, !halves[1].isEmpty, halves[1] != prefix
         else { return nil }
         self.address = address
         self.port = port
-        command = String(halves[1].dropFirst(prefix.count))
+        target =
+            halves[1].hasPrefix(prefix)
+            ? .command(String(halves[1].dropFirst(prefix.count)))
+            : .device(try CharSpec(parsing: String(halves[1])))
     }
 }
 
@@ -85,7 +96,7 @@ public struct UserNetworkSpec: Sendable {
     public static let wanted =
         "net=ADDRESS[/BITS], host=ADDRESS, dns=ADDRESS, dhcpstart=ADDRESS, restrict=on|off, ipv4=on|off, ipv6=on|off, hostname=NAME, "
         + "domainname=NAME, dnssearch=NAME, tftp=FOLDER, tftp-server-name=NAME, bootfile=NAME, "
-        + "hostfwd=tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT, guestfwd=tcp:ADDRESS:PORT-cmd:COMMAND"
+        + "hostfwd=tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT, guestfwd=tcp:ADDRESS:PORT-cmd:COMMAND|FORM"
 
     public mutating func set(_ key: String, _ value: String) throws(NetError) {
         func address() throws(NetError) -> IPv4 {
@@ -119,12 +130,21 @@ public struct UserNetworkSpec: Sendable {
             guard let forward = PortForward(value) else { throw wrong("tcp:[ADDRESS]:PORT-[ADDRESS]:PORT") }
             forwards.append(forward)
         case "guestfwd":
-            guard let forward = GuestForward(value) else { throw wrong("tcp:ADDRESS:PORT-cmd:COMMAND") }
-            guestForwards.append(forward)
+            do throws(CharSpecError) {
+                guard let forward = try GuestForward(value) else {
+                    throw CharSpecError.wrong("wanted tcp:ADDRESS:PORT-cmd:COMMAND, or a form of -serial in its place")
+                }
+                guestForwards.append(forward)
+            } catch { throw NetError("\(key)=\(value): \(error)") }
         case "smb", "smbserver":
             throw NetError("\(key)=\(value): there is no server of shared folders; leave it out")
         default: throw NetError("user: '\(key)' is not known; wanted \(Self.wanted)")
         }
+    }
+
+    /// The character devices that it uses.
+    public var characterDevices: [CharSpec] {
+        guestForwards.compactMap { if case .device(let device) = $0.target { device } else { nil } }
     }
 
     /// Refuses what does not fit together.

@@ -21,6 +21,9 @@ struct NetworkOption: Sendable {
 
     var isHubPort: Bool { if case .hubPort = kind { true } else { false } }
 
+    /// The character devices that it uses.
+    var characterDevices: [CharSpec] { if case .user(let spec) = kind { spec.characterDevices } else { [] } }
+
     private typealias Pairs = [(key: String, value: String)]
 
     /// What makes each type of what stands behind its name.

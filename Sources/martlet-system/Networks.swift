@@ -1,5 +1,6 @@
 // What cables lead to, by the identifiers that cards and filters name them by.
 
+import CharLayer
 import EngineSetup
 import NetLayer
 import Options
@@ -8,12 +9,14 @@ import SystemKit
 final class Networks: NetworkControl {
     let options: [NetworkOption]
     private let board: Board
+    private let characters: CharBackends
     private(set) var backends: [NetBackend] = []
     private var hubs: [NetHub] = []
 
-    init(_ options: [NetworkOption], _ board: Board) throws(CommandError) {
+    init(_ options: [NetworkOption], _ board: Board, _ characters: CharBackends) throws(CommandError) {
         self.options = options
         self.board = board
+        self.characters = characters
         // Ports of hubs lead to others.
         for option in options where !option.isHubPort { try add(option) }
         for option in options where option.isHubPort { try add(option) }
@@ -33,7 +36,10 @@ final class Networks: NetworkControl {
 
     private func make(_ id: String, _ kind: NetworkOption.Kind) throws(NetError) -> NetBackend {
         switch kind {
-        case .user(let spec): return try UserNetwork(name: id, spec)
+        case .user(let spec):
+            return try UserNetwork(name: id, spec) { [characters] (device, label) throws(CharSpecError) in
+                try characters.make(device, label: label)
+            }
         case .stream(let place): return StreamNetwork(name: id, place)
         case .packets(let place): return PacketNetwork(name: id, place)
         case .hubPort(let number, let name):

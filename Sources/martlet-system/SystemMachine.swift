@@ -143,7 +143,7 @@ final class SystemMachine {
         let commands = BlockCommands(disks.graph, control.loop) { disks.backends.map(\.backend) }
         commands.failed = { job, error in writeStandardError("martlet: job '\(job.id)': \(error)\n") }
         blockCommands = commands
-        let networks = try Networks(line.networks, board)
+        let networks = try Networks(line.networks, board, backends)
         self.networks = networks
         let objects = try Objects(
             line.objects, board, networks, startTime: line.clock.startTime(isCounted: line.counting != nil))

@@ -99,7 +99,9 @@ struct SystemRun {
         do {
             try CharBackends.check(
                 line.character.devices,
-                uses: line.character.serial + line.devices.flatMap(\.characterDevices) + line.character.monitors)
+                uses: line.character.serial
+                    + (line.devices.flatMap(\.characterDevices) + line.networks.flatMap(\.characterDevices))
+                    + line.character.monitors)
         } catch { throw CommandError("\(error)") }
     }
 

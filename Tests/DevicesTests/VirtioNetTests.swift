@@ -1,3 +1,4 @@
+import CharLayer
 import HostOS
 import NetLayer
 import SystemKit
@@ -362,6 +363,21 @@ private struct TestSegment {
         ] {
             #expect(PortForward(text) == nil, "\(text)")
         }
+    }
+
+    @Test func forwardsOfTheGuestsAreRead() throws {
+        let command = try #require(try GuestForward("tcp:10.0.2.100:80-cmd:cat -u"))
+        #expect(command.target == .command("cat -u") && command.port == 80 && command.address == IPv4("10.0.2.100"))
+        #expect(try GuestForward(":10.0.2.1:1-chardev:c")?.target == .device(.named("c")))
+        let remote = CharSpec.device(CharDevice(.socket(SocketOptions(.inet(host: "10.1.1.1", port: "4321")))))
+        #expect(try GuestForward("tcp:10.0.2.1:1-tcp:10.1.1.1:4321")?.target == .device(remote))
+        for text in [
+            "x", "tcp:10.0.2.1:1", "tcp:10.0.2.1:1-", "tcp:10.0.2.1:1-cmd:", "tcp:10.0.2.1:0-null",
+            "udp:10.0.2.1:1-null",
+        ] {
+            #expect(try GuestForward(text) == nil, "\(text)")
+        }
+        #expect(throws: CharSpecError.self) { try GuestForward("tcp:10.0.2.1:1-nonsense") }
     }
 
     @Test func whatDoesNotFitIsRefused() throws {

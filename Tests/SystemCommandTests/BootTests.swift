@@ -117,6 +117,28 @@ struct BootTests {
         #expect(readFile(disk)?.prefix(8) == Array("written\n".utf8)[...])
     }
 
+    /// A connection of the guest's to a port that only it sees.
+    @Test func aPortOfTheGuestsLeadsToACharacterDevice() throws {
+        let folder = try TemporaryFolder("boot")
+        let log = folder.path + "/log", pipe = folder.path + "/pipe"
+        #expect(mkfifo(pipe + ".in", 0o600) == 0 && mkfifo(pipe + ".out", 0o600) == 0)
+        let machine = """
+            (until grep -q 'martlet:~' \(log) 2>/dev/null; do sleep 0.1; done
+            printf 'ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up\\r'
+            printf '(echo from the guest; sleep 3) | timeout 3 nc 10.0.2.100 1234\\r'; sleep 4; printf 'poweroff -f\\r') |
+            \(try SystemBinary.system()) riscv64 -m 256M -bios \(payloads)/firmware64.bin -kernel \(payloads)/kernel \
+            -initrd \(payloads)/initrd-modules -append 'console=ttyS0 quiet load=virtio_net net.ifnames=0' \
+            -chardev stdio,id=c,logfile=\(log) -serial chardev:c -chardev pipe,id=p,path=\(pipe) \
+            -nic user,guestfwd=tcp:10.0.2.100:1234-chardev:p &
+            echo from the host >\(pipe).in; read answer <\(pipe).out; wait; echo "answer: $answer"
+            """
+        let run = try runProcess("/bin/sh", ["-c", machine], seconds: 60)
+        #expect(run.exit == 0, "\(run.ending) \(run.errorText) \(run.text.suffix(1000))")
+        for wanted in ["\r\nfrom the host", "answer: from the guest"] {
+            #expect(run.text.contains(wanted), "\(wanted): \(run.text.suffix(1000))")
+        }
+    }
+
     @Test func debiansKernelGivesMemoryBack() throws {
         let folder = try TemporaryFolder("boot")
         let log = folder.path + "/log"
