@@ -239,8 +239,8 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "Devices", "PCI", "Virtio", "BlockLayer", "NetLayer", "FileShare", "SystemKit", "EventLoop", "Options",
-                "GuestMemory", "HostOS",
+                "Devices", "PCI", "SCSI", "Virtio", "BlockLayer", "CharLayer", "NetLayer", "FileShare", "SystemKit",
+                "EventLoop", "Options", "GuestMemory", "HostOS",
             ], path: "Tests/FuzzTargets"),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], swiftSettings: quick),
         .testTarget(

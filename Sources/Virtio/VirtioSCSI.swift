@@ -22,6 +22,7 @@ public final class VirtioSCSI: VirtioDevice, @unchecked Sendable {
                 Property("max_sectors", .number(1...UInt64(UInt32.max)), "65535", "sectors of a request, at most"),
                 Property("cmd_per_lun", .number(1...UInt64(UInt32.max)), "128", "requests for a unit at the same time"),
                 Property("param_change", .flag, "on", "the guest is told when a disk gets another size"),
+                Property("iothread", .thread, "", "the thread that serves it: an identifier of -object iothread"),
             ] + commonProperties)
     }
     public override class func queueLimits(_ properties: Properties) -> [UInt16] {

@@ -1,12 +1,14 @@
 // Devices, and drivers that may say anything: accesses to registers, queues, and what lies in memory.
 
 import BlockLayer
+import CharLayer
 import Devices
 import EventLoop
 import GuestMemory
 import HostOS
 import NetLayer
 import PCI
+import SCSI
 import Synchronization
 import SystemKit
 import Virtio
@@ -151,7 +153,7 @@ private final class QueueRig: @unchecked Sendable {
     let board: FuzzBoard
     let block: RegisterBlock
     private let outside: ([UInt8]) -> Void
-    static let queueCount = 3, queueBytes: UInt64 = 0x1000, places: UInt64 = 8
+    static let queueCount = 6, queueBytes: UInt64 = 0x1000, places: UInt64 = 8
 
     init(
         _ make: (DeviceContext) -> VirtioDevice, _ descriptor: DeviceDescriptor, _ properties: String,
@@ -296,6 +298,15 @@ private struct QueueSeed {
     var bytes: [UInt8] { seed.bytes }
 }
 
+/// Takes most of what is said.
+private final class FuzzPeer: CharBackend, @unchecked Sendable {
+    private var count = 0
+    override func send(_ byte: UInt8) -> Bool {
+        count += 1
+        return count % 100 != 0
+    }
+}
+
 /// A cable whose other end is the input.
 private final class FuzzCable: NetBackend, @unchecked Sendable {
     override var takesLongSegments: Bool { true }
@@ -350,6 +361,87 @@ extension FuzzTarget {
     ) { seed in
         seed.offer(0, [(0x8000, 16, true)])
         seed.offer(0, [(0x8100, 7, true), (0x8200, 100, true)])
+    }
+
+    static let virtioSerial: FuzzTarget = {
+        let peer = FuzzPeer()
+        return queues(
+            "virtio-serial", "a driver of a console and a port, and bytes that come",
+            {
+                try QueueRig(
+                    { context in
+                        let bus = VirtioSerial(context)
+                        for type in [VirtConsole.self, VirtSerialPort.self] as [SerialPort.Type] {
+                            do {
+                                var row = context
+                                row.properties = try Properties(type.descriptor, parsing: "name=n")
+                                row.backend = type == VirtConsole.self ? peer : CharBackend()
+                                try bus.plug(type.init(row))
+                            } catch { fatalError("no port: \(error)") }
+                        }
+                        return bus
+                    }, VirtioSerial.descriptor, "max_ports=3,packed=on", { _ in },
+                    outside: { peer.deliver($0.prefix(peer.inputRoom)) })
+            },
+            features: 6
+        ) { seed in
+            for _ in 0..<3 { seed.offer(2, [(0x8000, 64, true)]) }
+            for message in [[0, 0, 0, 0, 0, 0, 1, 0], [0, 0, 0, 0, 3, 0, 1, 0], [1, 0, 0, 0, 6, 0, 1, 0]] as [[UInt8]] {
+                seed.memory(0x9000, message)
+                seed.offer(3, [(0x9000, 8, false)])
+            }
+            seed.offer(0, [(0xa000, 100, true)])
+            seed.outside(Array(repeating: 65, count: 200))
+            seed.offer(1, [(0x9000, 70, false)])
+        }
+    }()
+
+    static let virtioBalloon = queues(
+        "virtio-balloon", "a driver of a balloon",
+        { try QueueRig(VirtioBalloon.init, VirtioBalloon.descriptor, "free-page-reporting=on,packed=on", { _ in }) },
+        features: 0x32
+    ) { seed in
+        seed.memory(0x8000, [16, 0, 8, 0, 17, 0, 8, 0])
+        for queue in [0, 1] as [UInt8] { seed.offer(queue, [(0x8000, 8, false)]) }
+        seed.memory(0x8100, [4, 0, 1, 2, 3, 4, 5, 6, 7, 8])
+        seed.offer(2, [(0x8100, 10, false)])
+        seed.offer(3, [(0x1_0000, 0x2000, true)])
+    }
+
+    static let virtioSCSI = queues(
+        "virtio-scsi", "a driver of a SCSI adapter with a disk and a disc",
+        {
+            try QueueRig(
+                { context in
+                    let adapter = VirtioSCSI(context)
+                    for type in [SCSIDisk.self, OpticalDisc.self] as [SCSIUnit.Type] {
+                        do {
+                            var row = context
+                            row.properties = try Properties(type.descriptor)
+                            row.disk = BlockBackend(
+                                try RawImage(MemoryStorage(Array(repeating: 5, count: 1 << 16))), name: "disk")
+                            try adapter.plug(type.init(row))
+                        } catch { fatalError("no unit: \(error)") }
+                    }
+                    return adapter
+                }, VirtioSCSI.descriptor, "packed=on", { _ in })
+        },
+        features: 4
+    ) { seed in
+        let commands: [[UInt8]] = [
+            [0x12, 1, 0x83, 0, 200], [0x28, 0, 0, 0, 0, 1, 0, 0, 1], [0x2a, 0, 0, 0, 0, 1, 0, 0, 1],
+            [0x1a, 0, 0x3f, 0, 200], [0x42, 0, 0, 0, 0, 0, 0, 0, 24], [0x93, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3],
+            [0x43, 0, 0, 0, 0, 0, 0, 0, 100], [0x9e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32],
+        ]
+        for (index, command) in commands.enumerated() {
+            seed.memory(
+                0x8000, [1, UInt8(index & 1), 0x40, 0, 0, 0, 0, 0, 7] + Array(repeating: 0, count: 10) + command)
+            let goesOut = [0x2a, 0x42, 0x93].contains(command[0])
+            let answer: QueueSeed.Piece = (0xa000, 108, true), data: QueueSeed.Piece = (0x9000, 512, !goesOut)
+            seed.offer(2, [(0x8000, 51, false)] + (goesOut ? [data, answer] : [answer, data]))
+        }
+        seed.memory(0xb000, [0, 0, 0, 0, 5, 0, 0, 0, 1, 0, 0x40, 0, 0, 0, 0, 0])
+        seed.offer(0, [(0xb000, 24, false), (0xb800, 1, true)])
     }
 
     private static func queues(

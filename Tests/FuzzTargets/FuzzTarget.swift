@@ -13,6 +13,7 @@ public struct FuzzTarget: Sendable, CustomStringConvertible {
 
     public static let all: [FuzzTarget] = [
         qcow2, nbdServer, nbdClient, share, segments, options, registers, virtioBlock, virtioNet, virtioRNG,
+        virtioSerial, virtioBalloon, virtioSCSI,
     ]
 
     public static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }
