@@ -76,7 +76,7 @@ let package = Package(
         .target(name: "EventLoop", dependencies: ["HostOS", "CLinux"]),
         .target(name: "CharLayer", dependencies: ["EventLoop", "Options", "HostOS", "CLinux"]),
         .target(name: "FileShare", dependencies: ["HostOS"]),
-        .target(name: "NetLayer", dependencies: ["CharLayer", "EventLoop", "HostOS", "CSlirp"]),
+        .target(name: "NetLayer", dependencies: ["CharLayer", "EventLoop", "Options", "HostOS", "CSlirp"]),
         .target(
             name: "DiskRing", dependencies: ["HostOS", "CURing"], linkerSettings: [.linkedLibrary(":liburing.a")]),
         .target(
@@ -214,7 +214,8 @@ let package = Package(
             ],
             swiftSettings: quick),
         .testTarget(
-            name: "EventLoopTests", dependencies: ["EventLoop", "CharLayer", "HostOS", "CLinux", "TestSupport"],
+            name: "EventLoopTests",
+            dependencies: ["EventLoop", "CharLayer", "Options", "HostOS", "CLinux", "TestSupport"],
             swiftSettings: quick),
         .testTarget(
             name: "BlockLayerTests",
@@ -231,7 +232,7 @@ let package = Package(
             name: "DevicesTests",
             dependencies: [
                 "Devices", "PCI", "SCSI", "Virtio", "BlockLayer", "NetLayer", "FileShare", "SystemKit", "EventLoop",
-                "CharLayer",
+                "CharLayer", "Options",
                 "GuestMemory",
                 "HostOS",
                 "Diagnostics", "TestSupport",

@@ -58,6 +58,11 @@ public final class CharBackends {
         named[id] = (backend, device.isShared ? mux(device, backend) : nil)
     }
 
+    /// What `-chardev` has made.
+    public func named(_ id: String) -> CharBackend? {
+        named[id].map { ($0.backend as? LogBackend)?.backend ?? $0.backend }
+    }
+
     /// Nil: nothing there at all. Each use of a shared one is one more port of its mux.
     public func make(_ spec: CharSpec, label: String) throws(CharSpecError) -> CharBackend? {
         switch spec {
@@ -115,6 +120,7 @@ public final class CharBackends {
             return try opening(path) { () throws(Errno) in try StreamBackend.terminal(loop, path) }
         case .socket(let options):
             return try SocketBackend(loop, options)
+        case .ring(let size): return RingBackend(size: size)
         case .udp(let remote, let local): return try DatagramBackend(loop, remote: remote, local: local)
         }
     }

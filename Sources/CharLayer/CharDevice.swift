@@ -1,6 +1,6 @@
 // What `-chardev` describes: a back end, its options, and what holds for all of them.
 
-import HostOS
+import Options
 
 public struct CharDevice: Equatable, Sendable {
     public enum Kind: Equatable, Sendable {
@@ -15,6 +15,8 @@ public struct CharDevice: Equatable, Sendable {
         case serial(path: String)
         case socket(SocketOptions)
         case udp(remote: SocketAddress, local: SocketAddress?)
+        /// The last bytes of what is said, for the monitor.
+        case ring(size: Int)
     }
 
     public var kind: Kind
@@ -28,59 +30,85 @@ public struct CharDevice: Equatable, Sendable {
         self.isShared = isShared
     }
 
-    /// The options of each back end, besides those of all.
-    private static let options: [(name: String, options: [String])] = [
-        ("null", []), ("stdio", ["signal"]), ("pty", []), ("file", ["path", "append"]), ("pipe", ["path"]),
-        ("serial", ["path"]), ("tty", ["path"]),
-        ("socket", ["path", "host", "port", "server", "wait", "reconnect", "reconnect-ms", "nodelay", "telnet"]),
-        ("udp", ["host", "port", "localaddr", "localport"]),
+    /// What makes each back end of its options.
+    private static let kinds: [(name: String, make: @Sendable (inout OptionList) throws(OptionError) -> Kind)] = [
+        ("null", { _ throws(OptionError) in .null }),
+        ("stdio", { (list) throws(OptionError) in .stdio(keepsSignals: try list.takeFlag("signal") ?? true) }),
+        ("pty", { _ throws(OptionError) in .pty }),
+        (
+            "file",
+            { (list) throws(OptionError) in
+                .file(path: try path("file", &list), appends: try list.takeFlag("append") ?? false)
+            }
+        ),
+        ("pipe", { (list) throws(OptionError) in .pipe(path: try path("pipe", &list)) }),
+        ("serial", { (list) throws(OptionError) in .serial(path: try path("serial", &list)) }),
+        ("tty", { (list) throws(OptionError) in .serial(path: try path("tty", &list)) }),
+        ("socket", { (list) throws(OptionError) in .socket(try SocketOptions(&list)) }),
+        (
+            "udp",
+            { (list) throws(OptionError) in
+                let remote = SocketAddress.inet(host: list.take("host") ?? "", port: try port("udp", &list))
+                let address = list.take("localaddr"), port = list.take("localport")
+                let local = SocketAddress.inet(host: address ?? "", port: port ?? "0")
+                return .udp(remote: remote, local: address ?? port == nil ? nil : local)
+            }
+        ),
+        ("ringbuf", { (list) throws(OptionError) in .ring(size: try ringSize(&list)) }),
+        ("memory", { (list) throws(OptionError) in .ring(size: try ringSize(&list)) }),
     ]
-    private static let commonOptions = ["id", "mux", "logfile", "logappend"]
     /// Back ends of QEMU that Martlet has not.
     private static let absent: Set = [
-        "vc", "parallel", "parport", "ringbuf", "memory", "msmouse", "wctablet", "testdev", "braille", "spicevmc",
-        "spiceport", "dbus", "qemu-vdagent", "hub",
+        "vc", "parallel", "parport", "mux", "msmouse", "wctablet", "testdev", "braille", "spicevmc", "spiceport",
+        "dbus",
+        "qemu-vdagent", "hub",
     ]
 
-    public static var names: String { options.map(\.name).joined(separator: ", ") }
-    public static var help: String { "Available chardev backend types:\n" + options.map { "  \($0.name)\n" }.joined() }
+    public static var names: String { kinds.map(\.name).joined(separator: ", ") }
+    public static var help: String { "Available chardev backend types:\n" + kinds.map { "  \($0.name)\n" }.joined() }
 
     /// The value of `-chardev`: BACKEND,id=ID,NAME=VALUE...
-    public static func parse(_ text: String) throws(CharSpecError) -> (id: String, device: CharDevice) {
-        var values = OptionValues(text)
-        let name = values.first
-        let device = try CharDevice(backend: name, &values)
-        guard let id = values.value("id"), !id.isEmpty else { throw .wrong("no id; wanted \(name),id=ID") }
+    public static func parse(_ text: String) throws(OptionError) -> (id: String, device: CharDevice) {
+        var list = try OptionList(parsing: text, implied: "backend")
+        let name = list.take("backend") ?? "", id = list.take("id")
+        let device = try CharDevice(backend: name, &list)
+        guard let id, !id.isEmpty else { throw OptionError("no id; wanted \(name),id=ID") }
         return (id, device)
     }
 
-    /// Takes its options from `values`.
-    init(backend name: String, _ values: inout OptionValues) throws(CharSpecError) {
-        guard let row = Self.options.first(where: { $0.name == name }) else {
-            if Self.absent.contains(name) {
-                throw .wrong("back end '\(name)' is not supported; there are \(Self.names)")
-            }
-            throw .wrong("'\(name)' is no back end; there are \(Self.names)")
+    private init(backend name: String, _ list: inout OptionList) throws(OptionError) {
+        guard let row = Self.kinds.first(where: { $0.name == name }) else {
+            throw OptionError(
+                Self.absent.contains(name)
+                    ? "back end '\(name)' is not supported; there are \(Self.names)"
+                    : "'\(name)' is no back end; there are \(Self.names)")
         }
-        try values.check(row.options + Self.commonOptions, of: name)
-        switch name {
-        case "stdio": kind = .stdio(keepsSignals: try values.bool("signal") ?? true)
-        case "pty": kind = .pty
-        case "file": kind = .file(path: try values.path(name), appends: try values.bool("append") ?? false)
-        case "pipe": kind = .pipe(path: try values.path(name))
-        case "serial", "tty": kind = .serial(path: try values.path(name))
-        case "socket": kind = .socket(try SocketOptions(&values))
-        case "udp":
-            let remote = SocketAddress.inet(host: values.value("host") ?? "", port: try values.port("port", of: name))
-            let address = values.value("localaddr"), port = values.value("localport")
-            let local = SocketAddress.inet(host: address ?? "", port: port ?? "0")
-            kind = .udp(remote: remote, local: address ?? port == nil ? nil : local)
-        default: kind = .null
+        kind = try row.make(&list)
+        isShared = try list.takeFlag("mux") ?? false
+        logFile = list.take("logfile")
+        logAppends = try list.takeFlag("logappend") ?? false
+        try list.end(name)
+        if logAppends, logFile == nil { throw OptionError("logappend wants logfile=FILE") }
+    }
+
+    private static func path(_ backend: String, _ list: inout OptionList) throws(OptionError) -> String {
+        guard let path = list.take("path"), !path.isEmpty else { throw OptionError("\(backend) wants path=PATH") }
+        return path
+    }
+
+    fileprivate static func port(_ backend: String, _ list: inout OptionList) throws(OptionError) -> String {
+        guard let port = list.take("port"), !port.isEmpty else { throw OptionError("\(backend) wants port=PORT") }
+        return port
+    }
+
+    /// 0 means the usual size.
+    private static func ringSize(_ list: inout OptionList) throws(OptionError) -> Int {
+        let size = try list.takeSize("size") ?? 0
+        if size == 0 { return RingBackend.usualSize }
+        guard size.nonzeroBitCount == 1, size <= RingBackend.largestSize else {
+            throw OptionError("size=\(size): wanted a power of two, up to 1G")
         }
-        isShared = try values.bool("mux") ?? false
-        logFile = values.value("logfile")
-        logAppends = try values.bool("logappend") ?? false
-        if logAppends, logFile == nil { throw .wrong("logappend wants logfile=FILE") }
+        return Int(size)
     }
 }
 
@@ -97,30 +125,36 @@ public struct SocketOptions: Equatable, Sendable {
 
     public init(_ address: SocketAddress) { self.address = address }
 
-    init(_ values: inout OptionValues) throws(CharSpecError) {
-        if let path = values.value("path") {
-            if values.has("host") || values.has("port") { throw .wrong("path goes without host and port") }
+    init(_ list: inout OptionList) throws(OptionError) {
+        if let path = list.take("path") {
+            if list.has("host") || list.has("port") { throw OptionError("path goes without host and port") }
             address = .unix(path)
-        } else if values.has("port") {
-            address = .inet(host: values.value("host") ?? "", port: try values.port("port", of: "socket"))
+        } else if list.has("port") {
+            address = .inet(host: list.take("host") ?? "", port: try CharDevice.port("socket", &list))
         } else {
-            throw .wrong("socket wants path=PATH, or host=HOST,port=PORT")
+            throw OptionError("socket wants path=PATH, or host=HOST,port=PORT")
         }
-        try take(&values)
+        try take(&list)
     }
 
     /// Takes what does not concern the address.
-    mutating func take(_ values: inout OptionValues) throws(CharSpecError) {
-        if try values.bool("telnet") ?? false { throw .wrong("telnet is not supported; a plain socket is") }
-        isServer = try values.bool("server") ?? false
-        let wantsWait = try values.bool("wait")
-        if wantsWait != nil, !isServer { throw .wrong("wait goes with server=on") }
+    mutating func take(_ list: inout OptionList) throws(OptionError) {
+        if try list.takeFlag("telnet") ?? false {
+            throw OptionError("telnet is not supported; a plain socket is")
+        }
+        isServer = try list.takeFlag("server") ?? false
+        let wantsWait = try list.takeFlag("wait")
+        if wantsWait != nil, !isServer { throw OptionError("wait goes with server=on") }
         waits = isServer && wantsWait ?? true
-        sendsAtOnce = try values.bool("nodelay") ?? false
-        let seconds = try values.number("reconnect"), milliseconds = try values.number("reconnect-ms")
-        if seconds != nil, milliseconds != nil { throw .wrong("reconnect and reconnect-ms exclude each other") }
-        reconnects = milliseconds ?? seconds.map { $0 * 1000 }
+        sendsAtOnce = try list.takeFlag("nodelay") ?? false
+        let longest = Int(UInt32.max)
+        let seconds = try list.takeNumber("reconnect", 0...longest)
+        let milliseconds = try list.takeNumber("reconnect-ms", 0...longest)
+        if seconds != nil, milliseconds != nil {
+            throw OptionError("reconnect and reconnect-ms exclude each other")
+        }
+        reconnects = (milliseconds ?? seconds.map { $0 * 1000 }).map { UInt64($0) }
         if reconnects == 0 { reconnects = nil }
-        if reconnects != nil, isServer { throw .wrong("reconnect is for clients: it goes without server=on") }
+        if reconnects != nil, isServer { throw OptionError("reconnect is for clients: it goes without server=on") }
     }
 }

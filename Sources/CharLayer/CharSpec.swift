@@ -1,5 +1,7 @@
 // What `-serial` and `-monitor` take: QEMU's short forms.
 
+import Options
+
 public enum CharSpecError: Error, Equatable, CustomStringConvertible {
     case wrong(String)
     case cannotOpen(String, reason: String)
@@ -31,14 +33,15 @@ public enum CharSpec: Equatable, Sendable {
         "none, null, stdio, pty, file:PATH, pipe:PATH, unix:PATH, tcp:HOST:PORT, udp:HOST:PORT@HOST:PORT, /dev/NAME, "
         + "chardev:ID and mon:FORM"
 
-    public init(parsing text: String) throws(CharSpecError) {
+    public init(parsing text: String) throws(OptionError) {
         if text == "none" {
             self = .none
         } else if text.hasPrefix("chardev:") {
             self = .named(try Self.rest(text, "ID"))
         } else if text.hasPrefix("mon:") {
             guard case .device(var device) = try CharSpec(parsing: String(text.dropFirst(4))) else {
-                throw .wrong("'\(text)': mon: wants a form that opens something, as mon:stdio; -mon shares a chardev")
+                throw OptionError(
+                    "'\(text)': mon: wants a form that opens something, as mon:stdio; -mon shares a chardev")
             }
             device.isShared = true
             if case .stdio = device.kind { device.kind = .stdio(keepsSignals: false) }
@@ -48,7 +51,7 @@ public enum CharSpec: Equatable, Sendable {
         }
     }
 
-    private static func device(_ text: String) throws(CharSpecError) -> CharDevice {
+    private static func device(_ text: String) throws(OptionError) -> CharDevice {
         switch text {
         case "null": return CharDevice(.null)
         case "stdio": return CharDevice(.stdio(keepsSignals: true))
@@ -61,7 +64,7 @@ public enum CharSpec: Equatable, Sendable {
         case "pipe" where text.contains(":"): return CharDevice(.pipe(path: try rest(text, "PATH")))
         case "unix" where text.contains(":"): return try socket(try rest(text, "PATH")) { .unix($0) }
         case "tcp" where text.contains(":"):
-            return try socket(try rest(text, "HOST:PORT")) { (name) throws(CharSpecError) in
+            return try socket(try rest(text, "HOST:PORT")) { (name) throws(OptionError) in
                 try SocketAddress(parsing: name)
             }
         case "udp" where text.contains(":"):
@@ -73,27 +76,27 @@ public enum CharSpec: Equatable, Sendable {
                     remote: try SocketAddress(parsing: halves[0]),
                     local: halves.count == 2 ? try SocketAddress(parsing: halves[1]) : nil))
         case "telnet", "websocket", "tn3270":
-            throw .wrong("'\(text)': telnet and web sockets are not supported; tcp: is")
+            throw OptionError("'\(text)': telnet and web sockets are not supported; tcp: is")
         case "vc", "msmouse", "braille", "con":
-            throw .wrong("'\(text)' is not supported; \(forms) are character devices")
-        default: throw .wrong("'\(text)' is no character device: \(forms) are")
+            throw OptionError("'\(text)' is not supported; \(forms) are character devices")
+        default: throw OptionError("'\(text)' is no character device: \(forms) are")
         }
     }
 
     private static func socket(
-        _ text: String, _ address: (String) throws(CharSpecError) -> SocketAddress
-    ) throws(CharSpecError) -> CharDevice {
-        var values = OptionValues(text)
-        try values.check(["server", "wait", "reconnect", "reconnect-ms", "nodelay", "telnet"], of: "a socket")
-        var options = SocketOptions(try address(values.first))
-        try options.take(&values)
+        _ text: String, _ address: (String) throws(OptionError) -> SocketAddress
+    ) throws(OptionError) -> CharDevice {
+        let parts = splitAtCommas(text)
+        var list = OptionList(Array(parts.dropFirst())), options = SocketOptions(try address(parts[0]))
+        try options.take(&list)
+        try list.end("a socket")
         return CharDevice(.socket(options))
     }
 
     /// What comes behind the colon.
-    private static func rest(_ text: String, _ what: String) throws(CharSpecError) -> String {
+    private static func rest(_ text: String, _ what: String) throws(OptionError) -> String {
         let rest = text.drop { $0 != ":" }.dropFirst()
-        if rest.isEmpty { throw .wrong("'\(text)' wants \(text)\(what)") }
+        if rest.isEmpty { throw OptionError("'\(text)' wants \(text)\(what)") }
         return String(rest)
     }
 }

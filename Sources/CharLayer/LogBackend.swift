@@ -1,7 +1,7 @@
 // Another back end, of which a file keeps what is said.
 
 final class LogBackend: CharBackend, @unchecked Sendable {
-    private let backend: CharBackend
+    let backend: CharBackend
     private let log: CharBackend
 
     init(_ backend: CharBackend, log: CharBackend) {

@@ -1,6 +1,7 @@
 // Where sockets are, and how they are opened.
 
 import HostOS
+import Options
 
 public enum SocketAddress: Equatable, Sendable, CustomStringConvertible {
     case unix(String)
@@ -8,9 +9,9 @@ public enum SocketAddress: Equatable, Sendable, CustomStringConvertible {
     case inet(host: String, port: String)
 
     /// HOST:PORT; an IPv6 address stands in brackets.
-    public init(parsing text: String) throws(CharSpecError) {
+    public init(parsing text: String) throws(OptionError) {
         guard let colon = text.lastIndex(of: ":"), colon < text.index(before: text.endIndex) else {
-            throw .wrong("'\(text)' is no address; wanted HOST:PORT")
+            throw OptionError("'\(text)' is no address; wanted HOST:PORT")
         }
         var host = String(text[..<colon])
         if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }

@@ -47,7 +47,7 @@ extension Monitor {
         }
         row("x", "/FMT ADDRESS", "show memory at a virtual address") { $0.examine($1, $0.sources.readVirtual) }
         row("xp", "/FMT ADDRESS", "show memory at a physical address") { $0.examine($1, $0.sources.readPhysical) }
-        return rows + blockCommands + networkCommands + [balloonCommand]
+        return rows + blockCommands + networkCommands + ringCommands + [balloonCommand]
     }
 
     /// The text that a line is answered with.

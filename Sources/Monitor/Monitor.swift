@@ -24,6 +24,8 @@ public struct MonitorSources {
     public var block: BlockCommands?
     /// The machine's balloon.
     public var balloon: (any BalloonControl)?
+    /// Character devices by their names.
+    public var character: (String) -> CharBackend? = { _ in nil }
     /// The machine's networks.
     public var network: (any NetworkControl)?
 

@@ -1,6 +1,7 @@
 // What `-netdev user` takes.
 
 import CharLayer
+import Options
 
 /// A port of the host's that leads to one of the guest's.
 public struct PortForward: Equatable, Sendable {
@@ -59,7 +60,7 @@ public struct GuestForward: Equatable, Sendable {
     public var target: Target
 
     /// `[tcp]:ADDRESS:PORT-cmd:COMMAND` or `[tcp]:ADDRESS:PORT-FORM`, a form of `-serial`.
-    public init?(_ text: some StringProtocol) throws(CharSpecError) {
+    public init?(_ text: some StringProtocol) throws(OptionError) {
         let halves = text.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
         let fields = halves[0].split(separator: ":", omittingEmptySubsequences: false), prefix = "cmd:"
         guard halves.count == 2, fields.count == 3, ["", "tcp"].contains(fields[0]), let address = IPv4(fields[1]),
@@ -130,12 +131,12 @@ public struct UserNetworkSpec: Sendable {
             guard let forward = PortForward(value) else { throw wrong("tcp:[ADDRESS]:PORT-[ADDRESS]:PORT") }
             forwards.append(forward)
         case "guestfwd":
-            do throws(CharSpecError) {
+            do throws(OptionError) {
                 guard let forward = try GuestForward(value) else {
-                    throw CharSpecError.wrong("wanted tcp:ADDRESS:PORT-cmd:COMMAND, or a form of -serial in its place")
+                    throw OptionError("wanted tcp:ADDRESS:PORT-cmd:COMMAND, or a form of -serial in its place")
                 }
                 guestForwards.append(forward)
-            } catch { throw NetError("\(key)=\(value): \(error)") }
+            } catch { throw NetError("\(key)=\(value): \(error.message)") }
         case "smb", "smbserver":
             throw NetError("\(key)=\(value): there is no server of shared folders; leave it out")
         default: throw NetError("user: '\(key)' is not known; wanted \(Self.wanted)")

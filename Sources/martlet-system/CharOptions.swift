@@ -11,16 +11,9 @@ struct CharLine: Sendable {
     private(set) var givenMonitors: [CharSpec] = []
     var wantsHelp = false
 
-    mutating func addSerial(_ value: String) throws(OptionError) { givenSerial.append(try spec(value)) }
-    mutating func addMonitor(_ value: String) throws(OptionError) { givenMonitors.append(try spec(value)) }
-
-    private func spec(_ value: String) throws(OptionError) -> CharSpec {
-        do { return try CharSpec(parsing: value) } catch { throw OptionError("\(error)") }
-    }
-
-    mutating func addDevice(_ value: String) throws(OptionError) {
-        do { devices.append(try CharDevice.parse(value)) } catch { throw OptionError("\(error)") }
-    }
+    mutating func addSerial(_ value: String) throws(OptionError) { givenSerial.append(try CharSpec(parsing: value)) }
+    mutating func addMonitor(_ value: String) throws(OptionError) { givenMonitors.append(try CharSpec(parsing: value)) }
+    mutating func addDevice(_ value: String) throws(OptionError) { devices.append(try CharDevice.parse(value)) }
 
     /// `-mon chardev=ID,mode=readline`.
     mutating func addMonitor(pairs value: String) throws(OptionError) {

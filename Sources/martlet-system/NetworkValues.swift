@@ -186,8 +186,8 @@ struct NetworkValues {
     }
 
     private static func address(_ text: String, _ key: String) throws(OptionError) -> SocketAddress {
-        do throws(CharSpecError) { return try SocketAddress(parsing: text) } catch {
-            throw OptionError("\(key)=\(error)")
+        do throws(OptionError) { return try SocketAddress(parsing: text) } catch {
+            throw OptionError("\(key)=\(error.message)")
         }
     }
 }

@@ -234,6 +234,7 @@ final class SystemMachine {
         sources.block = blockCommands
         sources.network = networks
         sources.balloon = balloon
+        sources.character = { [backends] in backends.named($0) }
         sources.readPhysical = { [board] address, count in board.dma.bytes(address, count: count) }
         sources.readVirtual = { [board] address, count in
             info.whileStopped { info.read(address, count: count, board.map) }

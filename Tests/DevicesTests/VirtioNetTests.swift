@@ -1,6 +1,7 @@
 import CharLayer
 import HostOS
 import NetLayer
+import Options
 import SystemKit
 import TestSupport
 import Testing
@@ -377,7 +378,7 @@ private struct TestSegment {
         ] {
             #expect(try GuestForward(text) == nil, "\(text)")
         }
-        #expect(throws: CharSpecError.self) { try GuestForward("tcp:10.0.2.1:1-nonsense") }
+        #expect(throws: OptionError.self) { try GuestForward("tcp:10.0.2.1:1-nonsense") }
     }
 
     @Test func whatDoesNotFitIsRefused() throws {
