@@ -27,9 +27,6 @@ public final class CharBackends {
     public static func check(
         _ devices: [(id: String, device: CharDevice)], uses: [CharSpec]
     ) throws(CharSpecError) {
-        for (index, row) in devices.enumerated() where devices[..<index].contains(where: { $0.id == row.id }) {
-            throw .wrong("-chardev: id '\(row.id)' is used twice")
-        }
         var used: Set<String> = []
         for case .named(let id) in uses {
             guard let row = devices.first(where: { $0.id == id }) else {

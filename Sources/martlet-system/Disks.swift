@@ -18,6 +18,8 @@ final class Disks {
     let graph = BlockGraph()
     private(set) var backends: [(drive: DriveOption?, backend: BlockBackend)] = []
     private var taken: Set<String> = []
+    /// Drives that have an identifier of their own.
+    private let named: Set<String>
 
     init(_ line: BlockLine) throws(CommandError) {
         for (id, limits) in line.groups {
@@ -25,6 +27,7 @@ final class Disks {
                 throw CommandError("-object \(error)")
             }
         }
+        named = Set(line.drives.compactMap(\.id))
         for spec in line.nodes {
             tell(spec.notes, "-blockdev")
             do throws(BlockError) { try graph.open(spec) } catch { throw CommandError("-blockdev \(error)") }
@@ -40,9 +43,8 @@ final class Disks {
     }
 
     private func open(_ drive: DriveOption, isTemporary: Bool) throws(CommandError) {
-        let used = backends.compactMap { $0.drive?.interface == drive.interface ? $0.backend.name : nil }
         var index = 0
-        while used.contains(Self.name(drive.interface, index)) || indices.contains("\(drive.interface) \(index)") {
+        while named.contains(Self.name(drive.interface, index)) || indices.contains("\(drive.interface) \(index)") {
             index += 1
         }
         if let given = drive.index {
@@ -53,9 +55,6 @@ final class Disks {
         }
         indices.insert("\(drive.interface) \(index)")
         let name = drive.id ?? Self.name(drive.interface, index)
-        if backends.contains(where: { $0.backend.name == name }) {
-            throw CommandError("-drive id=\(name): there are two of them")
-        }
         tell(drive.spec.notes, "-drive")
         do throws(BlockError) {
             var node = try openNode(drive, isTemporary)

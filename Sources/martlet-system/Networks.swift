@@ -28,7 +28,6 @@ final class Networks: NetworkControl {
 
     private func start(_ option: NetworkOption) throws(NetError) {
         guard let kind = option.kind else { return }
-        if named(option.id) != nil { throw NetError("there are two of them") }
         let backend = try make(option.id, kind)
         try backend.start(board.loop, under: board.domain.lock)
         backends.append(backend)
@@ -85,6 +84,7 @@ final class Networks: NetworkControl {
     func add(netdev text: String) throws(NetError) {
         let option: NetworkOption
         do throws(OptionError) { option = try NetworkOption(netdev: text) } catch { throw NetError(error.message) }
+        if named(option.id) != nil { throw NetError("there are two of them") }
         try start(option)
     }
 

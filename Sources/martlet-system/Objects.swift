@@ -12,10 +12,7 @@ final class Objects {
 
     /// `startTime`: what the machine's clock is to begin with in the files of filters, in nanoseconds since 1970.
     init(_ options: [ObjectOption], _ board: Board, _ networks: Networks, startTime: UInt64) throws(CommandError) {
-        for (index, option) in options.enumerated() {
-            if options[..<index].contains(where: { $0.id == option.id }) {
-                throw CommandError("-object id=\(option.id): there are two of them")
-            }
+        for option in options {
             switch option.object {
             case .dump(let spec):
                 guard let network = networks.named(spec.network) else {

@@ -16,65 +16,51 @@ struct ShareOption: Sendable {
 
     /// `-fsdev local,id=ID,path=FOLDER,...`
     init(fsdev text: String) throws(OptionError) {
-        let pairs = try Self.split(text)
-        guard let id = pairs.first(where: { $0.key == "id" })?.value, !id.isEmpty else {
+        var list = try OptionList(parsing: text, implied: "fsdriver")
+        guard let id = list.take("id"), !id.isEmpty else {
             throw OptionError("no identifier; wanted \(Self.wanted),id=ID")
         }
         self.id = id
-        spec = try Self.spec(pairs.filter { $0.key != "id" })
+        spec = try Self.spec(&list)
     }
 
     /// `-virtfs local,path=FOLDER,mount_tag=TAG,...`
     init(virtfs text: String, number: Int) throws(OptionError) {
-        let pairs = try Self.split(text)
-        guard let tag = pairs.first(where: { $0.key == "mount_tag" })?.value, !tag.isEmpty else {
+        var list = try OptionList(parsing: text, implied: "fsdriver")
+        guard let tag = list.take("mount_tag"), !tag.isEmpty else {
             throw OptionError("no mount_tag; wanted \(Self.wanted),mount_tag=TAG")
         }
-        id = pairs.first { $0.key == "id" }?.value ?? "fsdev\(number)"
-        spec = try Self.spec(pairs.filter { !["id", "mount_tag"].contains($0.key) })
+        id = list.take("id") ?? "fsdev\(number)"
+        spec = try Self.spec(&list)
         device = "virtio-9p-pci,fsdev=\(id),mount_tag=\(tag)"
     }
 
-    private static func split(_ text: String) throws(OptionError) -> [(key: String, value: String)] {
-        var pairs = try keyedValues(text, implied: "driver", wanted: wanted)
-        guard let first = pairs.first, first.key == "driver" else { throw OptionError("no driver; wanted \(wanted)") }
-        if first.value == "proxy" || first.value == "synth" {
-            throw OptionError("the driver \(first.value) does not exist; wanted \(wanted)")
+    private static func spec(_ list: inout OptionList) throws(OptionError) -> ShareSpec {
+        switch list.take("fsdriver") {
+        case "local": break
+        case nil: throw OptionError("no driver; wanted \(wanted)")
+        case let driver? where driver == "proxy" || driver == "synth":
+            throw OptionError("the driver \(driver) does not exist; wanted \(wanted)")
+        case let driver?: throw OptionError("'\(driver)' is not known; wanted \(wanted)")
         }
-        guard first.value == "local" else { throw OptionError("'\(first.value)' is not known; wanted \(wanted)") }
-        pairs.removeFirst()
-        return pairs
-    }
-
-    private static func spec(_ pairs: [(key: String, value: String)]) throws(OptionError) -> ShareSpec {
-        var path: String?, security: SecurityModel?, spec = ShareSpec(path: "", security: .none)
-        for (key, value) in pairs {
-            switch key {
-            case "path": path = value
-            case "security_model":
-                if value == "mapped-file" {
-                    throw OptionError("security_model=mapped-file does not exist; wanted \(models)")
-                }
-                security = value == "mapped" ? .mapped : SecurityModel(rawValue: value)
-                if security == nil { throw OptionError("security_model=\(value): wanted \(models)") }
-            case "readonly": spec.isReadOnly = try isOn(value, of: key)
-            case "fmode": spec.fileMode = try mode(value, of: key)
-            case "dmode": spec.folderMode = try mode(value, of: key)
-            // Identities of files of several file systems are always told apart, and what is written is the host's at once.
-            case "multidevs" where ["remap", "warn", "forbid"].contains(value): break
-            case "writeout" where value == "immediate": break
-            default:
-                throw OptionError(
-                    "\(key)=\(value) is not known; wanted \(wanted),readonly=on|off,fmode=MODE,dmode=MODE")
-            }
-        }
+        let path = list.take("path"), name = list.take("security_model")
+        let isReadOnly = try list.takeFlag("readonly"), fileMode = list.take("fmode"), folderMode = list.take("dmode")
+        // Identities of files of several file systems are always told apart, and what is written is the host's at once.
+        _ = try list.take("multidevs", ["remap": true, "warn": true, "forbid": true], "remap, warn or forbid")
+        _ = try list.take("writeout", ["immediate": true], "immediate")
+        try list.end("local")
         guard let path, !path.isEmpty else { throw OptionError("no path; wanted \(wanted)") }
-        guard let security else { throw OptionError("no security_model; wanted \(wanted)") }
-        if security != .mapped, pairs.contains(where: { $0.key == "fmode" || $0.key == "dmode" }) {
+        guard let name else { throw OptionError("no security_model; wanted \(wanted)") }
+        guard let security = name == "mapped" ? .mapped : SecurityModel(rawValue: name) else {
+            throw OptionError("security_model=\(name): wanted \(models)")
+        }
+        if security != .mapped, fileMode ?? folderMode != nil {
             throw OptionError("fmode= and dmode= go with security_model=\(SecurityModel.mapped.rawValue)")
         }
-        spec.path = path
-        spec.security = security
+        var spec = ShareSpec(path: path, security: security)
+        spec.isReadOnly = isReadOnly ?? false
+        if let fileMode { spec.fileMode = try mode(fileMode, of: "fmode") }
+        if let folderMode { spec.folderMode = try mode(folderMode, of: "dmode") }
         return spec
     }
 
@@ -90,12 +76,7 @@ struct ShareOption: Sendable {
 final class Shares {
     let options: [ShareOption]
 
-    init(_ options: [ShareOption]) throws(CommandError) {
-        self.options = options
-        for option in options where options.filter({ $0.id == option.id }).count > 1 {
-            throw CommandError("-fsdev id=\(option.id): there are two of them")
-        }
-    }
+    init(_ options: [ShareOption]) { self.options = options }
 
     func open(_ name: String) throws(CommandError) -> Share {
         guard let option = options.first(where: { $0.id == name }) else {

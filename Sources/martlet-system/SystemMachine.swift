@@ -150,7 +150,7 @@ final class SystemMachine {
         self.objects = objects
         var added = AddedDevices(
             board, slots: parts.virtioSlots, bus: parts.bus, disks: disks, networks: networks,
-            shares: try Shares(line.shares), objects: objects, backends: backends)
+            shares: Shares(line.shares), objects: objects, backends: backends)
         try added.add(line.devices, machine: description.name)
         bus = parts.bus
         balloon = added.balloon

@@ -44,6 +44,23 @@ struct SystemCommandLine: Sendable {
     var wantsVersion = false
 }
 
+extension SystemCommandLine {
+    /// An identifier names one thing of its kind.
+    func checkIdentifiers() throws(CommandError) {
+        let kinds: [(option: String, ids: [String])] = [
+            ("-chardev", character.devices.map(\.id)), ("-drive", block.drives.compactMap(\.id)),
+            ("-netdev", networks.filter { $0.kind != nil }.map(\.id)), ("-fsdev", shares.map(\.id)),
+            ("-object", objects.map(\.id) + block.groups.map(\.id)), ("-device", devices.compactMap(\.id)),
+        ]
+        for (option, ids) in kinds {
+            var seen: Set<String> = []
+            for id in ids where !seen.insert(id).inserted {
+                throw CommandError("\(option) id=\(id): there are two of them; wanted another one")
+            }
+        }
+    }
+}
+
 private typealias Option = CommandOption<SystemCommandLine>
 
 let systemOptions = generalOptions + blockOptions + objectOptions + charOptions

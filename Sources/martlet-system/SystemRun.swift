@@ -19,6 +19,7 @@ struct SystemRun {
     let diagnostics: Diagnostics
 
     func run() throws(CommandError) -> Int32 {
+        try line.checkIdentifiers()
         try checkCounting()
         var machine = try machine()
         try checkSerial(machine)

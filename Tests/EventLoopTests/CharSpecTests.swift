@@ -125,9 +125,6 @@ struct BadValue: Sendable, CustomTestStringConvertible {
         let alone = (id: "a", device: CharDevice(.null)), shared = (id: "b", device: CharDevice(.null, isShared: true))
         try CharBackends.check([alone, shared], uses: [.named("a"), .named("b"), .named("b")])
         try CharBackends.check([], uses: [.sharedStdio, .sharedStdio])
-        BadValue("", "twice", "'a'").check { () throws(CharSpecError) in
-            try CharBackends.check([alone, alone], uses: [])
-        }
         BadValue("", "no -chardev", "'c'").check { () throws(CharSpecError) in
             try CharBackends.check([alone], uses: [.named("c")])
         }
