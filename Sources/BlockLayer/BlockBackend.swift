@@ -288,7 +288,7 @@ public final class BlockBackend: @unchecked Sendable {
     }
 
     private func startThread() {
-        do throws(Errno) { try HostThread.start(blocksSignals: true) { self.work() } } catch {
+        do throws(Errno) { try HostThread.start("worker", blocksSignals: true) { self.work() } } catch {
             // Without threads the caller does it.
             lock.withLock { threadCount -= 1 }
             while let request = take() { finish(request, perform(request.operation)) }

@@ -102,7 +102,7 @@ public class BlockJob: @unchecked Sendable {
 
     /// `ended` is told by the loop's thread.
     final func start(_ loop: EventLoop, _ ended: @escaping @Sendable (BlockError?) -> Void) throws(Errno) {
-        try HostThread.start(blocksSignals: true) { [self] in
+        try HostThread.start("job", blocksSignals: true) { [self] in
             var failure: BlockError?
             do throws(BlockError) { try work() } catch { failure = error }
             loop.post { [failure] in ended(failure) }

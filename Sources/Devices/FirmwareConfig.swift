@@ -10,7 +10,8 @@ public final class FirmwareConfig: Device, RegisterDevice, @unchecked Sendable {
 
     /// Items with numbers of their own; files follow from `firstFile` on.
     public enum Key {
-        public static let signature: UInt16 = 0, features: UInt16 = 1, harts: UInt16 = 5
+        public static let signature: UInt16 = 0, features: UInt16 = 1, uuid: UInt16 = 2, harts: UInt16 = 5
+        public static let bootMenu: UInt16 = 0xe
         public static let kernelAddress: UInt16 = 7, kernelSize: UInt16 = 8, initrdAddress: UInt16 = 0xa
         public static let initrdSize: UInt16 = 0xb, kernelData: UInt16 = 0x11, initrdData: UInt16 = 0x12
         public static let commandLineSize: UInt16 = 0x14, commandLine: UInt16 = 0x15

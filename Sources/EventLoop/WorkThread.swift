@@ -41,7 +41,7 @@ public final class WorkThread: @unchecked Sendable {
         isBusy = true
         lock.unlock()
         if starts {
-            do throws(Errno) { try HostThread.start(blocksSignals: true) { self.run() } } catch {
+            do throws(Errno) { try HostThread.start("worker", blocksSignals: true) { self.run() } } catch {
                 // Without threads the caller does it.
                 lock.withLock { hasThread = false }
                 while step() {}

@@ -175,7 +175,7 @@ final class BackgroundCompiler: @unchecked Sendable {
     private func startThread() -> Bool {
         if hasThread { return true }
         // Guest signals are for the guest's threads.
-        hasThread = (try? HostThread.start(blocksSignals: true) { self.run() }) != nil
+        hasThread = (try? HostThread.start("compiler", blocksSignals: true) { self.run() }) != nil
         return hasThread
     }
 

@@ -115,13 +115,16 @@ public final class HartSet: VCPUSurroundings, @unchecked Sendable {
         threadCount = threads == .single ? 1 : harts.count
         for hart in harts { hart.vcpu.givesWay = threads == .single && harts.count > 1 }
         if let counted {
-            return try HostThread.start(stackSize: 4 << 20, blocksSignals: true) { self.runCounted(counted) }
+            return try HostThread.start("ALL CPUs/TCG", stackSize: 4 << 20, blocksSignals: true) {
+                self.runCounted(counted)
+            }
         }
         for i in 0..<threadCount {
             let mine = threads == .single ? harts : [harts[i]]
-            try HostThread.start(stackSize: 4 << 20, blocksSignals: true) { self.run(mine) }
+            let name = threads == .single ? "ALL CPUs/TCG" : "CPU \(i)/TCG"
+            try HostThread.start(name, stackSize: 4 << 20, blocksSignals: true) { self.run(mine) }
         }
-        try HostThread.start(blocksSignals: true) { self.runTimers() }
+        try HostThread.start("timers", blocksSignals: true) { self.runTimers() }
     }
 
     /// Lets the harts run.

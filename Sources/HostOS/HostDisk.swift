@@ -95,6 +95,14 @@ public enum HostDisk {
         return true
     }
 
+    /// Locks a byte for oneself. False: another description has it.
+    public static func lockAlone(_ fd: Int32, byte: Int) throws(Errno) -> Bool {
+        let result = control(37, fd, byte, F_WRLCK).result
+        if result == Errno.again.negated || result == Errno.acces.negated { return false }
+        _ = try Errno.check(result)
+        return true
+    }
+
     public static func unlock(_ fd: Int32, byte: Int) { _ = control(37, fd, byte, F_UNLCK) }
 
     /// Has another description a lock on the byte?

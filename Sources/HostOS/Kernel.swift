@@ -57,6 +57,11 @@ public enum HostProcess {
         }
         HostSignals.set(SIGINT, .ignore)
         HostSignals.set(SIGQUIT, .ignore)
+        return wait(for: pid)
+    }
+
+    /// Waits for the end of a child: its exit status, or 128 and the signal's number.
+    static func wait(for pid: Int32) -> Int32 {
         var status: Int32 = 0
         while true {
             let result = withUnsafeMutablePointer(to: &status) {

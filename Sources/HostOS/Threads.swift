@@ -33,22 +33,26 @@ public enum HostThread {
     public typealias Body = () -> Void
 
     private final class Start {
+        let name: String?
         let body: Body
-        init(_ body: @escaping Body) { self.body = body }
+        init(_ name: String?, _ body: @escaping Body) { (self.name, self.body) = (name, body) }
     }
+
+    /// Threads get the names that they are started with, for other processes to see. Set while there is one thread.
+    nonisolated(unsafe) public static var areNamed = false
 
     /// Starts a detached thread. `stackSize` is for host frames only: guest code runs on the guest's stack. With `blocksSignals`
     /// it starts with all signals blocked, our own too.
-    public static func start(stackSize: Int = 1 << 20, blocksSignals: Bool = false, _ body: @escaping Body)
-        throws(Errno)
-    {
+    public static func start(
+        _ name: String? = nil, stackSize: Int = 1 << 20, blocksSignals: Bool = false, _ body: @escaping Body
+    ) throws(Errno) {
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         defer { pthread_attr_destroy(&attributes) }
         pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
         pthread_attr_setstacksize(&attributes, stackSize)
         var thread = pthread_t()
-        let argument = Unmanaged.passRetained(Start(body))
+        let argument = Unmanaged.passRetained(Start(areNamed ? name : nil, body))
         // With a process's first other thread the C library takes the signal for setuid(2) as its own, and unblocks it: both are
         // the guest's C library's. (A forked child has a first other thread again.)
         let kept = clx_is_single_threaded() != 0 ? KeptDisposition(of: HostSignals.setID) : nil
@@ -64,6 +68,7 @@ public enum HostThread {
 
     fileprivate static func run(_ argument: UnsafeMutableRawPointer) {
         let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
+        if let name = start.name { setName(name) }
         start.body()
     }
 

@@ -166,11 +166,8 @@ struct AddedDevices {
         return String(repeating: "0", count: 16 - digits.count) + digits
     }
 
-    /// The contents of the file for firmware; nil: nothing is chosen.
-    var bootOrder: [UInt8]? {
-        if bootPaths.isEmpty { return nil }
-        return Array(bootPaths.sorted { $0.key < $1.key }.map(\.value).joined(separator: "\n").utf8) + [0]
-    }
+    /// The paths in their order.
+    var bootOrder: [String] { bootPaths.sorted { $0.key < $1.key }.map(\.value) }
 
     private func add(
         _ context: DeviceContext, _ device: VirtioDevice, to bus: PCIBus, at address: PCIAddress?, _ name: String

@@ -10,6 +10,8 @@ struct CharLine: Sendable {
     private(set) var givenSerial: [CharSpec] = []
     private(set) var givenMonitors: [CharSpec] = []
     var wantsHelp = false
+    /// Ports that no option says anything of lead nowhere.
+    var hasNoTerminal = false
 
     mutating func addSerial(_ value: String) throws(OptionError) { givenSerial.append(try CharSpec(parsing: value)) }
     mutating func addMonitor(_ value: String) throws(OptionError) { givenMonitors.append(try CharSpec(parsing: value)) }
@@ -33,14 +35,21 @@ struct CharLine: Sendable {
     /// Where serial ports lead: the first shares the terminal with the monitor unless something else has it.
     var serial: [CharSpec] {
         if !givenSerial.isEmpty { return givenSerial }
-        return [usesStandard ? .null : .sharedStdio]
+        let devices = devices.map { CharSpec.device($0.device) } + givenMonitors.filter { !$0.isShared }
+        return [hasNoTerminal || devices.contains(where: Self.isStandard) ? .null : .sharedStdio]
     }
 
-    private var usesStandard: Bool {
-        let devices = devices.map { CharSpec.device($0.device) } + givenMonitors.filter { !$0.isShared }
-        return devices.contains {
-            if case .device(let device) = $0, case .stdio = device.kind { true } else { false }
+    private static func isStandard(_ spec: CharSpec) -> Bool {
+        if case .device(let device) = spec, case .stdio = device.kind { true } else { false }
+    }
+
+    /// The first option that leads to standard input and output, as it is given.
+    var usesStandard: String? {
+        if let row = devices.first(where: { Self.isStandard(.device($0.device)) }) {
+            return "-chardev stdio,id=\(row.id)"
         }
+        if givenSerial.contains(where: Self.isStandard) { return "-serial stdio" }
+        return givenMonitors.contains(where: Self.isStandard) ? "-monitor stdio" : nil
     }
 
     /// Where monitors are: where the command line says, and where a serial port is shared with one (`mon:`).

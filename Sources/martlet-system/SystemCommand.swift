@@ -20,6 +20,13 @@ struct SystemCommand {
             writeStandardOutput(text)
             return 0
         }
+        try line.checkDaemon()
+        if line.process.isDaemon {
+            line.character.hasNoTerminal = true
+            do throws(Errno) {
+                if let status = try HostDaemon.detach() { return status }
+            } catch { throw CommandError("-daemonize: no process for it: \(error.message)") }
+        }
         let diagnostics: Diagnostics
         do {
             diagnostics = try Diagnostics(

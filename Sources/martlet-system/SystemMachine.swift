@@ -52,8 +52,8 @@ final class SystemMachine {
         let instructionClock = line.counting.map { InstructionClock(shift: $0.shift) }
         let clocks = Clocks(counted: instructionClock?.reading)
         let control = RunControl(try EventLoop(clocks: clocks))
-        control.endsAtReset = line.endsAtReset
-        control.staysAtShutdown = line.staysAtShutdown
+        control.endsAtReset = line.process.endsAtReset
+        control.staysAtShutdown = line.process.staysAtShutdown
         self.control = control
         // Before there are other threads.
         try control.endAtSignals()
@@ -157,12 +157,13 @@ final class SystemMachine {
         try addFirmwareFiles(to: parts.firmwareConfig, bootOrder: added.bootOrder)
     }
 
-    private func addFirmwareFiles(to device: FirmwareConfig?, bootOrder: [UInt8]?) throws {
+    private func addFirmwareFiles(to device: FirmwareConfig?, bootOrder: [String]) throws {
         guard let device else {
             if line.firmwareFiles.isEmpty { return }
             throw CommandError("-fw_cfg: machine \(description.name) has no place for it")
         }
-        if let bootOrder { device.set(file: "bootorder", bootOrder) }
+        device.set(FirmwareConfig.Key.uuid, line.process.uuid.bytes)
+        try line.boot.add(to: device, devices: bootOrder)
         for file in line.firmwareFiles { try file.add(to: device) }
     }
 
@@ -182,7 +183,7 @@ final class SystemMachine {
 
     // MARK: Running
 
-    func run() throws -> Int32 {
+    func run() throws -> RunCause {
         control.actions = RunActions(
             start: { [harts, weak self] in
                 harts.resume()
@@ -196,7 +197,9 @@ final class SystemMachine {
             })
         try reset(.cold)
         try harts.start()
-        if waitForPeers(), !line.startsStopped { control.start() }
+        let isReady = waitForPeers()
+        HostDaemon.stand()
+        if isReady, !line.startsStopped { control.start() }
         let cause = control.run()
         control.stop()
         backends.flush()
@@ -205,8 +208,7 @@ final class SystemMachine {
         disks?.close()
         HostTerminal.restore()
         engine.saveTranslations()
-        if case .signal(let signal) = cause { HostSignals.dieBy(signal) }
-        return cause.status
+        return cause
     }
 
     /// Brings everything to its first state. No hart runs.
@@ -227,6 +229,9 @@ final class SystemMachine {
         var sources = MonitorSources()
         let info = SystemInfo(engine: engine, harts: harts, control: control)
         sources.info = info.rows
+        let process = line.process
+        sources.info.append(("name", "the machine's name", { process.name.guest }))
+        sources.info.append(("uuid", "the machine's UUID", { process.uuid.text }))
         if let bus { sources.info.append(("pci", "functions on the PCI bus, and where they answer", { bus.text })) }
         if let objects, !objects.threads.isEmpty {
             sources.info.append(("iothreads", "threads of devices", { objects.threadText }))

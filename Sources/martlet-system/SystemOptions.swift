@@ -29,8 +29,8 @@ struct SystemCommandLine: Sendable {
     var firmwareFiles: [FirmwareFileOption] = []
     var character = CharLine()
     var isGraphic = true
-    var endsAtReset = false
-    var staysAtShutdown = false
+    var process = ProcessLine()
+    var boot = BootOption()
     var startsStopped = false
     var seed: UInt64?
     /// Instructions drive the machine's clock.
@@ -63,7 +63,8 @@ extension SystemCommandLine {
 
 private typealias Option = CommandOption<SystemCommandLine>
 
-let systemOptions = generalOptions + blockOptions + objectOptions + charOptions
+let systemOptions: [CommandOption<SystemCommandLine>] =
+    generalOptions + blockOptions + objectOptions + charOptions + processOptions
 
 private let generalOptions: [CommandOption<SystemCommandLine>] = [
     Option("h", "help", help: "print this help and exit") { (line, _) throws(OptionError) in line.wantsHelp = true },
@@ -75,18 +76,11 @@ private let generalOptions: [CommandOption<SystemCommandLine>] = [
         help:
             "the machine; -M help lists them; aclint=on|off, acpi=off|auto, pflash0=DRIVE, pflash1=DRIVE (virt), dumpdtb=FILE"
     ) { (line, value) throws(OptionError) in
-        for (index, part) in value.split(separator: ",", omittingEmptySubsequences: false).map(String.init).enumerated()
-        {
-            let halves = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            if halves.count == 2, halves[0] == "type" {
-                line.machine = halves[1]
-            } else if halves.count == 2 {
-                line.machineProperties.append((halves[0], halves[1]))
-            } else if index == 0 {
-                line.machine = part
-            } else {
-                throw OptionError("'\(part)' wants a value: \(part)=VALUE")
+        for pair in try OptionList(parsing: value, implied: "type").pairs {
+            guard let value = pair.value else {
+                throw OptionError("'\(pair.name)' wants a value: \(pair.name)=VALUE")
             }
+            if pair.name == "type" { line.machine = value } else { line.machineProperties.append((pair.name, value)) }
         }
     },
     Option("cpu", argument: "MODEL[,EXT=on|off...]", help: "CPU model and extensions; -cpu help lists them") {
@@ -162,12 +156,6 @@ private let generalOptions: [CommandOption<SystemCommandLine>] = [
     },
     Option("display", argument: "none", help: "there is no display yet") { (line, value) throws(OptionError) in
         if value != "none" { throw OptionError("wanted none: there is no display yet") }
-    },
-    Option("no-reboot", help: "end where the machine would begin anew") { (line, _) throws(OptionError) in
-        line.endsAtReset = true
-    },
-    Option("no-shutdown", help: "stop where the machine would end") { (line, _) throws(OptionError) in
-        line.staysAtShutdown = true
     },
     Option("S", help: "wait for 'cont' of the monitor before the harts begin") { (line, _) throws(OptionError) in
         line.startsStopped = true

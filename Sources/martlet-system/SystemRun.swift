@@ -40,8 +40,12 @@ struct SystemRun {
         } catch { throw CommandError(error.description) }
         if let words = plan.hostWords { machine.moveHostInterface(to: words) }
         HostSignals.start()
+        line.process.name.apply()
+        let pidFile = try makePIDFile()
+        let cause: RunCause
         do {
-            return try SystemMachine(
+            defer { pidFile?.remove() }
+            cause = try SystemMachine(
                 machine, shape, plan, cpu, line: line, diagnostics: diagnostics, seed: seed
             ).run()
         } catch let error as CommandError {
@@ -50,6 +54,19 @@ struct SystemRun {
             throw CommandError("the machine cannot be made: \(error.message)")
         } catch {
             throw CommandError("\(error)")
+        }
+        if case .signal(let signal) = cause { HostSignals.dieBy(signal) }
+        return cause.status
+    }
+
+    private func makePIDFile() throws(CommandError) -> PIDFile? {
+        guard let path = line.process.pidFile else { return nil }
+        do throws(PIDFile.Failure) { return try PIDFile(path) } catch {
+            switch error {
+            case .held: throw CommandError("-pidfile \(path): another process that runs has it; wanted another file")
+            case .notAFile: throw CommandError("-pidfile \(path): wanted the name of a plain file")
+            case .failed(let errno): throw CommandError("-pidfile \(path): \(errno.message)")
+            }
         }
     }
 

@@ -34,8 +34,9 @@ private struct OptionNames {
         Command(word: "binfmt", files: ["martlet/BinfmtCommand.swift"], dash: "--", endsAtProgram: false),
         Command(
             word: "system",
-            files: ["SystemOptions", "BlockOptions", "CharOptions"].map { "martlet-system/\($0).swift" }, dash: "-",
-            endsAtProgram: false),
+            files: ["SystemOptions", "BlockOptions", "CharOptions", "ProcessOptions"].map {
+                "martlet-system/\($0).swift"
+            }, dash: "-", endsAtProgram: false),
     ]
 
     @Test func optionsOfCommandLinesExist() throws {

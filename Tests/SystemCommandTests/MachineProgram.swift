@@ -22,6 +22,7 @@ private enum Word {
         rs2 << 20 | rs1 << 15 | f3 << 12 | 0x23
     }
     static func sb(_ rs2: UInt32, _ rs1: UInt32) -> UInt32 { store(0, rs2, rs1) }
+    static func sh(_ rs2: UInt32, _ rs1: UInt32) -> UInt32 { store(1, rs2, rs1) }
     static func sw(_ rs2: UInt32, _ rs1: UInt32) -> UInt32 { store(2, rs2, rs1) }
     static func sd(_ rs2: UInt32, _ rs1: UInt32) -> UInt32 { store(3, rs2, rs1) }
     static func or(_ rd: UInt32, _ rs1: UInt32, _ rs2: UInt32) -> UInt32 {
@@ -88,6 +89,21 @@ struct MachineProgram {
             Word.auipc(Word.a0, 2), Word.lui(Word.a5, 0x4000), Word.addi(Word.a5, Word.a5, -1), Word.bnez(Word.a5, -1),
             Word.csrr(Word.a1, 0xc01),
         ] + digits + [Word.lui(Word.a0, 0x100)] + finishing(0x5555) + sleep, text: "0123456789abcdef")
+
+    /// For `virt`: prints bytes of an item of fw_cfg as they are, and ends.
+    static func firmwareItem(_ key: UInt16, count: Int) -> MachineProgram {
+        let selecting =
+            [Word.lui(Word.a0, 0x10100), Word.addi(Word.a4, Word.a0, 8)]
+            + Word.li(Word.a1, UInt32(key.byteSwapped)) + [Word.sh(Word.a1, Word.a4)]
+        let copying = [
+            Word.lbu(Word.a3, Word.a2, 5), Word.andi(Word.a3, Word.a3, 0x20), Word.beqz(Word.a3, -2),
+            Word.lbu(Word.a1, Word.a0, 0), Word.sb(Word.a1, Word.a2), Word.addi(Word.a5, Word.a5, -1),
+            Word.bnez(Word.a5, -6),
+        ]
+        return MachineProgram(
+            code: [Word.lui(Word.a2, 0x10000)] + selecting + Word.li(Word.a5, UInt32(count)) + copying
+                + [Word.lui(Word.a0, 0x100)] + finishing(0x5555) + sleep, text: "")
+    }
 
     /// Prints a1 as 16 digits, which lie at a0.
     private static let digits = [
