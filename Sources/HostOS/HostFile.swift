@@ -92,8 +92,8 @@ public enum HostFile {
         return bytes
     }
 
-    /// All text of a file whose size is not known, as those of /proc.
-    public static func text(_ path: String) throws(Errno) -> String {
+    /// All text of a file whose size is not known, as those of /proc. One that does not end at `most` bytes is refused.
+    public static func text(_ path: String, most: Int = .max) throws(Errno) -> String {
         let fd = try openForReading(path)
         defer { close(fd) }
         var text: [UInt8] = []
@@ -102,6 +102,7 @@ public enum HostFile {
         while true {
             let count = try Errno.check(kernel(SYS_read, Int(fd), Int(bitPattern: part.baseAddress), part.count))
             if count == 0 { return String(decoding: text, as: UTF8.self) }
+            if text.count > most - count { throw .fbig }
             text.append(contentsOf: part[..<count])
         }
     }

@@ -38,12 +38,13 @@ struct AddedDevices {
     }
 
     /// Cards of `-nic` come first, then what `-device` adds, then drives that no device names.
-    mutating func add(_ devices: [DeviceOption], machine: String) throws {
+    mutating func add(_ devices: [DeviceOption], globals: [GlobalProperty], machine: String) throws {
         var options: [DeviceOption] = []
         for card in networks.options.compactMap(\.card) { options.append(try DeviceOption(parsing: card)) }
         options += devices
         for folder in shares.options.compactMap(\.device) { options.append(try DeviceOption(parsing: folder)) }
         options += try devicesOfDrives(options)
+        options = try options.map { try globals.applied(to: $0) }
         var counts: [String: Int] = [:]
         for (index, option) in options.enumerated() {
             let kind = option.kind.type.descriptor.name, name = option.kind.names[0]

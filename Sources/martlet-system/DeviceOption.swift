@@ -79,6 +79,8 @@ struct DeviceOption: Sendable {
     let id: String?
     let place: Place
     let properties: Properties
+    /// All that it was told.
+    let given: OptionList
 
     private static let memoryBus = "virtio-mmio-bus.", pciBus = "pcie.0"
 
@@ -87,6 +89,7 @@ struct DeviceOption: Sendable {
     }
 
     init(_ given: OptionList) throws(OptionError) {
+        self.given = given
         var list = given
         guard let name = list.take("driver") else { throw OptionError("no driver; -device help lists them") }
         guard let kind = AddedKind.named(name) else {

@@ -20,6 +20,7 @@ struct SystemCommand {
             writeStandardOutput(text)
             return 0
         }
+        line.globals.warn()
         try line.checkDaemon()
         if line.process.isDaemon {
             line.character.hasNoTerminal = true

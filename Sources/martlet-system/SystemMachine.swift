@@ -151,7 +151,7 @@ final class SystemMachine {
         var added = AddedDevices(
             board, slots: parts.virtioSlots, bus: parts.bus, disks: disks, networks: networks,
             shares: Shares(line.shares), objects: objects, backends: backends)
-        try added.add(line.devices, machine: description.name)
+        try added.add(line.devices, globals: line.globals, machine: description.name)
         bus = parts.bus
         balloon = added.balloon
         try addFirmwareFiles(to: parts.firmwareConfig, bootOrder: added.bootOrder)

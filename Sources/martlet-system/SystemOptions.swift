@@ -31,6 +31,7 @@ struct SystemCommandLine: Sendable {
     var isGraphic = true
     var process = ProcessLine()
     var boot = BootOption()
+    var globals: [GlobalProperty] = []
     var startsStopped = false
     var seed: UInt64?
     /// Instructions drive the machine's clock.
@@ -64,7 +65,7 @@ extension SystemCommandLine {
 private typealias Option = CommandOption<SystemCommandLine>
 
 let systemOptions: [CommandOption<SystemCommandLine>] =
-    generalOptions + blockOptions + objectOptions + charOptions + processOptions
+    generalOptions + blockOptions + objectOptions + charOptions + processOptions + configurationOptions
 
 private let generalOptions: [CommandOption<SystemCommandLine>] = [
     Option("h", "help", help: "print this help and exit") { (line, _) throws(OptionError) in line.wantsHelp = true },

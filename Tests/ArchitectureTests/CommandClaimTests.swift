@@ -34,7 +34,7 @@ private struct OptionNames {
         Command(word: "binfmt", files: ["martlet/BinfmtCommand.swift"], dash: "--", endsAtProgram: false),
         Command(
             word: "system",
-            files: ["SystemOptions", "BlockOptions", "CharOptions", "ProcessOptions"].map {
+            files: ["SystemOptions", "BlockOptions", "CharOptions", "ProcessOptions", "ConfigurationOption"].map {
                 "martlet-system/\($0).swift"
             }, dash: "-", endsAtProgram: false),
     ]
