@@ -112,7 +112,7 @@ let package = Package(
                 "CodeGen", "CodeGenX64", "CodeGenInterpreter", "ExecutionEngine", "TranslationStore", "Optimizer",
                 "Options", "HostOS", "Diagnostics", "CCapstone", "CBuild",
             ]),
-        .target(name: "ImageTool", dependencies: ["BlockLayer", "EngineSetup", "Options", "HostOS"]),
+        .target(name: "ImageTool", dependencies: ["BlockLayer", "EventLoop", "EngineSetup", "Options", "HostOS"]),
         // System mode
         .target(
             name: "Harts", dependencies: ["ExecutionEngine", "GuestKit", "GuestMemory", "HostOS"], swiftSettings: hot),

@@ -32,6 +32,7 @@ struct ImageLine: Sendable {
     /// Of a snapshot command: its letter, and its argument.
     var action: (letter: String, name: String)?
     var keepsContents = false
+    var bench = BenchLine()
     var wantsHelp = false
 }
 
@@ -118,6 +119,7 @@ let imageOptions: [CommandOption<ImageLine>] = [
 
 /// Options whose meaning is the command's own.
 private let ownOptions: [String: [CommandOption<ImageLine>]] = [
+    "bench": BenchLine.options,
     "compare": [
         Option("s", help: "images of different sizes differ") { (line, _) throws(OptionError) in line.isStrict = true }
     ],

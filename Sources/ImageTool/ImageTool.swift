@@ -47,6 +47,9 @@ struct ImageCommand: Sendable {
 
 let imageCommands: [ImageCommand] = [
     ImageCommand(
+        name: "bench", usage: "[-f FMT] [-w] [-c COUNT] [-d DEPTH] [-o OFFSET] [-s SIZE] [-S STEP] [-t CACHE] FILE",
+        help: "see how fast an image is", options: ["f", "q", "U"], run: benchImage),
+    ImageCommand(
         name: "check", usage: "[-f FMT] [-r leaks|all] [--output=json] FILE",
         help: "see whether an image's tables agree",
         options: ["f", "output", "r", "q", "T", "U"], run: checkImage),

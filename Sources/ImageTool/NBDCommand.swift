@@ -20,6 +20,8 @@ private struct NBDLine: Sendable {
     var cache = CacheMode()
     var unmaps = true
     var zeroDetection = BlockSpec.ZeroDetection.off
+    var pidFile: String?
+    var isDaemon = false
     var wantsHelp = false
     var wantsVersion = false
 }
@@ -92,6 +94,12 @@ private let nbdOptions: [CommandOption<NBDLine>] = [
         }
         line.zeroDetection = detection
     },
+    Option("fork", help: "go on in the background when clients can connect") { (line, _) throws(OptionError) in
+        line.isDaemon = true
+    },
+    Option("pid-file", argument: "FILE", help: "a file that has the process's number while it runs") {
+        (line, value) throws(OptionError) in line.pidFile = value
+    },
     Option("aio", argument: "MODE", help: "taken: threads do the requests") { (_, _) throws(OptionError) in },
     Option("v", "verbose", help: "taken, and makes no difference") { (_, _) throws(OptionError) in },
 ]
@@ -120,6 +128,13 @@ public func runNBDServer(_ arguments: [String]) throws(CommandError) -> Int32 {
         return 0
     }
     guard files.count == 1 else { throw CommandError("nbd: wanted one image; 'martlet nbd --help' lists the options") }
+    if line.isDaemon {
+        do throws(Errno) {
+            if let status = try HostDaemon.detach() { return status }
+        } catch { throw CommandError("nbd: --fork: no process for it: \(error.message)") }
+    }
+    let pidFile = try PIDFile.make(line.pidFile, "nbd: --pid-file")
+    defer { pidFile?.remove() }
     do throws(BlockError) { return try serve(files[0], line) } catch { throw CommandError("nbd: \(error)") }
 }
 
@@ -148,6 +163,7 @@ private func serve(_ name: String, _ line: NBDLine) throws(BlockError) -> Int32 
     }
     let export = NBDExport(name: line.export, image: node, isReadOnly: line.isReadOnly, description: line.description)
     let server = try NBDServer([export], at: NBDAddress(place), mostClients: line.mostClients)
+    HostDaemon.stand()
     server.run(persists: line.persists, until: signals.descriptor)
     var failure: BlockError?
     graph.close { failure = failure ?? $0 }

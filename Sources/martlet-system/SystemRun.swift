@@ -41,7 +41,7 @@ struct SystemRun {
         if let words = plan.hostWords { machine.moveHostInterface(to: words) }
         HostSignals.start()
         line.process.name.apply()
-        let pidFile = try makePIDFile()
+        let pidFile = try PIDFile.make(line.process.pidFile, "-pidfile")
         let cause: RunCause
         do {
             defer { pidFile?.remove() }
@@ -57,17 +57,6 @@ struct SystemRun {
         }
         if case .signal(let signal) = cause { HostSignals.dieBy(signal) }
         return cause.status
-    }
-
-    private func makePIDFile() throws(CommandError) -> PIDFile? {
-        guard let path = line.process.pidFile else { return nil }
-        do throws(PIDFile.Failure) { return try PIDFile(path) } catch {
-            switch error {
-            case .held: throw CommandError("-pidfile \(path): another process that runs has it; wanted another file")
-            case .notAFile: throw CommandError("-pidfile \(path): wanted the name of a plain file")
-            case .failed(let errno): throw CommandError("-pidfile \(path): \(errno.message)")
-            }
-        }
     }
 
     private func machine() throws(CommandError) -> MachineDescription {
