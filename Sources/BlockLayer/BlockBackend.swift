@@ -71,6 +71,8 @@ public final class BlockBackend: @unchecked Sendable {
     public var image: any BlockImage { node }
     /// What the user calls it.
     public let name: String
+    /// Nanoseconds in which a request is to end: before a reset, and before anything else.
+    var resetPatience: UInt64 = 2_000_000_000, longestWait: UInt64 = 30_000_000_000
     /// More do not make a disk faster, and a queue of a device is rarely longer.
     private static let threadLimit = 8
 
@@ -176,15 +178,30 @@ public final class BlockBackend: @unchecked Sendable {
     /// While `body` runs, no request is under way. Those that come wait.
     public func paused<R>(_ body: () throws(BlockError) -> R) throws(BlockError) -> R {
         lock.withLock { isPaused = true }
-        let group = throttleGroup
-        group?.lift(true)
-        wait { running == 0 }
+        let lifted = liftLimits()
         defer {
-            group?.lift(false)
+            lifted()
             lock.withLock { isPaused = false }
             resume()
         }
+        let node = node
+        wait(patience: longestWait) {
+            running == 0
+        } impatient: {
+            node.abort()
+        }
         return try body()
+    }
+
+    /// No request waits for a limit, until the function that this returns is called.
+    private func liftLimits() -> () -> Void {
+        let group = throttleGroup, node = node
+        group?.lift(true)
+        node.lift(true)
+        return {
+            group?.lift(false)
+            node.lift(false)
+        }
     }
 
     private func resume() {
@@ -246,24 +263,33 @@ public final class BlockBackend: @unchecked Sendable {
 
     /// Returns when no request is under way. Those that did not begin, and those whose end has not been told, are forgotten.
     public func cancelAll() {
-        // A request that a limit keeps waiting could take minutes.
-        let group = throttleGroup
-        group?.lift(true)
-        defer { group?.lift(false) }
-        wait {
+        // A request that a limit keeps waiting could take minutes, and one that a server does not answer has no end.
+        let lifted = liftLimits(), node = node
+        defer { lifted() }
+        wait(patience: resetPatience) {
             waiting = []
             first = 0
             ended = []
             held = []
             return running == 0
+        } impatient: {
+            node.abort()
         }
     }
 
-    /// Returns when everything that was asked for has been done, told or not.
-    public func finishAll() { wait { running == 0 && first == waiting.count } }
+    /// Returns when everything that was asked for has been done, told or not. What does not end is given up.
+    public func finishAll() {
+        let node = node
+        wait(patience: longestWait) {
+            running == 0 && first == waiting.count
+        } impatient: {
+            node.abort()
+        }
+    }
 
-    /// Asks, with the lock held, at first and whenever a request has ended.
-    private func wait(until isOver: () -> Bool) {
+    /// Asks, with the lock held, at first and whenever a request has ended. `impatient`: when none has ended for a time.
+    private func wait(patience: UInt64, until isOver: () -> Bool, impatient: () -> Void) {
+        var last = publishedWord(endWord), end = HostClock.monotonic() + patience
         while true {
             let seen = publishedWord(endWord)
             let goesOn = lock.withLock {
@@ -278,7 +304,14 @@ public final class BlockBackend: @unchecked Sendable {
                 takeFromRing()
                 continue
             }
-            Futex.wait(endWord, while: seen, nanoseconds: 1_000_000_000)
+            let now = HostClock.monotonic()
+            if seen != last || now >= end {
+                if seen == last { impatient() }
+                last = seen
+                end = now + patience
+                continue
+            }
+            Futex.wait(endWord, while: seen, nanoseconds: end - now)
         }
     }
 

@@ -173,9 +173,14 @@ public final class BlockGraph {
         }
     }
 
-    /// Writes what is kept, those above before those below. `report` gets what could not be done.
-    public func close(_ report: (BlockError) -> Void) {
+    /// Writes what is kept, those above before those below. `report` gets what could not be done. `patience`: nanoseconds that servers have for it.
+    public func close(patience: UInt64 = 30_000_000_000, _ report: (BlockError) -> Void) {
         for group in groups { group.lift(true) }
+        // A server that does not answer is given up.
+        let remote = nodes.filter { $0.driver == "nbd" }
+        let watchdog =
+            remote.isEmpty ? nil : Watchdog(nanoseconds: patience) { for node in remote { node.abort() } }
+        defer { watchdog?.end() }
         for node in nodes.reversed() {
             do throws(BlockError) { try node.close() } catch { report(error) }
         }

@@ -31,12 +31,18 @@ public protocol BlockImage: AnyObject, Sendable {
     func copyUp(at offset: UInt64, count: UInt64) throws(BlockError)
     /// Lets an image that can only be read be written, or takes that back. No request is under way.
     func reopen(isReadOnly: Bool) throws(BlockError)
+    /// Requests that wait for limits begin at once, those that come too; or wait again.
+    func lift(_ isLifted: Bool)
+    /// Requests that wait for somebody else fail. Any thread.
+    func abort()
     /// Writes what is kept back, and gives up locks. No call comes after it.
     func close() throws(BlockError)
 }
 
 extension BlockImage {
     public func copyUp(at offset: UInt64, count: UInt64) throws(BlockError) {}
+    public func lift(_ isLifted: Bool) {}
+    public func abort() {}
 
     public func reopen(isReadOnly: Bool) throws(BlockError) {
         if isReadOnly != self.isReadOnly {

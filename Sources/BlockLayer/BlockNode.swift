@@ -124,6 +124,8 @@ public final class BlockNode: BlockImage, @unchecked Sendable {
         try image.reopen(isReadOnly: isReadOnly)
     }
 
+    public func lift(_ isLifted: Bool) { image.lift(isLifted) }
+    public func abort() { image.abort() }
     public func close() throws(BlockError) { try image.close() }
 }
 

@@ -26,6 +26,9 @@ public protocol BlockStorage: AnyObject, Sendable {
     /// The run of bytes from an offset on that is data, or a hole. Nil: it cannot say.
     func run(at offset: UInt64) -> (count: UInt64, isHole: Bool)?
     func reopen(isReadOnly: Bool) throws(BlockError)
+    /// As of an image.
+    func lift(_ isLifted: Bool)
+    func abort()
     /// Gives up the locks. Nothing is read or written after it.
     func unlock()
 }
@@ -43,6 +46,9 @@ public struct FileIdentity: Equatable, Sendable {
 }
 
 extension BlockStorage {
+    public func lift(_ isLifted: Bool) {}
+    public func abort() {}
+
     func failure(_ errno: Errno, _ what: String) -> BlockError {
         BlockError(errno, "\(path): \(what): \(errno.message)")
     }
@@ -146,6 +152,8 @@ final class ImageStorage: BlockStorage, @unchecked Sendable {
     }
 
     func reopen(isReadOnly: Bool) throws(BlockError) { try image.reopen(isReadOnly: isReadOnly) }
+    func lift(_ isLifted: Bool) { image.lift(isLifted) }
+    func abort() { image.abort() }
     /// Whoever has made the image closes it.
     func unlock() {}
 }

@@ -102,6 +102,16 @@ final class CopyFilter: FilterImage, @unchecked Sendable {
 
     // MARK: Requests of the guest
 
+    override func lift(_ isLifted: Bool) {
+        below.lift(isLifted)
+        target.lift(isLifted)
+    }
+
+    override func abort() {
+        below.abort()
+        target.abort()
+    }
+
     /// Changes what lies below, and with it what is copied. `passOn`: does the same to a mirror; nil: it is copied again.
     private func change(
         _ offset: UInt64, _ count: UInt64, _ body: () throws(BlockError) -> Void,

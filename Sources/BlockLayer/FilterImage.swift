@@ -27,6 +27,8 @@ class FilterImage: BlockImage, @unchecked Sendable {
     }
     func copyUp(at offset: UInt64, count: UInt64) throws(BlockError) { try below.copyUp(at: offset, count: count) }
     func reopen(isReadOnly: Bool) throws(BlockError) { try below.reopen(isReadOnly: isReadOnly) }
+    func lift(_ isLifted: Bool) { below.lift(isLifted) }
+    func abort() { below.abort() }
     func close() throws(BlockError) {}
 }
 
@@ -50,6 +52,11 @@ final class ThrottledImage: FilterImage, @unchecked Sendable {
     }
 
     override var format: String { "throttle" }
+
+    override func lift(_ isLifted: Bool) {
+        group.lift(isLifted)
+        below.lift(isLifted)
+    }
 
     override func read(at offset: UInt64, into buffers: [UnsafeMutableRawBufferPointer]) throws(BlockError) {
         group.wait(bytes: buffers.reduce(0) { $0 + UInt64($1.count) }, writes: false)

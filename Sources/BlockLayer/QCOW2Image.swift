@@ -250,6 +250,17 @@ public final class QCOW2Image: BlockImage, @unchecked Sendable {
         try lock.withLock { () throws(BlockError) in try commit() }
     }
 
+    public func lift(_ isLifted: Bool) {
+        file.lift(isLifted)
+        lock.withLock { backing }?.lift(isLifted)
+    }
+
+    /// Without the lock, which somebody may have who waits.
+    public func abort() {
+        file.abort()
+        backing?.abort()
+    }
+
     public func close() throws(BlockError) {
         defer { file.unlock() }
         if !isReadOnly {

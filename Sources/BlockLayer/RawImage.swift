@@ -60,6 +60,9 @@ public final class RawImage: BlockImage, @unchecked Sendable {
 
     public func reopen(isReadOnly: Bool) throws(BlockError) { try file.reopen(isReadOnly: isReadOnly) }
 
+    public func lift(_ isLifted: Bool) { file.lift(isLifted) }
+    public func abort() { file.abort() }
+
     public func close() throws(BlockError) {
         defer { file.unlock() }
         try flush()

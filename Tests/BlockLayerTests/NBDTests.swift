@@ -1,5 +1,6 @@
 // NBD: the client and the server with each other, and each of them with somebody who means harm.
 
+import EventLoop
 import HostOS
 import Options
 import TestSupport
@@ -120,6 +121,186 @@ private func scripted(_ bytes: [UInt8], to peer: HostConnection) {
         #expect(publishedWord(word) == 1)
         #expect(throws: BlockError.self) { try a.bytes(0, 1) }
         #expect(throws: BlockError.self) { try a.bytes(0, 1) }
+    }
+
+    // MARK: Several requests, and servers that go
+
+    /// A disk whose requests wait until they are told to go on, and that knows how many there are together.
+    private final class SlowImage: FilterImage, @unchecked Sendable {
+        private let lock = Lock()
+        private var together = 0, mostNow = 0
+        var most: Int { lock.withLock { mostNow } }
+        let gate = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
+
+        init(isOpen: Bool) {
+            gate.initialize(to: isOpen ? 1 : 0)
+            super.init(NullImage(NullSpec(), isReadOnly: false))
+        }
+
+        override func read(at offset: UInt64, into buffers: [UnsafeMutableRawBufferPointer]) throws(BlockError) {
+            lock.withLock {
+                together += 1
+                mostNow = max(mostNow, together)
+            }
+            defer { lock.withLock { together -= 1 } }
+            let end = HostClock.monotonic() + 20_000_000_000
+            while publishedWord(gate) == 0, HostClock.monotonic() < end { HostThread.sleep(nanoseconds: 1_000_000) }
+            for buffer in buffers { buffer.initializeMemory(as: UInt8.self, repeating: UInt8(offset >> 12 & 0xff)) }
+        }
+
+        func open() { publishWord(gate, 1) }
+    }
+
+    @Test func requestsOfOneConnectionAreDoneTogether() throws {
+        let slow = SlowImage(isOpen: false), (server, client) = try HostConnection.pair()
+        try HostThread.start { NBDSession.run(server, [NBDExport(name: "", image: slow, isReadOnly: false)]) }
+        let image = try NBDImage(client, "", name: "test", isReadOnly: false)
+        let count = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
+        count.initialize(to: 0)
+        nonisolated(unsafe) let done = count
+        let lock = Lock()
+        for index in 0..<6 as Range<UInt64> {
+            try HostThread.start {
+                let bytes = try? image.bytes(index << 12, 4096)
+                #expect(bytes?.allSatisfy { $0 == UInt8(index) } == true)
+                lock.withLock { publishWord(done, done.pointee + 1) }
+            }
+        }
+        let end = HostClock.monotonic() + 10_000_000_000
+        while slow.most < 6, HostClock.monotonic() < end { HostThread.sleep(nanoseconds: 1_000_000) }
+        #expect(slow.most == 6 && publishedWord(done) == 0)
+        slow.open()
+        while publishedWord(done) < 6, HostClock.monotonic() < end { HostThread.sleep(nanoseconds: 1_000_000) }
+        #expect(publishedWord(done) == 6)
+        try image.close()
+    }
+
+    @Test(.seeded(54)) func randomRequestsOfManyThreadsDoWhatTheyDoToAnArray() throws {
+        let size = 1 << 20, threads = 6, part = size / threads
+        let pair = try Pair(qcow2: true, size: size), image = pair.image, seed = Seed.current
+        let count = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
+        count.initialize(to: 0)
+        nonisolated(unsafe) let done = count
+        let lock = Lock()
+        for index in 0..<threads {
+            try HostThread.start {
+                var random = SeededRandom(seed: seed &+ UInt64(index)), model = [UInt8](repeating: 0, count: part)
+                do {
+                    for _ in 0..<Rounds.count(100) {
+                        let at = random.below(part), length = 1 + random.below(part - at), range = at..<at + length
+                        let place = UInt64(index * part + at)
+                        if random.below(2) == 0 {
+                            let bytes = [UInt8](repeating: UInt8(truncatingIfNeeded: random.next()), count: length)
+                            try image.write(bytes, at: place)
+                            model.replaceSubrange(range, with: bytes)
+                        } else {
+                            let seen = try image.bytes(place, length)
+                            #expect(seen == Array(model[range]), "MARTLET_SEED=\(seed)")
+                        }
+                    }
+                } catch { Issue.record("\(error)") }
+                lock.withLock { publishWord(done, done.pointee + 1) }
+            }
+        }
+        let end = HostClock.monotonic() + 60_000_000_000
+        while publishedWord(done) < UInt32(threads), HostClock.monotonic() < end {
+            HostThread.sleep(nanoseconds: 1_000_000)
+        }
+        #expect(publishedWord(done) == UInt32(threads))
+        try image.close()
+        try pair.below.close()
+    }
+
+    /// A server of an image, until it is ended.
+    private final class Served: @unchecked Sendable {
+        let server: NBDServer
+        private let ended = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
+
+        init(_ image: any BlockImage, _ path: String) throws {
+            ended.initialize(to: 0)
+            server = try NBDServer(
+                [NBDExport(name: "", image: image, isReadOnly: false)], at: NBDAddress(.unix(path)), mostClients: 0)
+            try HostThread.start { [self] in
+                server.run(persists: true)
+                publishWord(ended, 1)
+            }
+        }
+
+        func end() {
+            server.end()
+            let time = HostClock.monotonic() + 25_000_000_000
+            while publishedWord(ended) == 0, HostClock.monotonic() < time { HostThread.sleep(nanoseconds: 1_000_000) }
+            #expect(publishedWord(ended) == 1)
+        }
+    }
+
+    @Test func aServerThatComesBackIsAskedAgain() throws {
+        let folder = try TemporaryFolder("nbd"), path = folder.path + "/s"
+        let graph = BlockGraph()
+        func open(_ name: String, _ more: String) throws -> BlockNode {
+            try graph.open(
+                try BlockSpec(parsing: "driver=nbd,node-name=\(name),server.type=unix,server.path=\(path)\(more)"))
+        }
+        #expect(throws: BlockError.self) { try open("none", "") }
+        var served = try Served(SlowImage(isOpen: true), path)
+        let patient = try open("patient", ",reconnect-delay=20"), other = try open("other", "")
+        #expect(try patient.bytes(4096, 1) == [1] && other.bytes(4096, 1) == [1])
+        served.end()
+        #expect(throws: BlockError.self) { try other.bytes(4096, 1) }
+        nonisolated(unsafe) let begin = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
+        begin.initialize(to: 0)
+        try HostThread.start {
+            let bytes = try? patient.bytes(8192, 1)
+            publishWord(begin, bytes == [2] ? 1 : 2)
+        }
+        HostThread.sleep(nanoseconds: 300_000_000)
+        #expect(publishedWord(begin) == 0, "it waits")
+        served = try Served(SlowImage(isOpen: true), path)
+        for _ in 0..<2000 where publishedWord(begin) == 0 { HostThread.sleep(nanoseconds: 5_000_000) }
+        #expect(publishedWord(begin) == 1)
+        #expect(throws: BlockError.self) { try other.bytes(4096, 1) }
+        graph.close { _ in }
+        served.end()
+    }
+
+    @Test func aServerThatIsLateIsWaitedFor() throws {
+        let folder = try TemporaryFolder("nbd"), path = folder.path + "/s"
+        nonisolated(unsafe) var served: Served?
+        try HostThread.start {
+            HostThread.sleep(nanoseconds: 400_000_000)
+            served = try? Served(SlowImage(isOpen: true), path)
+        }
+        let graph = BlockGraph()
+        let node = try graph.open(
+            try BlockSpec(parsing: "driver=nbd,server.type=unix,server.path=\(path),open-timeout=20"))
+        #expect(try node.bytes(4096, 1) == [1])
+        graph.close { Issue.record("\($0)") }
+        served?.end()
+    }
+
+    /// A server that does not answer keeps neither a reset nor the machine's end; what comes after a reset is asked anew.
+    @Test func aServerThatHangsDoesNotHoldAReset() throws {
+        let folder = try TemporaryFolder("nbd"), path = folder.path + "/s", slow = SlowImage(isOpen: false)
+        let served = try Served(slow, path), graph = BlockGraph()
+        let node = try graph.open(
+            try BlockSpec(parsing: "driver=raw,file.driver=nbd,file.server.type=unix,file.server.path=\(path)"))
+        let backend = BlockBackend(node, name: "d"), loop = try EventLoop(clocks: Clocks())
+        backend.attach(loop, under: nil)
+        backend.resetPatience = 50_000_000
+        backend.longestWait = 50_000_000
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 4096)
+        defer { memory.deallocate() }
+        for wait in [{ backend.cancelAll() }, { backend.finishAll() }, { try? backend.paused {} }] {
+            for _ in 0..<3 { backend.submit(.read(offset: 4096, [memory])) { _ in } }
+            HostThread.sleep(nanoseconds: 50_000_000)
+            let start = HostClock.monotonic()
+            wait()
+            #expect(HostClock.monotonic() - start < 5_000_000_000)
+        }
+        slow.open()
+        #expect(try node.bytes(4096, 1) == [1])
+        graph.close { Issue.record("\($0)") }
+        served.end()
     }
 
     @Test(arguments: [

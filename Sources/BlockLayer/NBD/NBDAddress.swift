@@ -11,6 +11,10 @@ public struct NBDAddress: Sendable, Equatable {
 
     public var place: Place
     public var export = ""
+    /// Nanoseconds in which requests wait for a server that has gone to come back; 0: it is not looked for.
+    public var reconnectDelay: UInt64 = 0
+    /// Nanoseconds in which a server is waited for at the beginning.
+    public var openTimeout: UInt64 = 0
 
     static let forms =
         "nbd://HOST[:PORT]/EXPORT, nbd+unix:///EXPORT?socket=PATH, nbd:HOST:PORT[:exportname=EXPORT], nbd:unix:PATH"
@@ -104,6 +108,9 @@ public struct NBDAddress: Sendable, Equatable {
                 "nbd wants server.type=inet,server.host=HOST,server.port=PORT, or server.type=unix,server.path=PATH")
         }
         export = list.take("export") ?? ""
+        let longest = Int(UInt32.max)
+        reconnectDelay = UInt64(try list.takeNumber("reconnect-delay", 0...longest) ?? 0) * 1_000_000_000
+        openTimeout = UInt64(try list.takeNumber("open-timeout", 0...longest) ?? 0) * 1_000_000_000
     }
 
     public var description: String {

@@ -1,4 +1,4 @@
-// A disk that a server has: the client's side of NBD. What the server says is checked, and one that says wrong things is left.
+// A disk that a server has: the client's side of NBD.
 
 import HostOS
 
@@ -8,173 +8,173 @@ public final class NBDImage: BlockImage, @unchecked Sendable {
     public let isReadOnly: Bool
     private let name: String
     private let flags: NBD.Flags
-    private let isStructured: Bool
-    /// The server's number for base:allocation; nil: it does not tell where data is.
-    private let context: UInt32?
-    private let stream: NBDStream
+    /// Nil: it was connected by somebody else, and is not connected again.
+    private let address: NBDAddress?
 
-    /// One request at a time has the connection. Guards what follows.
-    private let lock = Lock()
-    private var cookie: UInt64 = 0
-    private var failure: BlockError?
+    private typealias Request = NBDConnection.Request
+
+    /// A leaf, but for what connects. Who connects has `connectLock` too.
+    private let lock = Lock(), connectLock = Lock()
+    private var current: NBDConnection
+    /// When the server was lost, and when it was last looked for.
+    private var lostAt: UInt64?, triedAt: UInt64 = 0
+    private var isClosed = false
+    /// How often requests have been given up.
+    private var aborts = 0
+    /// What is being connected.
+    private var connecting: HostConnection?
+    /// Nanoseconds between two attempts to connect again, and those that a step of one may take.
+    private static let pause: UInt64 = 200_000_000, patience: UInt64 = 2_000_000_000
 
     public convenience init(_ address: NBDAddress, isReadOnly: Bool) throws(BlockError) {
-        let place = try address.resolve(waits: false)
-        let connection: HostConnection
-        do throws(Errno) { connection = try HostConnection.connect(place, nanoseconds: NBD.patience) } catch {
-            throw BlockError(error, "\(address.description): \(error.message)")
-        }
-        try self.init(connection, address.export, name: address.description, isReadOnly: isReadOnly)
+        let connection = try Self.connectFirst(address)
+        try self.init(connection, name: address.description, address, isReadOnly: isReadOnly)
     }
 
-    init(
+    private static func connectFirst(_ address: NBDAddress) throws(BlockError) -> NBDConnection {
+        let end = HostClock.monotonic() &+ address.openTimeout
+        while true {
+            do throws(BlockError) { return try connect(address) } catch {
+                // A server that says no says it again.
+                if error.errno == .inval || HostClock.monotonic() >= end { throw error }
+                HostThread.sleep(nanoseconds: pause)
+            }
+        }
+    }
+
+    /// On a connection that there is.
+    convenience init(
         _ connection: HostConnection, _ export: String, name: String, isReadOnly: Bool,
         patience: UInt64 = NBD.patience
     ) throws(BlockError) {
-        var handshake = NBDHandshake(NBDStream(connection: connection, patience: patience), name)
-        do throws(NBDHandshake.Failure) { try handshake.run(export) } catch {
-            throw error.blockError(name)
-        }
+        let connection = try NBDConnection(connection, export, name: name, patience: patience)
+        try self.init(connection, name: name, nil, isReadOnly: isReadOnly)
+    }
+
+    private init(_ connection: NBDConnection, name: String, _ address: NBDAddress?, isReadOnly: Bool)
+        throws(BlockError)
+    {
         self.name = name
-        size = handshake.size
-        flags = handshake.flags
-        isStructured = handshake.isStructured
-        context = handshake.context
-        stream = NBDStream(connection: connection, patience: nil)
-        self.isReadOnly = isReadOnly || handshake.flags.contains(.readOnly)
+        self.address = address
+        current = connection
+        size = connection.size
+        flags = connection.flags
+        self.isReadOnly = isReadOnly || connection.flags.contains(.readOnly)
         if !isReadOnly, self.isReadOnly {
+            connection.close()
             throw BlockError(.rofs, "\(name): the server lets it only be read; wanted read-only=on")
         }
     }
 
-    // MARK: A request and its reply
-
-    private struct Request {
-        let command: NBD.Command
-        var flags: UInt16 = 0
-        let offset: UInt64
-        let count: UInt64
+    /// `note`: is told of the connection while it is made.
+    private static func connect(
+        _ address: NBDAddress, patience: UInt64 = NBD.patience, note: (HostConnection?) -> Void = { _ in }
+    ) throws(BlockError) -> NBDConnection {
+        let place = try address.resolve(waits: false)
+        let connection: HostConnection
+        do throws(Errno) { connection = try HostConnection.connect(place, nanoseconds: patience) } catch {
+            throw BlockError(error, "\(address.description): \(error.message)")
+        }
+        note(connection)
+        defer { note(nil) }
+        return try NBDConnection(connection, address.export, name: address.description, patience: patience)
     }
 
-    private enum Trouble: Error {
-        /// The server does what it must not.
-        case breach(String)
-        case lost(Errno)
-        /// The server has answered that it cannot.
-        case refused(UInt32)
-    }
+    // MARK: Connections that end
 
+    /// Does a request. When the server goes meanwhile, it is asked again after it has come back within the time of `reconnect-delay`.
     private func perform(
-        _ request: Request, writing buffers: [UnsafeRawBufferPointer] = [],
-        into target: [UnsafeMutableRawBufferPointer] = [],
-        extents: ((BigEndianBytes) -> Bool)? = nil
+        _ request: NBDConnection.Request, writing buffers: [UnsafeRawBufferPointer] = [],
+        into target: [UnsafeMutableRawBufferPointer] = [], extents: ((BigEndianBytes) -> Bool)? = nil
     ) throws(BlockError) {
-        lock.lock()
-        defer { lock.unlock() }
-        if let failure { throw failure }
-        do throws(Trouble) {
-            cookie &+= 1
-            try send(request, buffers)
-            try receive(request, target, extents)
-        } catch {
-            switch error {
-            case .refused(let number):
-                let errno = NBD.errno(number)
-                throw BlockError(errno, "\(name): \(request.command) at \(request.offset): \(errno.message)")
-            case .lost(let errno):
-                throw fail("the server has gone: \(errno.message)")
-            case .breach(let what): throw fail("the server breaks the protocol: \(what)")
-            }
-        }
-    }
-
-    /// Nothing is asked of the server any more.
-    private func fail(_ what: String) -> BlockError {
-        let error = BlockError(.io, "\(name): \(what)")
-        failure = error
-        stream.connection.shutDown()
-        return error
-    }
-
-    private func lost<R>(_ body: () throws(Errno) -> R) throws(Trouble) -> R {
-        do throws(Errno) { return try body() } catch { throw .lost(error) }
-    }
-
-    private func send(_ request: Request, _ buffers: [UnsafeRawBufferPointer]) throws(Trouble) {
-        var header = BigEndianWriter()
-        header.word(NBD.requestMagic)
-        header.half(request.flags)
-        header.half(request.command.rawValue)
-        header.long(cookie)
-        header.long(request.offset)
-        header.word(UInt32(request.count))
-        try lost { () throws(Errno) in
-            try stream.write(header.all)
-            for buffer in buffers { try stream.write(buffer) }
-        }
-    }
-
-    private func receive(
-        _ request: Request, _ target: [UnsafeMutableRawBufferPointer], _ extents: ((BigEndianBytes) -> Bool)?
-    ) throws(Trouble) {
-        var read = ReadReply(request.offset, target), error: UInt32 = 0, chunks = 0
+        let start = lock.withLock { aborts }
         while true {
-            let magic = try lost { () throws(Errno) in try stream.fields(4).word(0) }
-            if magic == NBD.replyMagic {
-                let fields = try lost { () throws(Errno) in try stream.fields(12) }
-                try check(fields.long(4), chunks == 0 && (!isStructured || request.command != .read))
-                if fields.word(0) != 0 { throw .refused(fields.word(0)) }
-                for buffer in target { try lost { () throws(Errno) in try stream.read(into: buffer) } }
-                return
+            let connection = try connection(start)
+            do throws(NBDConnection.Trouble) {
+                return try connection.perform(request, writing: buffers, into: target, extents: extents)
+            } catch {
+                if case .lost = error, canComeBack(error) { continue }
+                throw failure(error, request)
             }
-            guard magic == NBD.structuredMagic, isStructured else {
-                throw .breach("a reply begins with 0x\(String(magic, radix: 16))")
-            }
-            let fields = try lost { () throws(Errno) in try stream.fields(16) }
-            try check(fields.long(4), true)
-            let flags = fields.half(0), type = fields.half(2), count = Int(fields.word(12))
-            chunks += 1
-            switch type {
-            case NBD.Chunk.none:
-                guard count == 0, flags & NBD.Chunk.done != 0 else {
-                    throw .breach("an empty chunk that is not the last")
-                }
-            case NBD.Chunk.data, NBD.Chunk.hole:
-                guard request.command == .read else { throw .breach("data that nobody asked for") }
-                try receiveData(&read, type == NBD.Chunk.hole, count)
-            case NBD.Chunk.blockStatus:
-                guard let extents, count >= 12, count <= 12 + 8 * 64, count % 8 == 4 else {
-                    throw .breach("a block status of \(count) bytes")
-                }
-                let status = try lost { () throws(Errno) in try stream.fields(count) }
-                guard status.word(0) == context, extents(status) else { throw .breach("a block status that is wrong") }
-            case _ where type & 1 << 15 != 0:
-                guard (6...65536).contains(count) else { throw .breach("an error of \(count) bytes") }
-                let body = try lost { () throws(Errno) in try stream.fields(count) }
-                if error == 0 { error = max(1, body.word(0)) }
-                // One error for each sector could be right.
-                if chunks > 65536 { throw .breach("errors without an end") }
-            default: throw .breach("a chunk of type \(type)")
-            }
-            if flags & NBD.Chunk.done != 0 { break }
         }
-        if error != 0 { throw .refused(error) }
-        if request.command == .read, read.missing != 0 { throw .breach("a reply without \(read.missing) bytes") }
     }
 
-    private func check(_ answered: UInt64, _ isExpected: Bool) throws(Trouble) {
-        guard answered == cookie, isExpected else { throw .breach("a reply to something else") }
+    private func failure(_ trouble: NBDConnection.Trouble, _ request: NBDConnection.Request? = nil) -> BlockError {
+        switch trouble {
+        case .refused(let number):
+            let errno = NBD.errno(number), what = request.map { "\($0.command) at \($0.offset): " } ?? ""
+            return BlockError(errno, "\(name): \(what)\(errno.message)")
+        case .lost(let errno): return BlockError(.io, "\(name): the server has gone: \(errno.message)")
+        case .aborted: return BlockError(.io, "\(name): the server did not answer in time")
+        case .breach(let what): return BlockError(.io, "\(name): the server breaks the protocol: \(what)")
+        }
     }
 
-    private func receiveData(_ read: inout ReadReply, _ isHole: Bool, _ count: Int) throws(Trouble) {
-        guard isHole ? count == 12 : count > 8 else { throw .breach("a chunk of \(count) bytes") }
-        let place = try lost { () throws(Errno) in try stream.fields(isHole ? 12 : 8) }
-        let length = isHole ? UInt64(place.word(8)) : UInt64(count - 8)
-        guard let parts = read.take(place.long(0), length) else {
-            throw .breach("\(length) bytes at \(place.long(0)), which nobody asked for")
+    private func canComeBack(_ trouble: NBDConnection.Trouble) -> Bool {
+        guard let address, !lock.withLock({ isClosed }) else { return false }
+        switch trouble {
+        case .lost: return address.reconnectDelay > 0
+        case .aborted: return true
+        case .breach, .refused: return false
         }
-        if isHole { return parts.zero() }
-        for part in parts { try lost { () throws(Errno) in try stream.read(into: part) } }
+    }
+
+    /// One that works. `start`: `aborts` when the request came.
+    private func connection(_ start: Int) throws(BlockError) -> NBDConnection {
+        let now = lock.withLock { current }
+        guard let trouble = now.trouble else { return now }
+        guard let address, canComeBack(trouble) else { throw failure(trouble) }
+        connectLock.lock()
+        defer { connectLock.unlock() }
+        while true {
+            // Another thread may have connected, or the request been given up, while this one waited.
+            let time = HostClock.monotonic()
+            let (old, isGivenUp, lost, tried) = lock.withLock {
+                lostAt = lostAt ?? time
+                return (current, isClosed || aborts != start, time - lostAt!, triedAt)
+            }
+            guard let trouble = old.trouble else { return old }
+            if isGivenUp || !canComeBack(trouble) { throw failure(trouble) }
+            // After the delay each request fails at once, but for one now and then that looks for the server.
+            let isOver = lost >= address.reconnectDelay
+            if time &- tried < Self.pause {
+                if isOver { throw failure(trouble) }
+                HostThread.sleep(nanoseconds: Self.pause)
+                continue
+            }
+            let new = try? Self.connect(address, patience: Self.patience) { connecting in
+                lock.withLock {
+                    self.connecting = connecting
+                    if aborts != start { connecting?.shutDown() }
+                }
+            }
+            lock.withLock { triedAt = HostClock.monotonic() }
+            guard let new else {
+                if isOver { throw failure(trouble) }
+                continue
+            }
+            guard new.size == size, new.flags == flags else {
+                new.close()
+                throw BlockError(.io, "\(name): the server has come back with another disk")
+            }
+            lock.withLock {
+                current = new
+                lostAt = nil
+            }
+            return new
+        }
+    }
+
+    /// Requests that are under way fail. Those that come later connect anew.
+    public func abort() {
+        let connection = lock.withLock {
+            aborts += 1
+            // What comes next looks for the server at once.
+            triedAt = 0
+            connecting?.shutDown()
+            return current
+        }
+        connection.abort()
     }
 
     // MARK: BlockImage
@@ -252,7 +252,7 @@ public final class NBDImage: BlockImage, @unchecked Sendable {
     public func status(at offset: UInt64, count: UInt64) throws(BlockError) -> BlockExtent {
         try check(offset, count, writes: false)
         var extent = BlockExtent(count: count, isZero: false, isAllocated: true, fileOffset: offset)
-        guard context != nil, count > 0 else { return extent }
+        guard lock.withLock({ current }).context != nil, count > 0 else { return extent }
         let request = Request(
             command: .blockStatus, flags: NBD.CommandFlag.requestOne, offset: offset, count: min(count, 1 << 30))
         var isKnown = false
@@ -267,42 +267,8 @@ public final class NBDImage: BlockImage, @unchecked Sendable {
     }
 
     public func close() throws(BlockError) {
-        defer { stream.connection.shutDown() }
+        defer { lock.withLock { current }.close() }
+        lock.withLock { isClosed = true }
         try flush()
-        lock.lock()
-        defer { lock.unlock() }
-        // There is no answer to it.
-        try? send(Request(command: .disconnect, offset: 0, count: 0), [])
-    }
-}
-
-/// Where the bytes of a reply go, each of them once.
-private struct ReadReply {
-    private let start: UInt64
-    private let buffers: [UnsafeMutableRawBufferPointer]
-    /// What has not come, in order.
-    private var open: [Range<UInt64>]
-
-    init(_ start: UInt64, _ buffers: [UnsafeMutableRawBufferPointer]) {
-        self.start = start
-        self.buffers = buffers
-        let count = buffers.reduce(0) { $0 + UInt64($1.count) }
-        open = count == 0 ? [] : [start..<start + count]
-    }
-
-    var missing: UInt64 { open.reduce(0) { $0 + UInt64($1.count) } }
-
-    /// Nil: some of it was not asked for, or has come already.
-    mutating func take(_ offset: UInt64, _ count: UInt64) -> [UnsafeMutableRawBufferPointer]? {
-        let (end, overflow) = offset.addingReportingOverflow(count)
-        guard !overflow, count > 0,
-            let index = open.firstIndex(where: { $0.lowerBound <= offset && end <= $0.upperBound })
-        else { return nil }
-        let whole = open[index]
-        let rest = [whole.lowerBound..<offset, end..<whole.upperBound].filter { !$0.isEmpty }
-        open.replaceSubrange(index...index, with: rest)
-        var cursor = BufferCursor(buffers)
-        _ = cursor.take(Int(offset - start))
-        return cursor.take(Int(count))
     }
 }

@@ -29,7 +29,9 @@ struct NBDSession {
 
     private var stream: NBDStream
     private let exports: [NBDExport]
-    private let buffer: UnsafeMutableRawBufferPointer
+    private let workers = NBDWorkers(), buffers = NBDBuffers()
+    /// Who sends a reply, or a part of one, has it.
+    private let sendLock = Lock()
     private var isStructured = false
     /// The export for which the client wants to know where data is.
     private var contextName: String?
@@ -37,10 +39,7 @@ struct NBDSession {
 
     /// `patience`: nanoseconds that the client may take for a step of the handshake.
     static func run(_ connection: HostConnection, _ exports: [NBDExport], patience: UInt64 = NBD.patience) {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(NBD.largestRequest), alignment: 4096)
-        defer { buffer.deallocate() }
-        var session = NBDSession(
-            stream: NBDStream(connection: connection, patience: patience), exports: exports, buffer: buffer)
+        var session = NBDSession(stream: NBDStream(connection: connection, patience: patience), exports: exports)
         do throws(End) {
             guard let export = try session.agree() else { return }
             session.stream.patience = nil
@@ -48,10 +47,9 @@ struct NBDSession {
         } catch { connection.shutDown() }
     }
 
-    private init(stream: NBDStream, exports: [NBDExport], buffer: UnsafeMutableRawBufferPointer) {
+    private init(stream: NBDStream, exports: [NBDExport]) {
         self.stream = stream
         self.exports = exports
-        self.buffer = buffer
     }
 
     private func io<R>(_ body: () throws(Errno) -> R) throws(End) -> R {
@@ -210,6 +208,7 @@ struct NBDSession {
     }
 
     private func serve(_ export: NBDExport) throws(End) {
+        defer { workers.end() }
         while true {
             let head = try io { () throws(Errno) in try stream.fields(28) }
             guard head.word(0) == NBD.requestMagic else { throw .wrong }
@@ -217,27 +216,50 @@ struct NBDSession {
                 command: NBD.Command(rawValue: head.half(6)), flags: head.half(4), cookie: head.long(8),
                 offset: head.long(16), count: UInt64(head.word(24)))
             if request.command == .disconnect { return }
-            if request.command == .write {
-                // What it sends would have to be read, to find the next request.
-                guard request.count <= NBD.largestRequest else { throw .wrong }
-                try io { () throws(Errno) in
-                    try stream.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(request.count)]))
-                }
+            // What a write sends would have to be read, to find the next request.
+            if request.command == .write, request.count > NBD.largestRequest { throw .wrong }
+            let hasData = request.command == .write || request.command == .read && request.count <= NBD.largestRequest
+            let count = hasData ? Int(request.count) : 0
+            workers.reserve(count)
+            let memory = buffers.take(count), buffer = UnsafeMutableRawBufferPointer(rebasing: memory[..<count])
+            // A client that goes while it sends has asked for nothing.
+            let isWhole = request.command != .write || (try? stream.read(into: buffer)) != nil
+            workers.submit(count) { [self] in
+                defer { buffers.giveBack(memory) }
+                if !isWhole { return }
+                do throws(End) { try answer(request, export, buffer) } catch { stream.connection.shutDown() }
             }
-            do throws(BlockError) { try perform(request, export) } catch {
-                try fail(request, error.errno)
-                continue
-            }
-            switch request.command {
-            case .read: try sendData(request, export)
-            case .blockStatus: try sendStatus(request, export)
-            default: try done(request)
-            }
+            if !isWhole { throw .lost }
+        }
+    }
+
+    /// By any thread.
+    private func answer(
+        _ request: Request, _ export: NBDExport, _ buffer: UnsafeMutableRawBufferPointer
+    ) throws(End) {
+        do throws(BlockError) { try perform(request, export, UnsafeRawBufferPointer(buffer)) } catch {
+            return try fail(request, error.errno)
+        }
+        switch request.command {
+        case .read: try sendData(request, export, buffer)
+        case .blockStatus: try sendStatus(request, export)
+        default: try done(request)
+        }
+    }
+
+    private func send(_ head: BigEndianWriter, _ data: UnsafeRawBufferPointer? = nil) throws(End) {
+        sendLock.lock()
+        defer { sendLock.unlock() }
+        try io { () throws(Errno) in
+            try stream.write(head.all)
+            if let data { try stream.write(data) }
         }
     }
 
     /// All but the sending of what is asked for.
-    private func perform(_ request: Request, _ export: NBDExport) throws(BlockError) {
+    private func perform(
+        _ request: Request, _ export: NBDExport, _ buffer: UnsafeRawBufferPointer
+    ) throws(BlockError) {
         func refuse(_ errno: Errno) -> BlockError { BlockError(errno, "") }
         guard let command = request.command else { throw refuse(.inval) }
         let image = export.image, range = (at: request.offset, count: request.count)
@@ -252,7 +274,7 @@ struct NBDSession {
         }
         switch command {
         case .write:
-            try image.write(at: range.at, from: [UnsafeRawBufferPointer(rebasing: buffer[..<Int(range.count)])])
+            try image.write(at: range.at, from: [buffer])
         case .trim: try image.discard(at: range.at, count: range.count)
         case .writeZeroes:
             try image.writeZeroes(
@@ -273,12 +295,14 @@ struct NBDSession {
         return head
     }
 
-    private func simple(_ request: Request, _ error: UInt32) throws(End) {
+    private func simple(
+        _ request: Request, _ error: UInt32, _ data: UnsafeRawBufferPointer? = nil
+    ) throws(End) {
         var head = BigEndianWriter()
         head.word(NBD.replyMagic)
         head.word(error)
         head.long(request.cookie)
-        try io { () throws(Errno) in try stream.write(head.all) }
+        try send(head, data)
     }
 
     private func done(_ request: Request) throws(End) { try simple(request, 0) }
@@ -290,23 +314,21 @@ struct NBDSession {
         var head = chunk(request, NBD.Chunk.error, isLast: true, count: 6)
         head.word(NBD.number(errno))
         head.half(0)
-        try io { () throws(Errno) in try stream.write(head.all) }
+        try send(head)
     }
 
-    private func sendData(_ request: Request, _ export: NBDExport) throws(End) {
-        let all = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(request.count)])
+    private func sendData(
+        _ request: Request, _ export: NBDExport, _ all: UnsafeMutableRawBufferPointer
+    ) throws(End) {
         if !isStructured || request.flags & NBD.CommandFlag.dontFragment != 0 {
             do throws(BlockError) { try export.image.read(at: request.offset, into: [all]) } catch {
                 return try fail(request, error.errno)
             }
-            if isStructured {
-                var head = chunk(request, NBD.Chunk.data, isLast: true, count: all.count + 8)
-                head.long(request.offset)
-                try io { () throws(Errno) in try stream.write(head.all) }
-            } else {
-                try done(request)
-            }
-            return try io { () throws(Errno) in try stream.write(UnsafeRawBufferPointer(all)) }
+            let data = UnsafeRawBufferPointer(all)
+            if !isStructured { return try simple(request, 0, data) }
+            var head = chunk(request, NBD.Chunk.data, isLast: true, count: all.count + 8)
+            head.long(request.offset)
+            return try send(head, data)
         }
         var at = request.offset
         let end = request.offset + request.count
@@ -323,10 +345,7 @@ struct NBDSession {
                 count: part == nil ? 12 : Int(count) + 8)
             head.long(at)
             if part == nil { head.word(UInt32(count)) }
-            try io { () throws(Errno) in
-                try stream.write(head.all)
-                if let part { try stream.write(UnsafeRawBufferPointer(part)) }
-            }
+            try send(head, part.map { UnsafeRawBufferPointer($0) })
             at += count
         }
     }
@@ -353,6 +372,6 @@ struct NBDSession {
             head.word(UInt32(row.count))
             head.word(row.flags)
         }
-        try io { () throws(Errno) in try stream.write(head.all) }
+        try send(head)
     }
 }
