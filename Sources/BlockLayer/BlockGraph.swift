@@ -47,7 +47,8 @@ public final class BlockGraph {
             return add(try openNBD(address, spec), name, spec, address.description)
         case .raw(let child):
             let below = try use(child, of: spec, by: name)
-            return add(try RawImage(below.storage), name, spec, below.fileName, on: [below])
+            let image = try RawImage(below.storage, start: spec.start, length: spec.length)
+            return add(image, name, spec, below.fileName, on: [below])
         case .probed(let child):
             let below = try use(child, of: spec, by: name)
             guard try probedFormat(below.storage) == "qcow2" else {
@@ -91,6 +92,7 @@ public final class BlockGraph {
 
     private func options(_ spec: BlockSpec) -> ImageOptions {
         var options = ImageOptions(isReadOnly: spec.isReadOnly ?? false, cache: spec.cache)
+        options.believesProbes = false
         options.isLocked = spec.isLocked
         options.hasLazyRefcounts = spec.hasLazyRefcounts
         return options

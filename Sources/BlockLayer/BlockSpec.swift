@@ -47,6 +47,9 @@ public struct BlockSpec: Sendable {
     public var isLocked = true
     /// Nil: what the image says.
     public var hasLazyRefcounts: Bool?
+    /// Of a raw image: the part of what lies below that it is.
+    public private(set) var start: UInt64 = 0
+    public private(set) var length: UInt64?
     /// Lines for the user: what was asked for and is done in another way.
     public private(set) var notes: [String] = []
 
@@ -98,7 +101,13 @@ public struct BlockSpec: Sendable {
         if !isLocked, isReadOnly != true { throw OptionError("force-share=on wants read-only=on beside it") }
         switch driver {
         case "file", "host_device": kind = .file(path: try fileOptions(&list))
-        case "raw": kind = .raw(try child("file", &list))
+        case "raw":
+            kind = .raw(try child("file", &list))
+            start = try list.takeSize("offset") ?? 0
+            length = try list.takeSize("size")
+            if start % 512 != 0 || (length ?? 0) % 512 != 0 {
+                throw OptionError("offset and size of raw: wanted multiples of 512")
+            }
         case "qcow2":
             kind = .qcow2(try child("file", &list), try backing(&list))
             hasLazyRefcounts = try list.takeFlag("lazy-refcounts")

@@ -13,6 +13,9 @@ public struct ImageOptions: Sendable {
     public var isLocked = true
     /// Without it what the image does not hold itself reads as 0.
     public var opensBacking = true
+    /// What the first bytes of a backing file say is believed, where the image above says nothing, though it names another file: a guest that has
+    /// written them could see any file of the host's.
+    public var believesProbes = true
     /// An image that is marked dirty is repaired before it is used, and one that is marked corrupt is not written.
     public var repairs = true
     /// Refcounts are written when the image is closed; nil: as the image says.
@@ -43,7 +46,15 @@ private func openStored(
     if let named = options.format { format = named } else { format = try probedFormat(storage) }
     switch format {
     case "raw": return try RawImage(storage)
-    case "qcow2": return try QCOW2Image(storage, options, above: above)
+    case "qcow2":
+        let isGuess = options.format == nil && above.count > 1 && !options.believesProbes
+        if isGuess, let name = try QCOW2Header(storage).backingFile {
+            throw BlockError(
+                .inval,
+                "\(storage.path): the image above does not say what it is, and it names another file, \(name); wanted a recorded format: 'martlet img rebase -u -F qcow2 -b' of the image above"
+            )
+        }
+        return try QCOW2Image(storage, options, above: above)
     default:
         throw BlockError(
             .inval, "\(storage.path): there is no format '\(format)'; there are \(imageFormats.joined(separator: ", "))"

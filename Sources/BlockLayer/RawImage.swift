@@ -1,4 +1,4 @@
-// A disk whose bytes are those of a file, or of a device.
+// A disk whose bytes are those of a file or of a device, or a part of them.
 
 import HostOS
 
@@ -7,11 +7,25 @@ public final class RawImage: BlockImage, @unchecked Sendable {
     public let format: String
     let file: any BlockStorage
     public private(set) var size: UInt64
+    /// Where it begins in the file.
+    private let start: UInt64
+    private let hasFixedSize: Bool
 
-    public init(_ file: any BlockStorage, format: String = "raw") throws(BlockError) {
+    /// `length`: bytes from `start` on; nil: up to the file's end.
+    public init(
+        _ file: any BlockStorage, format: String = "raw", start: UInt64 = 0, length: UInt64? = nil
+    ) throws(BlockError) {
         self.file = file
         self.format = format
-        size = try file.size()
+        self.start = start
+        hasFixedSize = length != nil
+        let all = try file.size()
+        guard start <= all, length ?? 0 <= all - start else {
+            throw file.failure(
+                .inval, "it has \(all) bytes; wanted offset=\(start)\(length.map { " and size=\($0)" } ?? "") within it"
+            )
+        }
+        size = length ?? all - start
     }
 
     public var isReadOnly: Bool { file.isReadOnly }
@@ -23,39 +37,40 @@ public final class RawImage: BlockImage, @unchecked Sendable {
 
     public func read(at offset: UInt64, into buffers: [UnsafeMutableRawBufferPointer]) throws(BlockError) {
         try check(offset, UInt64(buffers.reduce(0) { $0 + $1.count }), writes: false)
-        try file.read(at: offset, into: buffers)
+        try file.read(at: start + offset, into: buffers)
     }
 
     public func write(at offset: UInt64, from buffers: [UnsafeRawBufferPointer]) throws(BlockError) {
         try check(offset, UInt64(buffers.reduce(0) { $0 + $1.count }), writes: true)
-        try file.write(at: offset, from: buffers)
+        try file.write(at: start + offset, from: buffers)
     }
 
     public func writeZeroes(at offset: UInt64, count: UInt64, mayUnmap: Bool) throws(BlockError) {
         try check(offset, count, writes: true)
-        try file.writeZeroes(at: offset, count: count, mayUnmap: mayUnmap)
+        try file.writeZeroes(at: start + offset, count: count, mayUnmap: mayUnmap)
     }
 
     public func discard(at offset: UInt64, count: UInt64) throws(BlockError) {
         try check(offset, count, writes: true)
-        if count > 0 { _ = try file.zero(at: offset, count: count, mayUnmap: true) }
+        if count > 0 { _ = try file.zero(at: start + offset, count: count, mayUnmap: true) }
     }
 
     public func flush() throws(BlockError) { try file.flush() }
 
     public func resize(to size: UInt64) throws(BlockError) {
         try check(0, 0, writes: true)
-        try file.truncate(to: size)
+        if hasFixedSize, size != self.size { throw file.failure(.opnotsupp, "size= has fixed its size") }
+        try file.truncate(to: start + size)
         self.size = size
     }
 
     public func status(at offset: UInt64, count: UInt64) throws(BlockError) -> BlockExtent {
         try check(offset, count, writes: false)
-        guard let run = file.run(at: offset) else {
-            return BlockExtent(count: count, isZero: false, isAllocated: true, fileOffset: offset)
+        guard let run = file.run(at: start + offset) else {
+            return BlockExtent(count: count, isZero: false, isAllocated: true, fileOffset: start + offset)
         }
         return BlockExtent(
-            count: min(run.count, count), isZero: run.isHole, isAllocated: true, fileOffset: offset)
+            count: min(run.count, count), isZero: run.isHole, isAllocated: true, fileOffset: start + offset)
     }
 
     public func reopen(isReadOnly: Bool) throws(BlockError) { try file.reopen(isReadOnly: isReadOnly) }

@@ -1,5 +1,6 @@
 // Nodes: what options say, what lies on what, and who may use it.
 
+import EventLoop
 import HostOS
 import Options
 import TestSupport
@@ -318,5 +319,75 @@ private final class Images {
             Futex.wait(word, while: 0, nanoseconds: 100_000_000)
         }
         #expect(publishedWord(word) == 1)
+    }
+
+    // MARK: Parts of files
+
+    @Test func aPartOfAFileIsADisk() throws {
+        let images = try Images()
+        let part = try images.open("driver=raw,offset=1K,size=2K,file.filename=@base,node-name=p")
+        let seen = try part.bytes(0, 2048)
+        #expect(part.size == 2048 && seen == Array(images.bytes[1024..<3072]))
+        try part.write([1, 2, 3], at: 2045)
+        #expect(throws: BlockError.self) { try part.write([1, 2], at: 2047) }
+        #expect(throws: BlockError.self) { try part.resize(to: 4096) }
+        let extent = try part.status(at: 512, count: 1536)
+        #expect(extent.fileOffset == 1536 && extent.count <= 1536)
+        images.close()
+        let file = try #require(readFile(images.path("base")))
+        #expect(Array(file[3069..<3072]) == [1, 2, 3] && file[3072] == images.bytes[3072])
+        let rest = try images.open("driver=raw,offset=290K,file.filename=@base")
+        #expect(rest.size == UInt64(images.bytes.count - 290 * 1024))
+        try rest.resize(to: 8192)
+        images.close()
+        #expect(readFile(images.path("base"))?.count == 290 * 1024 + 8192)
+        images.refused("driver=raw,offset=10M,file.filename=@base", "offset=10485760")
+        images.refused("driver=raw,offset=512,size=300K,file.filename=@base", "size=307200")
+        images.refused("driver=raw,offset=5,file.filename=@base", "multiples of 512")
+    }
+
+    // MARK: What a guest may have written
+
+    /// Of three images the middle one has no recorded format, and might be a raw one that a guest has made look like this.
+    @Test func aBackingFileWithoutARecordedFormatNamesNoOtherFile() throws {
+        let images = try Images()
+        let upper = try QCOW2Image(BlockFile(images.path("top"), isReadOnly: false))
+        try upper.setBackingFile("base", format: nil)
+        try upper.close()
+        // A backing file that is raw is none that names others.
+        try images.open("driver=qcow2,file.filename=@top")
+        images.close()
+        var creation = QCOW2Creation(size: UInt64(images.bytes.count))
+        creation.backingFile = "top"
+        try QCOW2Image.create(BlockFile.create(images.path("third")), creation)
+        images.refused("driver=qcow2,file.filename=@third", "rebase -u -F qcow2")
+        try openImage(images.path("third")).close()
+        let third = try QCOW2Image(BlockFile(images.path("third"), isReadOnly: false))
+        try third.setBackingFile("top", format: "qcow2")
+        try third.close()
+        let node = try images.open("driver=qcow2,file.filename=@third")
+        let seen = try node.bytes(0, images.bytes.count)
+        #expect(seen == images.bytes)
+        images.close()
+    }
+
+    // MARK: Requests that wait
+
+    /// A limit below the top does not keep a reset waiting either.
+    @Test func aLimitBelowTheTopDoesNotHoldAReset() throws {
+        let images = try Images()
+        try images.graph.add(ThrottleGroup("g", ThrottleLimits(bytes: 1000)))
+        let node = try images.open(
+            "driver=raw,file.driver=throttle,file.throttle-group=g,file.file.driver=null-co,file.file.size=8M")
+        let backend = BlockBackend(node, name: "d"), loop = try EventLoop(clocks: Clocks())
+        backend.attach(loop, under: nil)
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
+        defer { memory.deallocate() }
+        for _ in 0..<3 { backend.submit(.read(offset: 0, [memory])) { _ in } }
+        HostThread.sleep(nanoseconds: 50_000_000)
+        let start = HostClock.monotonic()
+        backend.cancelAll()
+        #expect(HostClock.monotonic() - start < 1_500_000_000, "it would take minutes")
+        images.close()
     }
 }
