@@ -71,6 +71,8 @@ public final class BlockBackend: @unchecked Sendable {
     public var image: any BlockImage { node }
     /// What the user calls it.
     public let name: String
+    /// As its node knows it.
+    public let user: String
     /// Nanoseconds in which a request is to end: before a reset, and before anything else.
     var resetPatience: UInt64 = 2_000_000_000, longestWait: UInt64 = 30_000_000_000
     /// More do not make a disk faster, and a queue of a device is rarely longer.
@@ -110,14 +112,26 @@ public final class BlockBackend: @unchecked Sendable {
     public var sizeChanged: () -> Void = {}
     /// The device that has it.
     public var device: String?
+    /// The device can give its medium back.
+    public var door: MediumDoor?
+    public internal(set) var isTrayOpen = false
+    /// Media are only read.
+    public var readsOnly = false
+    /// The node ends with its use here.
+    public var ownsNode = false
+    /// The device cannot have another size.
+    public var hasFixedSize = false
 
     public convenience init(_ image: any BlockImage, name: String) {
         self.init(BlockNode(image, name: name), name: name)
     }
 
-    public init(_ node: BlockNode, name: String) {
+    public convenience init(_ node: BlockNode, name: String) { self.init(node, name: name, user: "a device") }
+
+    public init(_ node: BlockNode, name: String, user: String) {
         nodeNow = node
         self.name = name
+        self.user = user
         workWord.initialize(to: 0)
         endWord.initialize(to: 0)
     }
@@ -205,7 +219,7 @@ public final class BlockBackend: @unchecked Sendable {
     }
 
     private func resume() {
-        signal(workWord, count: Self.threadLimit)
+        signal(workWord, count: Int(Int32.max))
         let startsThread = lock.withLock {
             let starts = waiting.count > first && threadCount == 0
             if starts { threadCount += 1 }
@@ -245,7 +259,7 @@ public final class BlockBackend: @unchecked Sendable {
                 finish(request, nil)
             } else {
                 submitToThreads(request)
-                stopRunning()
+                leave()
             }
         }
     }
@@ -259,6 +273,30 @@ public final class BlockBackend: @unchecked Sendable {
         lock.unlock()
         if wakes { signal(workWord) }
         if startsThread { startThread() }
+    }
+
+    /// Does it at once, for who must wait, and tells the error to nobody else. While requests wait, so does this.
+    public func perform(now operation: BlockOperation) throws(BlockError) {
+        while true {
+            let seen = publishedWord(workWord)
+            let mayBegin = lock.withLock {
+                if !isPaused { running += 1 }
+                return !isPaused
+            }
+            if mayBegin { break }
+            Futex.wait(workWord, while: seen, nanoseconds: 1_000_000_000)
+        }
+        let error = perform(operation)
+        leave()
+        if let error { throw error }
+    }
+
+    private func leave() {
+        let tells = lock.withLock {
+            running -= 1
+            return isAwaited
+        }
+        if tells { signal(endWord) }
     }
 
     /// Returns when no request is under way. Those that did not begin, and those whose end has not been told, are forgotten.
@@ -365,15 +403,7 @@ public final class BlockBackend: @unchecked Sendable {
         lock.withLock { ended.append((request, error)) }
         // Before the request is over: who waits for that may end the loop.
         report?.schedule()
-        stopRunning()
-    }
-
-    private func stopRunning() {
-        let tells = lock.withLock {
-            running -= 1
-            return isAwaited
-        }
-        if tells { signal(endWord) }
+        leave()
     }
 
     private func perform(_ operation: BlockOperation) -> BlockError? {

@@ -2,11 +2,18 @@
 
 import EventLoop
 import HostOS
+import Options
 
 public enum BlockCommandError: Error, Equatable, Sendable {
     case noDevice(String)
-    /// No disk of a machine can be taken out.
     case notRemovable(String)
+    case locked(String)
+    case noMedium(String)
+    /// No image of that name is below the disk's.
+    case noBase(String, device: String)
+    case fixedSize(String)
+    /// A copy there cannot be compressed.
+    case notCompressible(String)
     case busy(device: String, BlockJob.Kind)
     case noJob(String)
     case notReady(job: String)
@@ -29,6 +36,8 @@ public struct CopyTarget: Sendable {
     public var isReused = false
     /// All of the disk, and not only what its topmost image holds.
     public var isFull = false
+    /// Of a backup: what is copied is compressed.
+    public var isCompressed = false
 
     public init(path: String, format: String? = nil, isReused: Bool = false, isFull: Bool = false) {
         self.path = path
@@ -46,6 +55,11 @@ public final class BlockCommands: @unchecked Sendable {
     /// Told of a job that has failed.
     public var failed: (BlockJob, BlockError) -> Void = { _, _ in }
 
+    /// How a job gets its thread.
+    var startThread: (@escaping () -> Void) throws(Errno) -> Void = { (body) throws(Errno) in
+        try HostThread.start("job", blocksSignals: true, body)
+    }
+
     public init(_ graph: BlockGraph, _ loop: EventLoop, devices: @escaping () -> [BlockBackend]) {
         self.graph = graph
         self.loop = loop
@@ -61,9 +75,10 @@ public final class BlockCommands: @unchecked Sendable {
         return backend
     }
 
-    /// One that no job works on.
+    /// One with a medium that no job works on.
     private func idle(_ name: String) throws(BlockCommandError) -> BlockBackend {
         let backend = try backend(name)
+        if backend.isEmpty { throw .noMedium(name) }
         if let job = jobs.first(where: { $0.backend === backend }) { throw .busy(device: name, job.kind) }
         return backend
     }
@@ -72,11 +87,80 @@ public final class BlockCommands: @unchecked Sendable {
         do throws(BlockError) { return try body() } catch { throw .failed(error) }
     }
 
-    public func eject(_ name: String) throws(BlockCommandError) { throw .notRemovable(try backend(name).name) }
+    // MARK: Media
+
+    /// One whose medium can be taken out now. `forces`: also where the guest keeps it.
+    private func removable(_ name: String, forces: Bool) throws(BlockCommandError) -> BlockBackend {
+        let backend = try backend(name)
+        if !backend.isRemovable { throw .notRemovable(name) }
+        if !forces, backend.door?.isLocked() ?? false { throw .locked(name) }
+        if let job = jobs.first(where: { $0.backend === backend }) { throw .busy(device: name, job.kind) }
+        return backend
+    }
+
+    /// Takes the medium out. Nothing is wrong with taking out none.
+    public func eject(_ name: String, forces: Bool = false) throws(BlockCommandError) {
+        let backend = try removable(name, forces: forces)
+        try takeOut(backend)
+        backend.isTrayOpen = backend.door != nil
+        backend.door?.changed()
+    }
+
+    private func takeOut(_ backend: BlockBackend) throws(BlockCommandError) {
+        if backend.isEmpty { return }
+        let old = backend.node
+        try trying { () throws(BlockError) in
+            try backend.paused { () throws(BlockError) in
+                try old.flush()
+                backend.node = BlockBackend.nothing
+            }
+        }
+        old.release(backend.user)
+        if backend.ownsNode { try trying { () throws(BlockError) in try graph.remove(old.name) } }
+    }
+
+    /// Puts another medium into the place of the one that is there. When it cannot be opened, that one stays.
+    public func change(
+        _ name: String, to file: String, format: String? = nil, access: MediumAccess = .retain, forces: Bool = false
+    ) throws(BlockCommandError) {
+        let backend = try removable(name, forces: forces)
+        if let format, !imageFormats.contains(format) { throw .noFormat(format) }
+        let readsOnly = access == .retain ? backend.readsOnly : access == .readOnly
+        let node = try trying { () throws(BlockError) in try open(file, format, readsOnly: readsOnly) }
+        do throws(BlockCommandError) {
+            try trying { () throws(BlockError) in try node.use(readsOnly ? .reads : .writes, by: backend.user) }
+            try takeOut(backend)
+        } catch {
+            node.release(backend.user)
+            try? graph.remove(node.name)
+            throw error
+        }
+        backend.ownsNode = true
+        backend.readsOnly = readsOnly
+        try trying { () throws(BlockError) in try backend.paused { backend.node = node } }
+        backend.isTrayOpen = false
+        backend.door?.changed()
+    }
+
+    private func open(_ file: String, _ format: String?, readsOnly: Bool) throws(BlockError) -> BlockNode {
+        var spec: BlockSpec
+        do throws(OptionError) { spec = try BlockSpec(name: file) } catch {
+            throw BlockError(.inval, error.message)
+        }
+        if spec.isStorage {
+            let child = BlockSpec.Child.made(spec)
+            spec = BlockSpec(format == "qcow2" ? .qcow2(child, .named) : format == nil ? .probed(child) : .raw(child))
+        }
+        spec.isReadOnly = readsOnly
+        return try graph.open(spec)
+    }
+
+    // MARK: Size
 
     /// In whole sectors.
     public func resize(_ name: String, to size: UInt64) throws(BlockCommandError) {
         let backend = try idle(name)
+        if backend.hasFixedSize { throw .fixedSize(name) }
         try trying { () throws(BlockError) in
             try backend.paused { () throws(BlockError) in try backend.node.resize(to: (size &+ 511) & ~511) }
         }
@@ -112,9 +196,12 @@ public final class BlockCommands: @unchecked Sendable {
         }
     }
 
-    public func stream(_ name: String, speed: UInt64 = 0) throws(BlockCommandError) {
-        let backend = try idle(name)
-        try start(StreamJob(backend.name, backend, try image(backend), speed: speed))
+    /// `base`: an image below that stays there; nil: none does.
+    public func stream(_ name: String, to base: String? = nil, speed: UInt64 = 0) throws(BlockCommandError) {
+        let backend = try idle(name), image = try image(backend)
+        let place = base.flatMap { image.base(named: $0) }
+        if let base, place == nil { throw .noBase(base, device: name) }
+        try start(StreamJob(backend.name, backend, image, to: place, speed: speed))
     }
 
     // MARK: Copies
@@ -134,6 +221,7 @@ public final class BlockCommands: @unchecked Sendable {
         let backing = target.isFull ? nil : top?.backingName
         let format = target.format ?? (target.isReused ? nil : storedImage(backend.node).format)
         if let format, !imageFormats.contains(format) { throw .noFormat(format) }
+        if target.isCompressed, format == "raw" { throw .notCompressible(target.path) }
         let size = backend.image.size
         let node = try trying { () throws(BlockError) in
             if !target.isReused, let format { try create(target.path, format, size, backing) }
@@ -143,14 +231,14 @@ public final class BlockCommands: @unchecked Sendable {
             return try graph.open(spec)
         }
         do throws(BlockCommandError) {
+            if target.isCompressed, !CopyFilter.canPack(node) { throw .notCompressible(target.path) }
             if node.size < size { throw .targetTooSmall(size: node.size, wanted: size) }
             try trying { () throws(BlockError) in try node.use(.writes, by: "job '\(backend.name)'") }
             let isTop = backing != nil && format == "qcow2" || target.isReused && !target.isFull && top != nil
-            let job = try trying { () throws(BlockError) in
-                try CopyJob(
-                    backend.name, kind, backend, to: node, isNew: !target.isReused || isTop, isTop: isTop, speed: speed)
-            }
-            try start(job)
+            try start(
+                CopyJob(
+                    backend.name, kind, backend, to: node, isNew: !target.isReused || isTop, isTop: isTop,
+                    packs: target.isCompressed, speed: speed))
         } catch {
             node.release("job '\(backend.name)'")
             try? graph.remove(node.name)
@@ -173,15 +261,15 @@ public final class BlockCommands: @unchecked Sendable {
     // MARK: Jobs
 
     private func start(_ job: BlockJob) throws(BlockCommandError) {
-        do throws(Errno) { try job.start(loop) { [unowned self] in end(job, $0) } } catch {
-            throw .failed(BlockError(error, "job '\(job.id)': no thread for it: \(error.message)"))
-        }
+        try trying { () throws(BlockError) in try job.start(loop, on: startThread) { [unowned self] in end(job, $0) } }
         jobs.append(job)
     }
 
     private func end(_ job: BlockJob, _ failure: BlockError?) {
         guard jobs.contains(where: { $0 === job }) else { return }
         jobs.removeAll { $0 === job }
+        let size = job.backend.image.size
+        defer { if job.backend.image.size != size { job.backend.sizeChanged() } }
         do throws(BlockError) {
             // What a mirror gets last and the disk's new place belong together: no request comes between.
             try job.backend.paused { () throws(BlockError) in

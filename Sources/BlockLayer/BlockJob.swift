@@ -24,6 +24,7 @@ public class BlockJob: @unchecked Sendable {
     private final var isPausedNow = false
     private final var isReadyNow = false
     private final var wishNow = Wish.nothing
+    private final var isPrepared = false
     /// Changes when the thread is to look again.
     private final let word = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
     private final let group: ThrottleGroup
@@ -100,28 +101,44 @@ public class BlockJob: @unchecked Sendable {
         }
     }
 
-    /// `ended` is told by the loop's thread.
-    final func start(_ loop: EventLoop, _ ended: @escaping @Sendable (BlockError?) -> Void) throws(Errno) {
-        try HostThread.start("job", blocksSignals: true) { [self] in
-            var failure: BlockError?
-            do throws(BlockError) { try work() } catch { failure = error }
-            loop.post { [failure] in ended(failure) }
+    /// Begins with `prepare`, if there is a thread. `ended` is told by the loop's thread.
+    final func start(
+        _ loop: EventLoop, on startThread: (@escaping () -> Void) throws(Errno) -> Void,
+        _ ended: @escaping @Sendable (BlockError?) -> Void
+    ) throws(BlockError) {
+        do throws(Errno) {
+            try startThread { [self] in
+                var failure: BlockError?
+                waitForWish { lock.withLock { isPrepared } }
+                do throws(BlockError) { try work() } catch { failure = error }
+                loop.post { [failure] in ended(failure) }
+            }
+        } catch { throw BlockError(error, "job '\(id)': no thread for it: \(error.message)") }
+        defer { change { $0.isPrepared = true } }
+        do throws(BlockError) { try prepare() } catch {
+            // The thread ends at once.
+            wish(for: .cancel)
+            throw error
         }
     }
 
+    /// What is to be done before the work begins, by the loop's thread.
+    func prepare() throws(BlockError) {}
     /// All that can be done beside the machine.
     func work() throws(BlockError) {}
     /// The rest, by the loop's thread, while the disk's requests wait. `failure`: what came of the work.
     func finish(_ failure: BlockError?) throws(BlockError) { if let failure { throw failure } }
 }
 
-/// What an image shows from below becomes its own, and then nothing is below it.
+/// What an image shows from below becomes its own, and then nothing is below it, or an image that was deeper.
 final class StreamJob: BlockJob, @unchecked Sendable {
     private static let copySize: UInt64 = 1 << 19
     private let image: QCOW2Image
+    private let base: QCOW2Image.Base?
 
-    init(_ id: String, _ backend: BlockBackend, _ image: QCOW2Image, speed: UInt64) {
+    init(_ id: String, _ backend: BlockBackend, _ image: QCOW2Image, to base: QCOW2Image.Base?, speed: UInt64) {
         self.image = image
+        self.base = base
         super.init(id, .stream, backend, speed: speed)
     }
 
@@ -129,11 +146,12 @@ final class StreamJob: BlockJob, @unchecked Sendable {
         var at: UInt64 = 0
         let size = image.size
         while at < size {
-            let extent = try image.status(at: at, count: size - at)
-            let copies = !extent.isAllocated && !extent.isZero
-            let count = copies ? min(extent.count, Self.copySize) : extent.count
+            let own = try image.ownStatus(at: at, count: size - at)
+            let source =
+                own.isAllocated ? (own.count, false) : try image.source(at: at, count: own.count, within: base?.levels)
+            let copies = source.1, count = copies ? min(source.0, Self.copySize) : source.0
             guard mayGoOn(copies ? count : 0) else { return }
-            if copies { try image.copyUp(at: at, count: count) }
+            if copies { try image.copyUp(at: at, count: count, from: base?.levels) }
             at += count
             note(done: at)
         }
@@ -143,6 +161,6 @@ final class StreamJob: BlockJob, @unchecked Sendable {
         if let failure { throw failure }
         if progress.done < progress.all { return }
         try image.flush()
-        try image.dropBacking()
+        try image.dropBacking(to: base)
     }
 }

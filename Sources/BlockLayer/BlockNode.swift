@@ -56,8 +56,7 @@ public final class BlockNode: BlockImage, @unchecked Sendable {
 
     /// For requests that need nothing of what the node or its image would do.
     var ringFile: RingFile? {
-        guard zeroDetection == .off, !cache.ignoresFlushes, let raw = image as? RawImage else { return nil }
-        return (raw.file as? BlockFile)?.ringFile
+        zeroDetection == .off && !cache.ignoresFlushes ? (image as? RawImage)?.ringFile : nil
     }
 
     /// Notes a user. One that writes has the node alone; any number read.

@@ -16,6 +16,8 @@ final class CopyFilter: FilterImage, @unchecked Sendable {
     private let isNew: Bool
     /// Without what lies below the image.
     private let isTop: Bool
+    /// Gets what is copied in compressed clusters.
+    private let packer: QCOW2Image?
     private let ranges = RangeLocks()
     /// A leaf. Guards what follows.
     private let lock = Lock()
@@ -26,11 +28,12 @@ final class CopyFilter: FilterImage, @unchecked Sendable {
     /// There are chunks to copy again.
     var hasMore: () -> Void = {}
 
-    init(_ below: any BlockImage, to target: any BlockImage, keepsOld: Bool, isNew: Bool, isTop: Bool) {
+    init(_ below: any BlockImage, to target: any BlockImage, keepsOld: Bool, isNew: Bool, isTop: Bool, packs: Bool) {
         self.target = target
         self.keepsOld = keepsOld
         self.isNew = isNew
         self.isTop = isTop
+        packer = packs ? storedImage(target) as? QCOW2Image : nil
         let count = Int((below.size + Self.chunk - 1) / Self.chunk)
         pending = ChunkSet(count, all: true)
         written = ChunkSet(count, all: false)
@@ -80,14 +83,23 @@ final class CopyFilter: FilterImage, @unchecked Sendable {
         }
     }
 
+    /// The target has clusters that can be compressed, none of them in two chunks.
+    static func canPack(_ target: any BlockImage) -> Bool {
+        (storedImage(target) as? QCOW2Image).map { $0.clusterSize <= chunk } ?? false
+    }
+
+    private func showsSame(_ extent: BlockExtent, isWritten: Bool) -> Bool {
+        isNew && !isWritten && (isTop ? !extent.isAllocated : extent.isZero)
+    }
+
     private func copy(_ range: Range<UInt64>, isWritten: Bool) throws(BlockError) {
+        if let packer { return try pack(range, isWritten: isWritten, packer) }
         var at = range.lowerBound
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: range.count, alignment: 4096)
         defer { memory.deallocate() }
         while at < range.upperBound {
             let extent = try below.status(at: at, count: range.upperBound - at)
-            let showsSame = isNew && !isWritten && (isTop ? !extent.isAllocated : extent.isZero)
-            if !showsSame {
+            if !showsSame(extent, isWritten: isWritten) {
                 if extent.isZero {
                     try target.writeZeroes(at: at, count: extent.count, mayUnmap: true)
                 } else {
@@ -97,6 +109,32 @@ final class CopyFilter: FilterImage, @unchecked Sendable {
                 }
             }
             at += extent.count
+        }
+    }
+
+    /// The same in compressed clusters.
+    private func pack(_ range: Range<UInt64>, isWritten: Bool, _ packer: QCOW2Image) throws(BlockError) {
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(packer.clusterSize), alignment: 4096)
+        defer { memory.deallocate() }
+        for at in stride(from: range.lowerBound, to: range.upperBound, by: Int(packer.clusterSize)) {
+            let end = min(at + packer.clusterSize, range.upperBound)
+            var next = at, isSame = true
+            while next < end, isSame {
+                let extent = try below.status(at: next, count: end - next)
+                isSame = showsSame(extent, isWritten: isWritten)
+                next += extent.count
+            }
+            if isSame { continue }
+            [memory].zero()
+            try below.read(at: at, into: [UnsafeMutableRawBufferPointer(rebasing: memory.prefix(Int(end - at)))])
+            // The target's last cluster may be longer than what is left of the disk.
+            let cluster = UnsafeRawBufferPointer(
+                rebasing: memory.prefix(Int(min(packer.clusterSize, packer.size - at))))
+            if firstNonzero(cluster) == nil {
+                try packer.writeZeroes(at: at, count: UInt64(cluster.count), mayUnmap: true)
+            } else {
+                try packer.writeCompressed(at: at, cluster)
+            }
         }
     }
 

@@ -9,16 +9,20 @@ final class CopyJob: BlockJob, @unchecked Sendable {
     /// The copy has taken the disk's place.
     private(set) var hasTaken = false
 
-    /// Requests go through the filter from now on.
     init(
         _ id: String, _ kind: Kind, _ backend: BlockBackend, to target: BlockNode, isNew: Bool, isTop: Bool,
-        speed: UInt64
-    ) throws(BlockError) {
+        packs: Bool = false, speed: UInt64
+    ) {
         source = backend.node
         self.target = target
-        filter = CopyFilter(source.image, to: target, keepsOld: kind == .backup, isNew: isNew, isTop: isTop)
+        filter = CopyFilter(
+            source.image, to: target, keepsOld: kind == .backup, isNew: isNew, isTop: isTop, packs: packs)
         super.init(id, kind, backend, speed: speed)
         filter.hasMore = { [weak self] in self?.wake() }
+    }
+
+    /// Requests go through the filter from now on.
+    override func prepare() throws(BlockError) {
         try backend.paused { () throws(BlockError) in source.image = filter }
     }
 
@@ -62,11 +66,13 @@ final class CopyJob: BlockJob, @unchecked Sendable {
 
     /// The copy takes the place of what the disk's users have.
     private func take() throws(BlockError) {
+        let users = source.users
         target.release("job '\(id)'")
-        for user in source.users {
-            source.release(user.who)
-            try target.use(user.use, by: user.who)
+        do throws(BlockError) { for user in users { try target.use(user.use, by: user.who) } } catch {
+            for user in users { target.release(user.who) }
+            throw error
         }
+        for user in users { source.release(user.who) }
         backend.node = target
         hasTaken = true
     }

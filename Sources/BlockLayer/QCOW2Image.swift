@@ -204,7 +204,7 @@ public final class QCOW2Image: BlockImage, @unchecked Sendable {
     }
 
     /// Behind its end a backing file is 0.
-    private func readBacking(at offset: UInt64, _ buffers: [UnsafeMutableRawBufferPointer]) throws(BlockError) {
+    func readBacking(at offset: UInt64, _ buffers: [UnsafeMutableRawBufferPointer]) throws(BlockError) {
         var rest = BufferCursor(buffers)
         if let backing, offset < backing.size {
             let part = rest.take(Int(min(UInt64(rest.count), backing.size - offset)))

@@ -127,7 +127,12 @@ extension QCOW2Image {
 
     func alone<R>(_ body: () throws(BlockError) -> R) throws(BlockError) -> R {
         if isReadOnly { throw failure(.rofs, "it can only be read") }
-        return try ranges.with(0..<UInt64.max, alone: true) { () throws(BlockError) in
+        return try exclusively(body)
+    }
+
+    /// While no request is under way.
+    func exclusively<R>(_ body: () throws(BlockError) -> R) throws(BlockError) -> R {
+        try ranges.with(0..<UInt64.max, alone: true) { () throws(BlockError) in
             try lock.withLock { () throws(BlockError) in try body() }
         }
     }

@@ -30,6 +30,13 @@ public final class RawImage: BlockImage, @unchecked Sendable {
 
     public var isReadOnly: Bool { file.isReadOnly }
 
+    /// For requests without this image; nil: there are none.
+    var ringFile: RingFile? {
+        var ring = (file as? BlockFile)?.ringFile
+        ring?.start = start
+        return ring
+    }
+
     private func check(_ offset: UInt64, _ count: UInt64, writes: Bool) throws(BlockError) {
         if writes, isReadOnly { throw file.failure(.rofs, "writing") }
         if offset > size || count > size - offset { throw file.failure(.inval, "\(count) bytes at \(offset)") }

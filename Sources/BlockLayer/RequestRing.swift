@@ -6,6 +6,8 @@ import HostOS
 /// Where an image's bytes are, for calls on the file itself.
 struct RingFile {
     let descriptor: Int32
+    /// Where in the file the disk begins.
+    var start: UInt64 = 0
     /// What offsets, counts and buffers are multiples of.
     let alignment: UInt64
     /// The page cache is left out: nothing is done at once.
@@ -51,7 +53,8 @@ final class RequestRing<Request> {
         }
         guard let number = free.popLast() else { return false }
         let bytes = buffers.reduce(0) { $0 + $1.count }
-        guard call == .flush || bytes > 0 && buffers.count <= Self.mostVectors && file.takes(at, buffers) else {
+        guard call == .flush || bytes > 0 && buffers.count <= Self.mostVectors && file.takes(file.start + at, buffers)
+        else {
             free.append(number)
             return false
         }
@@ -63,7 +66,7 @@ final class RequestRing<Request> {
         }
         let isBegun =
             (try? ring.submit(
-                call, file.descriptor, UnsafeBufferPointer(vectors), at: at, token: UInt64(number),
+                call, file.descriptor, UnsafeBufferPointer(vectors), at: file.start + at, token: UInt64(number),
                 takesLong: !file.isDirect && (bytes >= Self.long || call == .flush))) == .begun
         guard isBegun else {
             vectors.deallocate()

@@ -43,7 +43,7 @@ public final class ParallelFlash: Device, @unchecked Sendable {
     private static let identifiers: [UInt8] = [0x89, 0x18]
 
     private let memory: RAMBlock
-    private let image: (any BlockImage)?
+    private let disk: BlockBackend?
     private let dma: DMA?
     /// Called when it stops showing its memory.
     private let hidden: () -> Void
@@ -57,21 +57,21 @@ public final class ParallelFlash: Device, @unchecked Sendable {
     private var bufferStart: UInt64 = 0
     private var buffer = [UInt8](repeating: 0xff, count: bufferSize)
 
-    /// `memory`: of `size` bytes, and with the image's contents. Without an image the contents end with the machine.
-    public init(
-        _ context: DeviceContext, _ memory: RAMBlock, _ image: (any BlockImage)?, hidden: @escaping () -> Void
-    ) {
+    /// `memory`: of `size` bytes, and with the contents of the context's disk. Without one the contents end with the machine.
+    public init(_ context: DeviceContext, _ memory: RAMBlock, hidden: @escaping () -> Void) {
         precondition(memory.size == Self.size)
         self.memory = memory
-        self.image = image
+        disk = context.disk
         dma = context.dma
         self.hidden = hidden
         super.init(context)
+        disk?.device = context.name
+        disk?.hasFixedSize = true
     }
 
     public required init(_ context: DeviceContext) { preconditionFailure("flash without memory") }
 
-    private var isReadOnly: Bool { image?.isReadOnly ?? false }
+    private var isReadOnly: Bool { disk?.image.isReadOnly ?? false }
 
     // MARK: accesses
 
@@ -195,7 +195,7 @@ public final class ParallelFlash: Device, @unchecked Sendable {
         let count = min(bytes.count, Int(Self.size - offset))
         return bytes.withUnsafeBytes { all in
             let part = UnsafeRawBufferPointer(rebasing: all.prefix(count))
-            do throws(BlockError) { try image?.write(at: offset, from: [part]) } catch {
+            do throws(BlockError) { try disk?.perform(now: .write(offset: offset, [part])) } catch {
                 domain.diagnostics.write("\(name): \(error)\n")
                 return false
             }

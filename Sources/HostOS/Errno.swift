@@ -36,7 +36,8 @@ extension Errno {
     public static let nfile = Errno(23), mfile = Errno(24), notty = Errno(25), txtbsy = Errno(26), fbig = Errno(27)
     public static let nospc = Errno(28), spipe = Errno(29), rofs = Errno(30), pipe = Errno(32), range = Errno(34)
     public static let nametoolong = Errno(36), nosys = Errno(38), notempty = Errno(39), loop = Errno(40)
-    public static let overflow = Errno(75), libbad = Errno(80), notsock = Errno(88), msgsize = Errno(90),
+    public static let overflow = Errno(75), nomedium = Errno(123), libbad = Errno(80), notsock = Errno(88),
+        msgsize = Errno(90),
         opnotsupp = Errno(95), timedOut = Errno(110)
     public static let afnosupport = Errno(97), timedout = Errno(110)
 }

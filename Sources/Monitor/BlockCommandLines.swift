@@ -62,13 +62,17 @@ extension Monitor {
             }
         }
         func copyRow(
-            _ name: String, _ help: String, _ body: @escaping (BlockCommands, String, CopyTarget) throws -> Void
+            _ name: String, _ flags: String, _ help: String,
+            _ body: @escaping (BlockCommands, String, CopyTarget) throws -> Void
         ) {
-            row(name, "[-n] [-f] DEVICE TARGET [FORMAT]", help) { commands, words in
+            row(name, "\(flags) DEVICE TARGET [FORMAT]", help) { commands, words in
                 let isReused = words.flag("n"), isFull = words.flag("f")
+                let isCompressed = flags.contains("-c") && words.flag("c")
                 let device = try words.word(), path = try words.word(), format = words.optional()
                 try words.end()
-                try body(commands, device, CopyTarget(path: path, format: format, isReused: isReused, isFull: isFull))
+                var target = CopyTarget(path: path, format: format, isReused: isReused, isFull: isFull)
+                target.isCompressed = isCompressed
+                try body(commands, device, target)
             }
         }
         row("block_resize", "DEVICE SIZE", "give a disk another size") { commands, words in
@@ -81,18 +85,25 @@ extension Monitor {
             try words.end()
             if device == "all" { try commands.commitAll() } else { try commands.commit(device) }
         }
-        copyRow("drive_mirror", "keep a copy of a disk; -n: of an image that is there; -f: all of the disk") {
+        copyRow(
+            "drive_mirror", "[-n] [-f]", "keep a copy of a disk; -n: of an image that is there; -f: all of the disk"
+        ) {
             try $0.mirror($1, to: $2)
         }
-        copyRow("drive_backup", "make a copy of a disk as it is now; -n and -f as for drive_mirror") {
+        copyRow(
+            "drive_backup", "[-n] [-f] [-c]",
+            "make a copy of a disk as it is now; -c: compressed; -n and -f as for drive_mirror"
+        ) {
             try $0.backup($1, to: $2)
         }
-        row("block_stream", "DEVICE [SPEED]", "make what a disk shows from below its own") { commands, words in
-            let device = try words.word(), speed = words.words.isEmpty ? 0 : try words.size()
-            if let base = words.optional() {
-                throw OptionError("base '\(base)': all that lies below is copied; wanted no base")
-            }
-            try commands.stream(device, speed: speed)
+        row(
+            "block_stream", "DEVICE [SPEED [BASE]]",
+            "make what a disk shows from below its own, up to an image that stays"
+        ) {
+            commands, words in
+            let device = try words.word(), speed = words.words.isEmpty ? 0 : try words.size(), base = words.optional()
+            try words.end()
+            try commands.stream(device, to: base, speed: speed)
         }
         row("block_job_set_speed", "DEVICE SPEED", "limit a job to so much in a second; 0: no limit") {
             commands, words in
@@ -109,16 +120,23 @@ extension Monitor {
         jobRow("block_job_complete", "put a mirror that is ready in the disk's place") { try $0.complete($1) }
         jobRow("block_job_pause", "let a job rest") { try $0.pause($1) }
         jobRow("block_job_resume", "let a job go on") { try $0.resume($1) }
-        row("eject", "[-f] DEVICE", "take a medium out: no disk of these machines has one to take out") {
-            commands, words in
-            _ = words.flag("f")
-            let device = try words.word()
+        row("eject", "[-f] DEVICE", "take a medium out; -f: also one that the guest keeps") { commands, words in
+            let forces = words.flag("f"), device = try words.word()
             try words.end()
-            try commands.eject(device)
+            try commands.eject(device, forces: forces)
         }
-        row("change", "DEVICE FILE [FORMAT]", "change a medium: no disk of these machines has one to change") {
-            commands, words in
-            try commands.eject(try words.word())
+        row(
+            "change", "DEVICE [-f] FILE [FORMAT [retain|read-only|read-write]]",
+            "put in another medium; -f: also where the guest keeps the old one"
+        ) { commands, words in
+            let forces = words.flag("f"), device = try words.word(), file = try words.word()
+            let format = words.optional(), word = words.optional() ?? "retain"
+            try words.end()
+            if device == "vnc" { throw OptionError("there is no display whose password could be changed") }
+            guard let access = MediumAccess(rawValue: word) else {
+                throw OptionError("'\(word)' is not known; wanted retain, read-only or read-write")
+            }
+            try commands.change(device, to: file, format: format, access: access, forces: forces)
         }
         return rows
     }
@@ -127,6 +145,12 @@ extension Monitor {
         switch error {
         case .noDevice(let name): "Cannot find device '\(name)'; 'info block' lists them"
         case .notRemovable(let name): "Device '\(name)' is not removable"
+        case .locked(let name): "Device '\(name)' is locked by the guest; 'eject -f' takes its medium anyway"
+        case .noMedium(let name): "Device '\(name)' has no medium"
+        case .noBase(let name, let device): "'\(name)' is not below '\(device)'; 'info block -v' lists what is"
+        case .notCompressible(let path):
+            "\(path): only qcow2 with clusters of at most 64 KiB can be compressed here"
+        case .fixedSize(let name): "'\(name)' cannot have another size: it is flash memory"
         case .busy(let device, let kind):
             "Node '\(device)' is busy: block device is in use by block job: \(kind.rawValue)"
         case .noJob(let id): "Block job '\(id)' not found; 'info block-jobs' lists them"

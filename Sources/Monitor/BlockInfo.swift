@@ -24,7 +24,7 @@ struct BlockInfo {
             }
         } else {
             for backend in commands.backends where name == nil || backend.name == name || backend.node.name == name {
-                texts.append(text(backend) + (isVerbose ? images(backend.node) : ""))
+                texts.append(text(backend) + (isVerbose && !backend.isEmpty ? images(backend.node) : ""))
             }
         }
         if let name, texts.isEmpty { return "Error: Cannot find device '\(name)'; 'info block' lists them\n" }
@@ -38,9 +38,14 @@ struct BlockInfo {
     private func text(_ backend: BlockBackend) -> String {
         let node = backend.node
         let name = backend.name == node.name ? backend.name : "\(backend.name) (\(node.name))"
-        var text = head(name, node)
+        var text = backend.isEmpty ? "\(backend.name): [not inserted]\n" : head(name, node)
         if let device = backend.device { text += row("Attached to:", device) }
-        text += lines(node)
+        if backend.isRemovable {
+            let isLocked = backend.door?.isLocked() ?? false
+            text += row(
+                "Removable device:", "\(isLocked ? "" : "not ")locked, tray \(backend.isTrayOpen ? "open" : "closed")")
+        }
+        if !backend.isEmpty { text += lines(node) }
         if let group = backend.throttleGroup { text += throttling(group) }
         return text
     }

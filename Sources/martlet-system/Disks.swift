@@ -55,16 +55,24 @@ final class Disks {
         }
         indices.insert("\(drive.interface) \(index)")
         let name = drive.id ?? Self.name(drive.interface, index)
-        tell(drive.spec.notes, "-drive")
+        let user = "drive '\(name)'"
+        guard let spec = drive.spec else {
+            let backend = BlockBackend(emptyNamed: name, user: user)
+            backend.readsOnly = drive.readsOnly
+            return backends.append((drive, backend))
+        }
+        tell(spec.notes, "-drive")
         do throws(BlockError) {
-            var node = try openNode(drive, isTemporary)
+            var node = try openNode(spec, isTemporary)
             if drive.copiesOnRead {
                 var filter = BlockSpec(.copyOnRead(.node(node.name)))
                 filter.unmaps = node.unmaps
                 node = try graph.open(filter)
             }
-            try node.use(node.isReadOnly ? .reads : .writes, by: "drive '\(name)'")
-            let backend = BlockBackend(node, name: name)
+            try node.use(node.isReadOnly ? .reads : .writes, by: user)
+            let backend = BlockBackend(node, name: name, user: user)
+            backend.ownsNode = true
+            backend.readsOnly = drive.readsOnly
             backend.onWriteError = drive.onWriteError ?? .enospc
             backend.onReadError = drive.onReadError ?? .report
             backend.throttleGroup = try group(drive, name)
@@ -74,12 +82,12 @@ final class Disks {
 
     private var indices: Set<String> = []
 
-    private func openNode(_ drive: DriveOption, _ isTemporary: Bool) throws(BlockError) -> BlockNode {
-        if !isTemporary || drive.spec.isReadOnly == true { return try graph.open(drive.spec) }
-        var spec = drive.spec
-        spec.isReadOnly = true
-        spec.name = nil
-        return try graph.openOverlay(on: graph.open(spec), named: drive.spec.name)
+    private func openNode(_ spec: BlockSpec, _ isTemporary: Bool) throws(BlockError) -> BlockNode {
+        if !isTemporary || spec.isReadOnly == true { return try graph.open(spec) }
+        var base = spec
+        base.isReadOnly = true
+        base.name = nil
+        return try graph.openOverlay(on: graph.open(base), named: spec.name)
     }
 
     private func group(_ drive: DriveOption, _ name: String) throws(BlockError) -> ThrottleGroup? {
@@ -95,9 +103,12 @@ final class Disks {
         return group
     }
 
-    /// The back end for one device, and no other: of a drive, or of a node by its name.
-    func take(_ name: String) throws(CommandError) -> BlockBackend {
+    /// The back end for one device, and no other: of a drive, or of a node by its name. `wantsMedium`: the device is nothing without one.
+    func take(_ name: String, wantsMedium: Bool = true) throws(CommandError) -> BlockBackend {
         if let row = backends.first(where: { $0.backend.name == name }) {
+            if wantsMedium, row.backend.isEmpty {
+                throw CommandError("drive=\(name): the drive is empty, and the device needs a medium; wanted file=FILE")
+            }
             guard taken.insert(name).inserted else { throw CommandError("drive=\(name): another device has it") }
             return row.backend
         }

@@ -13,7 +13,10 @@ struct DriveOption: Sendable {
     private(set) var id: String?
     /// Of its interface; nil: the next that is free.
     private(set) var index: Int?
-    private(set) var spec: BlockSpec
+    /// Nil: there is no medium yet.
+    private(set) var spec: BlockSpec?
+    /// Media are only read.
+    private(set) var readsOnly = false
     /// What is written is gone when the machine ends.
     private(set) var isTemporary = false
     private(set) var copiesOnRead = false
@@ -68,11 +71,18 @@ struct DriveOption: Sendable {
             throw OptionError("serial is the device's: -device virtio-blk-device,drive=ID,serial=TEXT")
         }
         if isDisc { list.add("readonly", "on") }
+        readsOnly = isDisc
         spec = try Self.spec(&list)
-        if copiesOnRead, spec.isReadOnly == true { throw OptionError("copy-on-read=on wants readonly=off") }
+        if let spec {
+            readsOnly = spec.isReadOnly ?? false
+            if copiesOnRead, readsOnly { throw OptionError("copy-on-read=on wants readonly=off") }
+        } else if interface != .none || copiesOnRead {
+            throw OptionError("no file; wanted \(Self.wanted)")
+        }
     }
 
-    private static func spec(_ list: inout OptionList) throws(OptionError) -> BlockSpec {
+    /// Nil: nothing says where bytes are.
+    private static func spec(_ list: inout OptionList) throws(OptionError) -> BlockSpec? {
         var isReadOnly = try list.takeFlag("readonly")
         // A disc's comes last.
         if let given = try list.takeFlag("read-only") { isReadOnly = isReadOnly ?? given }
@@ -88,7 +98,11 @@ struct DriveOption: Sendable {
         if format == "null-co" || format == "null-aio" {
             spec = try BlockSpec(&list, driver: format)
         } else {
-            guard var below = try file(name, &list) else { throw OptionError("no file; wanted \(wanted)") }
+            guard var below = try file(name, &list) else {
+                if format != nil { throw OptionError("no file; wanted \(wanted)") }
+                try list.end("-drive without a file")
+                return nil
+            }
             if let aio = list.value("aio") {
                 guard case .file(let path) = below.kind else {
                     throw OptionError("aio=\(aio): wanted a file of the host")

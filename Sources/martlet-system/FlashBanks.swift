@@ -53,8 +53,9 @@ struct FlashBanks {
                     throw CommandError("\(error)")
                 }
             }
-            let context = board.context(name, try Properties(ParallelFlash.descriptor))
-            let addresses = FlashAddresses(ParallelFlash(context, memory, disk?.image, hidden: hidden))
+            var context = board.context(name, try Properties(ParallelFlash.descriptor))
+            context.disk = disk
+            let addresses = FlashAddresses(ParallelFlash(context, memory, hidden: hidden))
             memory.cover = addresses
             try board.add(addresses)
             try board.add(memory, at: base + UInt64(index) * size)

@@ -43,6 +43,7 @@ private final class BusyDisk {
         let node = try graph.open(try BlockSpec(parsing: options))
         try node.use(.writes, by: "a test")
         backend = BlockBackend(node, name: "d")
+        backend.device = "disk"
         backend.attach(loop, under: nil)
         commands = BlockCommands(graph, loop) { [backend] in [backend] }
         commands.failed = { [unowned self] _, error in failures.append(error.description) }
@@ -184,6 +185,139 @@ private final class BusyDisk {
         #expect(header.backingFile == nil)
     }
 
+    /// Three images above each other: what the middle one holds, and hides, comes up; the lowest one stays below.
+    @Test(.seeded(47), arguments: [(2 << 20, 2 << 20), (1 << 20, 3 << 20), (3 << 20, 2 << 20)])
+    func anImageThatIsWrittenAtRandomIsStreamedDownToABase(middle: Int, top: Int) throws {
+        let disk = try BusyDisk(Seed.current, top: false), path = disk.folder.path
+        disk.close()
+        for (name, size, below, format, cluster) in [
+            ("middle", middle, "base", "raw", 4096), ("upper", top, "middle", "qcow2", 65536),
+        ] {
+            var creation = QCOW2Creation(size: UInt64(size))
+            creation.clusterSize = UInt64(cluster)
+            (creation.backingFile, creation.backingFormat) = (below, format)
+            try QCOW2Image.create(BlockFile.create(path + "/" + name), creation)
+        }
+        func write(_ name: String, zeros: Bool) throws {
+            let image = try openImage(path + "/" + name)
+            for _ in 0..<6 {
+                let count = 1 + disk.random.below(100_000), at = UInt64(disk.random.below(Int(image.size) - count))
+                if zeros, disk.random.below(2) == 0 {
+                    try image.writeZeroes(at: at, count: UInt64(count), mayUnmap: true)
+                } else {
+                    try image.write(
+                        Array(repeating: UInt8(truncatingIfNeeded: disk.random.next()), count: count), at: at)
+                }
+            }
+            try image.close()
+        }
+        try write("middle", zeros: true)
+        try write("upper", zeros: true)
+        let graph = BlockGraph(), loop = disk.loop
+        let node = try graph.open(try BlockSpec(parsing: "driver=qcow2,file.filename=\(path)/upper"))
+        try node.use(.writes, by: "a test")
+        let backend = BlockBackend(node, name: "d")
+        backend.attach(loop, under: nil)
+        let commands = BlockCommands(graph, loop) { [backend] }
+        commands.failed = { _, error in Issue.record("\(error)") }
+        var model = try backend.image.bytes(0, top)
+        #expect(throws: BlockCommandError.noBase("other", device: "d")) { try commands.stream("d", to: "other") }
+        try commands.stream("d", to: path + "/base", speed: 8 << 20)
+        while !commands.jobs.isEmpty {
+            let at = disk.random.below(top - 5000), bytes = [UInt8](repeating: 9, count: 1 + disk.random.below(5000))
+            try backend.image.write(bytes, at: UInt64(at))
+            model.replaceSubrange(at..<at + bytes.count, with: bytes)
+            loop.turn(waits: false)
+        }
+        // The base is the image below already.
+        try commands.stream("d", to: path + "/base")
+        while !commands.jobs.isEmpty { loop.turn() }
+        let seen = try backend.image.bytes(0, top)
+        #expect(seen == model)
+        graph.close { Issue.record("\($0)") }
+        try writeFile(path + "/middle", [])
+        try disk.expectSame("upper", model)
+        let header = try QCOW2Header(BlockFile(path + "/upper", isReadOnly: true))
+        #expect(header.backingFile == path + "/base" && header.backingFormat == "raw")
+    }
+
+    @Test(.seeded(48), arguments: [(true, false), (true, true), (false, true)])
+    func aCompressedBackupIsWhatTheDiskWasWhateverIsWrittenAtRandom(top: Bool, isFull: Bool) throws {
+        let disk = try BusyDisk(Seed.current, top: top)
+        for _ in 0..<3 { try disk.work() }
+        let model = disk.model
+        var target = CopyTarget(path: disk.folder.path + "/copy", format: "qcow2", isFull: isFull)
+        target.isCompressed = true
+        try disk.commands.backup("d", to: target, speed: 20 << 20)
+        try disk.work(until: { disk.commands.jobs.isEmpty })
+        #expect(disk.failures.isEmpty)
+        try disk.expectSame("copy", model, format: "qcow2")
+        let size = try BlockFile(disk.folder.path + "/copy", isReadOnly: true).size()
+        #expect(size < 1 << 20, "compressed")
+        target.format = "raw"
+        #expect(throws: BlockCommandError.notCompressible(target.path)) { try disk.commands.backup("d", to: target) }
+        disk.close()
+    }
+
+    @Test func aJobWithoutAThreadLeavesTheDiskAsItWas() throws {
+        let disk = try BusyDisk(1, top: true), before = ObjectIdentifier(disk.backend.node.image)
+        disk.commands.startThread = { (_) throws(Errno) in throw Errno.again }
+        for start in [
+            { try disk.commands.mirror("d", to: CopyTarget(path: disk.folder.path + "/copy")) },
+            { try disk.commands.stream("d") },
+        ] { #expect(throws: BlockCommandError.self) { try start() } }
+        #expect(ObjectIdentifier(disk.backend.node.image) == before, "no filter is left")
+        #expect(disk.commands.jobs.isEmpty && disk.graph.nodes.count == 2)
+        try disk.work()
+        disk.close()
+    }
+
+    /// The guest is told of the copy's size.
+    @Test func aMirrorThatIsLargerGivesTheDiskItsSize() throws {
+        let disk = try BusyDisk(1, top: false), path = disk.folder.path + "/large"
+        try QCOW2Image.create(BlockFile.create(path), QCOW2Creation(size: 5 << 20))
+        nonisolated(unsafe) var changes = 0
+        disk.backend.sizeChanged = { changes += 1 }
+        try disk.commands.mirror("d", to: CopyTarget(path: path, format: "qcow2", isReused: true))
+        try disk.work(until: { disk.commands.jobs.first?.isReady ?? true })
+        #expect(changes == 0)
+        try disk.commands.complete("d")
+        try disk.work(until: { disk.commands.jobs.isEmpty })
+        #expect(changes == 1 && disk.backend.image.size == 5 << 20)
+        disk.close()
+    }
+
+    /// What flash memory writes, it writes in its own thread.
+    @Test func whatIsDoneAtOnceIsInAMirrorAndWaitsForChanges() throws {
+        let disk = try BusyDisk(1, top: false)
+        disk.backend.hasFixedSize = true
+        #expect(throws: BlockCommandError.fixedSize("d")) { try disk.commands.resize("d", to: 1 << 30) }
+        try disk.commands.mirror("d", to: CopyTarget(path: disk.folder.path + "/copy", format: "raw"))
+        try disk.work(until: { disk.commands.jobs.first?.isReady ?? true })
+        let bytes = [UInt8](repeating: 5, count: 70_000)
+        try bytes.withUnsafeBytes { try disk.backend.perform(now: .write(offset: 1000, [$0])) }
+        disk.model.replaceSubrange(1000..<71_000, with: bytes)
+        try disk.commands.complete("d")
+        try disk.work(until: { disk.commands.jobs.isEmpty })
+        try bytes.withUnsafeBytes { try disk.backend.perform(now: .write(offset: 0, [$0])) }
+        disk.model.replaceSubrange(0..<70_000, with: bytes)
+        let word = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
+        word.initialize(to: 0)
+        nonisolated(unsafe) let ended = word
+        try disk.backend.paused {
+            try? HostThread.start {
+                try? disk.backend.perform(now: .flush)
+                publishWord(ended, 1)
+            }
+            HostThread.sleep(nanoseconds: 50_000_000)
+            #expect(publishedWord(ended) == 0)
+        }
+        for _ in 0..<1000 where publishedWord(ended) == 0 { HostThread.sleep(nanoseconds: 5_000_000) }
+        #expect(publishedWord(ended) == 1)
+        disk.close()
+        try disk.expectSame("copy", disk.model, format: "raw")
+    }
+
     @Test(.seeded(45)) func aCommittedImageHoldsNothing() throws {
         let disk = try BusyDisk(Seed.current, top: true)
         for _ in 0..<5 { try disk.work() }
@@ -259,7 +393,8 @@ private final class BusyDisk {
             let disk = try BusyDisk(3, top: false),
                 node = try disk.graph.open(try BlockSpec(parsing: "null-co,size=2M"))
             node.image = Full(node.image)
-            let job = try CopyJob("d", kind, disk.backend, to: node, isNew: false, isTop: false, speed: 0)
+            let job = CopyJob("d", kind, disk.backend, to: node, isNew: false, isTop: false, speed: 0)
+            try job.prepare()
             for _ in 0..<3 { try disk.work() }
             var failure: BlockError?
             do throws(BlockError) { try job.work() } catch { failure = error }

@@ -51,8 +51,9 @@ private struct TestBank {
             "flash", base: try HostMemory.reserve(size), size: ParallelFlash.size, isReadOnly: true, codeChunks: chunks)
         let counter = Counter()
         hides = counter
-        let context = machine.board.context("flash", try Properties(ParallelFlash.descriptor))
-        addresses = FlashAddresses(ParallelFlash(context, memory, image) { counter.value += 1 })
+        var context = machine.board.context("flash", try Properties(ParallelFlash.descriptor))
+        context.disk = BlockBackend(image, name: "d")
+        addresses = FlashAddresses(ParallelFlash(context, memory) { counter.value += 1 })
         memory.cover = addresses
         try machine.board.add(addresses)
         try machine.board.add(memory, at: 0)

@@ -58,13 +58,53 @@ import Testing
         #expect(errors == ["Error: Node 'd' is busy: block device is in use by block job: stream"], "\(text)")
     }
 
+    @Test func mediaAreTakenOutAndPutIn() throws {
+        let folder = try TemporaryFolder("hmp")
+        try writeFile(folder.path + "/disc", Array(repeating: 7, count: 65536))
+        let text = try Self.run(
+            [
+                "info block cd", "block_resize cd 1M", "eject cd", "change cd disc raw", "info block cd",
+                "change cd /no/such/file", "change cd top qcow2", "eject cd", "change cd disc raw read-write",
+                "info block cd", "eject -f cd", "info block cd",
+            ], in: folder.path, "-drive if=none,id=cd,media=cdrom")
+        let empty = "cd: [not inserted]\n    Removable device: not locked, tray closed\n"
+        func full(_ more: String) -> String {
+            "): disc (raw\(more))\n    Removable device: not locked, tray closed\n    Cache mode:       writeback\n"
+        }
+        #expect(text.ranges(of: empty).count == 2, "\(text)")
+        for line in [full(", read-only"), full(""), "Device 'cd' has no medium", "/no/such/file", "another program"] {
+            #expect(text.contains(line), "no '\(line)' in: \(text)")
+        }
+    }
+
+    @Test func aFlashsDiskIsADiskThatKeepsItsSize() throws {
+        let folder = try TemporaryFolder("hmp"), image = folder.path + "/flash"
+        let made = try runProcess(
+            SystemBinary.system(), ["img", "create", "-q", "-f", "qcow2", image, "32M"], seconds: 10)
+        #expect(made.exit == 0, "\(made.errorText)")
+        let text = try Self.run(
+            [
+                "info block pflash1", "block_resize pflash1 64M", "eject pflash1", "drive_mirror pflash1 copy", "sleep",
+                "block_job_complete pflash1", "sleep", "info block pflash1",
+            ],
+            in: folder.path, "-drive if=pflash,unit=1,format=qcow2,file=flash")
+        for line in [
+            ": flash (qcow2)\n    Attached to:      flash1\n", "'pflash1' cannot have another size",
+            "Device 'pflash1' is not removable", ": copy (qcow2)\n    Attached to:      flash1\n",
+        ] { #expect(text.contains(line), "no '\(line)' in: \(text)") }
+    }
+
     @Test(arguments: [
         ("block_resize e 1M", "Cannot find device 'e'"), ("block_resize d 2x", "'2x' is no size"),
         ("block_resize d", "usage: block_resize DEVICE SIZE"), ("block_resize d 1 2", "'2' is too much"),
         ("commit e", "Cannot find device"), ("eject d", "Device 'd' is not removable"),
         ("change d file", "Device 'd' is not removable"), ("block_job_cancel d", "Block job 'd' not found"),
         ("block_job_resume d", "not found"), ("drive_mirror d /no/such/file", "/no/such/file"),
-        ("drive_mirror d x vmdk", "qcow2"), ("block_stream d 1 base", "wanted no base"),
+        ("drive_mirror d x vmdk", "qcow2"), ("block_stream d 1 nothing", "'nothing' is not below 'd'"),
+        ("drive_backup -c d x raw", "only qcow2"), ("drive_mirror -c d x", "Cannot find device '-c'"),
+        ("eject cd", "Cannot find device 'cd'"), ("change d", "usage: change"), ("change vnc x", "no display"),
+        ("change d file raw write", "wanted retain"), ("ringbuf_read r 5", "Device 'r' not found"),
+        ("block_resize flash 1M", "Cannot find device"),
         ("drive_mirror -n d base raw", "another program"),
     ])
     func whatIsWrongIsSaid(_ line: String, _ mention: String) throws {
