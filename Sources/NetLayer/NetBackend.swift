@@ -14,7 +14,8 @@ public struct NetError: Error, CustomStringConvertible {
 /// A card.
 public protocol NetCard: AnyObject {
     /// A frame comes in. The card keeps what it has no room for, up to a limit, and loses the rest.
-    func receive(_ frame: UnsafeRawBufferPointer)
+    /// `queue`: of several by which frames come.
+    func receive(_ frame: UnsafeRawBufferPointer, queue: Int)
     /// The cable has been connected or disconnected.
     func linkHasChanged()
     var name: String { get }
@@ -46,14 +47,27 @@ open class NetBackend: @unchecked Sendable {
 
     // MARK: for the card
 
-    public final func transmit(_ frame: UnsafeRawBufferPointer) {
+    public final func transmit(_ frame: UnsafeRawBufferPointer, queue: Int = 0) {
         guard isLinkUp else { return }
         for dump in dumps where dump.directions.contains(.received) { dump.record(frame) }
-        send(frame)
+        send(frame, queue: queue)
     }
+
+    /// Pairs of queues that frames can go and come by, so that those of one flow stay together.
+    open var queuePairs: Int { 1 }
 
     /// It takes TCP segments that are longer than a frame, up to `LongSegment.longest` bytes: it is no cable.
     open var takesLongSegments: Bool { false }
+
+    /// It takes them as their drivers leave them, and cuts them itself.
+    open var cutsSegments: Bool { false }
+
+    /// A segment that is not finished, behind the header that its driver has given it: that of virtio, of which the count of buffers is no part.
+    public final func transmit(segment: UnsafeRawBufferPointer, header: ArraySlice<UInt8>, queue: Int) {
+        guard isLinkUp else { return }
+        for dump in dumps where dump.directions.contains(.received) { dump.record(segment) }
+        send(segment: segment, header: header, queue: queue)
+    }
 
     /// All frames that the card has to send for now have been sent.
     open func hasSent() {}
@@ -72,11 +86,17 @@ open class NetBackend: @unchecked Sendable {
     /// The card sends a frame.
     open func send(_ frame: UnsafeRawBufferPointer) {}
 
+    /// The same where there are several queues.
+    open func send(_ frame: UnsafeRawBufferPointer, queue: Int) { send(frame) }
+
+    /// The card sends a segment that the back end cuts.
+    open func send(segment: UnsafeRawBufferPointer, header: ArraySlice<UInt8>, queue: Int) {}
+
     /// A frame for the card.
-    public final func deliver(_ frame: UnsafeRawBufferPointer) {
+    public final func deliver(_ frame: UnsafeRawBufferPointer, queue: Int = 0) {
         guard isLinkUp else { return }
         for dump in dumps where dump.directions.contains(.sent) { dump.record(frame) }
-        card?.receive(frame)
+        card?.receive(frame, queue: queue)
     }
 
     /// The longest frame: 1500 bytes of data, and what a virtual LAN adds to the header.

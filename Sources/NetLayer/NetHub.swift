@@ -37,7 +37,7 @@ public final class HubPort: NetBackend, NetCard, @unchecked Sendable {
     public override func send(_ frame: UnsafeRawBufferPointer) { hub.pass(frame, from: self) }
     public override func hasSent() { for port in hub.ports where port !== self { port.peer?.hasSent() } }
 
-    public func receive(_ frame: UnsafeRawBufferPointer) {
+    public func receive(_ frame: UnsafeRawBufferPointer, queue: Int) {
         hub.pass(frame, from: self)
         hasSent()
     }

@@ -12,21 +12,24 @@ public final class PacketNetwork: NetBackend, @unchecked Sendable {
         case group(SocketAddress, interface: IPv4?)
         /// A socket that is connected or bound, which becomes the back end's own.
         case descriptor(Int32)
-        /// An interface of the host's. Without a name the kernel chooses one.
-        case tap(name: String?)
-        /// One that is open, which becomes the back end's own.
-        case tapDescriptor(Int32)
+        /// An interface of the host's. Without a name the kernel chooses one. `hasHeaders`: it cuts long segments itself.
+        case tap(name: String?, queues: Int, hasHeaders: Bool)
+        /// One that is open, by a descriptor for each queue, which become the back end's own.
+        case tapDescriptors([Int32])
     }
 
-    /// Bytes of the longest datagram.
-    private static let longest = 65536
+    /// Bytes of the longest datagram, and of the longest segment with its header.
+    private static let longest = 1 << 17
     /// Frames that are read in one turn of the loop.
     private static let share = 64
 
     private let place: Place
     private var lock: Lock!
-    private var stream: HostStream?
-    private var source: Source?
+    /// By queue.
+    private var streams: [HostStream] = []
+    private var sources: [Source] = []
+    /// Bytes before each frame.
+    private var headerSize = 0
     private var destination: HostSocketAddress?
     private var interface: String?
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: longest, alignment: 16)
@@ -43,36 +46,44 @@ public final class PacketNetwork: NetBackend, @unchecked Sendable {
 
     public override func start(_ loop: EventLoop, under lock: Lock) throws(NetError) {
         self.lock = lock
-        let fd: Int32
+        let opened: [Int32]
         switch place {
-        case .between(let local, let remote): fd = try open(local, remote)
-        case .group(let address, let interface): fd = try open(group: address, interface)
+        case .between(let local, let remote): opened = [try open(local, remote)]
+        case .group(let address, let interface): opened = [try open(group: address, interface)]
         case .descriptor(let given):
             guard HostSocket.kind(given) == .datagram else {
                 throw NetError("descriptor \(given) is no socket of datagrams")
             }
-            HostFile.closeOnExec(given)
-            HostFile.stopWaiting(given)
-            fd = given
-        case .tap(let name):
-            do throws(Errno) { (fd, interface) = try HostTap.open(name) } catch {
+            opened = [given]
+        case .tap(let name, let queues, let hasHeaders):
+            do throws(Errno) {
+                (opened, interface) = try HostTap.open(name, queues: queues, hasHeaders: hasHeaders)
+            } catch {
                 throw NetError("the interface \(name ?? "of tap") cannot be opened: \(error.message)")
             }
-        case .tapDescriptor(let given):
-            guard HostTap.isDevice(given) else { throw NetError("descriptor \(given) is no tap interface") }
-            HostFile.closeOnExec(given)
-            HostFile.stopWaiting(given)
-            fd = given
+            headerSize = hasHeaders ? HostTap.headerSize : 0
+        case .tapDescriptors(let given):
+            for fd in given where !HostTap.isDevice(fd) { throw NetError("descriptor \(fd) is no tap interface") }
+            headerSize = HostTap.hasHeaders(given[0]) ? HostTap.headerSize : 0
+            for fd in given where HostTap.hasHeaders(fd) != (headerSize > 0) {
+                throw NetError("descriptor \(fd): some have headers before their frames, and some have none")
+            }
+            for fd in given where headerSize > 0 { try? HostTap.setHeaders(fd) }
+            opened = given
         }
-        stream = HostStream(owning: fd)
-        source = loop.watch(fd, .readable) { [unowned self] _ in lock.withLock { read() } }
+        for (queue, fd) in opened.enumerated() {
+            HostFile.closeOnExec(fd)
+            HostFile.stopWaiting(fd)
+            streams.append(HostStream(owning: fd))
+            sources.append(loop.watch(fd, .readable) { [unowned self] _ in lock.withLock { read(queue) } })
+        }
     }
 
     public override func stop() {
-        source?.cancel()
-        stream?.close()
-        if stream != nil, case .between(.unix(let path), _) = place { HostSocket.remove(path) }
-        (source, stream) = (nil, nil)
+        for source in sources { source.cancel() }
+        for stream in streams { stream.close() }
+        if !streams.isEmpty, case .between(.unix(let path), _) = place { HostSocket.remove(path) }
+        (sources, streams) = ([], [])
     }
 
     public override var summary: String {
@@ -82,7 +93,7 @@ public final class PacketNetwork: NetBackend, @unchecked Sendable {
         case .group(let address, _): "type=dgram,group=\(address.named("udp"))"
         case .descriptor(let fd): "type=dgram,fd=\(fd)"
         case .tap: "type=tap" + (interface.map { ",ifname=\($0)" } ?? "")
-        case .tapDescriptor(let fd): "type=tap,fd=\(fd)"
+        case .tapDescriptors(let list): "type=tap,fd=\(list.map { "\($0)" }.joined(separator: ":"))"
         }
     }
 
@@ -129,23 +140,52 @@ public final class PacketNetwork: NetBackend, @unchecked Sendable {
     }
 
     /// The port that it is bound to.
-    public var port: UInt16? { stream.flatMap { HostSocket.port($0.descriptor) } }
+    public var port: UInt16? { streams.first.flatMap { HostSocket.port($0.descriptor) } }
+
+    public override var queuePairs: Int {
+        switch place {
+        case .tap(_, let queues, _): queues
+        case .tapDescriptors(let list): list.count
+        default: 1
+        }
+    }
+
+    public override func send(_ frame: UnsafeRawBufferPointer) { send(frame, queue: 0) }
 
     /// What nobody takes is lost, as on any cable.
-    public override func send(_ frame: UnsafeRawBufferPointer) {
-        guard let stream else { return }
+    public override func send(_ frame: UnsafeRawBufferPointer, queue: Int) {
+        if streams.isEmpty { return }
         if case .between(_, nil) = place { return }
+        let stream = streams[queue % streams.count]
         if let destination {
             try? HostSocket.send(stream.descriptor, frame, to: destination)
+        } else if headerSize > 0 {
+            write([UInt8](repeating: 0, count: headerSize), frame, to: stream)
         } else {
             _ = try? stream.write(frame)
         }
     }
 
-    private func read() {
+    public override var cutsSegments: Bool { headerSize > 0 }
+
+    public override func send(segment: UnsafeRawBufferPointer, header: ArraySlice<UInt8>, queue: Int) {
+        if !streams.isEmpty { write(Array(header.prefix(headerSize)), segment, to: streams[queue % streams.count]) }
+    }
+
+    private func write(_ header: [UInt8], _ frame: UnsafeRawBufferPointer, to stream: HostStream) {
+        guard header.count + frame.count <= buffer.count else { return }
+        buffer.copyBytes(from: header)
+        UnsafeMutableRawBufferPointer(rebasing: buffer[header.count...]).copyMemory(from: frame)
+        _ = try? stream.write(UnsafeRawBufferPointer(rebasing: buffer[..<(header.count + frame.count)]))
+    }
+
+    /// The host has filled in and cut what comes: it has not been told that this is not needed. So headers say nothing.
+    private func read(_ queue: Int) {
         for _ in 0..<Self.share {
-            guard let stream, let count = try? stream.read(into: buffer) else { return }
-            if count > 0 { deliver(UnsafeRawBufferPointer(rebasing: buffer[..<count])) }
+            guard queue < streams.count, let count = try? streams[queue].read(into: buffer) else { return }
+            if count > headerSize {
+                deliver(UnsafeRawBufferPointer(rebasing: buffer[headerSize..<count]), queue: queue)
+            }
         }
     }
 }

@@ -34,6 +34,8 @@ open class VirtioDevice: Device, @unchecked Sendable {
     open func plug(_ device: Device) throws(PlugError) { preconditionFailure("a device without a bus") }
     /// How many places each queue has at most, by what was chosen; powers of two.
     open class func queueLimits(_ properties: Properties) -> [UInt16] { [] }
+    /// The same, where what the device is connected to counts.
+    open class func queueLimits(_ context: DeviceContext) -> [UInt16] { queueLimits(context.properties) }
     /// Feature bits 0 to 23 and above 40, of the kind.
     open var kindFeatures: UInt64 { 0 }
     /// The kind's configuration as it is now, least significant byte first.
@@ -72,7 +74,7 @@ open class VirtioDevice: Device, @unchecked Sendable {
     public required init(_ context: DeviceContext) {
         guard let dma = context.dma else { preconditionFailure("a virtio device without memory") }
         self.dma = dma
-        let limits = Self.queueLimits(context.properties)
+        let limits = Self.queueLimits(context)
         queues = limits.enumerated().map { VirtQueue($0.offset, limit: $0.element) }
         super.init(context)
     }

@@ -5,11 +5,12 @@
 import SystemKit
 
 extension VirtioNet {
-    private enum Class { static let receive: UInt8 = 0, address: UInt8 = 1, vlan: UInt8 = 2 }
+    private enum Class { static let receive: UInt8 = 0, address: UInt8 = 1, vlan: UInt8 = 2, pairs: UInt8 = 4 }
     private enum Answer { static let done: UInt8 = 0, refused: UInt8 = 1 }
     /// Commands of a class.
     private enum Address { static let setTables: UInt8 = 0, set: UInt8 = 1 }
     private enum VLAN { static let add: UInt8 = 0, remove: UInt8 = 1 }
+    private enum Pairs { static let use: UInt8 = 0 }
     /// Bytes of the longest request that says anything: two tables that are full, and their counts.
     private static let longestRequest = 2 + 2 * (4 + 6 * 4096)
 
@@ -32,8 +33,17 @@ extension VirtioNet {
         case Class.address where command == Address.set: return has(Bit.controlAddress) && setAddress(data)
         case Class.address where command == Address.setTables: return has(Bit.controlReceive) && setTables(data)
         case Class.vlan where command <= VLAN.remove: return has(Bit.controlVLAN) && setVLAN(command, data)
+        case Class.pairs where command == Pairs.use: return has(Bit.pairs) && setPairs(data)
         default: return false
         }
+    }
+
+    private func setPairs(_ data: ArraySlice<UInt8>) -> Bool {
+        guard data.count == 2, let low = data.first, let high = data.last else { return false }
+        let count = Int(high) << 8 | Int(low)
+        guard 1...pairCount ~= count else { return false }
+        usedPairs = count
+        return true
     }
 
     /// Commands are the numbers of the modes' bits: the first two without, the others with the feature for more of them.

@@ -37,12 +37,18 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
                 Property("ctrl_rx_extra", .flag, "on", "more about which addresses"),
                 Property("ctrl_vlan", .flag, "on", "which virtual LANs"),
                 Property("ctrl_mac_addr", .flag, "on", "its own address"),
+                Property("mq", .flag, "off", "as many pairs of queues as its cable has; it needs ctrl_vq"),
             ] + [bootIndex] + commonProperties)
     }
     public override class var bootName: String? { "ethernet-phy@0" }
-    public override class func queueLimits(_ properties: Properties) -> [UInt16] {
-        [UInt16(properties.number("rx_queue_size")), UInt16(properties.number("tx_queue_size"))]
-            + (properties.flag("ctrl_vq") ? [controlPlaces] : [])
+    public override class func queueLimits(_ context: DeviceContext) -> [UInt16] {
+        let properties = context.properties
+        let pair = [UInt16(properties.number("rx_queue_size")), UInt16(properties.number("tx_queue_size"))]
+        return (0..<pairCount(context)).flatMap { _ in pair } + (properties.flag("ctrl_vq") ? [controlPlaces] : [])
+    }
+
+    private static func pairCount(_ context: DeviceContext) -> Int {
+        context.properties.flag("mq") && context.properties.flag("ctrl_vq") ? context.network?.queuePairs ?? 1 : 1
     }
 
     /// What is wrong with a combination of properties.
@@ -58,7 +64,7 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
         static let long4: UInt64 = 1 << 11, long6: UInt64 = 1 << 12, longECN: UInt64 = 1 << 13
         static let merged: UInt64 = 1 << 15, status: UInt64 = 1 << 16
         static let control: UInt64 = 1 << 17, controlReceive: UInt64 = 1 << 18, controlVLAN: UInt64 = 1 << 19
-        static let controlReceiveMore: UInt64 = 1 << 20, controlAddress: UInt64 = 1 << 23
+        static let controlReceiveMore: UInt64 = 1 << 20, pairs: UInt64 = 1 << 22, controlAddress: UInt64 = 1 << 23
     }
     private enum HeaderFlag { static let needsCheckSum: UInt8 = 1, isValid: UInt8 = 2 }
     /// What is long in a frame. (5.1.6)
@@ -80,11 +86,32 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
     /// Its address now. A driver may choose another one.
     var address: [UInt8]
     var filter = ReceiveFilter()
-    /// What came in and the driver has not got yet, oldest first.
-    private var kept: [IncomingFrame] = []
-    private var keptSegments = 0
-    private var receiver: BottomHalf!
-    private var sender: BottomHalf!
+    /// A queue for what comes in, and one for what goes out.
+    private final class Pair {
+        let number: Int
+        let incoming: VirtQueue
+        let outgoing: VirtQueue
+        /// What came in and the driver has not got yet, oldest first.
+        var kept: [IncomingFrame] = []
+        var keptSegments = 0
+        /// Buffers that are taken and not used yet, because a frame needs more of them than there are.
+        var begun: [Chain] = []
+        var receiver: BottomHalf!
+        var sender: BottomHalf!
+
+        init(_ number: Int, _ incoming: VirtQueue, _ outgoing: VirtQueue) {
+            (self.number, self.incoming, self.outgoing) = (number, incoming, outgoing)
+        }
+
+        func forget() {
+            kept = []
+            keptSegments = 0
+            begun = []
+        }
+    }
+    private var pairs: [Pair] = []
+    /// Those that frames come by.
+    var usedPairs = 1
     private var frame: [UInt8] = []
 
     public required init(_ context: DeviceContext) {
@@ -94,13 +121,17 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
         firstOwn = macAddress(context.properties.text("mac")) ?? standard
         address = firstOwn
         super.init(context)
-        sender = bottomHalf { [unowned self] in sendAll() }
-        receiver = bottomHalf { [unowned self] in tryToReceive() }
+        pairs = (0..<Self.pairCount(context)).map { number in
+            let pair = Pair(number, queue(2 * number), queue(2 * number + 1))
+            pair.sender = bottomHalf { [unowned self, unowned pair] in sendAll(pair) }
+            pair.receiver = bottomHalf { [unowned self, unowned pair] in tryToReceive(pair) }
+            return pair
+        }
         network?.attach(self)
     }
 
-    private var incoming: VirtQueue { queue(0) }
-    private var outgoing: VirtQueue { queue(1) }
+    /// Those that there are, as far as the driver knows.
+    var pairCount: Int { has(Bit.pairs) ? pairs.count : 1 }
 
     public override var kindFeatures: UInt64 {
         var bits = Bit.address
@@ -112,6 +143,7 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
             if properties.flag("ctrl_rx_extra") { bits |= Bit.controlReceiveMore }
             if properties.flag("ctrl_vlan") { bits |= Bit.controlVLAN }
             if properties.flag("ctrl_mac_addr") { bits |= Bit.controlAddress }
+            if pairs.count > 1 { bits |= Bit.pairs }
         }
         if properties.flag("mrg_rxbuf") { bits |= Bit.merged }
         if properties.flag("csum") {
@@ -132,8 +164,7 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
         var bytes = ByteWriter()
         for byte in address { bytes.add(byte) }
         bytes.add(network?.isLinkUp ?? true ? Self.linkIsUp : 0)
-        // Pairs of queues.
-        bytes.add(1 as UInt16)
+        bytes.add(UInt16(pairs.count))
         bytes.add(UInt16(properties.number("host_mtu")))
         return bytes.bytes
     }
@@ -143,9 +174,8 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
     public override func started() { filter.choosesVLANs = has(Bit.controlVLAN) }
 
     public override func stopped() {
-        kept = []
-        keptSegments = 0
-        begun = []
+        for pair in pairs { pair.forget() }
+        usedPairs = 1
         filter = ReceiveFilter()
         address = firstOwn
     }
@@ -154,14 +184,17 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
         try super.snapshot(&coder)
         try coder.field(&address)
         try filter.snapshot(&coder)
+        var used = UInt16(usedPairs)
+        try coder.field(&used, in: 1...UInt16(pairs.count))
+        usedPairs = Int(used)
     }
 
     public override func notified(_ queue: VirtQueue) throws(RingFault) {
-        switch queue.index {
-        case 0: try receiveKept()
-        case 1: sender.schedule()
-        default: try obey(queue)
-        }
+        // Behind the pairs that the driver knows commands come.
+        if queue.index == 2 * pairCount { return try obey(queue) }
+        guard queue.index < 2 * pairCount else { return guestError("queue \(queue.index) has not been agreed on") }
+        let pair = pairs[queue.index / 2]
+        if queue === pair.incoming { try receiveKept(pair) } else { pair.sender.schedule() }
     }
 
     /// The longest frame that goes out.
@@ -172,11 +205,12 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
     // MARK: out
 
     /// What the guest does meanwhile does not wait for it: the loop's thread does it.
-    private func sendAll() {
+    private func sendAll(_ pair: Pair) {
+        let outgoing = pair.outgoing
         guard outgoing.isReady else { return }
         do throws(RingFault) {
             try takeAll(outgoing) { chain throws(RingFault) in
-                try send(chain)
+                try send(chain, pair.number)
                 outgoing.giveBack(chain, written: 0)
             }
             tell(outgoing)
@@ -184,7 +218,7 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
         network?.hasSent()
     }
 
-    private func send(_ chain: Chain) throws(RingFault) {
+    private func send(_ chain: Chain, _ queue: Int) throws(RingFault) {
         let count = chain.readableCount - Self.headerSize
         guard count >= 0, let header = chain.read(count: Self.headerSize) else {
             throw .badRequest("a frame without its header of \(Self.headerSize) bytes")
@@ -196,19 +230,21 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
         }
         frame.removeAll(keepingCapacity: true)
         for window in chain.readable.part(Self.headerSize..<Self.headerSize + count) { frame += window.bytes }
-        if isLong { return sendLong(fields) }
+        if isLong { return sendLong(fields, queue) }
         if header[0] & HeaderFlag.needsCheckSum != 0 {
             let isInside = InternetCheckSum.complete(
                 &frame, from: Int(fields.value(6, as: UInt16.self)), at: Int(fields.value(8, as: UInt16.self)))
             guard isInside else { return guestError("a check sum outside of its frame") }
         }
-        sendFrame(frame)
+        sendFrame(frame, queue)
     }
 
-    private func sendFrame(_ frame: [UInt8]) { frame.withUnsafeBytes { network?.transmit($0) } }
+    private func sendFrame(_ frame: [UInt8], _ queue: Int) {
+        frame.withUnsafeBytes { network?.transmit($0, queue: queue) }
+    }
 
     /// Sends `frame`, which is a segment that has not been cut into frames yet.
-    private func sendLong(_ header: ByteReader) {
+    private func sendLong(_ header: ByteReader, _ queue: Int) {
         let flags = header.bytes[0], kind = header.bytes[1], size = header.value(4, as: UInt16.self)
         let isIPv6 = kind & ~Segmentation.ecn == Segmentation.tcp6
         guard isIPv6 || kind & ~Segmentation.ecn == Segmentation.tcp4, has(isIPv6 ? Bit.long6 : Bit.long4),
@@ -219,9 +255,12 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
             let segment = LongSegment(frame, transport: Int(header.value(6, as: UInt16.self)), isIPv6: isIPv6)
         else { return guestError("a long segment that is none of TCP") }
         guard let network else { return }
-        if network.takesLongSegments { return sendFrame(segment.whole) }
+        if network.cutsSegments {
+            return frame.withUnsafeBytes { network.transmit(segment: $0, header: header.bytes[...], queue: queue) }
+        }
+        if network.takesLongSegments { return sendFrame(segment.whole, queue) }
         segment.cut(size: Int(size)) { piece in
-            if piece.count <= longestFrame { sendFrame(piece) }
+            if piece.count <= longestFrame { sendFrame(piece, queue) }
         }
     }
 
@@ -232,41 +271,40 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
 
     // MARK: in
 
-    public func receive(_ frame: UnsafeRawBufferPointer) {
-        guard incoming.isReady, !status.contains(.needsReset), status.contains(.driverOK),
+    public func receive(_ frame: UnsafeRawBufferPointer, queue: Int) {
+        let pair = pairs[queue % usedPairs]
+        guard pair.incoming.isReady, !status.contains(.needsReset), status.contains(.driverOK),
             filter.takes(frame, own: UInt64(ethernet: address))
         else { return }
-        guard keptSegments < Self.keptFrames else { return tryToReceive() }
-        keptSegments += 1
+        guard pair.keptSegments < Self.keptFrames else { return tryToReceive(pair) }
+        pair.keptSegments += 1
         let joins4 = has(Bit.incomingLong4), joins6 = has(Bit.incomingLong6)
-        if let last = kept.indices.last, kept[last].append(frame) { return }
-        kept.append(IncomingFrame(frame, joins4: joins4, joins6: joins6))
+        if let last = pair.kept.indices.last, pair.kept[last].append(frame) { return }
+        pair.kept.append(IncomingFrame(frame, joins4: joins4, joins6: joins6))
         // What may become longer waits for the rest of what comes in this turn of the loop.
-        if joins4 || joins6 { receiver.schedule() } else { tryToReceive() }
+        if joins4 || joins6 { pair.receiver.schedule() } else { tryToReceive(pair) }
     }
 
-    private func tryToReceive() {
-        do throws(RingFault) { try receiveKept() } catch { fail(error) }
+    private func tryToReceive(_ pair: Pair) {
+        do throws(RingFault) { try receiveKept(pair) } catch { fail(error) }
     }
 
-    private func receiveKept() throws(RingFault) {
-        guard incoming.isReady else { return }
+    private func receiveKept(_ pair: Pair) throws(RingFault) {
+        guard pair.incoming.isReady else { return }
         var done = 0
-        while done < kept.count, try put(&kept[done]) {
-            keptSegments -= kept[done].segments
+        while done < pair.kept.count, try put(&pair.kept[done], pair) {
+            pair.keptSegments -= pair.kept[done].segments
             done += 1
         }
-        kept.removeFirst(done)
-        if done > 0 { tell(incoming) }
+        pair.kept.removeFirst(done)
+        if done > 0 { tell(pair.incoming) }
     }
 
-    /// Buffers that are taken and not used yet, because a frame needs more of them than there are.
-    private var begun: [Chain] = []
-
     /// False: there is no room for it.
-    private func put(_ frame: inout IncomingFrame) throws(RingFault) -> Bool {
+    private func put(_ frame: inout IncomingFrame, _ pair: Pair) throws(RingFault) -> Bool {
+        let incoming = pair.incoming
         let total = Self.headerSize + frame.bytes.count, mayMerge = has(Bit.merged)
-        var room = begun.reduce(0) { $0 + $1.writableCount }
+        var room = pair.begun.reduce(0) { $0 + $1.writableCount }
         while room < total {
             guard let chain = try incoming.next() else { return false }
             if chain.writableCount < Self.headerSize { throw .badRequest("a buffer has no room for a header") }
@@ -275,9 +313,10 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
                 incoming.giveBack(chain, written: 0)
                 return true
             }
-            begun.append(chain)
+            pair.begun.append(chain)
             room += chain.writableCount
         }
+        let begun = pair.begun
         var header = [UInt8](repeating: 0, count: Self.headerSize)
         if has(Bit.guestCheckSum) { header[0] = HeaderFlag.isValid }
         if let long = frame.finish() {
@@ -296,7 +335,7 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
             rest = rest.dropFirst(count)
             incoming.giveBack(chain, written: start + count)
         }
-        begun = []
+        pair.begun = []
         return true
     }
 }

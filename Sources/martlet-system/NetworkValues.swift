@@ -130,21 +130,23 @@ struct NetworkValues {
 
     /// Scripts would be run with the rights of the user: they are left to who makes the interface.
     mutating func takeTap() throws(OptionError) -> PacketNetwork.Place {
-        for key in ["vhost", "vnet_hdr"] where try flag(key) {
-            throw OptionError("tap: \(key)=on is not supported; wanted \(key)=off")
+        if try flag("vhost") { throw OptionError("tap: vhost=on is not supported; wanted vhost=off") }
+        for key in ["vhostfd", "vhostfds", "helper", "br"] {
+            if let value = take(key) { throw OptionError("tap: \(key)=\(value) is not supported; leave it out") }
         }
-        for key in ["vhostfd", "vhostfds", "fds", "queues", "helper", "br"] {
-            if let value = take(key), (key, value) != ("queues", "1") {
-                throw OptionError("tap: \(key)=\(value) is not supported; leave it out")
-            }
-        }
+        let hasHeaders = try flag("vnet_hdr"), queues = take("queues"), descriptors = take("fds")
         let name = take("ifname"), descriptor = take("fd")
         let script = take("script"), downScript = take("downscript")
-        if let descriptor {
-            if name ?? script ?? downScript != nil {
-                throw OptionError("tap: fd goes without ifname, script and downscript")
+        if let given = descriptor ?? descriptors {
+            let key = descriptor == nil ? "fds" : "fd"
+            if name ?? script ?? downScript ?? queues != nil || descriptor != nil && descriptors != nil {
+                throw OptionError("tap: \(key) goes without ifname, script, downscript, queues and other descriptors")
             }
-            return .tapDescriptor(try Self.descriptor(descriptor, "fd"))
+            let texts =
+                key == "fd" ? [given] : given.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+            var list: [Int32] = []
+            for text in texts { list.append(try Self.descriptor(text, key)) }
+            return .tapDescriptors(list)
         }
         guard script == "no", downScript == nil || downScript == "no" else {
             throw OptionError(
@@ -153,7 +155,10 @@ struct NetworkValues {
         if let name, name.isEmpty || name.utf8.count > HostTap.longestName {
             throw OptionError("tap: ifname=\(name): wanted a name of 1 to \(HostTap.longestName) bytes")
         }
-        return .tap(name: name)
+        guard let count = Int(queues ?? "1"), 1...HostTap.mostQueues ~= count else {
+            throw OptionError("tap: queues=\(queues ?? ""): wanted 1 to \(HostTap.mostQueues)")
+        }
+        return .tap(name: name, queues: count, hasHeaders: hasHeaders)
     }
 
     // MARK: the older socket

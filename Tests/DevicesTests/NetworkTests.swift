@@ -1,5 +1,6 @@
 import CharLayer
 import EventLoop
+import Glibc
 import HostOS
 import NetLayer
 import SystemKit
@@ -11,7 +12,7 @@ private final class TestCard: NetCard {
     let name = "card", summary = "type=nic"
     func linkHasChanged() {}
     var frames: [[UInt8]] = []
-    func receive(_ frame: UnsafeRawBufferPointer) { frames.append(Array(frame)) }
+    func receive(_ frame: UnsafeRawBufferPointer, queue: Int) { frames.append(Array(frame)) }
 }
 
 /// One end of a cable, in a loop that the test turns.
@@ -257,6 +258,62 @@ private func frame(_ seed: Int, _ count: Int) -> [UInt8] {
             #expect(throws: NetError.self) { try End(StreamNetwork(name: "n", .descriptor(fd)), board) }
             #expect(throws: NetError.self) { try End(PacketNetwork(name: "n", .descriptor(fd)), board) }
         }
+    }
+
+    // MARK: tap
+
+    private static let canMakeInterfaces = access("/dev/net/tun", W_OK) == 0 && geteuid() == 0 && findsIP
+    private static var findsIP: Bool {
+        let places: [String] = ["/sbin/ip", "/usr/sbin/ip", "/bin/ip"]
+        return places.contains { access($0, X_OK) == 0 }
+    }
+
+    /// The host answers to who asks for its address, by whatever queue; long segments get to it whole.
+    @Test(.enabled(if: canMakeInterfaces), arguments: [(1, false), (1, true), (2, false), (2, true)])
+    func aTapInterfaceAnswers(_ queues: Int, _ hasHeaders: Bool) throws {
+        let name = "mt\(getpid() % 10000)q\(queues)\(hasHeaders ? "h" : "")", net = "10.213.\(getpid() % 250)"
+        let tap = PacketNetwork(name: "t", .tap(name: name, queues: queues, hasHeaders: hasHeaders))
+        let end: End
+        do { end = try End(tap, board) } catch {
+            // A container may not let anybody make interfaces.
+            #expect("\(error)".contains("not permitted"))
+            return
+        }
+        #expect(tap.queuePairs == queues && tap.cutsSegments == hasHeaders && tap.summary == "type=tap,ifname=\(name)")
+        let run = try runProcess(
+            "/bin/sh",
+            ["-c", "PATH=$PATH:/sbin:/usr/sbin; ip addr add \(net).1/24 dev \(name) && ip link set \(name) up"],
+            seconds: 10)
+        #expect(run.exit == 0, "\(run.errorText)")
+        let own: [UInt8] = [0x52, 0x54, 0, 0x12, 0x34, 0x56], last = UInt8(getpid() % 250)
+        let request =
+            Array(repeating: 0xff, count: 6) + own + [8, 6, 0, 1, 8, 0, 6, 4, 0, 1] + own + [10, 213, last, 2]
+            + [0, 0, 0, 0, 0, 0, 10, 213, last, 1] + Array(repeating: 0, count: 18)
+        let isAnswered = { end.card.frames.contains { $0[12..<14] == [8, 6] && $0[20..<22] == [0, 2] } }
+        for queue in 0..<queues {
+            end.card.frames = []
+            board.domain.lock.withLock { request.withUnsafeBytes { tap.transmit($0, queue: queue) } }
+            #expect(wait(isAnswered), "queue \(queue)")
+        }
+        if hasHeaders {
+            func received() -> Int {
+                let text = String(decoding: readFile("/sys/class/net/\(name)/statistics/rx_bytes") ?? [], as: UTF8.self)
+                return Int(text.split(separator: "\n").first ?? "") ?? 0
+            }
+            let before = received(), count = 20_000
+            var segment = own + own + [8, 0, 0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 6, 0, 0]
+            segment +=
+                [10, 213, last, 2, 10, 213, last, 1] + [
+                    0, 80, 0, 80, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, 1, 0, 0, 0, 0, 0,
+                ]
+            segment += Array(repeating: 7, count: count)
+            let header: [UInt8] = [1, 1, 54, 0, 0x78, 5, 34, 0, 16, 0, 0, 0]
+            board.domain.lock.withLock {
+                segment.withUnsafeBytes { tap.transmit(segment: $0, header: header[...], queue: queues - 1) }
+            }
+            #expect(received() - before >= count, "the kernel has taken it as it is")
+        }
+        tap.stop()
     }
 
     // MARK: hubs

@@ -38,7 +38,7 @@ private struct SavedPackets {
     private final class Card: NetCard {
         let name = "card", summary = "type=nic"
         func linkHasChanged() {}
-        func receive(_ frame: UnsafeRawBufferPointer) {}
+        func receive(_ frame: UnsafeRawBufferPointer, queue: Int) {}
     }
 
     @Test(arguments: [PacketDump.Directions.received, .sent, [.received, .sent]])

@@ -11,9 +11,22 @@ import Virtio
 private final class TestCable: NetBackend, @unchecked Sendable {
     var sent: [[UInt8]] = []
     var long = false
+    var pairs = 1
+    var cuts = false
+    /// By which of its queues a card has sent, and what stood before segments.
+    var queues: [Int] = [], headers: [[UInt8]] = []
     override var takesLongSegments: Bool { long }
-    override func send(_ frame: UnsafeRawBufferPointer) { sent.append(Array(frame)) }
-    func deliver(_ frame: [UInt8]) { frame.withUnsafeBytes { deliver($0) } }
+    override var queuePairs: Int { pairs }
+    override var cutsSegments: Bool { cuts }
+    override func send(_ frame: UnsafeRawBufferPointer, queue: Int) {
+        sent.append(Array(frame))
+        queues.append(queue)
+    }
+    override func send(segment: UnsafeRawBufferPointer, header: ArraySlice<UInt8>, queue: Int) {
+        sent.append(Array(segment))
+        headers.append(Array(header))
+    }
+    func deliver(_ frame: [UInt8], queue: Int = 0) { frame.withUnsafeBytes { deliver($0, queue: queue) } }
 }
 
 @Suite struct VirtioNetTests {
@@ -206,6 +219,66 @@ private final class TestCable: NetBackend, @unchecked Sendable {
         #expect(receiver.used(waits: false) == nil, "nothing of before the reset comes in")
     }
 
+    @Test(arguments: RingLayout.all) func pairsOfQueuesKeepFlowsApart(_ layout: RingLayout) throws {
+        let several: UInt64 = 1 << 22, commands: UInt64 = 1 << 17, control = 6
+        cable.pairs = 3
+        let driver = try TestDriver(
+            layout, VirtioNet.init, VirtioNet.descriptor, "rx_queue_size=16,tx_queue_size=16,mq=on"
+        ) { $0.network = cable }
+        #expect(driver.deviceFeatures() & several != 0)
+        if !layout.pci { #expect(driver.transport.get(0x108, size: 2) == 3) }
+        driver.queue = control
+        driver.start(several | commands, more: [0, 1, 2, 3, 4, 5])
+        func use(_ bytes: [UInt8]) throws -> UInt8 {
+            driver.queue = control
+            #expect(driver.memory.store(data, bytes: [4, 0] + bytes))
+            driver.offer([
+                Piece(address: data, count: UInt32(2 + bytes.count)),
+                Piece(address: data + 64, count: 1, isWritten: true),
+            ])
+            #expect(try #require(driver.used()).written == 1)
+            return driver.memory.load(data + 64, as: UInt8.self)!
+        }
+        /// By which queue a frame comes that has come by one of the cable's.
+        func comesBy(_ queue: Int) throws -> Int? {
+            cable.deliver([UInt8](repeating: UInt8(queue), count: 60), queue: queue)
+            for number in [0, 2, 4] {
+                driver.queue = number
+                if driver.used(waits: false) != nil {
+                    driver.offer([Piece(address: data + 0x100, count: 1600, isWritten: true)])
+                    return number
+                }
+            }
+            return nil
+        }
+        for number in [0, 2, 4] {
+            driver.queue = number
+            driver.offer([Piece(address: data + 0x100, count: 1600, isWritten: true)])
+        }
+        #expect(try (0..<3).map(comesBy) == [0, 0, 0], "one pair, until the driver says more")
+        #expect(try use([3, 0]) == 0 && (0..<3).map(comesBy) == [0, 2, 4])
+        #expect(try use([2, 0]) == 0 && (0..<3).map(comesBy) == [0, 2, 0])
+        for wrong in [[0, 0], [4, 0], [0, 1], [1], [], [1, 0, 0]] as [[UInt8]] { #expect(try use(wrong) == 1) }
+        for number in [1, 3, 5] {
+            driver.queue = number
+            try send(driver, Self.header, [UInt8](repeating: 1, count: 60))
+        }
+        #expect(cable.queues == [0, 1, 2] && !driver.needsReset)
+        // A driver that has not agreed has one pair, and commands behind it.
+        driver.queue = 2
+        driver.start(commands, more: [3])
+        #expect(driver.memory.store(data, bytes: [4, 0, 2, 0]))
+        driver.offer([Piece(address: data, count: 4), Piece(address: data + 64, count: 1, isWritten: true)])
+        #expect(try #require(driver.used()).written == 1 && driver.memory.load(data + 64, as: UInt8.self) == 1)
+        driver.queue = 3
+        driver.offer([Piece(address: data, count: 72)])
+        #expect(driver.used(waits: false) == nil && cable.queues.count == 3)
+        // A cable without several.
+        cable.pairs = 1
+        let plain = try TestDriver(layout, VirtioNet.init, VirtioNet.descriptor, "mq=on") { $0.network = cable }
+        #expect(plain.deviceFeatures() & several == 0)
+    }
+
     @Test func theConfigurationHasTheAddress() throws {
         let driver = try make()
         #expect(driver.memory.map.ranges.count > 0)
@@ -241,6 +314,16 @@ private final class TestCable: NetBackend, @unchecked Sendable {
             try send(driver, header, segment.frame)
             #expect(cable.sent.isEmpty && !driver.needsReset, "byte \(at) is \(value)")
         }
+    }
+
+    @Test func segmentsGoAsTheyAreToWhoCutsThem() throws {
+        let driver = try make(RingLayout(), Self.allLong, queue: 1)
+        cable.cuts = true
+        let segment = TestSegment(isIPv6: false, data: 60_001), header = segment.header(size: 1400)
+        try send(driver, header, segment.frame)
+        #expect(cable.sent == [segment.frame] && cable.headers == [header])
+        try send(driver, segment.header(size: 1400, kind: 3), segment.frame)
+        #expect(cable.sent.count == 1, "one that is none of TCP")
     }
 
     @Test func whatHasNotBeenAgreedOnIsLost() throws {
@@ -417,6 +500,6 @@ private struct TestSegment {
         let name = "card", summary = "type=nic"
         func linkHasChanged() {}
         var frames: [[UInt8]] = []
-        func receive(_ frame: UnsafeRawBufferPointer) { frames.append(Array(frame)) }
+        func receive(_ frame: UnsafeRawBufferPointer, queue: Int) { frames.append(Array(frame)) }
     }
 }

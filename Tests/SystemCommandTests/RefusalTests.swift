@@ -129,7 +129,11 @@ struct BadLine: Sendable, CustomTestStringConvertible {
             "-netdev user,id=u -netdev hubport,id=n,hubid=0,netdev=u -device virtio-net,netdev=u", "netdev=u", "another"
         ),
         BadLine("-netdev tap,id=n", "script=no"), BadLine("-netdev tap,id=n,script=no,vhost=on", "vhost=off"),
-        BadLine("-netdev tap,id=n,script=no,queues=2", "queues=2"), BadLine("-netdev tap,id=n,fd=x", "fd=x"),
+        BadLine("-netdev tap,id=n,script=no,queues=0", "queues=0", "256"),
+        BadLine("-netdev tap,id=n,fds=9:x", "fds=x"), BadLine("-netdev tap,id=n,fds=98:99", "98", "tap"),
+        BadLine("-netdev tap,id=n,fds=9,queues=2", "queues"),
+        BadLine("-netdev tap,id=n,script=no,vnet_hdr=x", "vnet_hdr"),
+        BadLine("-netdev tap,id=n,fd=x", "fd=x"),
         BadLine("-netdev tap,id=n,script=no,ifname=a-name-of-16-byt", "ifname=", "15"),
         BadLine("-netdev tap,id=n,fd=99", "99", "tap"), BadLine("-netdev tap,id=n,fd=9,ifname=x", "without ifname"),
         BadLine("-netdev user,id=n,smb=/x", "smb=/x"), BadLine("-netdev user,id=n,guestfwd=x", "guestfwd=x", "cmd:"),
