@@ -3,6 +3,7 @@
 #   uboot     U-Boot finds the disk, systemd comes up whole, the network too, and it powers off
 #   kernel    the same with a kernel and an initramfs of the host's
 #   uefi      UEFI in flash memory finds it on PCI
+#   scsi      the disk is on SCSI, the console on virtio, and a port leads to a file; free memory goes back to the host
 #   apt       apt-get update and install, from a folder on the host
 #   build     configure and make of a small C program, with the compiler from that folder
 #   share     the same in a folder of the host's (9p)
@@ -11,9 +12,11 @@
 #
 # Each line says how long it took; SYSTEM names another emulator, as for `try system`.
 
-IMAGE_TESTS=(uboot kernel uefi apt build share stress boots)
+IMAGE_TESTS=(uboot kernel uefi scsi apt build share stress boots)
 IMAGE_TEST_SECONDS=900
 IMAGE_TEST_PROMPT='(login: |root@debian:[^ ]*# )$'
+# How machines have their disk.
+IMAGE_DISK=(-device virtio-blk-pci,drive=disk)
 # The overlays' disk.
 DEBIAN_IMAGE="$CACHE/image/debian.img"
 
@@ -75,19 +78,24 @@ debian_machine() {
     rm -f "$overlay"
     "$MARTLET_BIN" img create -q -f qcow2 -b "$DEBIAN_IMAGE" -F raw "$overlay"
     type_to_machine $IMAGE_TEST_SECONDS "${command[@]}" -M virt -nographic -m 1G -bios "$PAYLOADS/firmware64.bin" \
-        -drive "if=none,id=disk,format=qcow2,file=$overlay" -device virtio-blk-pci,drive=disk -netdev user,id=net -device virtio-net-pci,netdev=net "$@" | tee "$folder/output"
+        -drive "if=none,id=disk,format=qcow2,file=$overlay" "${IMAGE_DISK[@]}" -netdev user,id=net -device virtio-net-pci,netdev=net "$@" | tee "$folder/output"
     "$MARTLET_BIN" img check -q "$overlay"
-    has 'reboot: Power down'
+    has 'reboot: Power down' output serial
 }
 
 debian_uboot() { debian_machine -kernel "$PAYLOADS/u-boot.bin" "$@"; }
 
-# has TEXT: the machine has printed it.
-has() { grep -aqF -- "$1" "$folder/output" || { printf '\nnot printed: %s\n' "$1"; return 1; }; }
+# has TEXT [FILE...]: the machine has printed it.
+has() {
+    local text=$1 files
+    shift
+    files=("${@:-output}")
+    grep -aqsF -- "$text" "${files[@]/#/$folder/}" || { printf '\nnot printed: %s\n' "$text"; return 1; }
+}
 
 # A line typed does not have what it prints in it: that is how the tests tell one from the other.
 IMAGE_STATE='root
-systemctl is-system-running --wait; ip -4 -br address show eth0; echo "$(nproc)" harts'
+systemctl is-system-running --wait; ip -4 -br -color=never address; echo "$(nproc)" harts'
 
 has_state() {
     has running
@@ -112,6 +120,20 @@ image_test_uefi() {
     debian_machine -smp 2 -drive "if=pflash,unit=0,format=raw,readonly=on,file=$PAYLOADS/uefi-code.fd" \
         -drive "if=pflash,unit=1,format=raw,file=$folder/variables.fd" <<<"$IMAGE_STATE"
     has_state 2
+}
+
+# The kernel's last words come when virtio has been switched off.
+image_test_scsi() {
+    IMAGE_DISK=(-device virtio-scsi-pci,id=scsi,num_queues=2 -device scsi-hd,bus=scsi.0,drive=disk,scsi-id=2,lun=1,serial=martlet)
+    debian_machine -smp 2 -kernel "$PAYLOADS/kernel" -initrd "$PAYLOADS/initrd-modules" -append 'console=ttyS0 console=hvc0 quiet root=LABEL=root' \
+        -serial "file:$folder/serial" -chardev stdio,id=console -device virtio-serial -device virtconsole,chardev=console \
+        -chardev "file,id=port,path=$folder/port" -device virtserialport,chardev=port,name=martlet.port \
+        -device virtio-balloon-pci,free-page-reporting=on <<<"$IMAGE_STATE
+ls /dev/disk/by-id; fstrim -v /; echo through the port >/dev/virtio-ports/martlet.port"
+    has_state 2
+    has scsi-0QEMU_QEMU_HARDDISK_martlet
+    has 'bytes) trimmed'
+    grep -qx 'through the port' "$folder/port"
 }
 
 image_test_apt() {
