@@ -26,7 +26,10 @@ public struct DeviceDescriptor: Sendable {
     /// Lines for `-device NAME,help`.
     public var help: String {
         var text = "\(name): \(summary)\n"
-        for row in properties { text += "  \(row.name)=\(row.form)  \(row.help) (\(row.standard) unless given)\n" }
+        for row in properties {
+            let standard = row.standard.isEmpty ? "" : " (\(row.standard) unless given)"
+            text += "  \(row.name)=\(row.form)  \(row.help)\(standard)\n"
+        }
         return text
     }
 }
