@@ -81,6 +81,7 @@ public final class BlockBackend: @unchecked Sendable {
     /// A leaf. Guards what follows.
     private let lock = Lock()
     private var nodeNow: BlockNode
+    private var hasOpenTray = false
     private var waiting: [Request] = []
     /// Of `waiting`: those before it are taken.
     private var first = 0
@@ -114,7 +115,10 @@ public final class BlockBackend: @unchecked Sendable {
     public var device: String?
     /// The device can give its medium back.
     public var door: MediumDoor?
-    public internal(set) var isTrayOpen = false
+    public var isTrayOpen: Bool {
+        get { lock.withLock { hasOpenTray } }
+        set { lock.withLock { hasOpenTray = newValue } }
+    }
     /// Media are only read.
     public var readsOnly = false
     /// The node ends with its use here.

@@ -1,5 +1,6 @@
-// A drive with a disc that can be read. (MMC-6)
+// A drive for discs that can be read. (MMC-6)
 
+import BlockLayer
 import SystemKit
 
 public final class OpticalDisc: SCSIUnit, @unchecked Sendable {
@@ -11,20 +12,50 @@ public final class OpticalDisc: SCSIUnit, @unchecked Sendable {
     private static let discCommands: [UInt8: Command] = [
         Code.readContents: own { (drive: OpticalDisc, task) in drive.readContents(task) },
         Code.configuration: own { (drive: OpticalDisc, task) in drive.configuration(task) },
-        Code.eventStatus: { $1.eventStatus() },
+        Code.eventStatus: own { (drive: OpticalDisc, task) in drive.eventStatus(task) },
+        Code.startStop: own { (drive: OpticalDisc, task) in drive.startStop(task) },
+        Code.preventRemoval: own { (drive: OpticalDisc, task) in drive.preventRemoval(task) },
         Code.discInformation: { $1.answer(discInformation) },
     ]
     private static let allCommands = commonCommands.merging(discCommands) { $1 }
 
+    /// Kinds of events of its medium. (MMC-6, 6.7.2.5)
+    private enum Event { static let none: UInt8 = 0, new: UInt8 = 2, removed: UInt8 = 3 }
+
+    /// The guest keeps the medium.
+    private var isLocked = false
+    /// What has become of the medium, until the guest has asked.
+    private var event = Event.none
+
+    public required init(_ context: DeviceContext) {
+        super.init(context)
+        disk.backend.readsOnly = true
+        disk.backend.door = MediumDoor(
+            isLocked: { [unowned self] in domain.lock.withLock { isLocked } },
+            changed: { [unowned self] in domain.lock.withLock { mediumHasChanged() } })
+    }
+
+    private func mediumHasChanged() {
+        isLocked = false
+        event = absence == nil ? Event.new : Event.removed
+        attention = absence == nil ? .mediumChanged : nil
+    }
+
+    public override func wasReset(_ why: Sense) {
+        super.wasReset(why)
+        isLocked = false
+    }
+
+    override var absence: Sense? { disk.backend.isTrayOpen ? .trayIsOpen : super.absence }
     override var peripheralType: UInt8 { 0x05 }
     override var isRemovable: Bool { true }
     override var isReadOnly: Bool { true }
     override var commands: [UInt8: Command] { Self.allCommands }
     override var modePages: [ModePage] { [.errorRecovery, Self.capabilities] }
 
-    /// What it can do: it reads discs of all kinds, and its tray stays where it is. (MMC-3, 5.5.10)
+    /// What it can do: it reads discs of all kinds, and opens its tray. (MMC-3, 5.5.10)
     private static let capabilities: ModePage = {
-        let reads: UInt8 = 0x3b, multipleSessions: UInt8 = 0x40, tray: UInt8 = 0x20
+        let reads: UInt8 = 0x3b, multipleSessions: UInt8 = 0x40, tray: UInt8 = 0x29
         let speed: [UInt8] = [0x22, 0x60]  // 8800 KB/s: 50 times that of music.
         return ModePage(
             0x2a, [reads, 0, multipleSessions, 0, tray, 0] + speed + [0, 0, 8, 0] + speed + [0, 0, 0, 0, 0, 0])
@@ -43,7 +74,26 @@ public final class OpticalDisc: SCSIUnit, @unchecked Sendable {
         return [0, UInt8(truncatingIfNeeded: frame / 75 / 60), UInt8(frame / 75 % 60), UInt8(frame % 75)]
     }
 
+    /// Opens or closes the tray. (MMC-6, 6.42)
+    private func startStop(_ task: SCSITask) {
+        let load: UInt8 = 2, start: UInt8 = 1
+        guard task.block[4] & load != 0 else { return task.end() }
+        let opens = task.block[4] & start == 0
+        if opens, isLocked { return task.fail(.removalPrevented) }
+        if opens != disk.backend.isTrayOpen {
+            disk.backend.isTrayOpen = opens
+            mediumHasChanged()
+        }
+        task.end()
+    }
+
+    private func preventRemoval(_ task: SCSITask) {
+        isLocked = task.block[4] & 1 != 0
+        task.end()
+    }
+
     private func readContents(_ task: SCSITask) {
+        if let absence { return task.fail(absence) }
         let inTime = task.block[1] & 2 != 0, format = task.block[2] & 0xf, start = task.block[6]
         let dataTrack: UInt8 = 0x14, leadOut: UInt8 = 0xaa
         var tracks: [(number: UInt8, first: UInt32)]
@@ -95,14 +145,14 @@ public final class OpticalDisc: SCSIUnit, @unchecked Sendable {
     /// More than fits on a CD.
     private var isDVD: Bool { disk.size > 700 << 20 }
 
-}
-
-extension SCSITask {
-    /// Nothing happens to the disc. (MMC-6, 6.7)
-    fileprivate func eventStatus() {
-        let isPolled = block[1] & 1 != 0, wantsMedia = block[4] & 0x10 != 0
-        let media: UInt8 = 4, classes: UInt8 = 0x10, present: UInt8 = 2, none: UInt8 = 0x80
-        guard isPolled else { return fail(.invalidField) }
-        answer(wantsMedia ? [0, 6, media, classes, 0, present, 0, 0] : [0, 2, none, classes])
+    /// What has become of the medium, and whether there is one. (MMC-6, 6.7)
+    private func eventStatus(_ task: SCSITask) {
+        let isPolled = task.block[1] & 1 != 0, wantsMedia = task.block[4] & 0x10 != 0
+        let media: UInt8 = 4, classes: UInt8 = 0x10, open: UInt8 = 1, present: UInt8 = 2, none: UInt8 = 0x80
+        guard isPolled else { return task.fail(.invalidField) }
+        guard wantsMedia else { return task.answer([0, 2, none, classes]) }
+        let status = (disk.backend.isTrayOpen ? open : 0) | (disk.backend.isEmpty ? 0 : present)
+        task.answer([0, 6, media, classes, event, status, 0, 0])
+        event = Event.none
     }
 }

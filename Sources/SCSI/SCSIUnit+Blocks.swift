@@ -7,7 +7,7 @@ extension SCSIUnit {
     func readCapacity(_ task: SCSITask) {
         let ofPart = task.block[8] & 1 != 0
         if ofPart || task.block.number(2..<6) != 0 { return task.fail(.invalidField) }
-        if disk.blocks == 0 { return task.fail(.notPresent) }
+        if let absence { return task.fail(absence) }
         var answer = AnswerBytes()
         answer.add(UInt32(clamping: disk.blocks - 1))
         answer.add(UInt32(disk.blockSize))
@@ -17,7 +17,7 @@ extension SCSIUnit {
     func serviceActionIn(_ task: SCSITask) {
         let readCapacity16: UInt8 = 0x10, canUnmap: UInt8 = 0x80
         guard task.block[1] & 0x1f == readCapacity16 else { return task.fail(.invalidField) }
-        if disk.blocks == 0 { return task.fail(.notPresent) }
+        if let absence { return task.fail(absence) }
         var answer = AnswerBytes()
         answer.add(disk.blocks - 1)
         answer.add(UInt32(disk.blockSize))
@@ -32,6 +32,10 @@ extension SCSIUnit {
     func extent(_ task: SCSITask) -> (offset: UInt64, bytes: UInt64)? {
         guard !task.block.isProtected else {
             task.fail(.invalidField)
+            return nil
+        }
+        if let absence {
+            task.fail(absence)
             return nil
         }
         let (first, count) = task.block.blocks

@@ -34,7 +34,7 @@ open class SCSIUnit: Device, @unchecked Sendable {
     /// Those that every unit obeys.
     static let commonCommands: [UInt8: Command] = [
         Code.testReady: { $0.testReady($1) }, Code.requestSense: { $0.requestSense($1) },
-        Code.inquiry: { $0.inquiry($1) }, Code.startStop: { $0.startStop($1) },
+        Code.inquiry: { $0.inquiry($1) }, Code.startStop: { $1.end() },
         Code.preventRemoval: { $1.end() },
         Code.modeSense6: { $0.modeSense($1, isLong: false) }, Code.modeSense10: { $0.modeSense($1, isLong: true) },
         Code.modeSelect6: { $0.modeSelect($1, isLong: false) }, Code.modeSelect10: { $0.modeSelect($1, isLong: true) },
@@ -93,7 +93,7 @@ open class SCSIUnit: Device, @unchecked Sendable {
     private(set) var disk: DiskAccess!
     public internal(set) var address = SCSIAddress(target: 0, unit: 0)
     /// What it says once, before it obeys again.
-    private var attention: Sense?
+    var attention: Sense?
     /// Its size is another one.
     public var sizeChanged: () -> Void = {}
 
@@ -114,7 +114,7 @@ open class SCSIUnit: Device, @unchecked Sendable {
     public func cancelAll() { disk.backend.cancelAll() }
 
     /// It has been reset.
-    public func wasReset(_ why: Sense) {
+    open func wasReset(_ why: Sense) {
         disk.keepsWrites = properties.text("write-cache") != "off"
         attention = why
     }
@@ -131,18 +131,15 @@ open class SCSIUnit: Device, @unchecked Sendable {
 
     // MARK: commands
 
-    private func testReady(_ task: SCSITask) { disk.blocks > 0 ? task.end() : task.fail(.notPresent) }
+    /// Why there are no blocks; nil: there are.
+    var absence: Sense? { disk.blocks > 0 ? nil : .notPresent }
+
+    private func testReady(_ task: SCSITask) { if let absence { task.fail(absence) } else { task.end() } }
 
     private func requestSense(_ task: SCSITask) {
         let wantsDescriptors = task.block[1] & 1 != 0, sense = attention ?? .none
         attention = nil
         task.answer(wantsDescriptors ? sense.descriptorBytes : sense.bytes)
-    }
-
-    private func startStop(_ task: SCSITask) {
-        let load: UInt8 = 2, start: UInt8 = 1
-        let ejects = task.block[4] & load != 0 && task.block[4] & start == 0
-        isRemovable && ejects ? task.fail(.removalPrevented) : task.end()
     }
 
     // MARK: INQUIRY

@@ -53,7 +53,9 @@ struct AddedDevices {
             counts[kind, default: 0] += 1
             for property in option.kind.descriptor.properties {
                 switch property.kind {
-                case .drive: context.disk = try disks.take(option.properties.text(property.name))
+                case .drive:
+                    context.disk = try disks.take(
+                        option.properties.text(property.name), wantsMedium: option.kind.type != OpticalDisc.self)
                 case .share: context.share = try shares.open(option.properties.text(property.name))
                 case .network: context.network = try networks.take(option.properties.text(property.name))
                 case .entropy: context.entropy = try objects.takeEntropy(option.properties.text(property.name))

@@ -563,9 +563,51 @@ private let origin = SCSIAddress(target: 0, unit: 0)
         #expect(try adapter.data([0x28, 0] + big(3, 4) + [0, 0, 1, 0], room: 2048).count == 2048)
         #expect(disk.log == ["read 6144 [2048]"])
         #expect(try adapter.refusal([0x2a, 0] + big(0, 4) + [0, 0, 1, 0], output: [1]) == [5, 0x20, 0])
-        #expect(try adapter.refusal([0x1b, 0, 0, 0, 2, 0]) == [5, 0x53, 2], "the tray stays where it is")
-        #expect(try adapter.run([0x1b, 0, 0, 0, 3, 0]).status == 0 && adapter.run([0x1e, 0, 0, 0, 1, 0]).status == 0)
         #expect(try adapter.data([0x12, 1, 0, 0, 252, 0]) == [5, 0, 0, 2, 0, 0x83])
+    }
+
+    private let ready: [UInt8] = [0, 0, 0, 0, 0, 0], events: [UInt8] = [0x4a, 1, 0, 0, 0x10, 0, 0, 0, 100, 0]
+    private let trayIsOpen: [UInt8] = [2, 0x3a, 2]
+
+    @Test func theGuestOpensTheTray() throws {
+        let open: [UInt8] = [0x1b, 0, 0, 0, 2, 0], close: [UInt8] = [0x1b, 0, 0, 0, 3, 0]
+        #expect(try adapter.run([0x1e, 0, 0, 0, 1, 0]).status == 0 && adapter.refusal(open) == [5, 0x53, 2])
+        #expect(adapter.backends[0].door?.isLocked() == true)
+        #expect(try adapter.run([0x1e, 0, 0, 0, 0, 0]).status == 0 && adapter.run(open).status == 0)
+        #expect(adapter.backends[0].isTrayOpen && adapter.backends[0].door?.isLocked() == false)
+        #expect(try adapter.refusal(ready) == trayIsOpen)
+        #expect(try adapter.refusal([0x28, 0] + big(0, 4) + [0, 0, 1, 0], room: 2048) == trayIsOpen)
+        #expect(try adapter.refusal([0x25] + Array(repeating: 0, count: 9), room: 8) == trayIsOpen)
+        #expect(try adapter.refusal([0x43, 0, 0, 0, 0, 0, 0, 0, 100, 0], room: 100) == trayIsOpen)
+        #expect(try adapter.data(events) == [0, 6, 4, 0x10, 3, 3, 0, 0])
+        #expect(try adapter.run(close).status == 0 && adapter.refusal(ready) == [6, 0x28, 0])
+        #expect(try adapter.run(ready).status == 0)
+        #expect(try adapter.data(events) == [0, 6, 4, 0x10, 2, 2, 0, 0])
+        #expect(try adapter.data(events) == [0, 6, 4, 0x10, 0, 2, 0, 0], "once")
+        // Without the bit for the tray nothing is opened.
+        #expect(try adapter.run([0x1b, 0, 0, 0, 0, 0]).status == 0 && adapter.run(ready).status == 0)
+    }
+
+    @Test func theUserChangesTheDisc() throws {
+        let folder = try TemporaryFolder("disc"), file = folder.path + "/other"
+        try writeFile(file, Array(repeating: 9, count: 6144))
+        let machine = adapter.driver.machine
+        let commands = BlockCommands(BlockGraph(), machine.board.loop) { [adapter] in adapter.backends }
+        #expect(try adapter.run([0x1e, 0, 0, 0, 1, 0]).status == 0)
+        #expect(throws: BlockCommandError.self) { try commands.eject("d") }
+        try commands.eject("d", forces: true)
+        #expect(try adapter.refusal(ready) == trayIsOpen && adapter.data(events) == [0, 6, 4, 0x10, 3, 1, 0, 0])
+        try commands.change("d", to: file, format: "raw")
+        #expect(try adapter.refusal(ready) == [6, 0x28, 0])
+        #expect(try adapter.data([0x25] + Array(repeating: 0, count: 9)) == big(2, 4) + big(2048, 4))
+        #expect(
+            try adapter.data([0x28, 0] + big(2, 4) + [0, 0, 1, 0], room: 2048) == Array(repeating: 9, count: 2048))
+        #expect(throws: BlockCommandError.self) { try commands.change("d", to: "/no/such/file") }
+        #expect(try adapter.run(ready).status == 0, "the disc that is there stays")
+        // A disk keeps what it has.
+        let disk = try Adapter(units: [(SCSIDisk.self, TestDisk(), "")])
+        let others = BlockCommands(BlockGraph(), machine.board.loop) { disk.backends }
+        #expect(throws: BlockCommandError.self) { try others.eject("d", forces: true) }
     }
 
     @Test func contentsAndFeaturesAreTold() throws {
