@@ -46,6 +46,10 @@ public final class OpticalDisc: SCSIUnit, @unchecked Sendable {
         isLocked = false
     }
 
+    /// Hosts ask with these what has become of the medium. (MMC-6, 6.6 and 6.7)
+    override var attentiveCommands: Set<UInt8> {
+        super.attentiveCommands.union([Code.configuration, Code.eventStatus])
+    }
     override var absence: Sense? { disk.backend.isTrayOpen ? .trayIsOpen : super.absence }
     override var peripheralType: UInt8 { 0x05 }
     override var isRemovable: Bool { true }

@@ -94,6 +94,8 @@ open class SCSIUnit: Device, @unchecked Sendable {
     public internal(set) var address = SCSIAddress(target: 0, unit: 0)
     /// What it says once, before it obeys again.
     var attention: Sense?
+    /// Commands that are obeyed before it is said. (SAM-5, 5.14)
+    var attentiveCommands: Set<UInt8> { [Code.inquiry, Code.requestSense] }
     /// Its size is another one.
     public var sizeChanged: () -> Void = {}
 
@@ -121,7 +123,7 @@ open class SCSIUnit: Device, @unchecked Sendable {
 
     func begin(_ task: SCSITask) {
         let code = task.block.code
-        if let attention, code != Code.inquiry, code != Code.requestSense {
+        if let attention, !attentiveCommands.contains(code) {
             self.attention = nil
             return task.fail(attention)
         }

@@ -76,7 +76,7 @@ struct DriveOption: Sendable {
         if let spec {
             readsOnly = spec.isReadOnly ?? false
             if copiesOnRead, readsOnly { throw OptionError("copy-on-read=on wants readonly=off") }
-        } else if interface != .none || copiesOnRead {
+        } else if copiesOnRead || !(interface == .none || interface == .scsi && isDisc) {
             throw OptionError("no file; wanted \(Self.wanted)")
         }
     }

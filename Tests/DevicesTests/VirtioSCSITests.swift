@@ -598,6 +598,9 @@ private let origin = SCSIAddress(target: 0, unit: 0)
         try commands.eject("d", forces: true)
         #expect(try adapter.refusal(ready) == trayIsOpen && adapter.data(events) == [0, 6, 4, 0x10, 3, 1, 0, 0])
         try commands.change("d", to: file, format: "raw")
+        #expect(
+            try adapter.data(events) == [0, 6, 4, 0x10, 2, 2, 0, 0],
+            "its attention does not keep it from answering this")
         #expect(try adapter.refusal(ready) == [6, 0x28, 0])
         #expect(try adapter.data([0x25] + Array(repeating: 0, count: 9)) == big(2, 4) + big(2048, 4))
         #expect(

@@ -77,6 +77,17 @@ import Testing
         }
     }
 
+    @Test func anEmptyDriveForDiscsIsSomethingToFill() throws {
+        let folder = try TemporaryFolder("hmp")
+        try writeFile(folder.path + "/disc", Array(repeating: 7, count: 65536))
+        let text = try Self.run(
+            ["info block cd", "change cd disc raw", "info block cd"], in: folder.path,
+            "-drive if=scsi,id=cd,media=cdrom")
+        for line in ["cd: [not inserted]\n    Attached to:      ", "Removable device", "): disc (raw, read-only)\n"] {
+            #expect(text.contains(line), "no '\(line)' in: \(text)")
+        }
+    }
+
     @Test func aFlashsDiskIsADiskThatKeepsItsSize() throws {
         let folder = try TemporaryFolder("hmp"), image = folder.path + "/flash"
         let made = try runProcess(
