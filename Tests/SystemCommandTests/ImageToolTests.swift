@@ -5,12 +5,8 @@ import TestSupport
 import Testing
 
 @Suite struct ImageToolTests {
-    private static let qemu =
-        (environmentValue("XDG_CACHE_HOME") ?? (environmentValue("HOME") ?? "/root") + "/.cache")
-        + "/martlet/payloads/qemu-img"
-
     private static func tool(_ line: String, in folder: String, qemu: Bool = false) throws -> ProcessRun {
-        let program = qemu ? Self.qemu : "\(try SystemBinary.system())' 'img"
+        let program = qemu ? QemuImg.path : "\(try SystemBinary.system())' 'img"
         return try runProcess("/bin/sh", ["-c", "cd '\(folder)' && exec '\(program)' \(line)"], seconds: 30)
     }
 
@@ -55,7 +51,7 @@ import Testing
         "bench -i x raw", "bench", "bench missing",
     ]
 
-    @Test(.enabled(if: access(qemu, X_OK) == 0, "./devtool payloads fetches qemu-img"))
+    @Test(.qemuImg)
     func outputAndExitCodesAreQemus() throws {
         let own = try TemporaryFolder("img"), other = try TemporaryFolder("img")
         var random = SeededRandom(seed: 8)
@@ -98,10 +94,6 @@ import Testing
 
 /// `martlet nbd`, with Martlet and QEMU's tool as clients.
 @Suite struct NBDCommandTests {
-    private static let qemu =
-        (environmentValue("XDG_CACHE_HOME") ?? (environmentValue("HOME") ?? "/root") + "/.cache")
-        + "/martlet/payloads/qemu-img"
-
     /// Serves a file of the folder by a Unix socket while `script` runs; `NBD` in it is the export's name, `IMG` a tool.
     private static func serve(_ options: String, _ script: String, in folder: String, tool: String? = nil) throws
         -> ProcessRun
@@ -150,8 +142,8 @@ import Testing
 
     @Test func imagesAreServed() throws { try Self.check(tool: nil) }
 
-    @Test(.enabled(if: access(qemu, X_OK) == 0, "./devtool payloads fetches qemu-img"))
-    func imagesAreServedToQemu() throws { try Self.check(tool: Self.qemu) }
+    @Test(.qemuImg)
+    func imagesAreServedToQemu() throws { try Self.check(tool: QemuImg.path) }
 
     @Test(arguments: [
         ("", "one image"), ("/no/such/file", "/no/such/file"), ("-f vmdk FILE", "qcow2"), ("-p 70000 FILE", "65536"),

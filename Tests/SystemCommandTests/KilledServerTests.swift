@@ -145,5 +145,6 @@ private struct Sectors {
         let wrong = (0..<Sectors.count).first { !sectors.allows($0, words[$0 * Sectors.size / 4]) }
         #expect(wrong == nil, "sector \(wrong ?? 0) holds \(words[(wrong ?? 0) * Sectors.size / 4])")
         try image.close()
+        #expect(try QemuImg.checks(disk, mayLeak: true))
     }
 }
