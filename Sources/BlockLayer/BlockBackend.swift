@@ -240,15 +240,16 @@ public final class BlockBackend: @unchecked Sendable {
 
     /// False: it is not for the ring.
     private func beginInRing(_ request: Request) -> Bool {
-        guard ring != nil, let file = node.ringFile, image.contains(request.operation), !HostLimits.limitsFiles else {
-            return false
-        }
+        guard ring != nil else { return false }
+        let node = node, operation = request.operation
+        guard let file = node.ringFile, node.contains(operation), !(operation.changes && HostLimits.limitsFiles)
+        else { return false }
         return lock.withLock {
             // What came before and waits is done first.
             guard let ring, !isPaused, group == nil, first == waiting.count else { return false }
             var request = request
             request.start = HostClock.monotonic()
-            guard ring.begin(request.operation, file, request) else { return false }
+            guard ring.begin(operation, file, request) else { return false }
             running += 1
             return true
         }
