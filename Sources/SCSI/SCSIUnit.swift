@@ -61,9 +61,7 @@ open class SCSIUnit: Device, @unchecked Sendable {
             Property("vendor", .text, "QEMU", "its maker, 8 bytes at most"),
             Property("product", .text, product, "what its maker calls it, 16 bytes at most"),
             Property("ver", .text, "2.5+", "its revision, 4 bytes at most"),
-            Property(
-                "bootindex", .numberOrNone(0...UInt64(Int32.max)), "",
-                "its place in the order in which firmware tries to boot, from 0 on"),
+            .bootIndex,
         ]
     }
 

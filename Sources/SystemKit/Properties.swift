@@ -40,6 +40,11 @@ public struct Property: Sendable {
         self.help = help
     }
 
+    /// Of devices that can be booted from.
+    public static let bootIndex = Property(
+        "bootindex", .numberOrNone(0...UInt64(Int32.max)), "",
+        "its place in the order in which firmware tries to boot, from 0 on")
+
     /// What may stand behind `=`.
     public var form: String {
         switch kind {

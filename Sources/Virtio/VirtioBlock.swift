@@ -18,7 +18,7 @@ public final class VirtioBlock: VirtioDevice, @unchecked Sendable {
                 Property("iothread", .thread, "", "the thread that serves it: an identifier of -object iothread"),
                 Property("discard", .flag, "on", "the guest may say what it does not need"),
                 Property("write-zeroes", .flag, "on", "the guest may have bytes become 0 without sending them"),
-            ] + [bootIndex] + commonProperties)
+            ] + [.bootIndex] + commonProperties)
     }
     public override class var bootName: String? { "disk@0,0" }
     public override class func queueLimits(_ properties: Properties) -> [UInt16] {

@@ -49,11 +49,6 @@ open class VirtioDevice: Device, @unchecked Sendable {
     /// The driver has offered buffers.
     open func notified(_ queue: VirtQueue) throws(RingFault) {}
 
-    /// Of kinds that can be booted from.
-    public static let bootIndex = Property(
-        "bootindex", .numberOrNone(0...UInt64(Int32.max)), "",
-        "its place in the order in which firmware tries to boot, from 0 on")
-
     /// Properties that all kinds have.
     public static let commonProperties = [
         Property("packed", .flag, "off", "queues may have the packed layout"),

@@ -38,7 +38,7 @@ public final class VirtioNet: VirtioDevice, NetCard, @unchecked Sendable {
                 Property("ctrl_vlan", .flag, "on", "which virtual LANs"),
                 Property("ctrl_mac_addr", .flag, "on", "its own address"),
                 Property("mq", .flag, "off", "as many pairs of queues as its cable has; it needs ctrl_vq"),
-            ] + [bootIndex] + commonProperties)
+            ] + [.bootIndex] + commonProperties)
     }
     public override class var bootName: String? { "ethernet-phy@0" }
     public override class func queueLimits(_ context: DeviceContext) -> [UInt16] {
