@@ -26,56 +26,33 @@ struct NetworkOption: Sendable {
 
     private typealias Pairs = [(key: String, value: String)]
 
+    private typealias Row = (name: String, make: @Sendable (Pairs) throws(OptionError) -> Kind)
+
     /// What makes each type of what stands behind its name.
-    private static let types: [(name: String, make: @Sendable (Pairs) throws(OptionError) -> Kind)] = [
+    private static let types: [Row] = [
         ("user", { (pairs) throws(OptionError) in .user(try user(pairs)) }),
-        (
-            "stream",
-            { (pairs) throws(OptionError) in
-                var values = NetworkValues("stream", pairs)
-                let kind = Kind.stream(try values.takeStream())
-                try values.end()
-                return kind
-            }
-        ),
-        (
-            "dgram",
-            { (pairs) throws(OptionError) in
-                var values = NetworkValues("dgram", pairs)
-                let kind = Kind.packets(try values.takeDatagrams())
-                try values.end()
-                return kind
-            }
-        ),
-        (
-            "socket",
-            { (pairs) throws(OptionError) in
-                var values = NetworkValues("socket", pairs)
-                let kind = try values.takeSocket()
-                try values.end()
-                return kind
-            }
-        ),
-        (
-            "tap",
-            { (pairs) throws(OptionError) in
-                var values = NetworkValues("tap", pairs)
-                let kind = Kind.packets(try values.takeTap())
-                try values.end()
-                return kind
-            }
-        ),
-        (
-            "hubport",
-            { (pairs) throws(OptionError) in
-                var values = NetworkValues("hubport", pairs)
-                let hub = try values.number("hubid")
-                let kind = Kind.hubPort(hub: hub, netdev: values.take("netdev"))
-                try values.end()
-                return kind
-            }
-        ),
+        row("stream") { (values) throws(OptionError) in .stream(try values.takeStream()) },
+        row("dgram") { (values) throws(OptionError) in .packets(try values.takeDatagrams()) },
+        row("socket") { (values) throws(OptionError) in try values.takeSocket() },
+        row("tap") { (values) throws(OptionError) in .packets(try values.takeTap()) },
+        row("hubport") { (values) throws(OptionError) in
+            .hubPort(hub: try values.number("hubid"), netdev: values.take("netdev"))
+        },
     ]
+
+    /// A type whose values are all taken.
+    private static func row(
+        _ name: String, _ take: @escaping @Sendable (inout NetworkValues) throws(OptionError) -> Kind
+    ) -> Row {
+        let make: @Sendable (Pairs) throws(OptionError) -> Kind = { (pairs) throws(OptionError) in
+            var values = NetworkValues(name, pairs)
+            let kind = try take(&values)
+            try values.end()
+            return kind
+        }
+        return (name, make)
+    }
+
     /// Types of QEMU that Martlet has not.
     private static let absent: Set = [
         "bridge", "l2tpv3", "vde", "vhost-user", "vhost-vdpa", "netmap", "af-xdp", "passt",

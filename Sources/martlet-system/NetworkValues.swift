@@ -9,21 +9,14 @@ import Options
 /// Values that are taken one after the other; what is left is not known.
 struct NetworkValues {
     private let type: String
-    private var pairs: [(key: String, value: String)]
-    private var known: [String] = []
+    private var list = OptionList()
 
     init(_ type: String, _ pairs: [(key: String, value: String)]) {
         self.type = type
-        self.pairs = pairs
+        for (key, value) in pairs { list.add(key, value) }
     }
 
-    /// Of several the last counts.
-    mutating func take(_ key: String) -> String? {
-        known.append(key)
-        let value = pairs.last { $0.key == key }?.value
-        pairs.removeAll { $0.key == key }
-        return value
-    }
+    mutating func take(_ key: String) -> String? { list.take(key) }
 
     mutating func number(_ key: String) throws(OptionError) -> Int {
         let text = take(key) ?? ""
@@ -35,10 +28,7 @@ struct NetworkValues {
         try take(key).map { (value) throws(OptionError) in try isOn(value, of: key) } ?? false
     }
 
-    func end() throws(OptionError) {
-        guard let first = pairs.first else { return }
-        throw OptionError("'\(first.key)' is no option of \(type); there are \(known.joined(separator: ", "))")
-    }
+    func end() throws(OptionError) { try list.end(type) }
 
     // MARK: stream and dgram
 
